@@ -1,0 +1,22 @@
+"""Your service. Routes live in one module each; groups.json says who may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask
+
+from app import account, data, pages, settings
+from cognises import Cognises
+
+
+def create_app(config: Mapping[str, object] | None = None) -> Flask:
+    """The Flask app. `config` goes before every other source of settings."""
+    app = Flask(__name__)
+    app.config.from_mapping(settings.read())
+    app.config.from_mapping(config or {})
+    app.register_blueprint(pages.bp)
+    app.register_blueprint(account.bp)
+    app.register_blueprint(data.bp)
+    Cognises(app)  # last: from here on, what is neither public nor guarded is denied
+    return app

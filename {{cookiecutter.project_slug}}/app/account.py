@@ -1,0 +1,24 @@
+"""Two guarded pages: groups.json lists `protected` and `admin_panel`."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from cognises import Principal, login_check, permission_required
+
+bp = Blueprint("account", __name__)
+
+
+@bp.get("/protected")
+@login_check
+@permission_required
+def protected(response: Principal) -> dict[str, object]:
+    """Who am I."""
+    return {"user": response["user_email"], "groups": response["user_group"]}
+
+
+@bp.get("/admin")
+@permission_required
+def admin_panel(response: Principal) -> dict[str, object]:
+    """`permission_required` alone signs in, too."""
+    return {"admin": response.username}

@@ -1,0 +1,160 @@
+"""What one Flask app owns: its settings, its manifest's permissions, its key sets and verifiers.
+
+Everything is made on first need and kept; importing an app fetches nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from flask import Flask
+
+from cognises import settings as settings_module
+from cognises.declarations import LoginGuard, PermissionGuard
+from cognises.errors import SettingsError
+from cognises.keyset import KeySet
+from cognises.manifest import load_groups
+from cognises.permissions import Permissions
+from cognises.pool import UserPool
+from cognises.routes import ambiguous_names
+from cognises.settings import Settings
+from cognises.verifier import Verifier, load_first, pool_key_set
+
+_EXTENSION = "cognises"
+
+Load = Callable[["str | None"], Mapping[str, Any]]
+
+
+class AppState:
+    """One app's state; `state_of(app)` finds it."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(self, pool_id: str | None = None, load: Load | None = None) -> None:
+        """Forget what was read; with arguments, take that pool's keys from `load` (for tests)."""
+        self._settings: Settings | None = None
+        self._permissions: Permissions | None = None
+        self._own_pool: UserPool | None = None
+        self._verifiers: dict[LoginGuard, Verifier] = {}
+        self._key_sets: dict[UserPool, KeySet] = {}
+        self._open_to: dict[object, frozenset[str]] = {}
+        self._test_keys = {pool_id: load} if pool_id and load else {}
+
+    @property
+    def settings(self) -> Settings:
+        """The app's settings. Raises SettingsError with every problem."""
+        if self._settings is None:
+            folder = settings_module.project_folder(self._app.root_path)
+            values = settings_module.read_values(folder, self._app.config)
+            self._settings = settings_module.parse(folder, values)
+        return self._settings
+
+    @property
+    def permissions(self) -> Permissions:
+        """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
+        if self._permissions is None:
+            self._permissions = Permissions(load_groups(self.settings.groups_file))
+        return self._permissions
+
+    def can(self, groups: tuple[str, ...], name: str) -> bool:
+        return self.permissions.can(groups, name)
+
+    def is_own_pool(self, guard: LoginGuard) -> bool:
+        """Whether a guard's principals are of the pool that the app's manifest speaks of."""
+        return guard.pool is None or guard.pool == (self.settings.pool or self._own_pool)
+
+    def open_to(
+        self, guard: PermissionGuard, name: str | None, endpoint: str | None
+    ) -> frozenset[str]:
+        """The groups that pass a guard at a view. A name that two views carry opens neither."""
+        key = (guard, name, endpoint)
+        if key not in self._open_to:
+            entry = guard.name or name
+            if entry in ambiguous_names(self._app):
+                entry = None
+            permissions = guard.permissions or self.permissions
+            self._open_to[key] = permissions.groups_for(entry, endpoint)
+        return self._open_to[key]
+
+    def verifier(self, guard: LoginGuard) -> Verifier:
+        """The verifier of a guard. Raises SettingsError where a pool or client id is missing."""
+        verifier = self._verifiers.get(guard)
+        if verifier is None:
+            with self._lock:
+                verifier = self._verifiers[guard] = self._make_verifier(guard)
+        return verifier
+
+    def _make_verifier(self, guard: LoginGuard) -> Verifier:
+        settings = self.settings
+        pool = guard.pool or settings.pool
+        if pool is None:
+            raise SettingsError(["COGNITO_USER_POOL_ID: missing; set it in .env"])
+        client_ids = guard.client_ids or self._default_client_ids(pool)
+        is_own = self._claim_own(pool)
+        return Verifier(
+            pool.id,
+            client_ids,
+            token_use=guard.token_use or settings.token_use,
+            scopes=guard.scopes,
+            audiences=settings.audiences,
+            additional_regions=settings.additional_regions if is_own else (),
+            cache_size=settings.token_cache_size,
+            issuers=[settings.issuer] if is_own and settings.issuer else None,
+            key_set=self._key_set(pool, is_own),
+        )
+
+    def _default_client_ids(self, pool: UserPool) -> frozenset[str]:
+        settings = self.settings
+        if settings.pool is not None and pool != settings.pool:
+            raise SettingsError([f"login_check for pool {pool.id}: needs client_ids of its own"])
+        if not settings.client_ids:
+            raise SettingsError(["COGNITO_CLIENT_ID: missing; set it in .env"])
+        return settings.client_ids
+
+    def _claim_own(self, pool: UserPool) -> bool:
+        """Whether `pool` is the app's own: the one in the settings, else the first one named."""
+        self._own_pool = self._own_pool or self.settings.pool or pool
+        is_own = pool == self._own_pool
+        settings = self.settings
+        if not is_own and settings.pool is None and (settings.jwks_file or settings.jwks_url):
+            # Keys that were given for one pool must not vouch for another.
+            raise SettingsError(["COGNITO_USER_POOL_ID: missing; two pools and one given key set"])
+        return is_own
+
+    def _key_set(self, pool: UserPool, is_own: bool) -> KeySet:
+        if pool not in self._key_sets:
+            self._key_sets[pool] = self._make_key_set(pool, is_own)
+        return self._key_sets[pool]
+
+    def _make_key_set(self, pool: UserPool, is_own: bool) -> KeySet:
+        settings = self.settings
+        load = self._test_keys.get(pool.id)
+        if load is None and is_own and settings.jwks_url:
+            load = partial(load_first, (settings.jwks_url,))
+        regions = settings.additional_regions if is_own else ()
+        keys = pool_key_set(pool, regions, load=load, allow_emulators=settings.local)
+        if is_own and settings.jwks_file and pool.id not in self._test_keys:
+            _preload(keys, settings)
+        return keys
+
+
+def _preload(keys: KeySet, settings: Settings) -> None:
+    file = settings.jwks_file
+    try:
+        keys.preload(json.loads(file.read_bytes()) if file else None)
+    except (OSError, ValueError, RecursionError):
+        raise SettingsError(["COGNITO_JWKS_FILE: cannot be read as JSON"]) from None
+
+
+def state_of(app: Flask) -> AppState:
+    """The app's state, made on first need."""
+    state: AppState = app.extensions.setdefault(_EXTENSION, None) or AppState(app)
+    app.extensions[_EXTENSION] = state
+    return state

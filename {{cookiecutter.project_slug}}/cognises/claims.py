@@ -1,0 +1,100 @@
+"""What the claims of a verified payload must say. Pure: claims and expectations in, verdict out.
+
+Sources: RFC 7519 section 4.1; AWS, "Verifying JSON web tokens" (Cognito developer guide).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from cognises.errors import CognisesError
+
+LEEWAY = 60.0
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What a verifier accepts. Nothing here has a default that would skip a check."""
+
+    issuers: frozenset[str]
+    client_ids: frozenset[str]
+    token_use: frozenset[str]
+    audiences: frozenset[str]
+    scopes: frozenset[str]
+
+
+def check(claims: Mapping[str, Any], expected: Expectations, now: float) -> None:
+    """Pass, or raise CognisesError. `now` is in seconds since the epoch."""
+    _check_times(claims, now)
+    if not _is_one_of(claims.get("iss"), expected.issuers):
+        raise CognisesError("invalid_token", "iss is not the pool's")
+    if not _is_one_of(claims.get("token_use"), expected.token_use):
+        raise CognisesError("wrong_token_use", "token_use not accepted")
+    _check_client(claims, expected)
+    if expected.scopes:
+        _check_scopes(claims, expected.scopes)
+
+
+def _check_times(claims: Mapping[str, Any], now: float) -> None:
+    if _time(claims, "exp", missing=math.nan) <= now:
+        raise CognisesError("token_expired", "exp is past")
+    latest = now + LEEWAY
+    if _time(claims, "nbf", missing=now) > latest or _time(claims, "iat", missing=now) > latest:
+        raise CognisesError("invalid_token", "nbf or iat lies ahead")
+
+
+def _time(claims: Mapping[str, Any], name: str, *, missing: float) -> float:
+    """A NumericDate; `missing` where there is none, and never anything but a finite number."""
+    value = claims.get(name, missing)
+    kind = type(value)
+    if (kind is int) or (kind is float and math.isfinite(value)):
+        return value  # type: ignore[no-any-return]
+    raise CognisesError("invalid_token", f"{name} is no time")
+
+
+def _check_client(claims: Mapping[str, Any], expected: Expectations) -> None:
+    """An ID token names its client in `aud`, an access token in `client_id`."""
+    client, audience = claims.get("client_id"), claims.get("aud")
+    if claims["token_use"] == "id":
+        own, foreign = audience, client is not None and not _is_one_of(client, expected.client_ids)
+    else:
+        # A resource-bound access token is meant for that resource (RFC 8707), and only for it.
+        own, foreign = client, "aud" in claims and not _is_one_of(audience, expected.audiences)
+    if foreign or not _is_one_of(own, expected.client_ids):
+        raise CognisesError("wrong_client", "client or audience not accepted")
+
+
+def _check_scopes(claims: Mapping[str, Any], wanted: frozenset[str]) -> None:
+    if not wanted <= scopes_of(claims):
+        raise CognisesError("insufficient_scope", "a scope is missing", scopes=sorted(wanted))
+
+
+def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
+    """The scopes of an access token; none for an ID token, or where the claim is odd."""
+    scope = claims.get("scope")
+    return frozenset(scope.split(" ")) - {""} if isinstance(scope, str) else frozenset()
+
+
+def groups_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The user's groups; none unless the claim is a list. Entries that are no text are left out."""
+    groups = claims.get("cognito:groups")
+    if not isinstance(groups, (list, tuple)):
+        return ()
+    return tuple(group for group in groups if isinstance(group, str))
+
+
+def freeze(value: Any) -> Any:
+    """The same value, read-only at every depth."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: freeze(item) for name, item in value.items()})
+    if isinstance(value, list):
+        return tuple(freeze(item) for item in value)
+    return value
+
+
+def _is_one_of(value: object, accepted: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in accepted

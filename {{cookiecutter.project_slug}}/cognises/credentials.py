@@ -1,0 +1,95 @@
+"""The one credential of a request: a bearer header, else a cookie. RFC 6750 section 2.1.
+
+Pure but for reading the request it is given.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from flask import Request
+
+from cognises.errors import CognisesError
+from cognises.jws import MAX_TOKEN
+
+_SCHEME = "bearer "
+_MAX_COOKIES = 64 * 1024
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class CookieRules(NamedTuple):
+    """The cookie that may carry a token, and the origin that may send it on unsafe methods."""
+
+    name: str
+    public_origin: str | None
+
+
+def read_token(request: Request, rules: CookieRules) -> str | None:
+    """The token text, or None where the request carries no credential at all.
+
+    A header wins over the cookie and a bad header never falls back to it. Raises CognisesError:
+    `invalid_request`, `cross_site`, or `invalid_token` for text past any token's length.
+    """
+    header = request.environ.get("HTTP_AUTHORIZATION")
+    if header is not None:
+        return _bearer(header)
+    cookies = request.environ.get("HTTP_COOKIE")
+    if not cookies or rules.name not in cookies:
+        return None
+    return _cookie(request, cookies, rules)
+
+
+def _bearer(header: str) -> str:
+    if len(header) > MAX_TOKEN + len(_SCHEME):
+        raise CognisesError("invalid_token", "header too long")
+    token = header[len(_SCHEME) :]
+    # A comma joins repeated headers: two credentials, of which none is believed.
+    if header[: len(_SCHEME)].lower() != _SCHEME or token.split() != [token] or "," in token:
+        raise CognisesError("invalid_request", "Authorization is not one Bearer credential")
+    return token
+
+
+def _cookie(request: Request, cookies: str, rules: CookieRules) -> str | None:
+    if len(cookies) > _MAX_COOKIES:
+        raise CognisesError("invalid_request", "cookies too long")
+    found = request.cookies.getlist(rules.name)
+    if not found:
+        return None
+    if len(found) > 1:
+        raise CognisesError("invalid_request", "two cookies of the name")
+    if request.method not in _SAFE_METHODS and not is_same_origin(request, rules.public_origin):
+        raise CognisesError("cross_site", "cookie on an unsafe method from elsewhere")
+    return found[0]
+
+
+def is_same_origin(request: Request, public_origin: str | None) -> bool:
+    """Whether a browser says that the service's own pages sent this request.
+
+    By `Sec-Fetch-Site` (Fetch Metadata), else by `Origin` (RFC 6454) against the service's own
+    address, else against Host; with neither header there is no proof, so: no.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return False
+    if public_origin is not None:
+        return _normal(origin) == _normal(public_origin)
+    return _normal(origin) in {_normal(f"{scheme}://{request.host}") for scheme in _PORTS}
+
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def _normal(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an origin, defaults filled in; None for `null` and other text."""
+    try:
+        url = urlsplit(origin)
+        port = url.port
+    except ValueError:
+        return None
+    if url.scheme not in _PORTS or not url.hostname or url.path or url.query or url.fragment:
+        return None
+    return url.scheme, url.hostname, port or _PORTS[url.scheme]

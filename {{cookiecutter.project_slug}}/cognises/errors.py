@@ -1,0 +1,104 @@
+"""What can go wrong, as exceptions that know their own HTTP answer.
+
+Standard library only: the manifest checker runs on a bare Python and raises from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class Answer(NamedTuple):
+    """How a reason is told to a client: status, fixed text, RFC 6750 error code if any."""
+
+    status: int
+    message: str
+    challenge: str | None = None
+
+
+# RFC 6750 section 3: no error code where no credential was sent; 503 is never a challenge.
+ANSWERS: Mapping[str, Answer] = {
+    "missing_token": Answer(401, "Sign in to use this address.", ""),
+    "invalid_request": Answer(
+        400, "The request carries no single well-formed credential.", "invalid_request"
+    ),
+    "invalid_token": Answer(401, "The token is not valid.", "invalid_token"),
+    "token_expired": Answer(401, "The token has expired.", "invalid_token"),
+    "wrong_token_use": Answer(401, "This kind of token is not accepted.", "invalid_token"),
+    "wrong_client": Answer(401, "The token was issued to another client.", "invalid_token"),
+    "unknown_key": Answer(401, "The token is signed with an unknown key.", "invalid_token"),
+    "insufficient_scope": Answer(403, "The token lacks a scope.", "insufficient_scope"),
+    "forbidden": Answer(403, "You may not use this address."),
+    "cross_site": Answer(403, "This request must come from the site itself."),
+    "keys_unavailable": Answer(503, "The signing keys cannot be read now; try again soon."),
+    "misconfigured": Answer(500, "The service is not configured."),
+    "blocked": Answer(500, "The plan was refused by a safety rule."),
+}
+
+
+class CognisesError(Exception):
+    """A refusal. Everything this package refuses is raised as this class or a child of it.
+
+    `reason` is a stable string (a key of `ANSWERS`), `status` its HTTP status, `message` the
+    fixed text a client may see. `detail` says why in the log: fixed words too, never a token,
+    a claim or an address. `str(error)` is the message.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        scopes: Iterable[str] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        self.reason = reason
+        self.status, self.message, self._challenge = ANSWERS[reason]
+        self.detail = detail
+        self.scopes = tuple(scopes)
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers with the default realm."""
+        return self.headers_for("cognises")
+
+    def headers_for(self, realm: str) -> dict[str, str]:
+        """Response headers: `WWW-Authenticate` by RFC 6750 section 3, or `Retry-After`."""
+        if self.reason == "keys_unavailable":
+            return {"Retry-After": str(max(1, round(self.retry_after or 1)))}
+        if self._challenge is None:
+            return {}
+        challenge = f'Bearer realm="{realm}"'
+        if self._challenge:
+            challenge += f', error="{self._challenge}"'
+        if self.scopes:
+            challenge += f', scope="{" ".join(self.scopes)}"'
+        return {"WWW-Authenticate": challenge}
+
+
+class ProblemsError(CognisesError):
+    """Everything that is wrong with something, told at once: `problems`, one line each."""
+
+    _reason = "misconfigured"
+
+    def __init__(self, problems: Iterable[object]) -> None:
+        super().__init__(self._reason)
+        self.problems = [str(problem) for problem in problems]
+        self.args = ("\n".join(self.problems),)
+
+
+class SettingsError(ProblemsError):
+    """Settings, routes or arguments that the service must not start with."""
+
+
+class ManifestError(ProblemsError):
+    """A manifest that AWS or the app would misread."""
+
+
+class ProvisionBlocked(ProblemsError):
+    """A plan that a safety rule refuses; nothing was written."""
+
+    _reason = "blocked"

@@ -1,0 +1,59 @@
+"""Reading a key set over HTTP: bounded in time, size and trust. The only user of requests."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+TIMEOUT = 3.0
+MAX_BYTES = 1024 * 1024
+_CHUNK = 64 * 1024
+
+
+class FetchError(Exception):
+    """The key set could not be read; the text says why, in fixed words."""
+
+
+def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
+    """The JSON object at `url`, an https address or a loopback one in local mode.
+
+    No redirect is followed; the size limit counts decoded bytes. Raises FetchError.
+    """
+    deadline = time.monotonic() + timeout
+    try:
+        with requests.Session() as session:
+            # A proxy may carry https; on loopback it would only divert.
+            session.trust_env = urlsplit(url).scheme == "https"
+            answer = session.get(url, timeout=timeout, stream=True, allow_redirects=False)
+            if answer.status_code != 200:
+                raise FetchError(f"answered {answer.status_code}")
+            body = _read(answer, deadline)
+    except requests.RequestException as error:
+        raise FetchError(type(error).__name__) from None
+    return _parse(body)
+
+
+def _read(answer: requests.Response, deadline: float) -> bytes:
+    body = bytearray()
+    for chunk in answer.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise FetchError("more than 1 MiB")
+        if time.monotonic() > deadline:
+            raise FetchError("too slow")
+    return bytes(body)
+
+
+def _parse(body: bytes) -> Mapping[str, Any]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise FetchError("not JSON") from None
+    if not isinstance(document, dict):
+        raise FetchError("not a JSON object")
+    return document

@@ -1,0 +1,225 @@
+"""The decorators. They declare; where `Cognises(app)` guards the app, it has already enforced."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Blueprint, after_this_request, current_app
+from flask import request as flask_request
+
+from cognises import caching
+from cognises.app_state import state_of
+from cognises.declarations import (
+    Guard,
+    LoginGuard,
+    PermissionGuard,
+    Requirement,
+    View,
+    declaration_of,
+    declare_blueprint,
+    mark,
+)
+from cognises.enforcement import Target, enforce, passed_by
+from cognises.errors import CognisesError, ProblemsError, SettingsError
+from cognises.manifest import Group, parse_groups
+from cognises.permissions import Permissions
+from cognises.pool import UserPool
+from cognises.principal import Principal
+from cognises.refusals import refusal
+from cognises.routes import declaration_at, function_name
+from cognises.settings import CLIENT_ID, TOKEN_USES
+from cognises.verifier import one_or_more
+
+Decorator = Callable[[View], View]
+Place = Callable[[Principal, "tuple[Any, ...]", "dict[str, Any]"], "tuple[Any, ...]"]
+
+_POSITIONAL = {
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+}
+
+
+def login_check(
+    region: Any = None,
+    pool_id: str | None = None,
+    *,
+    client_ids: str | Iterable[str] | None = None,
+    token_use: str | Iterable[str] | None = None,
+    scopes: str | Iterable[str] = (),
+    optional: bool = False,
+) -> Any:
+    """Open a view to users with a verified token of the pool; use it bare or with arguments.
+
+    What is left out is the app's setting. The view receives the response (see `Principal`): a
+    function as first argument, a method after `self`, a class-based view as `response=`. With
+    `optional=True` a request without credentials runs the view with status 401 in the response;
+    bad credentials are refused all the same. Wrong arguments: SettingsError, at once.
+    """
+    if callable(region):
+        return _guarded_by(LoginGuard())(region)
+    return _guarded_by(
+        LoginGuard(
+            pool=_pool(region, pool_id),
+            client_ids=_optional("client_ids", client_ids, CLIENT_ID.fullmatch),
+            token_use=_optional("token_use", token_use, TOKEN_USES.__contains__),
+            scopes=_optional("scopes", scopes or None, str.isprintable) or frozenset(),
+            optional=bool(optional),
+        )
+    )
+
+
+def permission_required(group_details: Any = None, name: str | None = None) -> Any:
+    """Open a view to the groups that list it; use it bare, alone, or with `login_check`.
+
+    `group_details` is a manifest as loaded from JSON; without it the app's own counts. A view is
+    listed by its function's name (or `name`), its endpoint, a blueprint of its (`reports.*`), or
+    `*`. Wrong arguments: ManifestError or SettingsError, at once.
+    """
+    if callable(group_details):
+        return _guarded_by(PermissionGuard())(group_details)
+    if name is not None and not (isinstance(name, str) and name and "*" not in name):
+        raise SettingsError(["permission_required: name must be a text without a star"])
+    return _guarded_by(PermissionGuard(_permissions(group_details), name))
+
+
+def public(view: Any) -> Any:
+    """Say that a view (outermost decorator), or a blueprint, is open to everybody."""
+    if isinstance(view, Blueprint):
+        declare_blueprint(view)
+        return view
+    _refuse_contradiction(view, None)
+    mark(view, None)
+    return view
+
+
+def protect(blueprint: Blueprint, *decorators: Decorator) -> Blueprint:
+    """Put guards on every view of a blueprint, its static files too; `login_check` if none given.
+
+    The views receive no response argument; they ask `current_user`.
+    """
+    guards: list[Guard] = []
+    for decorator in decorators or (login_check,):
+        guards += declaration_of(decorator(_stand_in)).guards
+    if not guards:
+        raise SettingsError(["protect: takes login_check and permission_required only"])
+    declare_blueprint(blueprint, *guards)
+    blueprint.before_request(lambda: _enforce_blueprint(tuple(guards)))
+    return blueprint
+
+
+def _stand_in() -> None:
+    """Receives a decorator, so that its guard can be read off."""
+
+
+def _enforce_blueprint(guards: tuple[Guard, ...]) -> None:
+    passed = passed_by(flask_request).by_guard
+    if any(guard not in passed for guard in guards):
+        endpoint = flask_request.endpoint or ""
+        _enforce(guards, Target(function_name(current_app, endpoint), endpoint))
+
+
+def _guarded_by(guard: Guard) -> Decorator:
+    """A decorator that marks a view and, where nothing else did, enforces its guards."""
+
+    def decorate(view: View) -> View:
+        _refuse_contradiction(view, guard)
+        hand_over = _placer(view)
+
+        def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+            principal = passed_by(flask_request).by_guard.get(guard)
+            if principal is None:
+                principal = _enforce(declaration_of(guarded).guards, _target(guarded))
+            return hand_over(principal, args, kwargs)
+
+        if inspect.iscoroutinefunction(view):
+
+            @functools.wraps(view)
+            async def guarded(*args: Any, **kwargs: Any) -> Any:
+                return await view(*enter(args, kwargs), **kwargs)
+
+        else:
+
+            @functools.wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                return view(*enter(args, kwargs), **kwargs)
+
+        mark(guarded, guard)
+        return guarded
+
+    return decorate
+
+
+def _enforce(guards: tuple[Guard, ...], target: Target) -> Principal:
+    after_this_request(caching.forbid_shared_caching)
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    try:
+        request = flask_request._get_current_object()  # type: ignore[attr-defined]
+        return enforce(app, request, Requirement.of(guards), target)
+    except ProblemsError:
+        raise
+    except CognisesError as error:
+        raise refusal(error, state_of(app).settings.realm) from error
+
+
+def _target(view: View) -> Target:
+    """What a decorated function is: the view being dispatched, or one called by another view."""
+    endpoint = flask_request.endpoint
+    own = {id(guard) for guard in declaration_of(view).guards}
+    if endpoint in current_app.view_functions:
+        dispatched = declaration_at(current_app, endpoint, flask_request.method)
+        if own <= {id(guard) for guard in dispatched.guards}:
+            return Target(function_name(current_app, endpoint), endpoint)
+    return Target(view.__name__, None)
+
+
+def _placer(view: View) -> Place:
+    """How a view takes its response: by position, after `self`, or as the keyword `response`."""
+    parameters = list(inspect.signature(view).parameters.values())
+    by_position = bool(parameters) and parameters[0].kind in _POSITIONAL
+    index = 1 if by_position and parameters[0].name in {"self", "cls"} else 0
+
+    def place(
+        principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        if not by_position:
+            kwargs.setdefault("response", principal)
+            return args
+        if len(args) > index and isinstance(args[index], Principal):
+            return args
+        return (*args[:index], principal, *args[index:])
+
+    return place
+
+
+def _refuse_contradiction(view: View, guard: Guard | None) -> None:
+    found = declaration_of(view)
+    if found.is_contradictory or (found.guards if guard is None else found.is_public):
+        name = getattr(view, "__qualname__", "view")
+        raise SettingsError([f"{name}: public and a guard together; keep one of them"])
+
+
+def _pool(region: object, pool_id: object) -> UserPool | None:
+    if region is None and pool_id is None:
+        return None
+    pool = UserPool.parse(pool_id)
+    if region not in (None, pool.region):
+        raise SettingsError(["login_check: the region is not the one in the user pool id"])
+    return pool
+
+
+def _optional(
+    name: str, values: str | Iterable[str] | None, accept: Callable[[str], object]
+) -> frozenset[str] | None:
+    return None if values is None else one_or_more(f"login_check: {name}", values, accept)
+
+
+def _permissions(group_details: object) -> Permissions | None:
+    if group_details is None:
+        return None
+    if isinstance(group_details, tuple) and all(isinstance(g, Group) for g in group_details):
+        return Permissions(group_details)
+    return Permissions(parse_groups(group_details))

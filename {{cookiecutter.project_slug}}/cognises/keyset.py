@@ -1,0 +1,219 @@
+"""The keys of one pool, kept fresh: a snapshot that is swapped whole, and when to fetch.
+
+    fresh       under 10 minutes: used as it is
+    soft        refreshed in the background, nobody waits
+    old         over an hour: a request waits for one bounded refresh, then takes what there is
+    hard        over 24 hours: refused until a fetch succeeds
+    unknown kid one shared fetch; once it has missed, no other for 10 seconds; known kids never wait
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cognises.errors import CognisesError
+from cognises.fetch import TIMEOUT, FetchError
+from cognises.keys import Key
+
+SOFT, OLD, HARD = 600.0, 3600.0, 86400.0
+COOL_DOWN = 10.0
+FIRST_BACKOFF, LAST_BACKOFF = 1.0, 30.0
+MAX_WAITERS = 16
+# A background thread can be frozen with its machine (Lambda): past this it counts as lost.
+LOST = 10.0
+
+log = logging.getLogger("cognises.keys")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point in time on both clocks: one may be set back, the other may stand still."""
+
+    wall: float
+    monotonic: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(time.time(), time.monotonic())
+
+    def age(self) -> float:
+        """Seconds since, by whichever clock went further."""
+        return max(time.time() - self.wall, time.monotonic() - self.monotonic)
+
+    def earlier(self, seconds: float) -> Moment:
+        return Moment(self.wall - seconds, self.monotonic - seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The keys of one reading; `fetched` is False for keys that were given (a file)."""
+
+    keys: Mapping[str, Key]
+    since: Moment
+    fetched: bool
+
+    def is_recent(self) -> bool:
+        """Whether the pool itself said so just now."""
+        return self.fetched and self.since.age() < COOL_DOWN
+
+
+@dataclass(eq=False)
+class _Flight:
+    """One fetch under way, and the number of requests that wait for it."""
+
+    since: Moment = field(default_factory=Moment.now)
+    done: threading.Event = field(default_factory=threading.Event)
+    waiters: int = 0
+
+
+class KeySet:
+    """The current keys, by `snapshot()` and `key_for(kid)`.
+
+    `load(kid)` reads a JWKS and says FetchError where it cannot; `admit` chooses the usable keys.
+    Threads start on first need; locks are made anew after a fork.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str | None], Mapping[str, Any]],
+        admit: Callable[[object], dict[str, Key]],
+    ) -> None:
+        self._load, self._admit = load, admit
+        self._snapshot: Snapshot | None = None
+        self._missed: Snapshot | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+        self._forget_threads()
+        _KEY_SETS.add(self)
+
+    def _forget_threads(self) -> None:
+        self._lock = threading.Lock()
+        self._flight: _Flight | None = None
+
+    def preload(self, document: object) -> None:
+        """Take keys from elsewhere (a file); they start soft-expired. No usable one: an error."""
+        keys = self._admit(document)
+        if not keys:
+            raise CognisesError("keys_unavailable", "no usable key in the given set")
+        self._snapshot = Snapshot(keys, Moment.now().earlier(SOFT), fetched=False)
+
+    def hydrate(self) -> None:
+        """Fetch now and wait. Raises CognisesError (`keys_unavailable`) where that fails."""
+        before = self._snapshot
+        self._wait_for_fetch(None)
+        if self._snapshot is before or self._snapshot is None:
+            raise self._unavailable()
+
+    def snapshot(self) -> Snapshot:
+        """Keys that may be used now. Raises CognisesError (`keys_unavailable`)."""
+        current = self._snapshot
+        age = current.since.age() if current else HARD
+        if age < SOFT and current:
+            return current
+        if age < OLD:
+            self._start_fetch(None)
+        else:
+            self._wait_for_fetch(None)
+        current = self._snapshot
+        if current is None or current.since.age() >= HARD:
+            raise self._unavailable()
+        return current
+
+    def key_for(self, kid: str) -> tuple[Key, Snapshot]:
+        """The key of that id and the snapshot it is in, after one shared fetch if need be.
+
+        Raises CognisesError: `unknown_key` if a recent fetch lacks it, else `keys_unavailable`.
+        """
+        before = self._snapshot
+        snapshot = self.snapshot()
+        if kid not in snapshot.keys and snapshot is before and not self._missed_lately(snapshot):
+            self._wait_for_fetch(kid)
+            snapshot = self._snapshot or snapshot
+        key = snapshot.keys.get(kid)
+        if key is not None:
+            return key, snapshot
+        if not snapshot.is_recent():
+            raise self._unavailable()
+        self._missed = snapshot
+        raise CognisesError("unknown_key", "a recent key set lacks the kid")
+
+    def _missed_lately(self, snapshot: Snapshot) -> bool:
+        return snapshot is self._missed and snapshot.is_recent()
+
+    def _unavailable(self) -> CognisesError:
+        wait = max(1.0, self._retry_at - time.monotonic())
+        return CognisesError("keys_unavailable", "no current key set", retry_after=wait)
+
+    def _wait_for_fetch(self, kid: str | None) -> None:
+        """Wait for the shared fetch, bounded; surplus waiters go on at once with what there is."""
+        flight = self._start_fetch(kid)
+        if flight is None:
+            return
+        with self._lock:
+            flight.waiters += 1
+            is_surplus = flight.waiters > MAX_WAITERS
+        if not is_surplus:
+            flight.done.wait(TIMEOUT)
+
+    def _start_fetch(self, kid: str | None) -> _Flight | None:
+        """The fetch under way, else a new one, else None while backing off."""
+        with self._lock:
+            flight = self._flight
+            if flight and not flight.done.is_set() and flight.since.age() < LOST:
+                return flight
+            if time.monotonic() < self._retry_at:
+                return None
+            self._flight = flight = _Flight()
+        thread = threading.Thread(target=self._fetch, args=(flight, kid), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._fail("no thread could be started")
+            flight.done.set()
+        return flight
+
+    def _fetch(self, flight: _Flight, kid: str | None) -> None:
+        started = Moment.now()
+        try:
+            keys = self._admit(self._load(kid))
+            if not keys:
+                raise FetchError("no usable key")
+            self._succeed(keys, started)
+        except FetchError as error:
+            self._fail(str(error))
+        except Exception as error:  # whatever it was, the waiters must learn that it failed
+            self._fail(type(error).__name__)
+        finally:
+            flight.done.set()
+
+    def _succeed(self, keys: Mapping[str, Key], started: Moment) -> None:
+        with self._lock:
+            self._failures, self._retry_at = 0, 0.0
+            self._snapshot = Snapshot(keys, started, fetched=True)
+
+    def _fail(self, why: str) -> None:
+        with self._lock:
+            delay = min(LAST_BACKOFF, FIRST_BACKOFF * 2**self._failures)
+            self._failures = min(self._failures + 1, 10)
+            self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)  # noqa: S311
+        log.warning("key set not read: %s", why)
+
+
+_KEY_SETS: weakref.WeakSet[KeySet] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for key_set in list(_KEY_SETS):
+        key_set._forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

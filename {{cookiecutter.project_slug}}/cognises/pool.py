@@ -1,0 +1,73 @@
+"""A user pool's id, and what follows from it: region, partition, issuers, key addresses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cognises.errors import SettingsError
+
+REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}")
+_POOL_ID = re.compile(rf"(?P<region>{REGION.pattern})_[0-9A-Za-z]{{1,50}}")
+
+_NOT_AN_ID = (
+    "user pool id: not of the form <region>_<letters and digits>, as in us-east-1_AbCd12345 "
+    "(Cognito console, user pool overview)"
+)
+
+# Region prefix to partition and DNS suffix, as botocore's partitions.json has them (1.44).
+_PARTITIONS = (
+    ("cn-", "aws-cn", "amazonaws.com.cn"),
+    ("us-gov-", "aws-us-gov", "amazonaws.com"),
+    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
+    ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"),
+    ("us-iso-", "aws-iso", "c2s.ic.gov"),
+    ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"),
+    ("eusc-", "aws-eusc", "amazonaws.eu"),
+    ("", "aws", "amazonaws.com"),
+)
+
+
+def partition_of(region: str) -> tuple[str, str]:
+    """The partition a region lies in and that partition's DNS suffix."""
+    return next((name, suffix) for start, name, suffix in _PARTITIONS if region.startswith(start))
+
+
+@dataclass(frozen=True)
+class UserPool:
+    """A Cognito user pool, by its id. Make one with `UserPool.parse`."""
+
+    id: str
+    region: str
+
+    @classmethod
+    def parse(cls, pool_id: object) -> UserPool:
+        """The pool named by an id such as `eu-west-1_Ab12Cd34E`; anything else: SettingsError."""
+        match = _POOL_ID.fullmatch(pool_id) if isinstance(pool_id, str) else None
+        if match is None:
+            raise SettingsError([_NOT_AN_ID])
+        return cls(match.group(), match["region"])
+
+    @property
+    def partition(self) -> str:
+        return partition_of(self.region)[0]
+
+    @property
+    def dns_suffix(self) -> str:
+        return partition_of(self.region)[1]
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The `iss` values of this pool's tokens: the original host and the updated one.
+
+        Source: Cognito API reference, IssuerConfigurationType (ORIGINAL, UPDATED).
+        """
+        return self.issuers_in(self.region)
+
+    def issuers_in(self, region: str) -> tuple[str, ...]:
+        """The issuers under another region, where the pool is replicated."""
+        suffix = partition_of(region)[1]
+        return (
+            f"https://cognito-idp.{region}.{suffix}/{self.id}",
+            f"https://issuer-cognito-idp.{region}.{suffix}/{self.id}",
+        )

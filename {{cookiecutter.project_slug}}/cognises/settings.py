@@ -1,0 +1,322 @@
+"""Settings: where they are read, what each must look like, and every problem at once.
+
+Order: `app.config`, the process environment, `.env`, `.flaskenv`. The two files are read beside
+`wsgi.py` only, without looking upward and without interpolation.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values, find_dotenv
+
+from cognises.errors import SettingsError
+from cognises.pool import REGION, UserPool
+
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
+
+NAMES = (
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "COGNITO_USER_POOL_ID",
+    "COGNITO_CLIENT_ID",
+    "COGNITO_TOKEN_USE",
+    "COGNITO_AUDIENCE",
+    "COGNITO_IDENTITY_POOL_ID",
+    "COGNITO_ADDITIONAL_REGIONS",
+    "COGNITO_JWKS_FILE",
+    "COGNITO_JWKS_URL",
+    "COGNITO_ISSUER",
+    "COGNITO_DOMAIN",
+    "COGNITO_COOKIE_NAME",
+    "COGNISES_LOCAL",
+    "COGNISES_PUBLIC_URL",
+    "COGNISES_REALM",
+    "COGNISES_GROUPS_FILE",
+    "COGNISES_ROLE_PREFIX",
+    "COGNISES_PERMISSIONS_BOUNDARY",
+    "COGNISES_TOKEN_CACHE_SIZE",
+)
+
+# .flaskenv is committed: nothing in it may move a trust root or open the debugger.
+NEVER_COMMITTED = (
+    "COGNISES_LOCAL",
+    "COGNITO_JWKS_URL",
+    "COGNITO_JWKS_FILE",
+    "COGNITO_ISSUER",
+    "AWS_ENDPOINT_URL",
+    "FLASK_DEBUG",
+)
+
+# Variables that the runtime sets where other people's requests arrive.
+DEPLOYED_MARKERS = (
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "LAMBDA_TASK_ROOT",
+    "AWS_EXECUTION_ENV",
+    "ECS_CONTAINER_METADATA_URI",
+    "ECS_CONTAINER_METADATA_URI_V4",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "KUBERNETES_SERVICE_HOST",
+)
+
+TOKEN_USES = frozenset({"id", "access"})
+CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
+_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
+_AUDIENCE = re.compile(r"[!-+\--~]{1,512}")
+_REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
+
+T = TypeVar("T")
+
+
+def read_values(
+    folder: Path, config: Mapping[str, object] | None = None, names: Iterable[str] = NAMES
+) -> dict[str, str]:
+    """The settings in force as text, by name; unset and empty ones are left out.
+
+    `folder` is where `wsgi.py` lies; `names` are those asked for. Raises SettingsError where an env file holds what it must
+    not, or a configured value is no text.
+    """
+    committed = _env_file(folder / ".flaskenv")
+    private = _env_file(folder / ".env")
+    problems = _env_file_problems(folder, committed, private)
+    layers: list[Mapping[str, object]] = [committed, private, os.environ, config or {}]
+    values: dict[str, str] = {}
+    for name in names:
+        found = [layer[name] for layer in layers if layer.get(name) is not None]
+        text = _as_text(found[-1]) if found else ""
+        if text is None:
+            problems.append(f"{name}: must be text (or a list of texts)")
+        elif text:
+            values[name] = text
+    if problems:
+        raise SettingsError(problems)
+    return values
+
+
+def _env_file(path: Path) -> dict[str, str | None]:
+    return dotenv_values(path, interpolate=False) if path.is_file() else {}
+
+
+def _env_file_problems(
+    folder: Path, committed: Mapping[str, object], private: Mapping[str, object]
+) -> list[str]:
+    problems = [
+        f".flaskenv: {name} must not be committed; set it in .env or the environment"
+        for name in NEVER_COMMITTED
+        if name in committed
+    ]
+    for file, values in ((".flaskenv", committed), (".env", private)):
+        problems += [
+            f"{file}: {name}: values are taken as written, ${{…}} is not filled in"
+            for name in NAMES
+            if "${" in str(values.get(name))
+        ]
+    return problems + _stray_env_files(folder)
+
+
+def _stray_env_files(folder: Path) -> list[str]:
+    """Flask's command line looks upward for env files and puts them into the environment."""
+    if os.environ.get("FLASK_RUN_FROM_CLI") != "true" or os.environ.get("FLASK_SKIP_DOTENV"):
+        return []
+    found = (Path(find_dotenv(name, usecwd=True) or folder / name) for name in (".env", ".flaskenv"))
+    return [
+        f"{path.name}: flask has read one above the project; remove it or set FLASK_SKIP_DOTENV=1"
+        for path in found
+        if path.resolve().parent != folder.resolve()
+    ]
+
+
+def _as_text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(value) if all(isinstance(item, str) for item in value) else None
+    return str(value).strip() if isinstance(value, (str, int, Path)) else None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the request side runs on, checked. Make it with `parse`."""
+
+    folder: Path
+    pool: UserPool | None = None
+    client_ids: frozenset[str] = frozenset()
+    token_use: frozenset[str] = frozenset({"id"})
+    audiences: frozenset[str] = frozenset()
+    additional_regions: tuple[str, ...] = ()
+    jwks_file: Path | None = None
+    jwks_url: str | None = None
+    issuer: str | None = None
+    local: bool = False
+    public_url: str | None = None
+    domain: str | None = None
+    cookie_name: str = "token_cookie"
+    realm: str = "cognises"
+    groups_file: Path = field(default=Path("groups.json"))
+    groups_file_named: bool = False
+    token_cache_size: int = 4096
+
+
+def parse(folder: Path, values: Mapping[str, str]) -> Settings:
+    """Check raw values (see `read_values`) and return Settings; every problem in one error."""
+    problems: list[str] = []
+    take = _Reader(values, problems)
+    nothing: tuple[str, ...] = ()
+    local = take("COGNISES_LOCAL", _flag, False)
+    settings = Settings(
+        folder=folder,
+        local=local,
+        pool=take("COGNITO_USER_POOL_ID", UserPool.parse, None),
+        client_ids=frozenset(take("COGNITO_CLIENT_ID", _items(CLIENT_ID), nothing)),
+        token_use=take("COGNITO_TOKEN_USE", _token_use, frozenset({"id"})),
+        audiences=frozenset(take("COGNITO_AUDIENCE", _items(_AUDIENCE), nothing)),
+        additional_regions=take("COGNITO_ADDITIONAL_REGIONS", _items(REGION), nothing),
+        jwks_file=take("COGNITO_JWKS_FILE", lambda text: _file(folder, text), None),
+        jwks_url=take("COGNITO_JWKS_URL", _loopback_url, None),
+        issuer=take("COGNITO_ISSUER", _loopback_url, None),
+        public_url=take("COGNISES_PUBLIC_URL", lambda text: _origin(text, local), None),
+        domain=take("COGNITO_DOMAIN", lambda text: _origin(text, local), None),
+        cookie_name=take("COGNITO_COOKIE_NAME", _matching(_COOKIE_NAME), "token_cookie"),
+        realm=take("COGNISES_REALM", _matching(_REALM), "cognises"),
+        groups_file=take(
+            "COGNISES_GROUPS_FILE", lambda text: folder / text, folder / "groups.json"
+        ),
+        groups_file_named="COGNISES_GROUPS_FILE" in values,
+        token_cache_size=take("COGNISES_TOKEN_CACHE_SIZE", _count, 4096),
+    )
+    problems += _together(settings, values)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+class _Reader:
+    """Reads one value after another and keeps what is wrong with each."""
+
+    def __init__(self, values: Mapping[str, str], problems: list[str]) -> None:
+        self._values, self._problems = values, problems
+
+    def __call__(self, name: str, read: Callable[[str], T], default: T) -> T:
+        if name not in self._values:
+            return default
+        try:
+            return read(self._values[name])
+        except SettingsError as error:
+            self._problems += [f"{name}: {problem}" for problem in error.problems]
+        except ValueError as error:
+            self._problems.append(f"{name}: {error}")
+        return default
+
+
+def _together(settings: Settings, values: Mapping[str, str]) -> list[str]:
+    """Problems that lie in settings taken together."""
+    problems = []
+    if not settings.local:
+        problems += [
+            f"{name}: only for local mode (COGNISES_LOCAL=1); outside it the pool's own hosts count"
+            for name in ("COGNITO_JWKS_URL", "COGNITO_ISSUER")
+            if name in values
+        ]
+    if settings.local:
+        problems += [
+            f"COGNISES_LOCAL: refused where {name} is set: this looks like a deployed service"
+            for name in DEPLOYED_MARKERS
+            if os.environ.get(name)
+        ]
+    if "COGNITO_DOMAIN" in values and "COGNISES_PUBLIC_URL" not in values:
+        problems.append("COGNISES_PUBLIC_URL: missing; COGNITO_DOMAIN needs the service's address")
+    return problems
+
+
+def _flag(text: str) -> bool:
+    if text not in {"0", "1"}:
+        raise ValueError("must be 1 or 0")
+    return text == "1"
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,7}", text):
+        raise ValueError("must be a whole number, 0 or more")
+    return int(text)
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"must match {pattern.pattern}")
+        return text
+
+    return read
+
+
+def _items(pattern: re.Pattern[str]) -> Callable[[str], tuple[str, ...]]:
+    """Comma-separated items, each matching `pattern`; an empty item is an error."""
+
+    def read(text: str) -> tuple[str, ...]:
+        items = tuple(item.strip() for item in text.split(","))
+        if not all(items):
+            raise ValueError("has an empty item; separate items by single commas")
+        if not all(pattern.fullmatch(item) for item in items):
+            raise ValueError(f"each item must match {pattern.pattern}")
+        return items
+
+    return read
+
+
+def _token_use(text: str) -> frozenset[str]:
+    items = [item.strip() for item in text.split(",")]
+    if not set(items) <= TOKEN_USES or len(set(items)) != len(items):
+        raise ValueError("must be id, access, or id,access")
+    return frozenset(items)
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / text
+    if not path.is_file():
+        raise ValueError("there is no such file (a relative path starts beside wsgi.py)")
+    return path
+
+
+def _origin(text: str, local: bool) -> str:
+    """Scheme, host and port alone; https, or http on loopback in local mode."""
+    url = urlsplit(text)
+    if url.path.strip("/") or url.query or url.fragment or url.username or not url.hostname:
+        raise ValueError("must be scheme and host alone, as in https://app.example.org")
+    if url.scheme != "https" and not (local and url.scheme == "http" and is_loopback(url.hostname)):
+        raise ValueError("must start with https:// (http on loopback in local mode only)")
+    return f"{url.scheme}://{url.netloc.lower()}"
+
+
+def _loopback_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in {"http", "https"} or url.username or not is_loopback(url.hostname or ""):
+        raise ValueError("must be an http address on loopback")
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address, without port, is this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def project_folder(root_path: str) -> Path:
+    """The folder of `wsgi.py`, from a Flask app's root path: above the app's package, if any."""
+    folder = Path(root_path).resolve()
+    while (folder / "__init__.py").is_file():
+        folder = folder.parent
+    return folder

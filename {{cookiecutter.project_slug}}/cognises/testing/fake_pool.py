@@ -1,0 +1,147 @@
+"""A user pool made of real RSA keys: it publishes a JWKS and signs tokens as Cognito does."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from flask import Flask
+
+from cognises.app_state import state_of
+from cognises.pool import UserPool
+from cognises.settings import DEPLOYED_MARKERS
+
+Header = Mapping[str, object]
+
+
+def base64url(data: bytes) -> str:
+    """Base64url without padding (RFC 7515 section 2)."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def number(value: int) -> str:
+    """An unsigned integer as a JWK writes it (RFC 7518 section 6.3.1)."""
+    return base64url(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+
+
+def encode(value: object) -> str:
+    """A token segment as Cognito writes it: compact JSON with escaped slashes."""
+    return base64url(json.dumps(value, separators=(",", ":")).replace("/", "\\/").encode())
+
+
+class SigningKey:
+    """One RSA key, made in this process and never written anywhere."""
+
+    def __init__(self, kid: str | None = None, *, bits: int = 2048, exponent: int = 65537) -> None:
+        self.private = rsa.generate_private_key(exponent, bits)
+        # Cognito's key ids are 44 characters of standard base64.
+        self.kid = kid or b64encode(os.urandom(32)).decode()
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The public half as a JWK (RFC 7517)."""
+        numbers = self.private.public_key().public_numbers()
+        return {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": self.kid,
+                "n": number(numbers.n), "e": number(numbers.e)}  # fmt: skip
+
+    def sign(self, signed: str) -> str:
+        """The RS256 signature segment over a signing input."""
+        signature = self.private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return base64url(signature)
+
+
+class FakePool:
+    """A user pool for tests.
+
+    `keys` are those it publishes; the first one signs. Two pools, or two runs, share nothing.
+    """
+
+    def __init__(
+        self, pool_id: str = "us-east-1_FakePool1", client_id: str = "fakeclient0123456789"
+    ) -> None:
+        self.user_pool = UserPool.parse(pool_id)
+        self.id = pool_id
+        self.client_id = client_id
+        self.keys = [SigningKey(), SigningKey()]
+
+    @property
+    def region(self) -> str:
+        return self.user_pool.region
+
+    @property
+    def issuer(self) -> str:
+        return self.user_pool.issuers[0]
+
+    @property
+    def jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The key set as the pool publishes it."""
+        return {"keys": [key.jwk for key in self.keys]}
+
+    def attach(self, app: Flask) -> FakePool:
+        """Make an app under test trust this pool. Refused outside TESTING and where deployed."""
+        if not app.testing or any(os.environ.get(name) for name in DEPLOYED_MARKERS):
+            raise RuntimeError('FakePool attaches to an app with config["TESTING"] only')
+        app.config.update(COGNITO_USER_POOL_ID=self.id, COGNITO_CLIENT_ID=self.client_id)
+        state_of(app).reset(self.id, lambda kid: self.jwks)
+        return self
+
+    def claims(
+        self, groups: Iterable[str] | None = None, *, token_use: str = "id", **changes: Any
+    ) -> dict[str, Any]:
+        """The claims Cognito would write; a change to None leaves the claim out."""
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "sub": str(uuid.uuid4()),
+            "iss": self.issuer,
+            "token_use": token_use,
+            "auth_time": now,
+            "iat": now,
+            "exp": now + 3600,
+            "jti": str(uuid.uuid4()),
+        }
+        if token_use == "access":
+            claims |= {"client_id": self.client_id, "username": "ada",
+                       "scope": "openid email", "version": 2}  # fmt: skip
+        else:
+            claims |= {"aud": self.client_id, "cognito:username": "ada",
+                       "email": "ada@example.org", "email_verified": True}  # fmt: skip
+        if groups is not None:
+            claims["cognito:groups"] = list(groups)
+        claims |= changes
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def token(
+        self,
+        groups: Iterable[str] | None = None,
+        *,
+        token_use: str = "id",
+        key: SigningKey | None = None,
+        header: Header | None = None,
+        **changes: Any,
+    ) -> str:
+        """A signed token. Other claims by keyword; names with a colon by `**{"cognito:…": …}`."""
+        return self.sign(self.claims(groups, token_use=token_use, **changes), key, header)
+
+    def sign(
+        self, claims: object, key: SigningKey | None = None, header: Header | None = None
+    ) -> str:
+        """Any payload, signed; `header` replaces Cognito's own of kid and alg."""
+        key = key or self.keys[0]
+        signed = f"{encode(header or {'kid': key.kid, 'alg': 'RS256'})}.{encode(claims)}"
+        return f"{signed}.{key.sign(signed)}"
+
+    def bearer(self, groups: Iterable[str] | None = None, **options: Any) -> dict[str, str]:
+        """Request headers that carry a token."""
+        return {"Authorization": f"Bearer {self.token(groups, **options)}"}
+
+    def rotate(self) -> SigningKey:
+        """Sign with a new key from now on; the ones before it stay published."""
+        self.keys.insert(0, SigningKey())
+        return self.keys[0]

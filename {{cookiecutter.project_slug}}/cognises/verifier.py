@@ -1,0 +1,203 @@
+"""A Cognito token in, its claims out, or a refusal. Needs no Flask.
+
+    claims = Verifier("eu-west-1_Ab12", ["client"], token_use="access").verify(token)
+
+Order, cheapest first: form, header, key, signature; only then is the payload read and checked.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+from cognises import jws
+from cognises.claims import Expectations, check, freeze
+from cognises.errors import CognisesError, SettingsError
+from cognises.fetch import FetchError, fetch_json
+from cognises.keys import Key, admit
+from cognises.keyset import KeySet, Snapshot
+from cognises.pool import UserPool
+from cognises.settings import CLIENT_ID, TOKEN_USES
+
+DEFAULT_CACHE_SIZE = 4096
+_MAX_HEADERS = 64
+
+Claims = Mapping[str, Any]
+
+
+class Verifier:
+    """Verifies the tokens of one user pool.
+
+    `client_ids`: one id, or several. `token_use`: `id`, `access`, or both as a collection; it has
+    no default. `scopes`: all of them must be in the token. `audiences`: those accepted in
+    resource-bound access tokens. `additional_regions`: where the pool is replicated. `issuers`
+    replaces the pool's own, `key_set` shares another verifier's keys; both serve emulators and
+    tests. Wrong arguments: SettingsError. Safe to share between threads and across a fork.
+    """
+
+    def __init__(
+        self,
+        user_pool_id: str,
+        client_ids: str | Iterable[str],
+        *,
+        token_use: str | Iterable[str],
+        scopes: str | Iterable[str] = (),
+        audiences: str | Iterable[str] = (),
+        additional_regions: Iterable[str] = (),
+        cache_size: int = DEFAULT_CACHE_SIZE,
+        issuers: Iterable[str] | None = None,
+        key_set: KeySet | None = None,
+    ) -> None:
+        pool = UserPool.parse(user_pool_id)
+        regions = (pool.region, *additional_regions)
+        self.expected = Expectations(
+            issuers=frozenset(
+                issuers or (issuer for region in regions for issuer in pool.issuers_in(region))
+            ),
+            client_ids=one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch),
+            token_use=one_or_more("token_use", token_use, TOKEN_USES.__contains__),
+            scopes=_texts(scopes),
+            audiences=_texts(audiences),
+        )
+        self.keys = key_set or pool_key_set(pool, additional_regions)
+        self._kids: dict[str, str] = {}
+        self._remembered = _Remembered(cache_size)
+
+    def verify(self, token: object) -> Claims:
+        """The claims of a good token, read-only at every depth.
+
+        Raises CognisesError for anything else, whatever it is.
+        """
+        digest = self._remembered.digest(token)
+        claims = self._remembered.recall(digest, self.keys)
+        if claims is None:
+            payload, snapshot = self._verified_payload(token)
+            claims = freeze(jws.parse_object(payload))
+            self._remembered.remember(digest, claims, snapshot)
+        check(claims, self.expected, time.time())
+        return claims
+
+    def verify_signature(self, token: object) -> bytes:
+        """The payload of a token that one of the pool's keys signed; no claim is checked."""
+        return self._verified_payload(token)[0]
+
+    def load_jwks(self, document: object) -> None:
+        """Take the keys of a JWKS. No usable one: CognisesError, and the old keys stay."""
+        self.keys.preload(document)
+
+    def hydrate(self) -> None:
+        """Fetch the keys now. Raises CognisesError (`keys_unavailable`) where that fails."""
+        self.keys.hydrate()
+
+    def _verified_payload(self, token: object) -> tuple[bytes, Snapshot]:
+        parts = jws.split(token)
+        signature = jws.decode_segment(parts.signature)
+        key, snapshot = self._key_named_by(parts.header)
+        if not key.verify(parts.signed, signature):
+            raise CognisesError("invalid_token", "signature does not verify")
+        return jws.decode_segment(parts.payload), snapshot
+
+    def _key_named_by(self, header: str) -> tuple[Key, Snapshot]:
+        """The key for a header segment. A pool writes few different ones: they are remembered."""
+        kid = self._kids.get(header)
+        if kid is not None:
+            return self.keys.key_for(kid)
+        kid = jws.read_kid(jws.parse_object(jws.decode_segment(header)))
+        found = self.keys.key_for(kid)
+        if len(self._kids) < _MAX_HEADERS:
+            self._kids[header] = kid
+        return found
+
+
+class _Remembered:
+    """Claims of tokens whose signature this verifier has seen verify under one snapshot.
+
+    A signature over the same bytes under the same keys cannot verify differently a second time;
+    what can change with time, the claims' verdict, is never remembered. Keyed by the digest of
+    the whole token, successes only; a new snapshot starts an empty memory.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._memory: tuple[Snapshot | None, dict[bytes, Claims]] = (None, {})
+
+    def digest(self, token: object) -> bytes | None:
+        """The key of a token's entry; None where it can have none."""
+        if not self._size or not isinstance(token, str) or len(token) > jws.MAX_TOKEN:
+            return None
+        return sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+    def recall(self, digest: bytes | None, keys: KeySet) -> Claims | None:
+        """The claims, if they were verified under the keys that are in force now."""
+        under, memory = self._memory
+        claims = memory.get(digest) if digest else None
+        return claims if claims is not None and keys.snapshot() is under else None
+
+    def remember(self, digest: bytes | None, claims: Claims, snapshot: Snapshot) -> None:
+        if digest is None:
+            return
+        with self._lock:
+            under, memory = self._memory
+            if under is not snapshot:
+                memory = {}
+                self._memory = (snapshot, memory)
+            elif len(memory) >= self._size:
+                del memory[next(iter(memory))]
+            memory[digest] = claims
+
+
+def pool_key_set(
+    pool: UserPool,
+    additional_regions: Iterable[str] = (),
+    *,
+    load: Callable[[str | None], Mapping[str, Any]] | None = None,
+    allow_emulators: bool = False,
+) -> KeySet:
+    """The key set of a pool, from its own Cognito hosts unless `load` says otherwise."""
+    regions = (pool.region, *additional_regions)
+    issuers = [issuer for region in regions for issuer in pool.issuers_in(region)]
+    urls = tuple(f"{issuer}/.well-known/jwks.json" for issuer in issuers)
+    return KeySet(load or partial(load_first, urls), partial(admit, allow_emulators=allow_emulators))
+
+
+def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
+    """The key set at the first address that answers, and has `kid` where one is looked for.
+
+    All hosts of a pool publish the same keys; the later ones help where the first is down, or
+    behind.
+    """
+    found: Mapping[str, Any] | None = None
+    failure = FetchError("no address")
+    deadline = time.monotonic() + 2.5
+    for url in urls:
+        try:
+            document = fetch_json(url, timeout=max(0.1, deadline - time.monotonic()))
+        except FetchError as error:
+            failure = failure if found else error
+            continue
+        if kid is None or kid in admit(document, allow_emulators=True):
+            return document
+        found = found or document
+    if found is None:
+        raise failure
+    return found
+
+
+def _texts(values: str | Iterable[str]) -> frozenset[str]:
+    """One text stands for itself, never for its characters."""
+    return frozenset([values] if isinstance(values, str) else values)
+
+
+def one_or_more(
+    name: str, values: str | Iterable[str], accept: Callable[[str], object]
+) -> frozenset[str]:
+    """The values as a set: at least one, each acceptable. Raises SettingsError."""
+    texts = _texts(values)
+    if not texts or not all(isinstance(text, str) and accept(text) for text in texts):
+        raise SettingsError([f"{name}: missing, or not of the right form"])
+    return texts
