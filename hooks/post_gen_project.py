@@ -1,0 +1,98 @@
+"""Checks what was generated and says what to do next; never writes into the project.
+
+An invalid manifest or a failing suite is a verdict: exit 1, the log kept outside the project.
+A suite that could not run is none: NOT VERIFIED and exit 0, or 1 with COGNISES_VERIFY=require.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
+
+DEADLINE = time.monotonic() + 120
+DROPPED = ("AWS_", "BOTO", "COGNITO_", "COGNISES_", "FLASK_", "MOTO_", "PYTEST_", "PYTHON")
+ENV = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
+ENV.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
+ENV.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
+ENV.update(AWS_EC2_METADATA_DISABLED="true", PYTHONDONTWRITEBYTECODE="1")
+# The suite needs loopback only: calls to AWS would go to a proxy that is not there.
+NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost,::1"}
+NEXT = """Next:  cd {} && make demo         every group tries every route, on an AWS in memory
+       edit groups.json, make plan     what that would change in your AWS account
+       README.md                       settings, tests, the way to production"""
+
+
+def run(*command, **extra):
+    """Runs a command to its end or to the deadline; nothing that it started survives."""
+    pipes = {"stdin": DEVNULL, "stdout": PIPE, "stderr": STDOUT, "start_new_session": True}
+    try:
+        process = Popen(command, env={**ENV, **extra}, **pipes)
+        output, _ = process.communicate(timeout=max(DEADLINE - time.monotonic(), 0))
+    except OSError as error:
+        return 127, str(error)
+    except (TimeoutExpired, KeyboardInterrupt) as stop:
+        os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+        process.wait()
+        late = isinstance(stop, TimeoutExpired)
+        raise RuntimeError("not done in 120 seconds" if late else "interrupted") from stop
+    if process.returncode < 0:
+        raise RuntimeError(f"stopped by signal {-process.returncode}")
+    return process.returncode, output.decode(errors="replace").strip()
+
+
+def install(folder):
+    """Tries uv from its cache, uv from the package index, then Python's own venv and pip."""
+    env, uv = f"{folder}/env", os.environ.get("UV") or shutil.which("uv")
+    python = f"{env}/{'Scripts' if os.name == 'nt' else 'bin'}/python"
+    locked = ["--quiet", "--require-hashes", "-r", "requirements-test.txt"]
+    for offline in ("true", "false") if uv else ():
+        run(uv, "venv", "--quiet", "--clear", "-p", sys.executable, env)
+        if run(uv, "pip", "install", "-p", python, *locked, UV_OFFLINE=offline)[0] == 0:
+            return python
+    run(sys.executable, "-m", "venv", "--clear", env)
+    code, output = run(python, "-m", "pip", "install", "--retries=0", *locked)
+    if code == 0:
+        return python
+    raise RuntimeError("its packages could not be installed: " + output[-200:])
+
+
+def fail(what, output):
+    Path(log := tempfile.mkstemp(".log", "cognises-")[1]).write_text(output, encoding="utf-8")
+    sys.exit(f"FAILED: {what} (log: {log})\n{output[-1000:]}")
+
+
+def verify(folder):
+    """Checks the manifest, then runs the suite; returns pytest's last line."""
+    code, output = run(sys.executable, "-m", "cognises.manifest", "groups.json")
+    if code:
+        fail("groups.json is not valid", output)
+    if os.environ.get("COGNISES_VERIFY") == "skip":
+        raise RuntimeError("COGNISES_VERIFY is skip")
+    print("Running the test suite of the new project, 120 seconds at most.", flush=True)
+    suite = [install(folder), "-m", "pytest", "-qm", "not slow", "-o", f"cache_dir={folder}/cache"]
+    code, output = run(*suite, TMPDIR=folder, HYPOTHESIS_STORAGE_DIRECTORY=folder, **NO_NETWORK)
+    if code:
+        fail("the test suite does not pass", output)
+    return output.rpartition("\n")[2]
+
+
+def main(answers, here):
+    if "_commit" in answers and here.match(os.path.realpath(tempfile.gettempdir()) + "/tmp*/*"):
+        return  # cruft generates once more to compare: nothing new to check, nobody to tell
+    try:
+        with tempfile.TemporaryDirectory(prefix="cognises-") as folder:
+            summary = verify(folder)
+    except (RuntimeError, OSError) as reason:  # no verdict: the check could not be made here
+        summary = f"NOT VERIFIED: {reason}, run: cd {here.name} && make test"
+        if os.environ.get("COGNISES_VERIFY") == "require":
+            sys.exit(summary)
+    print(summary, NEXT.format(here.name), sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    main(json.loads(r"""{{ cookiecutter | tojson }}"""), Path.cwd())
