@@ -1,0 +1,69 @@
+# Needs make and Python 3.10 or newer with venv; everything else goes into .venv, by version and
+# hash, with uv if there is one, else with pip (which brings uv). Nothing outside this folder
+# changes, the caches of uv and pip excepted.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+VENV := .venv
+PROJECT := {{cookiecutter.project_slug}}
+
+# The generated project is made from a folder in which we also run tools: their caches go
+# elsewhere, or they would be generated too.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+export RUFF_CACHE_DIR := $(CURDIR)/build/cache/ruff
+export MYPY_CACHE_DIR := $(CURDIR)/build/cache/mypy
+export PYTEST_ADDOPTS := -o "cache_dir=$(CURDIR)/build/cache/pytest"
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/cache/hypothesis
+export COOKIECUTTER_CONFIG := build/cookiecutter.yaml
+
+define fill
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed; name one: make PYTHON=python3.12 ...")'
+	@echo "Installing $< into .venv"
+	@if command -v uv >/dev/null 2>&1; then \
+	    { test -d $(VENV) || uv venv --quiet --python $(PYTHON) $(VENV); } && \
+	    uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<; \
+	else \
+	    { test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV); } && \
+	    $(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	fi
+	@touch $@
+endef
+
+$(VENV)/.new: requirements.txt
+	$(fill)
+
+$(VENV)/.dev: requirements-dev.txt
+	$(fill)
+
+# cookiecutter remembers answers in the home folder; ours stay here.
+$(COOKIECUTTER_CONFIG):
+	@mkdir -p build
+	@printf '%s\n' 'replay_dir: "$(CURDIR)/build/replay"' 'cookiecutters_dir: "$(CURDIR)/build/templates"' > $@
+
+.PHONY: help new demo test check lock tidy
+
+help:  ## list the verbs
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
+
+new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a service
+	@read -p "Folder to create it in [..]: " folder && cookiecutter . -o "$${folder:-..}"
+
+demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a service into build/ and watch every group try every route
+	rm -rf build/demo
+	cookiecutter . --no-input -o build/demo
+	$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=.venv
+
+test: $(VENV)/.dev tidy  ## the whole test suite, generated services included
+	python -m pytest
+
+check: $(VENV)/.dev tidy  ## lint, format and types, of the template and of the unrendered project
+	ruff check hooks tests tools
+	ruff format --check hooks tests tools
+	$(MAKE) --no-print-directory -C '$(PROJECT)' check VENV=../.venv
+
+lock: $(VENV)/.dev  ## pin every requirement anew (make lock UPGRADE=--upgrade)
+	python tools/lock.py $(UPGRADE)
+
+tidy:
+	@find '$(PROJECT)' \( -name __pycache__ -o -name '.*_cache' -o -name .hypothesis \) -prune -exec rm -rf {} +
