@@ -1,0 +1,66 @@
+"""Grants that IAM accepts and a person should see: power over everything, or over more power.
+
+Standard library only. The checker warns by it; the planner marks by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from cognises.iam_policy import statements_of, texts
+from cognises.problem import Problem, warning
+
+# What a holder could turn into other rights: IAM itself, other roles' credentials, and the
+# administration of the very pool (or identity pool) that decides who is in which group.
+ESCALATING_SERVICES = ("iam", "sts", "cognito-idp", "cognito-identity")
+
+# Calls of those services that only read, or that any signed-in user may make for herself.
+_HARMLESS = re.compile(
+    r"(iam|cognito-idp|cognito-identity):(Admin)?(Get|List|Describe|Lookup|Simulate)[A-Za-z*?]*"
+    r"|sts:(Get[A-Za-z*?]*|DecodeAuthorizationMessage|TagSession)",
+    re.IGNORECASE,
+)
+
+
+def check_risks(document: object) -> Iterator[Problem]:
+    """A warning for each statement that grants everything, or PassRole on every role."""
+    if not isinstance(document, dict):
+        return
+    for place, statement in statements_of(document):
+        if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
+            continue
+        if "*" not in texts(statement.get("Resource")) or statement.get("Condition"):
+            continue
+        if any(action in ("*", "*:*") for action in texts(statement.get("Action"))):
+            yield warning(place, "allows every action on everything; name what the group needs")
+        elif any(_covers(action, "iam:PassRole") for action in texts(statement.get("Action"))):
+            yield warning(place, "allows iam:PassRole on every role; name the roles to pass")
+
+
+def escalating_actions(statement: Mapping[str, object]) -> list[str]:
+    """The actions of an Allow statement by which a group could give itself more.
+
+    In: one statement, placeholders filled. Out: the actions as written, empty if there are none;
+    for NotAction, which grants all the rest, `NotAction` itself unless it leaves out all services
+    that matter.
+    """
+    if statement.get("Effect") != "Allow":
+        return []
+    if "NotAction" in statement:
+        left_out = {action.lower() for action in texts(statement["NotAction"])}
+        safe = all(f"{service}:*" in left_out for service in ESCALATING_SERVICES)
+        return [] if safe or "*" in left_out else ["NotAction"]
+    return [action for action in texts(statement.get("Action")) if _escalates(action)]
+
+
+def _escalates(action: str) -> bool:
+    service, _, _ = action.lower().partition(":")
+    if service == "*":
+        return True
+    return service in ESCALATING_SERVICES and not _HARMLESS.fullmatch(action)
+
+
+def _covers(pattern: str, action: str) -> bool:
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, action, re.IGNORECASE) is not None

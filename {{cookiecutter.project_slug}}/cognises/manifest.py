@@ -1,0 +1,122 @@
+"""groups.json: who may do what. Reads it, checks it, and reports every problem at once.
+
+One checker for the command line, the hooks, the app and provisioning. Standard library only:
+`python -m cognises.manifest groups.json` runs on a bare Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from cognises.errors import CognisesError, ManifestError
+from cognises.manifest_json import parse_json
+from cognises.manifest_rules import ROOM_FOR_PREFIX, check_groups
+from cognises.problem import Problem
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of the manifest, checked. `precedence` is the stated one, else the place."""
+
+    name: str
+    allowed_functions: tuple[str, ...]
+    policy: Mapping[str, object] = field(hash=False)
+    description: str = ""
+    precedence: int = 0
+
+
+def load_groups(path: str | Path, *, role_prefix: str | None = None) -> tuple[Group, ...]:
+    """Read and check a manifest.
+
+    In: the path of the file; the role prefix that group names must leave room for (without one,
+    room for the longest that the template's questions can make). Raises ManifestError with
+    every problem in it, also where the file cannot be read.
+    """
+    return parse_groups(read_manifest(path), role_prefix=role_prefix)
+
+
+def parse_groups(data: object, *, role_prefix: str | None = None) -> tuple[Group, ...]:
+    """Check parsed JSON (a list of dicts) and return its groups. Raises ManifestError."""
+    errors = [each for each in check_manifest(data, role_prefix) if each.level == "error"]
+    if errors:
+        raise ManifestError(errors)
+    return tuple(_group(each, index) for index, each in enumerate(cast("list[Any]", data)))
+
+
+def read_manifest(path: str | Path) -> object:
+    """The parsed content of a manifest file. Raises ManifestError where it is no JSON."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ManifestError([Problem("", f"cannot read {path}: {why}; name the file")]) from None
+    data, problems = parse_json(content)
+    if problems:
+        raise ManifestError(problems)
+    return data
+
+
+def check_manifest(data: object, role_prefix: str | None = None) -> list[Problem]:
+    """Every error and warning in parsed JSON, in the order of the file."""
+    room = ROOM_FOR_PREFIX if role_prefix is None else len(role_prefix)
+    return list(check_groups(data, room))
+
+
+def _group(raw: Mapping[str, Any], index: int) -> Group:
+    return Group(
+        name=raw["group_name"],
+        allowed_functions=tuple(raw["allowed_functions"]),
+        policy=raw["group_policy"],
+        description=raw.get("description", ""),
+        precedence=raw.get("precedence", index),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check one file; print every problem, one a line. Exits 0 if there is no error, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cognises.manifest", description="Check a manifest of Cognito groups."
+    )
+    parser.add_argument("path", nargs="?", default="groups.json", help="default: groups.json")
+    parser.add_argument("--role-prefix", help="what role names start with (else the setting)")
+    options = parser.parse_args(argv)
+    prefix = options.role_prefix if options.role_prefix is not None else _prefix_setting()
+    problems, count = report(options.path, prefix)
+    for line in problems:
+        print(line, file=sys.stderr)
+    failed = any(line.startswith("error") for line in problems)
+    if not failed:
+        print(f"{options.path}: {count} groups, no errors")
+    return int(failed)
+
+
+def report(path: str | Path, role_prefix: str | None) -> tuple[list[str], int]:
+    """The lines to print for a file, and how many groups it holds."""
+    try:
+        data = read_manifest(path)
+    except ManifestError as error:
+        return error.problems, 0
+    lines = [str(problem) for problem in check_manifest(data, role_prefix)]
+    return lines, len(data) if isinstance(data, list) else 0
+
+
+def _prefix_setting() -> str | None:
+    """COGNISES_ROLE_PREFIX: from the files beside wsgi.py too where they can be read."""
+    try:
+        from cognises.settings import PROJECT_FOLDER, read_values
+    except ImportError:  # a bare Python has nothing to read env files with
+        return os.environ.get("COGNISES_ROLE_PREFIX")
+    try:
+        return read_values(PROJECT_FOLDER).get("COGNISES_ROLE_PREFIX")
+    except CognisesError:  # bad settings are reported by whoever needs them
+        return os.environ.get("COGNISES_ROLE_PREFIX")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The command line: reads options, hands over, and turns every outcome into an exit code.
+
+Exit: 0 done or nothing to do, 1 error, 2 changes pending (`plan --detailed-exitcode`),
+3 blocked by a safety rule, 64 bad usage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cognises.errors import CognisesError, ProvisionBlocked
+from cognises.manifest import report
+from cognises.provisioning import command_apply, command_destroy, command_plan
+from cognises.provisioning.command_options import (
+    EXIT_BLOCKED,
+    EXIT_ERROR,
+    EXIT_USAGE,
+    aws_options,
+    prune_options,
+)
+from cognises.provisioning.explain import explain, is_aws_error
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
+from cognises.provisioning.pace import DEFAULT_GROUP_WRITES
+from cognises.provisioning.printable import printable
+from cognises.provisioning.prune import Pruning
+from cognises.provisioning.runner_policy import runner_policy_text
+from cognises.provisioning.target import Options, groups_file, read_target, settings_values
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """Bring groups.json to AWS: IAM roles and Cognito groups, planned before they are made.
+
+    Exit codes: 0 done or nothing to do, 1 error, 2 changes pending (with --detailed-exitcode),
+    3 blocked by a safety rule, 64 bad usage.
+    """
+
+
+@cli.command()
+@click.option("--groups-file", type=click.Path(path_type=Path), help="The manifest.")
+@click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
+def validate(groups_file: Path | None, env_file: Path | None) -> int:
+    """Check groups.json, offline; every problem at once."""
+    return _validate(Options(groups_file=groups_file, env_file=env_file))
+
+
+@cli.command()
+@aws_options
+@prune_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything is to be changed.")
+def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool) -> int:
+    """Show what apply would change and what drifted; write nothing."""
+    return command_plan.run(options, pruning, as_json=as_json, detailed=detailed_exitcode)
+
+
+@cli.command()
+@aws_options
+@prune_options
+@click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
+@click.option("--expect", metavar="DIGEST", help="Only if today's plan is exactly this one.")
+@click.option("--adopt", multiple=True, metavar="NAME", help="Take over a role; asks, always.")
+@click.option("--no-broadening", is_flag=True, help="Refuse to grant anything new.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option(
+    "--group-writes",
+    type=click.FloatRange(0.1, 15),
+    default=DEFAULT_GROUP_WRITES,
+    show_default=True,
+    help="Group writes a second, at most; Cognito's own limit is 15.",
+)
+def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
+    """Make AWS say what groups.json says. Safe to interrupt and to run again."""
+    return command_apply.run(options, pruning, command_apply.Choices(**choices))
+
+
+@cli.command()
+@click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
+@click.option("--permissions-boundary", metavar="ARN", help="The boundary every role gets.")
+@click.option("--account", metavar="ID", help="Twelve digits; without, the policy says *.")
+def policy(env_file: Path | None, permissions_boundary: str | None, account: str | None) -> int:
+    """Print the least-privilege policy for whoever runs plan and apply; offline."""
+    options = Options(env_file=env_file, permissions_boundary=permissions_boundary)
+    target = read_target(options)
+    if target.boundary is None:
+        click.echo("warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one", err=True)
+    click.echo(runner_policy_text(target, account))
+    return 0
+
+
+@cli.command()
+@aws_options
+@click.option("--confirm", metavar="POOL_ID", help="The pool's id, instead of being asked.")
+@click.option("--force", is_flag=True, help="Delete groups that have members, too.")
+def destroy(options: Options, confirm: str | None, force: bool) -> int:
+    """Delete the roles and groups this project made; the pool and its users stay."""
+    return command_destroy.run(options, confirm=confirm, force=force)
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; errors become one message each."""
+    try:
+        outcome = cli.main(argv, prog_name="provision.py", standalone_mode=False)
+        return int(outcome or 0)
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted; run the same command again to finish", EXIT_ERROR)
+    except ProvisionBlocked as error:
+        return _complain("\n".join(f"blocked: {each}" for each in error.problems), EXIT_BLOCKED)
+    except (click.ClickException, CognisesError, OSError) as error:
+        return _complain(_message(error), EXIT_ERROR)
+    except Exception as error:
+        if not is_aws_error(error):
+            raise
+        return _complain(explain(error), EXIT_ERROR)
+
+
+def _message(error: click.ClickException | CognisesError | OSError) -> str:
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError):
+        return f"{error.filename or 'cannot go on'}: {error.strerror or error}"
+    return "\n".join(getattr(error, "problems", [str(error)]))
+
+
+def _complain(message: str, code: int) -> int:
+    for line in message.splitlines():
+        level = "" if line.startswith(("error:", "warning:", "blocked:")) else "error: "
+        click.echo(f"{level}{printable(line)}", err=True)
+    return code
+
+
+def _validate(options: Options) -> int:
+    values = settings_values(options)
+    path = groups_file(options, values)
+    prefix = values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX)
+    lines, count = report(path, prefix)
+    for line in lines:
+        click.echo(printable(line), err=True)
+    if any(line.startswith("error") for line in lines):
+        return EXIT_ERROR
+    click.echo(f"{path.name}: {count} groups, no errors")
+    return 0

@@ -1,0 +1,62 @@
+"""Options that several commands share, and the exit codes they all keep to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cognises.provisioning.prune import Pruning
+from cognises.provisioning.target import Options
+
+EXIT_ERROR = 1
+EXIT_PENDING = 2
+EXIT_BLOCKED = 3
+EXIT_USAGE = 64
+
+Command = Callable[..., int]
+
+
+def aws_options(command: Command) -> Command:
+    """Add what says where to work; the command gets one `options`."""
+
+    @click.option("--profile", help="The AWS profile to use.")
+    @click.option("--region", help="Must be the pool's; else AWS_REGION.")
+    @click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
+    @click.option("--permissions-boundary", metavar="ARN", help="The boundary every role gets.")
+    @click.option("--groups-file", type=click.Path(path_type=Path), help="The manifest.")
+    @wraps(command)
+    def wrapped(
+        profile: str | None,
+        region: str | None,
+        env_file: Path | None,
+        permissions_boundary: str | None,
+        groups_file: Path | None,
+        **rest: Any,
+    ) -> int:
+        options = Options(profile, region, env_file, permissions_boundary, groups_file)
+        return command(options=options, **rest)
+
+    return wrapped
+
+
+def prune_options(command: Command) -> Command:
+    """Add what says how to delete; the command gets one `pruning`, None without --prune."""
+
+    @click.option("--prune", is_flag=True, help="Delete what the manifest no longer names.")
+    @click.option(
+        "--max-destroy",
+        type=click.IntRange(min=0),
+        help="Delete at most so many groups [default: from ten groups up, 3 in 10].",
+    )
+    @click.option("--force", is_flag=True, help="Delete groups that have members, too.")
+    @wraps(command)
+    def wrapped(prune: bool, max_destroy: int | None, force: bool, **rest: Any) -> int:
+        if not prune and (force or max_destroy is not None):
+            raise click.UsageError("--max-destroy and --force go with --prune")
+        return command(pruning=Pruning(max_destroy, force) if prune else None, **rest)
+
+    return wrapped

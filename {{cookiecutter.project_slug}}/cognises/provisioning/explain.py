@@ -1,0 +1,70 @@
+"""Botocore's errors as one line that names what to do.
+
+Told apart by class name and AWS error code, so that this page needs no botocore.
+"""
+
+from __future__ import annotations
+
+from cognises.provisioning.printable import printable
+from cognises.provisioning.retry import error_code
+
+_BY_CLASS = {
+    "NoCredentialsError": "no AWS credentials; run `aws configure` or `aws sso login`, or name a "
+    "profile with --profile",
+    "PartialCredentialsError": "the AWS credentials are incomplete; set both "
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile",
+    "CredentialRetrievalError": "the AWS credentials could not be fetched; sign in again",
+    "ProfileNotFound": "there is no such AWS profile; list them with `aws configure list-profiles`",
+    "EndpointConnectionError": "AWS cannot be reached; check the network, the region and "
+    "AWS_ENDPOINT_URL",
+    "ConnectTimeoutError": "AWS does not answer; check the network and AWS_ENDPOINT_URL",
+    "ReadTimeoutError": "AWS did not answer in time; run the command again",
+    "ConnectionClosedError": "the connection to AWS broke; run the command again",
+    "SSLError": "no trusted TLS connection to AWS; check the proxy's certificate (AWS_CA_BUNDLE)",
+}
+_SIGN_IN_AGAIN = "the AWS sign-in has expired; run `aws sso login`"
+_BY_CODE = {
+    **dict.fromkeys(
+        ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"),
+        "AWS does not know these credentials; check the profile, the keys and the account",
+    ),
+    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"), _SIGN_IN_AGAIN),
+    **dict.fromkeys(
+        ("AccessDenied", "AccessDeniedException", "NotAuthorizedException"),
+        "access denied; give whoever runs this the policy that `provision.py policy` prints",
+    ),
+    "ResourceNotFoundException": "not found in this account and region; check "
+    "COGNITO_USER_POOL_ID, COGNITO_IDENTITY_POOL_ID and the profile",
+    "UnknownEndpoint": "there is no such AWS endpoint; check AWS_REGION",
+    "LimitExceeded": "an AWS quota is used up; raise it in the Service Quotas console",
+    "LimitExceededException": "an AWS quota is used up; raise it in the Service Quotas console",
+    **dict.fromkeys(
+        ("Throttling", "ThrottlingException", "TooManyRequestsException"),
+        "AWS keeps throttling; wait a minute and run the command again",
+    ),
+}
+
+
+def is_aws_error(error: BaseException) -> bool:
+    """Whether an exception comes from boto3 or botocore."""
+    return type(error).__module__.split(".")[0] in ("boto3", "botocore") or bool(error_code(error))
+
+
+def explain(error: BaseException) -> str:
+    """One line: what failed and what to do about it; text from AWS made harmless."""
+    names = [each.__name__ for each in type(error).__mro__]
+    if any(name.startswith(("SSO", "TokenRetrieval", "UnauthorizedSSO")) for name in names):
+        return _SIGN_IN_AGAIN
+    known = next((_BY_CLASS[name] for name in names if name in _BY_CLASS), None)
+    advice = known or _BY_CODE.get(error_code(error), "")
+    return " ".join(part for part in (f"{advice}" if advice else "", _detail(error)) if part)
+
+
+def _detail(error: BaseException) -> str:
+    """What AWS said, shortened: `(CreateRole: AccessDenied: …)`."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return f"({printable(str(error))})"
+    said = printable(str(response.get("Error", {}).get("Message", "")))
+    operation = getattr(error, "operation_name", "AWS")
+    return f"({operation}: {error_code(error)}: {said})"

@@ -1,0 +1,43 @@
+"""What things are called in AWS: roles, inline policies, and the tags that say whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+OWNER = "cognises"
+OWNER_TAG = "cognises:owner"
+POOL_TAG = "cognises:pool"
+GROUP_TAG = "cognises:group"
+HASH_TAG = "cognises:hash"
+OWNERSHIP_TAGS = (OWNER_TAG, POOL_TAG, GROUP_TAG)
+DEFAULT_ROLE_PREFIX = "role_"
+
+
+def role_name(prefix: str, group: str) -> str:
+    """The role of a group; unique in the account whatever the case of its letters."""
+    return f"{prefix}{group}"
+
+
+def policy_name(group: str) -> str:
+    """The inline policy of a group's role, named as the original named it."""
+    return f"{group}_policy"
+
+
+def ownership_tags(pool_id: str, group: str) -> dict[str, str]:
+    """Whose a role is. A comma, legal in names but not in tag values, is written as a colon."""
+    return {OWNER_TAG: OWNER, POOL_TAG: pool_id, GROUP_TAG: group.replace(",", ":")}
+
+
+def is_owned(tags: Mapping[str, str]) -> bool:
+    """Whether some project of this kind made the role (for this pool or another)."""
+    return tags.get(OWNER_TAG) == OWNER
+
+
+def group_of(tags: Mapping[str, str]) -> str:
+    """The group a role was made for, by its tags."""
+    return tags.get(GROUP_TAG, "").replace(":", ",")
+
+
+def is_provider_group(pool_id: str, group: str) -> bool:
+    """Whether Cognito itself made the group, for the users of an identity provider."""
+    return group.startswith(f"{pool_id}_")

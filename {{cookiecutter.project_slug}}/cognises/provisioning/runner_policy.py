@@ -1,0 +1,105 @@
+"""The least that whoever runs plan and apply needs, as an IAM policy.
+
+Writes reach only roles of this prefix; all but creation only roles tagged as this pool's. What
+would lift the boundary or the ownership tags off a role is denied outright.
+
+Source: AWS service authorization reference, IAM and Cognito user pools.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG
+from cognises.provisioning.target import Target
+
+READ_POOL = ("DescribeUserPool", "ListGroups", "GetGroup", "ListUsersInGroup")
+WRITE_POOL = ("CreateGroup", "UpdateGroup", "DeleteGroup")
+# These widen what a role may do, or by whom: only under the boundary, where there is one.
+GRANT = ("PutRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary")
+CHANGE = ("UpdateAssumeRolePolicy", "TagRole", "DeleteRole")
+
+
+def runner_policy_text(target: Target, account: str | None) -> str:
+    """The policy as JSON text, ready for `aws iam create-policy`."""
+    return json.dumps(runner_policy(target, account or "*"), indent=2)
+
+
+def runner_policy(target: Target, account: str) -> dict[str, Any]:
+    """The policy for one target. In: settings, and the account's id or `*`."""
+    partition = target.pool.partition
+    roles = f"arn:{partition}:iam::{account}:role/{target.role_prefix}*"
+    pool = f"arn:{partition}:cognito-idp:{target.pool.region}:{account}:userpool/{target.pool.id}"
+    statements = [
+        _allow("UserPool", "cognito-idp", (*READ_POOL, *WRITE_POOL), pool),
+        *_identity_pool(target, account),
+        _allow("ReadRoles", "iam", ("GetAccountAuthorizationDetails",), "*"),
+        _allow("ReadOwnRoles", "iam", ("GetRole",), roles),
+        {
+            **_allow("MakeRoles", "iam", ("CreateRole",), roles),
+            "Condition": _condition(target, "aws:RequestTag", boundary=True),
+        },
+        # IAM asks for TagRole too where CreateRole carries tags; the tags are the condition.
+        {
+            **_allow("TagNewRoles", "iam", ("TagRole",), roles),
+            "Condition": _condition(target, "aws:RequestTag"),
+        },
+        {
+            **_allow("GrantToOwnRoles", "iam", GRANT, roles),
+            "Condition": _condition(target, "aws:ResourceTag", boundary=True),
+        },
+        {
+            **_allow("ChangeOwnRoles", "iam", CHANGE, roles),
+            "Condition": _condition(target, "aws:ResourceTag"),
+        },
+        _allow("LinkOwnRoles", "iam", ("PassRole",), roles),
+        *_denials(target),
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(sid: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": [f"{service}:{action}" for action in actions],
+        "Resource": resource,
+    }
+
+
+def _condition(target: Target, key: str, *, boundary: bool = False) -> dict[str, Any]:
+    equals = {f"{key}/{OWNER_TAG}": OWNER, f"{key}/{POOL_TAG}": target.pool.id}
+    if boundary and target.boundary:
+        equals["iam:PermissionsBoundary"] = target.boundary
+    return {"StringEquals": equals}
+
+
+def _identity_pool(target: Target, account: str) -> list[dict[str, Any]]:
+    if target.identity_pool_id is None:
+        return []
+    arn = (
+        f"arn:{target.pool.partition}:cognito-identity:{target.identity_region}:{account}"
+        f":identitypool/{target.identity_pool_id}"
+    )
+    return [_allow("ReadIdentityPool", "cognito-identity", ("DescribeIdentityPool",), arn)]
+
+
+def _denials(target: Target) -> list[dict[str, Any]]:
+    """Explicit denials outlast whatever else the runner may hold."""
+    denials = [
+        _deny("NeverLiftTheBoundary", ("DeleteRolePermissionsBoundary",), "*"),
+        _deny("NeverAttachPolicies", ("AttachRolePolicy",), "*"),
+        {
+            **_deny("NeverUntagRoles", ("UntagRole",), "*"),
+            "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": [OWNER_TAG, POOL_TAG]}},
+        },
+    ]
+    if target.boundary:
+        edit = ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion")
+        denials.append(_deny("NeverEditTheBoundary", (*edit, "DeletePolicy"), target.boundary))
+    return denials
+
+
+def _deny(sid: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
+    return {**_allow(sid, "iam", actions, resource), "Effect": "Deny"}

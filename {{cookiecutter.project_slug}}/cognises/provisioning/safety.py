@@ -1,0 +1,66 @@
+"""What is dangerous around a plan: the identity pool's flows, no boundary, a closed trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cognises.provisioning.grants import escalations
+from cognises.provisioning.observed import IdentityPool, Observed
+from cognises.provisioning.scope import Scope
+from cognises.provisioning.wanted import Wanted
+
+
+def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str], list[str]]:
+    """Blocks and warnings from the live identity pool; on loopback all of them only warn."""
+    pool = observed.identity_pool
+    if pool is None:
+        return [], []
+    findings = _open_doors(pool)
+    warnings = [] if _serves(pool, scope) else [_not_a_provider(pool, scope)]
+    if observed.loopback:
+        return [], findings + warnings
+    return findings, warnings
+
+
+def standing_warnings(scope: Scope, wanted: Iterable[Wanted]) -> list[str]:
+    """What every plan for this scope should say, changes or none."""
+    warnings = []
+    if scope.identity_pool_id is None:
+        warnings.append(
+            "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust that nobody can meet; set it "
+            "and apply again to let members use their roles"
+        )
+    if scope.boundary is None:
+        warnings.append(
+            "no COGNISES_PERMISSIONS_BOUNDARY: whoever edits the manifest can grant anything the "
+            "account has; set it to the ARN of a boundary policy"
+        )
+    for each in wanted:
+        warnings += [f"group {each.group} {line}" for line in escalations([], [each.policy])]
+    return warnings
+
+
+def _open_doors(pool: IdentityPool) -> list[str]:
+    findings = []
+    if pool.classic_flow:
+        findings.append(
+            f"identity pool {pool.id} allows the classic flow, in which any member can assume any "
+            "group's role; turn it off (AllowClassicFlow: false)"
+        )
+    if pool.guests:
+        findings.append(
+            f"identity pool {pool.id} lets guests in; turn it off "
+            "(AllowUnauthenticatedIdentities: false)"
+        )
+    return findings
+
+
+def _serves(pool: IdentityPool, scope: Scope) -> bool:
+    return any(provider.endswith(f"/{scope.pool_id}") for provider in pool.providers)
+
+
+def _not_a_provider(pool: IdentityPool, scope: Scope) -> str:
+    return (
+        f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider; its "
+        "members get no credentials until it does"
+    )

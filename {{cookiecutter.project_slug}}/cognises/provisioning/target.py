@@ -1,0 +1,120 @@
+"""What the command line works on: settings and options, checked together."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from cognises.errors import SettingsError
+from cognises.pool import UserPool
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
+from cognises.settings import NAMES, PROJECT_FOLDER, read_values
+
+IDENTITY_POOL_ID = re.compile(r"(?P<region>[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}):[0-9a-f-]{1,55}")
+BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
+ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line was given; None where it was not."""
+
+    profile: str | None = None
+    region: str | None = None
+    env_file: Path | None = None
+    permissions_boundary: str | None = None
+    groups_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to provision, from settings and options."""
+
+    pool: UserPool
+    groups_file: Path
+    role_prefix: str
+    identity_pool_id: str | None = None
+    boundary: str | None = None
+    endpoint_url: str | None = None
+    profile: str | None = None
+
+    @property
+    def identity_region(self) -> str:
+        """The region an identity pool's id names."""
+        return (self.identity_pool_id or self.pool.region).partition(":")[0]
+
+
+def settings_values(options: Options) -> dict[str, str]:
+    """Raw settings: options, the environment, `--env-file`, `.env`, `.flaskenv`, in this order."""
+    values = read_values(PROJECT_FOLDER)
+    if options.env_file:
+        if not options.env_file.is_file():
+            raise SettingsError([f"--env-file {options.env_file}: there is no such file"])
+        named = dotenv_values(options.env_file, interpolate=False)
+        values |= {name: value for name, value in named.items() if value and _may_set(name)}
+    if options.region:
+        values["AWS_REGION"] = options.region
+    if options.permissions_boundary:
+        values["COGNISES_PERMISSIONS_BOUNDARY"] = options.permissions_boundary
+    return values
+
+
+def read_target(options: Options) -> Target:
+    """The checked target. Raises SettingsError with every problem at once."""
+    values = settings_values(options)
+    problems: list[str] = []
+    pool = _pool(values, problems)
+    for name, pattern, example in _SHAPES:
+        if name in values and not pattern.fullmatch(values[name]):
+            problems.append(f"{name}: {values[name]!r} is not of the form {example}")
+    if problems or pool is None:
+        raise SettingsError([f"error: {problem}" for problem in problems])
+    return Target(
+        pool=pool,
+        groups_file=groups_file(options, values),
+        role_prefix=values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
+        identity_pool_id=values.get("COGNITO_IDENTITY_POOL_ID"),
+        boundary=values.get("COGNISES_PERMISSIONS_BOUNDARY"),
+        endpoint_url=values.get("AWS_ENDPOINT_URL"),
+        profile=options.profile,
+    )
+
+
+def groups_file(options: Options, values: Mapping[str, str]) -> Path:
+    """The manifest: as named on the command line, else by the setting, beside wsgi.py."""
+    return options.groups_file or PROJECT_FOLDER / values.get("COGNISES_GROUPS_FILE", "groups.json")
+
+
+_SHAPES = (
+    ("COGNITO_IDENTITY_POOL_ID", IDENTITY_POOL_ID, "us-east-1:01234567-89ab-…"),
+    ("COGNISES_PERMISSIONS_BOUNDARY", BOUNDARY_ARN, "arn:aws:iam::123456789012:policy/name"),
+    ("COGNISES_ROLE_PREFIX", ROLE_PREFIX, "my-service- (letters, digits and _+=,.@-)"),
+)
+
+
+def _may_set(name: str) -> bool:
+    return name in NAMES and os.environ.get(name) is None
+
+
+def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
+    pool_id = values.get("COGNITO_USER_POOL_ID")
+    if pool_id is None:
+        problems.append("COGNITO_USER_POOL_ID is not set; put the pool's id into .env")
+        return None
+    try:
+        pool = UserPool.parse(pool_id)
+    except SettingsError as error:
+        problems += [f"COGNITO_USER_POOL_ID: {problem}" for problem in error.problems]
+        return None
+    region = values.get("AWS_REGION", pool.region)
+    if region != pool.region:
+        problems.append(
+            f"AWS_REGION is {region} and user pool {pool.id} lies in {pool.region}; correct "
+            "whichever is wrong (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
+        )
+    return pool
