@@ -7,7 +7,7 @@ They need a fixture `app` of yours that returns a Flask app with `TESTING` set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,9 +26,9 @@ def _session_pool() -> FakePool:
 
 
 @pytest.fixture
-def pool(app: Flask, _session_pool: FakePool) -> Iterator[FakePool]:
+def pool(app: Flask, _session_pool: FakePool) -> FakePool:
     """A FakePool that `app` trusts."""
-    yield _session_pool.attach(app)
+    return _session_pool.attach(app)
 
 
 @pytest.fixture
