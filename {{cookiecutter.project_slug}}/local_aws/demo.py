@@ -1,0 +1,93 @@
+"""Who gets which status at every route, over HTTP, held against groups.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import requests
+from flask import Flask
+
+from cognises.declarations import PermissionGuard
+from cognises.manifest import Group
+from cognises.routes import Route, function_name, routes
+
+ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One answer: a route's, to somebody, and whether the manifest says so."""
+
+    route: str
+    who: str
+    status: int
+    expected: str
+    agrees: bool
+
+
+def callable_routes(app: Flask) -> tuple[list[Route], list[Route]]:
+    """The routes that can be called as they are, and those that need something in the path."""
+    found = [route for route in routes(app) if route.endpoint != "static"]
+    found.sort(key=lambda route: (route.path, route.method))
+    plain = [route for route in found if "<" not in route.path]
+    return plain, [route for route in found if "<" in route.path]
+
+
+def call_all(
+    address: str, app: Flask, manifest: Iterable[Group], tokens: Mapping[str, str]
+) -> Iterator[Cell]:
+    """Call every route as nobody and as each group's user."""
+    groups = {group.name: group for group in manifest}
+    for route in callable_routes(app)[0]:
+        for who in (ANONYMOUS, *tokens):
+            status = _status(address, route, tokens.get(who))
+            expected = expectation(app, route, groups.get(who))
+            label = f"{route.method} {route.path}"
+            yield Cell(label, who, status, expected, _agrees(status, expected))
+
+
+def expectation(app: Flask, route: Route, group: Group | None) -> str:
+    """What the manifest says: `open`, `401`, or `403`. Read here anew, not asked of the guards."""
+    guards = route.declaration.guards
+    if route.declaration.is_public:
+        return "open"
+    if group is None:
+        return "open" if guards and all(getattr(g, "optional", False) for g in guards) else "401"
+    permissions = [guard for guard in guards if isinstance(guard, PermissionGuard)]
+    blueprints = route.endpoint.split(".")[:-1]
+    entries = {"*", route.endpoint}
+    entries |= {".".join(blueprints[:end]) + ".*" for end in range(1, len(blueprints) + 1)}
+    names = [guard.name or function_name(app, route.endpoint) for guard in permissions]
+    listed = set(group.allowed_functions)
+    return "open" if guards and all({name, *entries} & listed for name in names) else "403"
+
+
+def _agrees(status: int, expected: str) -> bool:
+    if expected == "open":
+        return status < 500 and status not in (401, 403)
+    return str(status) == expected
+
+
+def _status(address: str, route: Route, token: str | None) -> int:
+    with requests.Session() as session:
+        session.trust_env = False
+        if token:
+            session.headers["Authorization"] = f"Bearer {token}"
+        body = {"greeting": "hello"} if route.method in {"POST", "PUT", "PATCH"} else None
+        url = address + route.path
+        return session.request(route.method, url, json=body, timeout=10).status_code
+
+
+def table(cells: Iterable[Cell]) -> str:
+    """The answers as a table: a row a route, a column a user; `!` marks what does not agree."""
+    rows: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        rows.setdefault(cell.route, {})[cell.who] = f"{cell.status}{'' if cell.agrees else ' !'}"
+    users = list(next(iter(rows.values()), {}))
+    lines = [["route", *users], *([route, *row.values()] for route, row in rows.items())]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(users) + 1)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
