@@ -81,7 +81,7 @@ def _pass_all(
     principals = [_authenticate(state, guard, token) for guard in requirement.logins]
     for guard in requirement.permissions:
         _require_permission(state, guard, requirement.logins[0], principals[0], target)
-    passed.by_guard.update(zip(requirement.logins, principals))
+    passed.by_guard.update(zip(requirement.logins, principals, strict=True))
     passed.by_guard.update(dict.fromkeys(requirement.permissions, principals[0]))
     if passed.principal is ANONYMOUS:
         passed.principal = principals[0]

@@ -9,7 +9,7 @@ import click
 from flask import Flask, Request, Response
 from flask import request as flask_request
 
-from cognises import caching
+from cognises import access, caching
 from cognises.app_state import state_of
 from cognises.declarations import LoginGuard, PermissionGuard, Requirement, View
 from cognises.enforcement import Target, current_user, enforce, require_loopback
@@ -52,6 +52,7 @@ class Cognises:
         """Guard `app`. Under `flask run` a misconfigured app stops here, with one clear message."""
         state_of(app)
         _Gate(app, self._public_static).install()
+        app.cli.add_command(access.commands)
         if _is_flask_run():
             try:
                 check(app)
@@ -155,7 +156,6 @@ def check(app: Flask) -> None:
 
 
 def _route_problems(app: Flask) -> list[str]:
-    state = state_of(app)
     problems: dict[str, None] = {}
     listed: set[str] = set()
     for route in routes(app):

@@ -1,10 +1,10 @@
 """The keys of one pool, kept fresh: a snapshot that is swapped whole, and when to fetch.
 
-    fresh       under 10 minutes: used as it is
-    soft        refreshed in the background, nobody waits
-    old         over an hour: a request waits for one bounded refresh, then takes what there is
-    hard        over 24 hours: refused until a fetch succeeds
-    unknown kid one shared fetch; once it has missed, no other for 10 seconds; known kids never wait
+fresh       under 10 minutes: used as it is
+soft        refreshed in the background, nobody waits
+old         over an hour: a request waits for one bounded refresh, then takes what there is
+hard        over 24 hours: refused until a fetch succeeds
+unknown kid one shared fetch; once it has missed, no other for 10 seconds; known kids never wait
 """
 
 from __future__ import annotations

@@ -82,8 +82,8 @@ def read_values(
 ) -> dict[str, str]:
     """The settings in force as text, by name; unset and empty ones are left out.
 
-    `folder` is where `wsgi.py` lies; `names` are those asked for. Raises SettingsError where an env file holds what it must
-    not, or a configured value is no text.
+    `folder` is where `wsgi.py` lies; `names` are those asked for. Raises SettingsError where an
+    env file holds what it must not, or a configured value is no text.
     """
     committed = _env_file(folder / ".flaskenv")
     private = _env_file(folder / ".env")
@@ -127,7 +127,8 @@ def _stray_env_files(folder: Path) -> list[str]:
     """Flask's command line looks upward for env files and puts them into the environment."""
     if os.environ.get("FLASK_RUN_FROM_CLI") != "true" or os.environ.get("FLASK_SKIP_DOTENV"):
         return []
-    found = (Path(find_dotenv(name, usecwd=True) or folder / name) for name in (".env", ".flaskenv"))
+    names = (".env", ".flaskenv")
+    found = (Path(find_dotenv(name, usecwd=True) or folder / name) for name in names)
     return [
         f"{path.name}: flask has read one above the project; remove it or set FLASK_SKIP_DOTENV=1"
         for path in found

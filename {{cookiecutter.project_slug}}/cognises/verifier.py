@@ -162,7 +162,8 @@ def pool_key_set(
     regions = (pool.region, *additional_regions)
     issuers = [issuer for region in regions for issuer in pool.issuers_in(region)]
     urls = tuple(f"{issuer}/.well-known/jwks.json" for issuer in issuers)
-    return KeySet(load or partial(load_first, urls), partial(admit, allow_emulators=allow_emulators))
+    usable = partial(admit, allow_emulators=allow_emulators)
+    return KeySet(load or partial(load_first, urls), usable)
 
 
 def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:

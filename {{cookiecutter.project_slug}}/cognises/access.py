@@ -1,0 +1,154 @@
+"""Who may call what: the URL map and the manifest side by side (`flask cognises access`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from cognises.app_state import state_of
+from cognises.declarations import PermissionGuard, Requirement
+from cognises.errors import ProblemsError
+from cognises.permissions import Permissions, endpoint_entries
+from cognises.routes import Route, ambiguous_names, function_name, own_static_view, routes
+
+EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A route and who may call it: a word, or groups in the order of the manifest."""
+
+    method: str
+    path: str
+    endpoint: str
+    name: str | None
+    open_to: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every route, and everything about them that needs a look; `problems` are sentences."""
+
+    rows: tuple[Row, ...]
+    problems: tuple[str, ...]
+
+
+def report(app: Flask) -> Report:
+    """Who may call what in `app`. Raises ManifestError or SettingsError where it cannot be told."""
+    found = sorted(routes(app), key=lambda route: (route.path, route.method))
+    rows = tuple(_row(app, route) for route in found)
+    return Report(rows, tuple(dict.fromkeys(_problems(app, found, rows))))
+
+
+def _row(app: Flask, route: Route) -> Row:
+    permissions = _permission_guards(route)
+    stated = next((guard.name for guard in permissions if guard.name), None)
+    name = (stated or function_name(app, route.endpoint)) if permissions else None
+    return Row(route.method, route.path, route.endpoint, name, _open_to(app, route))
+
+
+def _open_to(app: Flask, route: Route) -> tuple[str, ...]:
+    declaration, state = route.declaration, state_of(app)
+    if declaration.is_contradictory:
+        return (NOBODY,)
+    if declaration.is_public or app.view_functions[route.endpoint] is own_static_view(app):
+        return (EVERYBODY,)
+    if not declaration.guards:
+        return (NOBODY,)
+    permissions = _permission_guards(route)
+    if not permissions:
+        return (EVERYBODY if Requirement.of(declaration.guards).admits_anonymous else SIGNED_IN,)
+    name = function_name(app, route.endpoint)
+    groups = [state.open_to(guard, name, route.endpoint) for guard in permissions]
+    return tuple(sorted(frozenset.intersection(*groups))) or (NOBODY,)
+
+
+def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator[str]:
+    ambiguous = ambiguous_names(app)
+    for route, row in zip(found, rows, strict=True):
+        place = f"{row.method} {row.path} ({row.endpoint})"
+        if route.declaration.is_contradictory:
+            yield f"{place}: public and a guard together; keep one of them"
+        elif row.open_to == (NOBODY,) and not route.declaration.guards:
+            yield f"{place}: unguarded, so it is denied; say @public or put a guard on it"
+        elif row.open_to == (NOBODY,):
+            yield f"{place}: nobody may call it; list {row.name!r} for a group"
+    used = _manifest_names(app, found)
+    for name in sorted(used & ambiguous):
+        yield f"{name}: two endpoints carry this name, so it opens neither; list the endpoints"
+    for name in sorted(used - _known_names(app, found)):
+        yield f"{name}: no route has this name; mend groups.json or the route"
+
+
+def _manifest_names(app: Flask, found: list[Route]) -> frozenset[str]:
+    own = [g.permissions for route in found for g in _permission_guards(route) if g.permissions]
+    needs_manifest = any(g.permissions is None for r in found for g in _permission_guards(r))
+    manifests: list[Permissions] = own + ([state_of(app).permissions] if needs_manifest else [])
+    return frozenset().union(*(permissions.names for permissions in manifests))
+
+
+def _known_names(app: Flask, found: list[Route]) -> set[str]:
+    known = {"*"}
+    for route in found:
+        for guard in _permission_guards(route):
+            known |= {guard.name or function_name(app, route.endpoint) or route.endpoint}
+            known |= set(endpoint_entries(route.endpoint))
+    return known
+
+
+def _permission_guards(route: Route) -> list[PermissionGuard]:
+    return [guard for guard in route.declaration.guards if isinstance(guard, PermissionGuard)]
+
+
+def as_text(found: Report) -> str:
+    """The report as an aligned table, then its problems."""
+    lines = _cells(found)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    table = (
+        "  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+    return "\n".join([*table, *(f"problem: {problem}" for problem in found.problems)])
+
+
+def as_markdown(found: Report) -> str:
+    """The report as a Markdown table, then its problems as a list."""
+    head, *rows = [[cell.replace("|", "\\|") for cell in line] for line in _cells(found)]
+    lines = [head, ["---"] * len(head), *rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join([table, *(f"- {problem}" for problem in found.problems)])
+
+
+def as_json(found: Report) -> str:
+    """The report as one JSON object: `routes` and `problems`."""
+    return json.dumps(
+        {"routes": [asdict(row) for row in found.rows], "problems": found.problems}, indent=2
+    )
+
+
+def _cells(found: Report) -> list[list[str]]:
+    rows = [[row.method, row.path, row.name or "", ", ".join(row.open_to)] for row in found.rows]
+    return [["method", "path", "function", "open to"], *rows]
+
+
+FORMATS = {"text": as_text, "json": as_json, "markdown": as_markdown}
+
+commands = AppGroup("cognises", help="Who may call what.")
+
+
+@commands.command("access")
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="text")
+@click.option("--check", is_flag=True, help="Exit 1 if anything needs a look.")
+def access_command(kind: str, check: bool) -> None:
+    """Every route and who may call it, from the code and groups.json alone."""
+    try:
+        found = report(current_app._get_current_object())  # type: ignore[attr-defined]
+    except ProblemsError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(FORMATS[kind](found))
+    if check and found.problems:
+        raise click.exceptions.Exit(1)
