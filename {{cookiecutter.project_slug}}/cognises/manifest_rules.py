@@ -23,8 +23,8 @@ KNOWN = (*REQUIRED, "created", "description", "precedence")
 
 # A group that gets a role must fit both Cognito's names and IAM's, which are the narrower.
 _GROUP_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+")
-_FUNCTION = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_ENDPOINT = re.compile(r"[\w-]+(\.[\w-]+)*(\.\*)?")
+# A view's function name or endpoint; a star stands alone, or for the rest of a blueprint.
+_FUNCTION = re.compile(r"\*|[\w-]+(\.[\w-]+)*(\.\*)?")
 
 
 def check_groups(data: object, room: int) -> Iterator[Problem]:
@@ -94,7 +94,7 @@ def _functions(functions: object) -> Iterator[Problem]:
         place = f"allowed_functions[{index}]"
         if not isinstance(function, str) or not function:
             yield Problem(place, "must be a text: a view's function name or endpoint")
-        elif function != "*" and not (_FUNCTION.fullmatch(function) or _is_endpoint(function)):
+        elif not _FUNCTION.fullmatch(function):
             yield Problem(
                 place,
                 f"{function!r}: write a function name, an endpoint (reports.monthly), a blueprint "
@@ -102,10 +102,6 @@ def _functions(functions: object) -> Iterator[Problem]:
             )
         elif function in functions[:index]:
             yield warning(place, f"{function!r} is listed twice; once is enough")
-
-
-def _is_endpoint(text: str) -> bool:
-    return _ENDPOINT.fullmatch(text) is not None
 
 
 def _optional(group: Mapping[str, object]) -> Iterator[Problem]:
