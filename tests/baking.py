@@ -1,0 +1,80 @@
+"""Generates projects the way users do: cookiecutter's command line, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE_FOLDER = "{{cookiecutter.project_slug}}"
+COMBINATIONS = [
+    (deployment, pool_id)
+    for deployment in ("container", "lambda", "none")
+    for pool_id in ("", "us-east-1_AbCdEfGhI")
+]
+
+
+def run(command, *, cwd=None, env=None):
+    """A finished process, its two outputs in one."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def files_of_a_clone():
+    """What somebody who clones the repository gets: no caches, nothing that git ignores."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def contents(folder):
+    """Every file below a folder, by relative path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@dataclass
+class Bake:
+    """One run of cookiecutter: how it ended, what it said, where it wrote."""
+
+    code: int
+    output: str
+    folder: Path
+
+    @property
+    def project(self):
+        (project,) = self.folder.iterdir()
+        return project
+
+
+def cookiecutter(template, folder, *options, env):
+    command = [sys.executable, "-m", "cookiecutter", str(template), "-o", str(folder)]
+    done = run([*command, *options], env=env)
+    return Bake(done.returncode, done.stdout, folder)
+
+
+def without_uv(env):
+    """The environment of a machine that has no uv."""
+    folders = [
+        folder for folder in env["PATH"].split(os.pathsep) if not Path(folder, "uv").exists()
+    ]
+    kept = {name: value for name, value in env.items() if name != "UV"}
+    return {**kept, "PATH": os.pathsep.join(folders)}
+
+
+def make(folder, *verbs, env=None):
+    """Runs make in a project as its owner would, free of the settings of this test run."""
+    ours = ("MAKE", "MFLAGS", "PYTEST_", "RUFF_", "MYPY_", "HYPOTHESIS_", "PYTHON", "VIRTUAL_ENV")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    done = run(["make", *verbs], cwd=folder, env=env or clean)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout

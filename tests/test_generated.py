@@ -1,0 +1,205 @@
+"""What is generated, for every combination of answers that changes files."""
+
+import json
+import re
+import sys
+
+import pytest
+import yaml
+from baking import COMBINATIONS, TEMPLATE_FOLDER, contents, files_of_a_clone, make, run
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+BY_DEPLOYMENT = {
+    "container": {
+        "Dockerfile",
+        ".dockerignore",
+        "requirements-container.in",
+        "requirements-container.txt",
+    },
+    "lambda": {"lambda_entry.py", "requirements-lambda.in", "requirements-lambda.txt"},
+    "none": set(),
+}
+# An answer that was not filled in. (Flask's own templates keep their braces.)
+LEFT_OVER = re.compile(rb"cookiecutter\.(?!json)")
+
+
+@pytest.fixture(params=COMBINATIONS, ids=lambda answers: "-".join(filter(None, answers)))
+def combination(request):
+    return request.param
+
+
+def test_exactly_the_expected_files_are_generated(combination, bakes):
+    deployment, _ = combination
+    in_template = {
+        name.removeprefix(f"{TEMPLATE_FOLDER}/")
+        for name in files_of_a_clone()
+        if name.startswith(f"{TEMPLATE_FOLDER}/")
+    }
+    unconditional = {name for name in in_template if "{%" not in name}
+    assert set(contents(bakes[combination])) == unconditional | BY_DEPLOYMENT[deployment]
+
+
+def test_no_template_syntax_is_left(combination, bakes):
+    left = [name for name, data in contents(bakes[combination]).items() if LEFT_OVER.search(data)]
+    assert left == []
+
+
+def test_every_data_file_parses(combination, bakes):
+    for name, data in contents(bakes[combination]).items():
+        if name.endswith(".json"):
+            json.loads(data)
+        elif name.endswith(".toml"):
+            tomllib.loads(data.decode())
+        elif name.endswith((".yml", ".yaml")) and not name.startswith("infra/"):
+            yaml.safe_load(data)
+
+
+def test_lines_end_as_on_unix_and_paths_fit_windows(combination, bakes):
+    for name, data in contents(bakes[combination]).items():
+        assert b"\r" not in data, name
+        assert not data or data.endswith(b"\n"), name
+        assert len(name) < 120, name
+        assert not re.search(r'[<>:"\\|?*]|[. ]$', name), name
+
+
+def test_every_combination_lints(combination, bakes):
+    for arguments in (["check"], ["format", "--check"]):
+        done = run([sys.executable, "-m", "ruff", *arguments, "--no-cache"], cwd=bakes[combination])
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_answers_arrive_in_the_settings(bakes):
+    with_pool = (bakes["container", "us-east-1_AbCdEfGhI"] / ".flaskenv").read_text()
+    without = (bakes["container", ""] / ".flaskenv").read_text()
+    assert "\nCOGNITO_USER_POOL_ID=us-east-1_AbCdEfGhI\n" in with_pool
+    assert "\nCOGNITO_USER_POOL_ID=" not in without
+    for line in (
+        "PROJECT_NAME='Cognises Service'",
+        "AWS_REGION=us-east-1",
+        "COGNITO_TOKEN_USE=id",
+        "COGNITO_COOKIE_NAME=__Host-token",
+        "COGNISES_GROUPS_FILE=groups.json",
+        "COGNISES_ROLE_PREFIX=cognises-service-",
+    ):
+        assert line in without.splitlines()
+
+
+def test_two_bakes_are_byte_identical(bake, bakes):
+    assert contents(bake().project) == contents(bakes["container", ""])
+
+
+def test_hooks_change_nothing(bake, bakes):
+    result = bake("--accept-hooks", "no")
+    assert result.code == 0, result.output
+    assert contents(result.project) == contents(bakes["container", ""])
+
+
+def test_an_odd_name_is_text_in_the_readme(replay):
+    name = "<img src=x> *not bold* [no](link) `no code` # & \\"
+    readme = (replay(project_name=name).project / "README.md").read_text()
+    title = readme.splitlines()[0]
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", title) == f"# {name}"
+    assert not re.search(r"(?<!\\)[<*\[`&]", title)
+
+
+def test_the_suite_and_the_checks_of_a_new_project_pass(developed):
+    assert " passed" in make(developed, "test")
+    make(developed, "check")
+
+
+def test_the_demo_of_a_new_project_agrees_with_its_manifest(developed):
+    assert "answers agree with groups.json" in make(developed, "demo")
+
+
+def test_pre_commit_finds_nothing_to_change(developed):
+    for command in (["git", "init", "-q"], ["git", "add", "."]):
+        assert run(command, cwd=developed).returncode == 0
+    staged = run(["git", "status", "--porcelain", "--ignored"], cwd=developed).stdout
+    assert "!! .venv/" in staged.splitlines()
+    done = run([".venv/bin/pre-commit", "run", "--all-files"], cwd=developed)
+    assert done.returncode == 0, done.stdout
+    assert run(["git", "diff", "--stat"], cwd=developed).stdout == ""
+
+
+def test_help_lists_every_verb(developed):
+    listed = make(developed, "help")
+    for verb in ("help", "install", "test", "check", "dev", "demo", "plan", "apply"):
+        assert re.search(rf"^  make {verb} +\S", listed, re.MULTILINE), verb
+
+
+def test_plan_without_a_pool_names_the_remedy_and_shows_no_traceback(developed):
+    nowhere = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null"}
+    nowhere |= {"AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "PATH": "/usr/bin:/bin"}
+    done = run([".venv/bin/python", "provision.py", "plan"], cwd=developed, env=nowhere)
+    assert done.returncode == 1
+    assert "COGNITO_USER_POOL_ID" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+IMAGE = {"wsgi.py", "groups.json", "requirements-container.txt"}
+
+
+def test_the_image_takes_the_service_and_nothing_else(bakes):
+    project = bakes["container", ""]
+    taken = {name for name in contents(project) if not is_ignored(project, name)}
+    folders = {name.split("/")[0] for name in taken if "/" in name}
+    assert {name for name in taken if "/" not in name} == IMAGE
+    assert folders == {"app", "cognises"}
+    assert not [name for name in taken if name.startswith("cognises/testing")]
+
+
+def is_ignored(project, name):
+    """Docker's rule: the last pattern that matches the path, or a folder above it, decides."""
+    ignored = False
+    for line in (project / ".dockerignore").read_text().splitlines():
+        pattern = line.removeprefix("!")
+        if line and not line.startswith("#") and matches(pattern, name):
+            ignored = not line.startswith("!")
+    return ignored
+
+
+def matches(pattern, name):
+    expression = re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
+    return re.match(rf"{expression}(/|$)", name) is not None
+
+
+def test_the_function_package_answers_and_holds_no_test_keys(bakes):
+    project = bakes["lambda", "us-east-1_AbCdEfGhI"]
+    make(project, "package")
+    built = set(contents(project / "build" / "function"))
+    assert {"lambda_entry.py", "wsgi.py", "groups.json", "apig_wsgi/__init__.py"} <= built
+    unwanted = ("cognises/testing", "local_aws", "tests", "boto3", "botocore", "moto", "pytest")
+    assert not [name for name in built if name.startswith(unwanted)]
+
+
+EVENT = {
+    "version": "2.0",
+    "rawPath": "/health",
+    "rawQueryString": "",
+    "headers": {"host": "api.example.org"},
+    "requestContext": {
+        "http": {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+    },
+    "isBase64Encoded": False,
+}
+
+
+def test_the_lambda_handler_serves_the_app(bakes, tmp_path):
+    project = bakes["lambda", "us-east-1_AbCdEfGhI"]
+    fill = ["uv", "pip", "install", "-q", "-p", str(tmp_path / "env"), "--require-hashes", "-r"]
+    for command in (["uv", "venv", "-q", "-p", sys.executable, str(tmp_path / "env")],
+                    [*fill, "requirements-lambda.txt"]):  # fmt: skip
+        assert run(command, cwd=project).returncode == 0
+    ask = (
+        "import json, sys, lambda_entry\n"
+        f"events = [{EVENT!r}, {dict(EVENT, rawPath='/protected')!r}]\n"
+        "print([lambda_entry.handler(event, None)['statusCode'] for event in events])\n"
+        "print([name for name in sys.modules if name.startswith('boto')])\n"
+    )
+    env = {"COGNITO_CLIENT_ID": "abc", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = run([str(tmp_path / "env/bin/python"), "-c", ask], cwd=project, env=env)
+    assert done.stdout.splitlines() == ["[200, 401]", "[]"], done.stdout
