@@ -41,7 +41,7 @@ def bad_answers(answers):
         if not good:
             yield f"{key}: {remedy}; the answer was {ascii(answer)[:80]}"
         elif key == "user_pool_id" and answer and answer.split("_")[0] != answers.get("aws_region"):
-            yield f"{key}: {answer} is not in the region answered to aws_region"
+            yield f"{key}: needs to start with the answer to aws_region; the answer was {answer}"
 
 
 def bad_surroundings(answers, here):
