@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from cognises.errors import CognisesError, ManifestError
 from cognises.manifest_json import parse_json
-from cognises.manifest_rules import ROOM_FOR_PREFIX, check_groups
+from cognises.manifest_rules import ROOM_FOR_PREFIX, check_groups, check_names
 from cognises.problem import Problem
 
 
@@ -43,7 +43,8 @@ def load_groups(path: str | Path, *, role_prefix: str | None = None) -> tuple[Gr
 
 def parse_groups(data: object, *, role_prefix: str | None = None) -> tuple[Group, ...]:
     """Check parsed JSON (a list of dicts) and return its groups. Raises ManifestError."""
-    errors = [each for each in check_manifest(data, role_prefix) if each.level == "error"]
+    found = check_groups(data, _room(role_prefix))
+    errors = [problem for problem in found if problem.level == "error"]
     if errors:
         raise ManifestError(errors)
     return tuple(_group(each, index) for index, each in enumerate(cast("list[Any]", data)))
@@ -63,9 +64,12 @@ def read_manifest(path: str | Path) -> object:
 
 
 def check_manifest(data: object, role_prefix: str | None = None) -> list[Problem]:
-    """Every error and warning in parsed JSON, in the order of the file."""
-    room = ROOM_FOR_PREFIX if role_prefix is None else len(role_prefix)
-    return list(check_groups(data, room))
+    """Every error and warning in parsed JSON; doubts about names in AWS come last."""
+    return [*check_groups(data, _room(role_prefix)), *check_names(data)]
+
+
+def _room(role_prefix: str | None) -> int:
+    return ROOM_FOR_PREFIX if role_prefix is None else len(role_prefix)
 
 
 def _group(raw: Mapping[str, Any], index: int) -> Group:

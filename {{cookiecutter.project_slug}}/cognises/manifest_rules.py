@@ -80,10 +80,18 @@ def _policy(policy: object) -> Iterator[Problem]:
     filled = fill(policy, EXAMPLE_VALUES)
     yield from check_policy(filled)
     yield from check_risks(filled)
-    yield from check_reference(filled)
     size = policy_size(filled)
     if size > INLINE_LIMIT:
         yield Problem("", f"{size} characters; IAM allows {INLINE_LIMIT}, white space apart")
+
+
+def check_names(data: object) -> Iterator[Problem]:
+    """Warnings about names in policies that AWS does not know, where its reference is installed."""
+    for index, group in enumerate(data if isinstance(data, (list, tuple)) else ()):
+        policy = group.get("group_policy") if isinstance(group, dict) else None
+        if policy is not None and not list(check_placeholders(policy)):
+            place = f"[{index}].group_policy"
+            yield from (each.under(place) for each in check_reference(fill(policy, EXAMPLE_VALUES)))
 
 
 def _functions(functions: object) -> Iterator[Problem]:

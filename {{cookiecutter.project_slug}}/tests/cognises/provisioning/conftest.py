@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
 import pytest
 from moto import mock_aws
 
@@ -116,6 +117,15 @@ def _role_state(detail: dict[str, Any]) -> dict[str, Any]:
         "boundary": detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         "tags": {each["Key"]: each["Value"] for each in detail["Tags"]},
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loader() -> Iterator[None]:
+    """Every session reads AWS's service descriptions anew; one set of them serves all tests."""
+    loader = botocore.loaders.create_loader(None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", lambda path=None: loader)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,8 @@ class Body(BytesIO):
 def answer(request: Any, status: int, code: str) -> AWSResponse:
     """An error in the words of the service that was asked."""
     if "/iam/" in request.headers.get("Authorization", b"").decode():
-        text = f"<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+        error = f"<Error><Code>{code}</Code><Message>no</Message></Error>"
+        text = f"<ErrorResponse>{error}</ErrorResponse>"
     else:
         text = json.dumps({"__type": code, "message": "no"})
     return AWSResponse(request.url, status, {}, Body(text.encode()))
