@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from request_side import refused
 
 from cognises.claims import Expectations, check, freeze, groups_of, scopes_of
-from request_side import refused
 
 NOW = 1_800_000_000.0
 EXPECTED = Expectations(

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from key_server import KeyServer, Reply
 
 from cognises.fetch import MAX_BYTES, FetchError, fetch_json
-from key_server import KeyServer, Reply
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ ODD = {
     "ten megabytes": (Reply(b" " * 10_000_000), "more than 1 MiB"),
     "a byte over the limit": (Reply(b'{"a":"' + b"x" * (MAX_BYTES - 7) + b'"}'), "more than 1 MiB"),
     "a gzip bomb": (Reply.zipped(b" " * 50_000_000), "more than 1 MiB"),
-    "broken gzip": (Reply(b"no gzip", headers={"Content-Encoding": "gzip"}), "ContentDecodingError"),
+    "broken gzip": (
+        Reply(b"no gzip", headers={"Content-Encoding": "gzip"}), "ContentDecodingError"),
 }  # fmt: skip
 
 

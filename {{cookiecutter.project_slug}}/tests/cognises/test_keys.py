@@ -9,12 +9,12 @@ from importlib.resources import files
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from request_side import refused
 
 from cognises import keys as keys_module
 from cognises.keys import admit, thumbprint
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, number
-from request_side import refused
 
 GOOD = SigningKey("good")
 OTHER = SigningKey("other")
