@@ -6,7 +6,6 @@ Everything is made on first need and kept; importing an app fetches nothing.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from flask import Flask
 
 from cognises import settings as settings_module
+from cognises.credentials import CookieRules
 from cognises.declarations import LoginGuard, PermissionGuard
 from cognises.errors import SettingsError
 from cognises.keyset import KeySet
@@ -34,7 +34,6 @@ class AppState:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._lock = threading.RLock()
         self.reset()
 
     def reset(self, pool_id: str | None = None, load: Load | None = None) -> None:
@@ -44,7 +43,9 @@ class AppState:
         self._own_pool: UserPool | None = None
         self._verifiers: dict[LoginGuard, Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
-        self._open_to: dict[object, frozenset[str]] = {}
+        self._cookie_rules: CookieRules | None = None
+        self.checkpoints: dict[object, Any] = {}
+        self.is_checked = False
         self._test_keys = {pool_id: load} if pool_id and load else {}
 
     @property
@@ -70,26 +71,27 @@ class AppState:
         """Whether a guard's principals are of the pool that the app's manifest speaks of."""
         return guard.pool is None or guard.pool == (self.settings.pool or self._own_pool)
 
+    @property
+    def cookie_rules(self) -> CookieRules:
+        """What a token in a cookie must obey, by the settings."""
+        if self._cookie_rules is None:
+            self._cookie_rules = CookieRules(self.settings.cookie_name, self.settings.public_url)
+        return self._cookie_rules
+
     def open_to(
         self, guard: PermissionGuard, name: str | None, endpoint: str | None
     ) -> frozenset[str]:
         """The groups that pass a guard at a view. A name that two views carry opens neither."""
-        key = (guard, name, endpoint)
-        if key not in self._open_to:
-            entry = guard.name or name
-            if entry in ambiguous_names(self._app):
-                entry = None
-            permissions = guard.permissions or self.permissions
-            self._open_to[key] = permissions.groups_for(entry, endpoint)
-        return self._open_to[key]
+        entry = guard.name or name
+        if entry in ambiguous_names(self._app):
+            entry = None
+        return (guard.permissions or self.permissions).groups_for(entry, endpoint)
 
     def verifier(self, guard: LoginGuard) -> Verifier:
         """The verifier of a guard. Raises SettingsError where a pool or client id is missing."""
         verifier = self._verifiers.get(guard)
-        if verifier is None:
-            with self._lock:
-                verifier = self._verifiers[guard] = self._make_verifier(guard)
-        return verifier
+        # setdefault is atomic: of two first requests, one verifier is kept.
+        return verifier or self._verifiers.setdefault(guard, self._make_verifier(guard))
 
     def _make_verifier(self, guard: LoginGuard) -> Verifier:
         settings = self.settings
@@ -129,9 +131,8 @@ class AppState:
         return is_own
 
     def _key_set(self, pool: UserPool, is_own: bool) -> KeySet:
-        if pool not in self._key_sets:
-            self._key_sets[pool] = self._make_key_set(pool, is_own)
-        return self._key_sets[pool]
+        keys = self._key_sets.get(pool)
+        return keys or self._key_sets.setdefault(pool, self._make_key_set(pool, is_own))
 
     def _make_key_set(self, pool: UserPool, is_own: bool) -> KeySet:
         settings = self.settings
@@ -155,6 +156,7 @@ def _preload(keys: KeySet, settings: Settings) -> None:
 
 def state_of(app: Flask) -> AppState:
     """The app's state, made on first need."""
-    state: AppState = app.extensions.setdefault(_EXTENSION, None) or AppState(app)
-    app.extensions[_EXTENSION] = state
+    state: AppState | None = app.extensions.get(_EXTENSION)
+    if state is None:
+        state = app.extensions.setdefault(_EXTENSION, AppState(app))
     return state

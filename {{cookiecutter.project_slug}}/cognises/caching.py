@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
-from flask import Response
+from typing import Any
+
+from flask import Flask, Request, Response
+from flask import request as flask_request
 
 _VARY = ("Authorization", "Cookie")
+_ATTRIBUTE = "_cognises_guarded"
+
+
+def mark_guarded(request: Request) -> None:
+    """Note that this request's answer is meant for one user."""
+    request.__dict__[_ATTRIBUTE] = True
+
+
+def install(app: Flask) -> None:
+    """Give every guarded answer of `app` its headers, after everything else had its say.
+
+    Around the whole of process_response, so that no after_request function comes later.
+    """
+    if _ATTRIBUTE in app.extensions:
+        return
+    app.extensions[_ATTRIBUTE] = True
+    finish = app.process_response
+
+    def process_response(*args: Any) -> Response:
+        response = finish(*args)
+        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+        return forbid_shared_caching(response) if _ATTRIBUTE in request.__dict__ else response
+
+    app.process_response = process_response  # type: ignore[method-assign,assignment]
 
 
 def forbid_shared_caching(response: Response) -> Response:
     """`Cache-Control: private, no-store` unless the view set its own, and always `Vary`."""
     headers = response.headers
-    if "Cache-Control" not in headers:
-        headers["Cache-Control"] = "private, no-store"
-    vary = headers.get("Vary")
-    if vary is None:
-        headers["Vary"] = "Authorization, Cookie"
-    elif vary.strip() != "*":
-        present = {name.strip().lower() for name in ",".join(headers.getlist("Vary")).split(",")}
-        missing = [name for name in _VARY if name.lower() not in present]
-        headers["Vary"] = ", ".join([*headers.getlist("Vary"), *missing])
+    present = {name.lower() for name, _ in headers}
+    if "cache-control" not in present:
+        headers.add("Cache-Control", "private, no-store")
+    if "vary" not in present:
+        headers.add("Vary", "Authorization, Cookie")
+    else:
+        _extend_vary(response)
     return response
+
+
+def _extend_vary(response: Response) -> None:
+    names = [name.strip() for line in response.headers.getlist("Vary") for name in line.split(",")]
+    if "*" not in names:
+        known = {name.lower() for name in names}
+        names += [name for name in _VARY if name.lower() not in known]
+        response.headers["Vary"] = ", ".join(names)

@@ -14,6 +14,7 @@ from typing import Any
 from cognises.errors import CognisesError
 
 LEEWAY = 60.0
+_OPEN = frozenset({dict, list})
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,15 @@ def check(claims: Mapping[str, Any], expected: Expectations, now: float) -> None
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    if _time(claims, "exp", missing=math.nan) <= now:
+    if _time(claims.get("exp"), "exp") <= now:
         raise CognisesError("token_expired", "exp is past")
-    latest = now + LEEWAY
-    if _time(claims, "nbf", missing=now) > latest or _time(claims, "iat", missing=now) > latest:
-        raise CognisesError("invalid_token", "nbf or iat lies ahead")
+    for name in ("iat", "nbf"):
+        if name in claims and _time(claims[name], name) > now + LEEWAY:
+            raise CognisesError("invalid_token", f"{name} lies ahead")
 
 
-def _time(claims: Mapping[str, Any], name: str, *, missing: float) -> float:
-    """A NumericDate; `missing` where there is none, and never anything but a finite number."""
-    value = claims.get(name, missing)
+def _time(value: Any, name: str) -> float:
+    """A NumericDate (RFC 7519 section 2): a finite number; true and false are none."""
     kind = type(value)
     if (kind is int) or (kind is float and math.isfinite(value)):
         return value  # type: ignore[no-any-return]
@@ -84,15 +84,22 @@ def groups_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
     groups = claims.get("cognito:groups")
     if not isinstance(groups, (list, tuple)):
         return ()
-    return tuple(group for group in groups if isinstance(group, str))
+    return tuple([group for group in groups if isinstance(group, str)])
 
 
-def freeze(value: Any) -> Any:
-    """The same value, read-only at every depth."""
+def freeze(claims: dict[str, Any]) -> Mapping[str, Any]:
+    """Freshly parsed claims, made read-only at every depth, in place."""
+    for name, value in claims.items():
+        if type(value) in _OPEN:
+            claims[name] = _frozen(value)
+    return MappingProxyType(claims)
+
+
+def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
-        return MappingProxyType({name: freeze(item) for name, item in value.items()})
+        return freeze(value)
     if isinstance(value, list):
-        return tuple(freeze(item) for item in value)
+        return tuple([_frozen(item) for item in value])
     return value
 
 

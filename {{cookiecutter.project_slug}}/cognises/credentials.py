@@ -75,9 +75,9 @@ def is_same_origin(request: Request, public_origin: str | None) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return False
-    if public_origin is not None:
-        return _normal(origin) == _normal(public_origin)
-    return _normal(origin) in {_normal(f"{scheme}://{request.host}") for scheme in _PORTS}
+    own = [public_origin] if public_origin else [f"{s}://{request.host}" for s in _PORTS]
+    sender = _normal(origin)
+    return sender is not None and any(sender == _normal(address) for address in own)
 
 
 _PORTS = {"http": 80, "https": 443}

@@ -51,8 +51,8 @@ class Mark:
     """What one function object says."""
 
     owner: View
-    guard: Guard | None
-    """None: public."""
+    guards: tuple[Guard, ...]
+    """Outermost first; none: public."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ class Requirement:
         return not self.permissions and all(guard.optional for guard in self.logins)
 
 
-def mark(function: View, guard: Guard | None) -> None:
-    """Write a mark on a function object."""
-    setattr(function, _ATTRIBUTE, Mark(function, guard))
+def mark(function: View, *guards: Guard) -> None:
+    """Write a mark on a function object: its guards, or none, which says public."""
+    setattr(function, _ATTRIBUTE, Mark(function, guards))
 
 
 def mark_of(function: View) -> Mark | None:
@@ -108,8 +108,8 @@ def mark_of(function: View) -> Mark | None:
 def declaration_of(view: View) -> Declaration:
     """Everything that a view and what it wraps declare."""
     marks = [(depth, found) for depth, f in enumerate(_chain(view)) if (found := mark_of(f))]
-    guards = tuple(found.guard for _, found in marks if found.guard is not None)
-    publics = [depth for depth, found in marks if found.guard is None]
+    guards = tuple(guard for _, found in marks for guard in found.guards)
+    publics = [depth for depth, found in marks if not found.guards]
     return Declaration(guards, publics[:1] == [0] and not guards, bool(publics and guards))
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple, cast
 
-from flask import Flask, Request
+from flask import Request
 from flask import request as flask_request
 from werkzeug.local import LocalProxy
 
-from cognises.app_state import AppState, state_of
-from cognises.credentials import CookieRules, read_token
+from cognises.app_state import AppState
+from cognises.credentials import read_token
 from cognises.declarations import Guard, LoginGuard, PermissionGuard, Requirement
 from cognises.errors import CognisesError
 from cognises.permissions import decide
-from cognises.principal import ANONYMOUS, Principal
+from cognises.principal import ANONYMOUS, Can, Principal, cannot
 from cognises.settings import is_loopback
+from cognises.verifier import Verifier
 
 _ATTRIBUTE = "_cognises_passed"
 _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
@@ -35,13 +36,56 @@ class Target(NamedTuple):
     endpoint: str | None
 
 
+class Login(NamedTuple):
+    """A login guard, ready: who verifies, and what its principals can ask of the manifest."""
+
+    verifier: Verifier
+    can: Can
+
+
+class Checkpoint(NamedTuple):
+    """A requirement at one target, with everything looked up that does not change by request."""
+
+    guards: tuple[Guard, ...]
+    logins: tuple[Login, ...]
+    open_to: tuple[frozenset[str], ...]
+    admits_anonymous: bool
+    label: str
+
+
+def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Checkpoint:
+    """Make a requirement ready for requests. Raises SettingsError or ManifestError."""
+    is_own = state.is_own_pool(requirement.logins[0])
+    return Checkpoint(
+        (*requirement.logins, *requirement.permissions),
+        tuple(_login(state, guard) for guard in requirement.logins),
+        tuple(_open_to(state, guard, target, is_own) for guard in requirement.permissions),
+        requirement.admits_anonymous,
+        target.endpoint or target.name or "",
+    )
+
+
+def _login(state: AppState, guard: LoginGuard) -> Login:
+    verifier = state.verifier(guard)
+    return Login(verifier, state.can if state.is_own_pool(guard) else cannot)
+
+
+def _open_to(
+    state: AppState, guard: PermissionGuard, target: Target, is_own: bool
+) -> frozenset[str]:
+    if guard.permissions is None and not is_own:
+        return frozenset()  # the app's manifest does not speak of another pool's groups
+    return state.open_to(guard, target.name, target.endpoint)
+
+
 class Passed:
     """What one request has passed, with one credential."""
 
-    __slots__ = ("by_guard", "credential", "principal")
+    __slots__ = ("authorization", "by_guard", "cookies", "principal")
 
-    def __init__(self, credential: tuple[str | None, str | None]) -> None:
-        self.credential = credential
+    def __init__(self, authorization: str | None, cookies: str | None) -> None:
+        self.authorization = authorization
+        self.cookies = cookies
         self.by_guard: dict[Guard, Principal] = {}
         self.principal = ANONYMOUS
 
@@ -49,60 +93,50 @@ class Passed:
 def passed_by(request: Request) -> Passed:
     """What this request has passed so far; empty where its credential has changed."""
     environ = request.environ
-    credential = (environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE"))
+    authorization, cookies = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
     passed: Passed | None = request.__dict__.get(_ATTRIBUTE)
-    if passed is None or passed.credential != credential:
-        passed = request.__dict__[_ATTRIBUTE] = Passed(credential)
+    if passed and passed.authorization == authorization and passed.cookies == cookies:
+        return passed
+    passed = request.__dict__[_ATTRIBUTE] = Passed(authorization, cookies)
     return passed
 
 
-def enforce(app: Flask, request: Request, requirement: Requirement, target: Target) -> Principal:
+def enforce(state: AppState, request: Request, point: Checkpoint) -> Principal:
     """The principal of a request that passes every guard. Raises CognisesError otherwise."""
-    state = state_of(app)
-    if state.settings.local:
-        require_loopback(request)
     try:
-        principal = _pass_all(state, request, requirement, target)
+        principal = _pass(state, request, point)
     except CognisesError as error:
-        log.info("refused %s %s: %s (%s)", request.method, target.endpoint or target.name,
-                 error.reason, error.detail)  # fmt: skip
+        log.info("refused %s %s: %s (%s)", request.method, point.label, error.reason, error.detail)
         raise
-    log.info("allowed %s %s", request.method, target.endpoint or target.name)
+    log.info("allowed %s %s", request.method, point.label)
     return principal
 
 
-def _pass_all(
-    state: AppState, request: Request, requirement: Requirement, target: Target
-) -> Principal:
-    token = read_token(request, CookieRules(state.settings.cookie_name, state.settings.public_url))
-    if token is None and not requirement.admits_anonymous:
+def _pass(state: AppState, request: Request, point: Checkpoint) -> Principal:
+    if state.settings.local:
+        require_loopback(request)
+    token = read_token(request, state.cookie_rules)
+    if token is not None:
+        principal = _authenticate(token, point)
+    elif point.admits_anonymous:
+        principal = ANONYMOUS
+    else:
         raise CognisesError("missing_token", "no credential")
+    for groups in point.open_to:
+        decision = decide(principal.groups, groups)
+        if not decision.allowed:
+            raise CognisesError("forbidden", decision.reason)
     passed = passed_by(request)
-    principals = [_authenticate(state, guard, token) for guard in requirement.logins]
-    for guard in requirement.permissions:
-        _require_permission(state, guard, requirement.logins[0], principals[0], target)
-    passed.by_guard.update(zip(requirement.logins, principals, strict=True))
-    passed.by_guard.update(dict.fromkeys(requirement.permissions, principals[0]))
+    passed.by_guard.update(dict.fromkeys(point.guards, principal))
     if passed.principal is ANONYMOUS:
-        passed.principal = principals[0]
+        passed.principal = principal
+    return principal
+
+
+def _authenticate(token: str, point: Checkpoint) -> Principal:
+    """Every login guard must accept the token; the first one's principal is the view's."""
+    principals = [Principal(login.verifier.verify(token), login.can) for login in point.logins]
     return principals[0]
-
-
-def _authenticate(state: AppState, guard: LoginGuard, token: str | None) -> Principal:
-    if token is None:
-        return ANONYMOUS
-    claims = state.verifier(guard).verify(token)
-    return Principal(claims, state.can) if state.is_own_pool(guard) else Principal(claims)
-
-
-def _require_permission(
-    state: AppState, guard: PermissionGuard, login: LoginGuard, principal: Principal, target: Target
-) -> None:
-    if guard.permissions is None and not state.is_own_pool(login):
-        raise CognisesError("forbidden", "the app's manifest does not speak of another pool")
-    decision = decide(principal.groups, state.open_to(guard, target.name, target.endpoint))
-    if not decision.allowed:
-        raise CognisesError("forbidden", decision.reason)
 
 
 def require_loopback(request: Request) -> None:

@@ -6,13 +6,20 @@ import sys
 from typing import Any, NamedTuple
 
 import click
-from flask import Flask, Request, Response
+from flask import Flask, Request
 from flask import request as flask_request
 
 from cognises import access, caching
 from cognises.app_state import state_of
 from cognises.declarations import LoginGuard, PermissionGuard, Requirement, View
-from cognises.enforcement import Target, current_user, enforce, require_loopback
+from cognises.enforcement import (
+    Checkpoint,
+    Target,
+    checkpoint,
+    current_user,
+    enforce,
+    require_loopback,
+)
 from cognises.errors import CognisesError, ProblemsError, SettingsError
 from cognises.refusals import refusal
 from cognises.routes import (
@@ -23,16 +30,13 @@ from cognises.routes import (
     routes,
 )
 
-_GUARDED = "_cognises_guarded"
-
 
 class _Entry(NamedTuple):
-    """What stands before one endpoint under one method; `requirement` None: nothing does."""
+    """What stands before one endpoint under one method; `point` None: nothing does."""
 
     view: View
-    requirement: Requirement | None
+    point: Checkpoint | None
     is_declared: bool
-    target: Target
 
 
 class Cognises:
@@ -65,9 +69,8 @@ class _Gate:
 
     def __init__(self, app: Flask, public_static: bool) -> None:
         self._app = app
+        self._state = state_of(app)
         self._static = own_static_view(app) if public_static else None
-        self._entries: dict[tuple[str, str], _Entry] = {}
-        self._is_checked = False
 
     def install(self) -> None:
         app = self._app
@@ -80,60 +83,57 @@ class _Gate:
             return proceed(*args)
 
         app.preprocess_request = preprocess_request  # type: ignore[method-assign]
-        # Flask calls these last to first: the first one has the last word.
-        app.after_request_funcs.setdefault(None, []).insert(0, _finish)
+        caching.install(app)
         app.context_processor(lambda: {"current_user": current_user})
 
     def _guard(self, request: Request) -> None:
-        if not self._is_checked:
+        state = self._state
+        if not state.is_checked:
             check(self._app)
-            self._is_checked = True
+            state.is_checked = True
         try:
             self._pass(request)
         except ProblemsError:
             raise
         except CognisesError as error:
-            raise refusal(error, state_of(self._app).settings.realm) from error
+            raise refusal(error, state.settings.realm) from error
 
     def _pass(self, request: Request) -> None:
-        if state_of(self._app).settings.local:
+        if self._state.settings.local:
             require_loopback(request)
         endpoint = request.endpoint
         if endpoint is None:
             return
-        entry = self._entries.get((endpoint, request.method))
-        if entry is None or entry.view is not self._app.view_functions.get(endpoint):
-            entry = self._entries[endpoint, request.method] = self._entry(endpoint, request.method)
-        if entry.requirement is None or _is_automatic_options(request):
+        entry = self._entry(endpoint, request.method)
+        if entry.point is None or _is_automatic_options(request):
             return
-        request.__dict__[_GUARDED] = True
-        enforce(self._app, request, entry.requirement, entry.target)
+        caching.mark_guarded(request)
+        enforce(self._state, request, entry.point)
         if not entry.is_declared:
             raise CognisesError("forbidden", "the view is neither public nor guarded")
 
     def _entry(self, endpoint: str, method: str) -> _Entry:
+        entries = self._state.checkpoints
+        view = self._app.view_functions[endpoint]
+        entry: _Entry | None = entries.get((endpoint, method))
+        if entry is None or entry.view is not view:
+            entry = entries[endpoint, method] = self._make_entry(view, endpoint, method)
+        return entry
+
+    def _make_entry(self, view: View, endpoint: str, method: str) -> _Entry:
         app = self._app
-        view = app.view_functions[endpoint]
         found = declaration_at(app, endpoint, method)
-        is_open = found.is_public or (self._static is not None and view is self._static)
-        return _Entry(
-            view,
-            None if is_open else Requirement.of(found.guards),
-            bool(found.guards),
-            Target(function_name(app, endpoint), endpoint),
-        )
+        if found.is_public or (self._static is not None and view is self._static):
+            return _Entry(view, None, True)
+        target = Target(function_name(app, endpoint), endpoint)
+        point = checkpoint(self._state, Requirement.of(found.guards), target)
+        return _Entry(view, point, bool(found.guards))
 
 
 def _is_automatic_options(request: Request) -> bool:
     if request.method != "OPTIONS" or request.url_rule is None:
         return False
     return bool(getattr(request.url_rule, "provide_automatic_options", False))
-
-
-def _finish(response: Response) -> Response:
-    if flask_request.__dict__.get(_GUARDED):
-        caching.forbid_shared_caching(response)
-    return response
 
 
 def check(app: Flask) -> None:

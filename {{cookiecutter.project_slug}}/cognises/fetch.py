@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 TIMEOUT = 3.0
 MAX_BYTES = 1024 * 1024
@@ -33,14 +34,15 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
             if answer.status_code != 200:
                 raise FetchError(f"answered {answer.status_code}")
             body = _read(answer, deadline)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         raise FetchError(type(error).__name__) from None
     return _parse(body)
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:
     body = bytearray()
-    for chunk in answer.iter_content(_CHUNK):
+    # read1 returns after one read of the socket: a slow drip cannot outlive the deadline.
+    while chunk := answer.raw.read1(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > MAX_BYTES:
             raise FetchError("more than 1 MiB")

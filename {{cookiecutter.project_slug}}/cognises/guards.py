@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Blueprint, after_this_request, current_app
+from flask import Blueprint, Flask, Request, current_app
 from flask import request as flask_request
 
 from cognises import caching
@@ -21,16 +21,17 @@ from cognises.declarations import (
     declaration_of,
     declare_blueprint,
     mark,
+    mark_of,
 )
-from cognises.enforcement import Target, enforce, passed_by
-from cognises.errors import CognisesError, ProblemsError, SettingsError
+from cognises.enforcement import Checkpoint, Target, checkpoint, enforce, passed_by
+from cognises.errors import CognisesError, SettingsError
 from cognises.manifest import Group, parse_groups
 from cognises.permissions import Permissions
 from cognises.pool import UserPool
 from cognises.principal import Principal
 from cognises.refusals import refusal
 from cognises.routes import declaration_at, function_name
-from cognises.settings import CLIENT_ID, TOKEN_USES
+from cognises.settings import CLIENT_ID, SCOPE, TOKEN_USES
 from cognises.verifier import one_or_more
 
 Decorator = Callable[[View], View]
@@ -49,7 +50,7 @@ def login_check(
     *,
     client_ids: str | Iterable[str] | None = None,
     token_use: str | Iterable[str] | None = None,
-    scopes: str | Iterable[str] = (),
+    scopes: str | Iterable[str] | None = None,
     optional: bool = False,
 ) -> Any:
     """Open a view to users with a verified token of the pool; use it bare or with arguments.
@@ -66,7 +67,7 @@ def login_check(
             pool=_pool(region, pool_id),
             client_ids=_optional("client_ids", client_ids, CLIENT_ID.fullmatch),
             token_use=_optional("token_use", token_use, TOKEN_USES.__contains__),
-            scopes=_optional("scopes", scopes or None, str.isprintable) or frozenset(),
+            scopes=_optional("scopes", scopes, SCOPE.fullmatch) or frozenset(),
             optional=bool(optional),
         )
     )
@@ -92,7 +93,7 @@ def public(view: Any) -> Any:
         declare_blueprint(view)
         return view
     _refuse_contradiction(view, None)
-    mark(view, None)
+    mark(view)
     return view
 
 
@@ -116,64 +117,89 @@ def _stand_in() -> None:
 
 
 def _enforce_blueprint(guards: tuple[Guard, ...]) -> None:
-    passed = passed_by(flask_request).by_guard
+    request = _request()
+    passed = passed_by(request).by_guard
     if any(guard not in passed for guard in guards):
-        endpoint = flask_request.endpoint or ""
-        _enforce(guards, Target(function_name(current_app, endpoint), endpoint))
+        _enforce(request, guards)
 
 
 def _guarded_by(guard: Guard) -> Decorator:
-    """A decorator that marks a view and, where nothing else did, enforces its guards."""
+    """A decorator that marks a view and, where nothing else did, enforces its guards.
+
+    Guards placed directly on each other become one wrapper around the view itself.
+    """
 
     def decorate(view: View) -> View:
         _refuse_contradiction(view, guard)
-        hand_over = _placer(view)
-
-        def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-            principal = passed_by(flask_request).by_guard.get(guard)
-            if principal is None:
-                principal = _enforce(declaration_of(guarded).guards, _target(guarded))
-            return hand_over(principal, args, kwargs)
-
-        if inspect.iscoroutinefunction(view):
-
-            @functools.wraps(view)
-            async def guarded(*args: Any, **kwargs: Any) -> Any:
-                return await view(*enter(args, kwargs), **kwargs)
-
-        else:
-
-            @functools.wraps(view)
-            def guarded(*args: Any, **kwargs: Any) -> Any:
-                return view(*enter(args, kwargs), **kwargs)
-
-        mark(guarded, guard)
-        return guarded
+        inner = mark_of(view)
+        if inner and inner.guards:
+            return _wrap(view.__wrapped__, (guard, *inner.guards))  # type: ignore[attr-defined]
+        return _wrap(view, (guard,))
 
     return decorate
 
 
-def _enforce(guards: tuple[Guard, ...], target: Target) -> Principal:
-    after_this_request(caching.forbid_shared_caching)
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
+    first = guards[0]
+    place = _placer(view)
+
+    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        request = _request()
+        principal = passed_by(request).by_guard.get(first)
+        if principal is None:
+            principal = _enforce(request, guarded)
+        return place(principal, args, kwargs)
+
+    if inspect.iscoroutinefunction(view):
+
+        @functools.wraps(view)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            return await view(*enter(args, kwargs), **kwargs)
+
+    else:
+
+        @functools.wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            return view(*enter(args, kwargs), **kwargs)
+
+    mark(guarded, *guards)
+    return guarded
+
+
+def _request() -> Request:
+    request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+    return request
+
+
+def _enforce(request: Request, subject: View | tuple[Guard, ...]) -> Principal:
+    """Enforce what `Cognises(app)` has not; `subject` is the view, or a blueprint's guards."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    state = state_of(app)
+    place = (subject, request.endpoint, request.method)
+    point = state.checkpoints.get(place)
+    if point is None:
+        caching.install(app)
+        point = state.checkpoints[place] = _checkpoint(app, request, subject)
+    caching.mark_guarded(request)
     try:
-        request = flask_request._get_current_object()  # type: ignore[attr-defined]
-        return enforce(app, request, Requirement.of(guards), target)
-    except ProblemsError:
-        raise
+        return enforce(state, request, point)
     except CognisesError as error:
-        raise refusal(error, state_of(app).settings.realm) from error
+        raise refusal(error, state.settings.realm) from error
 
 
-def _target(view: View) -> Target:
-    """What a decorated function is: the view being dispatched, or one called by another view."""
-    endpoint = flask_request.endpoint
-    own = {id(guard) for guard in declaration_of(view).guards}
-    if endpoint in current_app.view_functions:
-        dispatched = declaration_at(current_app, endpoint, flask_request.method)
-        if own <= {id(guard) for guard in dispatched.guards}:
-            return Target(function_name(current_app, endpoint), endpoint)
-    return Target(view.__name__, None)
+def _checkpoint(app: Flask, request: Request, subject: View | tuple[Guard, ...]) -> Checkpoint:
+    guards = subject if isinstance(subject, tuple) else declaration_of(subject).guards
+    return checkpoint(state_of(app), Requirement.of(guards), _target(app, request, subject, guards))
+
+
+def _target(app: Flask, request: Request, subject: object, guards: tuple[Guard, ...]) -> Target:
+    """What guards stand before: the view being dispatched, or one that another view calls."""
+    endpoint = request.endpoint
+    if endpoint in app.view_functions:
+        dispatched = declaration_at(app, endpoint, request.method).guards
+        if all(guard in dispatched for guard in guards):
+            return Target(function_name(app, endpoint), endpoint)
+    return Target(getattr(subject, "__name__", None), None)
 
 
 def _placer(view: View) -> Place:

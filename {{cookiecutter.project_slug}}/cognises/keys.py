@@ -102,7 +102,7 @@ def _number(value: object) -> int:
     if not isinstance(value, str) or not _BASE64URL.fullmatch(value):
         return 0
     try:
-        return int.from_bytes(decode_segment(value), "big")
+        return int.from_bytes(decode_segment(value.encode()), "big")
     except CognisesError:
         return 0
 

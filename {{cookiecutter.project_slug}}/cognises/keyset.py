@@ -27,8 +27,8 @@ SOFT, OLD, HARD = 600.0, 3600.0, 86400.0
 COOL_DOWN = 10.0
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 30.0
 MAX_WAITERS = 16
-# A background thread can be frozen with its machine (Lambda): past this it counts as lost.
-LOST = 10.0
+# Fetches that were given up on and whose server still holds them: no more than these at a time.
+MAX_THREADS = 4
 
 log = logging.getLogger("cognises.keys")
 
@@ -95,8 +95,9 @@ class KeySet:
         _KEY_SETS.add(self)
 
     def _forget_threads(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._flight: _Flight | None = None
+        self._threads: list[threading.Thread] = []
 
     def preload(self, document: object) -> None:
         """Take keys from elsewhere (a file); they start soft-expired. No usable one: an error."""
@@ -112,16 +113,19 @@ class KeySet:
         if self._snapshot is before or self._snapshot is None:
             raise self._unavailable()
 
-    def snapshot(self) -> Snapshot:
-        """Keys that may be used now. Raises CognisesError (`keys_unavailable`)."""
+    def snapshot(self, kid: str | None = None) -> Snapshot:
+        """Keys that may be used now; where they must be fetched, those that have `kid`, if any do.
+
+        Raises CognisesError (`keys_unavailable`).
+        """
         current = self._snapshot
         age = current.since.age() if current else HARD
         if age < SOFT and current:
             return current
         if age < OLD:
-            self._start_fetch(None)
+            self._start_fetch(kid)
         else:
-            self._wait_for_fetch(None)
+            self._wait_for_fetch(kid)
         current = self._snapshot
         if current is None or current.since.age() >= HARD:
             raise self._unavailable()
@@ -133,7 +137,7 @@ class KeySet:
         Raises CognisesError: `unknown_key` if a recent fetch lacks it, else `keys_unavailable`.
         """
         before = self._snapshot
-        snapshot = self.snapshot()
+        snapshot = self.snapshot(kid)
         if kid not in snapshot.keys and snapshot is before and not self._missed_lately(snapshot):
             self._wait_for_fetch(kid)
             snapshot = self._snapshot or snapshot
@@ -161,23 +165,28 @@ class KeySet:
             flight.waiters += 1
             is_surplus = flight.waiters > MAX_WAITERS
         if not is_surplus:
-            flight.done.wait(TIMEOUT)
+            flight.done.wait(max(0.0, TIMEOUT - flight.since.age()))
 
     def _start_fetch(self, kid: str | None) -> _Flight | None:
         """The fetch under way, else a new one, else None while backing off."""
         with self._lock:
             flight = self._flight
-            if flight and not flight.done.is_set() and flight.since.age() < LOST:
-                return flight
-            if time.monotonic() < self._retry_at:
+            if flight and not flight.done.is_set():
+                if flight.since.age() < TIMEOUT:
+                    return flight
+                self._fail("no answer in time")
+                flight.done.set()
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            if time.monotonic() < self._retry_at or len(self._threads) >= MAX_THREADS:
                 return None
             self._flight = flight = _Flight()
-        thread = threading.Thread(target=self._fetch, args=(flight, kid), daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            self._fail("no thread could be started")
-            flight.done.set()
+            thread = threading.Thread(target=self._fetch, args=(flight, kid), daemon=True)
+            try:
+                thread.start()
+                self._threads.append(thread)
+            except RuntimeError:
+                self._fail("no thread could be started")
+                flight.done.set()
         return flight
 
     def _fetch(self, flight: _Flight, kid: str | None) -> None:
@@ -187,15 +196,17 @@ class KeySet:
             if not keys:
                 raise FetchError("no usable key")
             self._succeed(keys, started)
-        except FetchError as error:
-            self._fail(str(error))
         except Exception as error:  # whatever it was, the waiters must learn that it failed
-            self._fail(type(error).__name__)
+            if not flight.done.is_set():
+                self._fail(str(error) if isinstance(error, FetchError) else type(error).__name__)
         finally:
             flight.done.set()
 
     def _succeed(self, keys: Mapping[str, Key], started: Moment) -> None:
         with self._lock:
+            current = self._snapshot
+            if current and current.fetched and current.since.monotonic > started.monotonic:
+                return  # an answer that was given up on, and overtaken
             self._failures, self._retry_at = 0, 0.0
             self._snapshot = Snapshot(keys, started, fetched=True)
 

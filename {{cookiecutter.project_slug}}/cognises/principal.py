@@ -15,7 +15,8 @@ _KEYS = ("status", "message", "user_email", "user_group")
 Can = Callable[[tuple[str, ...], str], bool]
 
 
-def _cannot(groups: tuple[str, ...], name: str) -> bool:
+def cannot(groups: tuple[str, ...], name: str) -> bool:
+    """The answer where no manifest speaks of the user."""
     return False
 
 
@@ -29,7 +30,7 @@ class Principal(Mapping[str, Any]):
 
     __slots__ = ("_can", "claims", "groups")
 
-    def __init__(self, claims: Mapping[str, Any] = _NO_CLAIMS, can: Can = _cannot) -> None:
+    def __init__(self, claims: Mapping[str, Any] = _NO_CLAIMS, can: Can = cannot) -> None:
         self.claims = claims
         self.groups = groups_of(claims)
         self._can = can

@@ -28,7 +28,7 @@ NAMES = (
     "COGNITO_USER_POOL_ID",
     "COGNITO_CLIENT_ID",
     "COGNITO_TOKEN_USE",
-    "COGNITO_AUDIENCE",
+    "COGNITOAUDIENCE",
     "COGNITO_IDENTITY_POOL_ID",
     "COGNITO_ADDITIONAL_REGIONS",
     "COGNITO_JWKS_FILE",
@@ -71,7 +71,8 @@ DEPLOYED_MARKERS = (
 TOKEN_USES = frozenset({"id", "access"})
 CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
-_AUDIENCE = re.compile(r"[!-+\--~]{1,512}")
+SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
+AUDIENCE = re.compile(r"[!-+\--~]{1,512}")
 _REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
 
 T = TypeVar("T")
@@ -179,7 +180,7 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
         pool=take("COGNITO_USER_POOL_ID", UserPool.parse, None),
         client_ids=frozenset(take("COGNITO_CLIENT_ID", _items(CLIENT_ID), nothing)),
         token_use=take("COGNITO_TOKEN_USE", _token_use, frozenset({"id"})),
-        audiences=frozenset(take("COGNITO_AUDIENCE", _items(_AUDIENCE), nothing)),
+        audiences=frozenset(take("COGNITOAUDIENCE", _items(AUDIENCE), nothing)),
         additional_regions=take("COGNITO_ADDITIONAL_REGIONS", _items(REGION), nothing),
         jwks_file=take("COGNITO_JWKS_FILE", lambda text: _file(folder, text), None),
         jwks_url=take("COGNITO_JWKS_URL", _loopback_url, None),

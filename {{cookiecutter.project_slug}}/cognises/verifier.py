@@ -7,8 +7,8 @@ Order, cheapest first: form, header, key, signature; only then is the payload re
 
 from __future__ import annotations
 
-import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
@@ -20,13 +20,14 @@ from cognises.errors import CognisesError, SettingsError
 from cognises.fetch import FetchError, fetch_json
 from cognises.keys import Key, admit
 from cognises.keyset import KeySet, Snapshot
-from cognises.pool import UserPool
-from cognises.settings import CLIENT_ID, TOKEN_USES
+from cognises.pool import REGION, UserPool
+from cognises.settings import AUDIENCE, CLIENT_ID, SCOPE, TOKEN_USES
 
 DEFAULT_CACHE_SIZE = 4096
 _MAX_HEADERS = 64
 
 Claims = Mapping[str, Any]
+_Memory = OrderedDict[bytes, Claims]
 
 
 class Verifier:
@@ -47,24 +48,22 @@ class Verifier:
         token_use: str | Iterable[str],
         scopes: str | Iterable[str] = (),
         audiences: str | Iterable[str] = (),
-        additional_regions: Iterable[str] = (),
+        additional_regions: str | Iterable[str] = (),
         cache_size: int = DEFAULT_CACHE_SIZE,
         issuers: Iterable[str] | None = None,
         key_set: KeySet | None = None,
     ) -> None:
         pool = UserPool.parse(user_pool_id)
-        regions = (pool.region, *additional_regions)
+        regions = _items("additional_regions", additional_regions, REGION.fullmatch)
         self.expected = Expectations(
-            issuers=frozenset(
-                issuers or (issuer for region in regions for issuer in pool.issuers_in(region))
-            ),
+            issuers=frozenset(issuers or issuers_of(pool, regions)),
             client_ids=one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch),
             token_use=one_or_more("token_use", token_use, TOKEN_USES.__contains__),
-            scopes=_texts(scopes),
-            audiences=_texts(audiences),
+            scopes=_items("scopes", scopes, SCOPE.fullmatch),
+            audiences=_items("audiences", audiences, AUDIENCE.fullmatch),
         )
-        self.keys = key_set or pool_key_set(pool, additional_regions)
-        self._kids: dict[str, str] = {}
+        self.keys = key_set or pool_key_set(pool, regions)
+        self._kids: dict[bytes, str] = {}
         self._remembered = _Remembered(cache_size)
 
     def verify(self, token: object) -> Claims:
@@ -72,10 +71,11 @@ class Verifier:
 
         Raises CognisesError for anything else, whatever it is.
         """
-        digest = self._remembered.digest(token)
+        data = jws.to_bytes(token)
+        digest = sha256(data).digest()
         claims = self._remembered.recall(digest, self.keys)
         if claims is None:
-            payload, snapshot = self._verified_payload(token)
+            payload, snapshot = self._verified_payload(data)
             claims = freeze(jws.parse_object(payload))
             self._remembered.remember(digest, claims, snapshot)
         check(claims, self.expected, time.time())
@@ -83,7 +83,7 @@ class Verifier:
 
     def verify_signature(self, token: object) -> bytes:
         """The payload of a token that one of the pool's keys signed; no claim is checked."""
-        return self._verified_payload(token)[0]
+        return self._verified_payload(jws.to_bytes(token))[0]
 
     def load_jwks(self, document: object) -> None:
         """Take the keys of a JWKS. No usable one: CognisesError, and the old keys stay."""
@@ -93,7 +93,7 @@ class Verifier:
         """Fetch the keys now. Raises CognisesError (`keys_unavailable`) where that fails."""
         self.keys.hydrate()
 
-    def _verified_payload(self, token: object) -> tuple[bytes, Snapshot]:
+    def _verified_payload(self, token: bytes) -> tuple[bytes, Snapshot]:
         parts = jws.split(token)
         signature = jws.decode_segment(parts.signature)
         key, snapshot = self._key_named_by(parts.header)
@@ -101,7 +101,7 @@ class Verifier:
             raise CognisesError("invalid_token", "signature does not verify")
         return jws.decode_segment(parts.payload), snapshot
 
-    def _key_named_by(self, header: str) -> tuple[Key, Snapshot]:
+    def _key_named_by(self, header: bytes) -> tuple[Key, Snapshot]:
         """The key for a header segment. A pool writes few different ones: they are remembered."""
         kid = self._kids.get(header)
         if kid is not None:
@@ -123,32 +123,25 @@ class _Remembered:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._lock = threading.Lock()
-        self._memory: tuple[Snapshot | None, dict[bytes, Claims]] = (None, {})
+        self._memory: tuple[Snapshot | None, _Memory] = (None, OrderedDict())
 
-    def digest(self, token: object) -> bytes | None:
-        """The key of a token's entry; None where it can have none."""
-        if not self._size or not isinstance(token, str) or len(token) > jws.MAX_TOKEN:
-            return None
-        return sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-    def recall(self, digest: bytes | None, keys: KeySet) -> Claims | None:
+    def recall(self, digest: bytes, keys: KeySet) -> Claims | None:
         """The claims, if they were verified under the keys that are in force now."""
         under, memory = self._memory
-        claims = memory.get(digest) if digest else None
+        claims = memory.get(digest)
         return claims if claims is not None and keys.snapshot() is under else None
 
-    def remember(self, digest: bytes | None, claims: Claims, snapshot: Snapshot) -> None:
-        if digest is None:
+    def remember(self, digest: bytes, claims: Claims, snapshot: Snapshot) -> None:
+        if not self._size:
             return
-        with self._lock:
-            under, memory = self._memory
-            if under is not snapshot:
-                memory = {}
-                self._memory = (snapshot, memory)
-            elif len(memory) >= self._size:
-                del memory[next(iter(memory))]
-            memory[digest] = claims
+        # Each step is atomic: threads may overshoot the size by their number, and need no lock.
+        under, memory = self._memory
+        if under is not snapshot:
+            memory = OrderedDict()
+            self._memory = (snapshot, memory)
+        memory[digest] = claims
+        if len(memory) > self._size:
+            memory.popitem(last=False)
 
 
 def pool_key_set(
@@ -159,11 +152,16 @@ def pool_key_set(
     allow_emulators: bool = False,
 ) -> KeySet:
     """The key set of a pool, from its own Cognito hosts unless `load` says otherwise."""
-    regions = (pool.region, *additional_regions)
-    issuers = [issuer for region in regions for issuer in pool.issuers_in(region)]
+    issuers = issuers_of(pool, additional_regions)
     urls = tuple(f"{issuer}/.well-known/jwks.json" for issuer in issuers)
     usable = partial(admit, allow_emulators=allow_emulators)
     return KeySet(load or partial(load_first, urls), usable)
+
+
+def issuers_of(pool: UserPool, additional_regions: Iterable[str]) -> list[str]:
+    """The issuers of a pool: its own region's first, then its replicas'."""
+    regions = dict.fromkeys((pool.region, *additional_regions))
+    return [issuer for region in regions for issuer in pool.issuers_in(region)]
 
 
 def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
@@ -189,16 +187,21 @@ def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
     return found
 
 
-def _texts(values: str | Iterable[str]) -> frozenset[str]:
-    """One text stands for itself, never for its characters."""
-    return frozenset([values] if isinstance(values, str) else values)
-
-
 def one_or_more(
     name: str, values: str | Iterable[str], accept: Callable[[str], object]
 ) -> frozenset[str]:
     """The values as a set: at least one, each acceptable. Raises SettingsError."""
-    texts = _texts(values)
-    if not texts or not all(isinstance(text, str) and accept(text) for text in texts):
-        raise SettingsError([f"{name}: missing, or not of the right form"])
+    texts = _items(name, values, accept)
+    if not texts:
+        raise SettingsError([f"{name}: missing"])
+    return texts
+
+
+def _items(
+    name: str, values: str | Iterable[str], accept: Callable[[str], object]
+) -> frozenset[str]:
+    """The values as a set, each acceptable. One text stands for itself, never for its letters."""
+    texts = frozenset([values] if isinstance(values, str) else values)
+    if not all(isinstance(text, str) and accept(text) for text in texts):
+        raise SettingsError([f"{name}: not of the right form"])
     return texts

@@ -6,13 +6,18 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import botocore.loaders
 import pytest
+import requests
+from joserfc import jwk
 from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
 from cognises.provisioning import main
 
@@ -120,11 +125,16 @@ def _role_state(detail: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_loader() -> Iterator[None]:
-    """Every session reads AWS's service descriptions anew; one set of them serves all tests."""
+def read_once() -> Iterator[None]:
+    """What takes most of a test's time is read once: service descriptions, and moto's one key."""
     loader = botocore.loaders.create_loader(None)
+    import_key = lru_cache(maxsize=None)(lambda text: jwk.RSAKey.import_key(json.loads(text)))
+    moto_jwk = SimpleNamespace(
+        RSAKey=SimpleNamespace(import_key=lambda value: import_key(json.dumps(value)))
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.session.create_loader", lambda path=None: loader)
+        patch.setattr("moto.cognitoidp.models.jwk", moto_jwk)
         yield
 
 
@@ -157,6 +167,36 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
         made = Account.make(session.client("iam"), session.client("cognito-idp"))
         monkeypatch.setenv("COGNITO_USER_POOL_ID", made.pool_id)
         yield made
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """The address of an AWS that is reached over HTTP, where requests can go wrong."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore's own retries wait between tries; here they need not."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def remote(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An account over HTTP; the project is set up for its pool."""
+    requests.post(f"{endpoint}/moto-api/reset", timeout=5)
+    session = boto3.session.Session(region_name=REGION)
+    made = Account.make(
+        session.client("iam", endpoint_url=endpoint),
+        session.client("cognito-idp", endpoint_url=endpoint),
+    )
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", made.pool_id)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    return made
 
 
 @pytest.fixture

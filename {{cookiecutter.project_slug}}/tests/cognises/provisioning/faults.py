@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -83,9 +84,14 @@ class Wire:
 
     def __init__(self, spoil: Callable[[int], str | None] = lambda number: None) -> None:
         self.spoil = spoil
+        self.delay = 0.0  # of every answer, in seconds
         self.count = 0
-        self.operations: list[str] = []
+        self.sent: list[tuple[float, str]] = []  # when, and which operation
         self._lock = threading.Lock()
+
+    @property
+    def operations(self) -> list[str]:
+        return [name for _, name in self.sent]
 
     @contextmanager
     def under(self, *clients: Any) -> Iterator[Wire]:
@@ -103,7 +109,8 @@ class Wire:
             with self._lock:
                 self.count += 1
                 way = self.spoil(self.count)
-                self.operations.append(operation(request))
+                self.sent.append((time.monotonic(), operation(request)))
+            time.sleep(self.delay)
             return WAYS[way](send, request) if way else send(request)
 
         return spoiled

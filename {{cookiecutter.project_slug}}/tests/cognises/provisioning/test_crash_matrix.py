@@ -7,7 +7,7 @@ request of apply, repair and prune in all eight ways.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import lru_cache
 from typing import Any
@@ -17,7 +17,6 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError
 from conftest import PREFIX, Account, group, policy, statement
 from faults import WAYS, Killed, Wire
-from moto.server import ThreadedMotoServer
 
 from cognises.manifest import parse_groups
 from cognises.pool import UserPool
@@ -33,26 +32,11 @@ THREE = [group("a"), group("b", description="B"), group("c", precedence=7)]
 OTHER_POLICY = json.dumps(policy(statement("sqs:SendMessage", "arn:aws:sqs:us-east-1:1:q")))
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @lru_cache(maxsize=1)
 def clients_for(endpoint: str) -> Clients:
     """Made once: making clients costs more than all the requests of a run."""
     pool = UserPool.parse("us-east-1_Any")
     return make_clients(pool, endpoint_url=endpoint, group_writes=100_000)
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore's own retries wait between tries; here they need not."""
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
 
 
 class Stage:
