@@ -1,4 +1,4 @@
-"""Guards by decorator: every shape of view, with and without `Cognises(app)`, one table of answers."""
+"""Guards by decorator: every shape of view, with and without `Cognises(app)`, gets one table."""
 
 from __future__ import annotations
 
@@ -353,7 +353,7 @@ def test_a_view_that_declares_options_is_guarded_under_it(extension, make_app, c
             def options(self, response):
                 return run(response)
 
-        app.add_url_rule("/other", view_func=Other.as_view("other"))
+        app.add_url_rule("/other", view_func=Other.as_view("by_method"))
 
     client = make_app(views, GROUPS, extension=extension).test_client()
 
@@ -904,7 +904,9 @@ def test_a_principal_does_not_leak_through_an_outer_app_context(extension, make_
 def test_a_client_cannot_write_the_principal_into_its_environment(extension, make_app):
     app = make_app(function, GROUPS, extension=extension)
     forged = Principal({"cognito:groups": ("editors",)}, lambda groups, name: True)
-    environ = dict.fromkeys(("cognises", "cognises.principal", "_cognises_passed", "HTTP_X_COGNISES", "REMOTE_USER", "werkzeug.request", "flask.principal"), forged)  # fmt: skip
+    names = ("cognises", "cognises.principal", "_cognises_passed", "HTTP_X_COGNISES",
+             "REMOTE_USER", "werkzeug.request", "flask.principal")  # fmt: skip
+    environ = dict.fromkeys(names, forged)
 
     assert app.test_client().get("/thing", environ_overrides=environ).status_code == 401
     assert ran == []
