@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,14 +14,12 @@ import boto3
 import botocore.loaders
 import pytest
 import requests
+from accounts import PREFIX, REGION, Account, Ran
 from joserfc import jwk
 from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from cognises.provisioning import main
-
-REGION = "us-east-1"
-PREFIX = "svc-"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -33,95 +30,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if asked:
         config.hook.pytest_deselected(items=asked)
         items[:] = [item for item in items if item not in asked]
-
-
-def statement(action: Any = "s3:GetObject", resource: Any = "arn:aws:s3:::b/*", **more: Any) -> Any:
-    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
-
-
-def policy(*statements: Any) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements or [statement()])}
-
-
-def group(name: str, document: Any = None, **more: Any) -> dict[str, Any]:
-    return {
-        "group_name": name,
-        "group_policy": document or policy(),
-        "allowed_functions": [],
-        **more,
-    }
-
-
-@dataclass
-class Account:
-    """One account with one user pool, and ways to look at it."""
-
-    iam: Any
-    cognito: Any
-    pool_id: str
-    settings: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def make(cls, iam: Any, cognito: Any) -> Account:
-        pool = cognito.create_user_pool(PoolName="people")["UserPool"]["Id"]
-        return cls(iam, cognito, pool)
-
-    def state(self) -> dict[str, Any]:
-        """Everything in the account that provisioning could touch, without times and ids."""
-        details = self.iam.get_account_authorization_details(Filter=["Role"])["RoleDetailList"]
-        return {
-            "roles": {each["RoleName"]: _role_state(each) for each in details},
-            "groups": {pool: self.groups(pool) for pool in self.pools()},
-        }
-
-    def groups(self, pool_id: str | None = None) -> dict[str, Any]:
-        pages = self.cognito.get_paginator("list_groups").paginate(
-            UserPoolId=pool_id or self.pool_id
-        )
-        ignored = ("LastModifiedDate", "CreationDate", "UserPoolId")
-        found = [each for page in pages for each in page["Groups"]]
-        return {
-            each["GroupName"]: {k: v for k, v in each.items() if k not in ignored} for each in found
-        }
-
-    def pools(self) -> list[str]:
-        return [each["Id"] for each in self.cognito.list_user_pools(MaxResults=10)["UserPools"]]
-
-    def role(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.state()["roles"][name]
-        return found
-
-    def make_foreign_role(self, name: str, **tags: str) -> None:
-        self.iam.create_role(
-            RoleName=name,
-            AssumeRolePolicyDocument=json.dumps(policy_of_a_service()),
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-        )
-
-
-def policy_of_a_service() -> dict[str, Any]:
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "ec2.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-
-
-def _role_state(detail: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "trust": detail["AssumeRolePolicyDocument"],
-        "policies": {
-            each["PolicyName"]: each["PolicyDocument"] for each in detail["RolePolicyList"]
-        },
-        "attached": [each["PolicyArn"] for each in detail["AttachedManagedPolicies"]],
-        "boundary": detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
-        "tags": {each["Key"]: each["Value"] for each in detail["Tags"]},
-    }
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -209,19 +117,6 @@ def manifest(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-@dataclass
-class Ran:
-    """What a command line came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @pytest.fixture

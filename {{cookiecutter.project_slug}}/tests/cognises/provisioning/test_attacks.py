@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Account, Ran, group, policy, statement
+from accounts import Account, Ran, group, policy, statement
 from test_cli import make_identity_pool
 from worlds import ADMINS, SCOPE, plan, with_role, world
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accounts import PREFIX, Account, Ran, group, policy, statement
 from botocore.exceptions import ClientError, EndpointConnectionError
-from conftest import PREFIX, Account, Ran, group, policy, statement
 
 from cognises.provisioning import main
 

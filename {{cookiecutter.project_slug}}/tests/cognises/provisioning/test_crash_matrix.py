@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import requests
+from accounts import PREFIX, Account, group, policy, statement
 from botocore.exceptions import BotoCoreError, ClientError
-from conftest import PREFIX, Account, group, policy, statement
 from faults import WAYS, Killed, Wire
 
 from cognises.manifest import parse_groups

@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from conftest import Account, group, policy, statement
+from accounts import Account, group, policy, statement
 from test_cli import make_identity_pool
 
 from cognises.errors import ManifestError, ProvisionBlocked, SettingsError

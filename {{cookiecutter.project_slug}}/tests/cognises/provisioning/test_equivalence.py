@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from conftest import policy, statement
+from accounts import policy, statement
 
 from cognises.provisioning.equivalence import canonical, equivalent
 

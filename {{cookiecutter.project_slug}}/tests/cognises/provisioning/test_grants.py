@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import policy, statement
+from accounts import policy, statement
 
 from cognises.provisioning.grants import broadenings, describe, difference, escalations
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Account, Ran, group
+from accounts import Account, Ran, group
 
 PROJECT = Path(__file__).resolve().parents[3]
 HUNDRED = [group(f"g{index}") for index in range(100)]

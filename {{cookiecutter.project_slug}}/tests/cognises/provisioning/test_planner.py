@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import group, policy, statement
+from accounts import group, policy, statement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_equivalence import shuffled

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import group
+from accounts import group
 from worlds import ADMINS, EDITORS, SCOPE, applied, plan, with_group, with_role, without, world
 
 from cognises.provisioning.observed import Observed

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Account, Ran, group, policy, statement
+from accounts import Account, Ran, group, policy, statement
 from moto.core.authorization import enable_iam_authentication
 from test_cli import make_identity_pool
 

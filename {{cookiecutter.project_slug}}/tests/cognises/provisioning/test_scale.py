@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Account, Ran, group
+from accounts import Account, Ran, group
 from faults import Wire
 
 from cognises.provisioning import session

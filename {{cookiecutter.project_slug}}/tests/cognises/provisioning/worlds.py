@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from conftest import group
+from accounts import group
 
 from cognises.manifest import Group, parse_groups
 from cognises.provisioning.observed import Observed
