@@ -1,0 +1,1 @@
+"""What the guards cost, in units of one RSA verification: `make bench`."""

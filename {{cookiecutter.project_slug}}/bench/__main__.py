@@ -1,0 +1,120 @@
+"""Measures every app in turns and prints ratios; an SVG with `--svg FILE`.
+
+Overhead is a guarded request's time less an unguarded one's, over the time of one RSA-2048
+verification by OpenSSL, all in the same run. Turns are short and interleaved, and the best of
+each counts: noise only ever adds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from flask import Flask
+from werkzeug.test import EnvironBuilder
+
+from cognises.testing import FakePool
+
+from . import apps, chart, peers
+
+ROUNDS, TURN = 60, 40
+Call = Callable[[], object]
+
+
+def rsa(pool: FakePool) -> Call:
+    """One RSA-2048 verification, nothing around it."""
+    key, message = pool.keys[0].private, b"x" * 900
+    signature = key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+    public, scheme, digest = key.public_key(), padding.PKCS1v15(), hashes.SHA256()
+    return lambda: public.verify(signature, message, scheme, digest)
+
+
+def requests_to(app: Flask, tokens: Iterable[str]) -> Call:
+    """Requests straight into the WSGI app, each with the next token."""
+    environ = EnvironBuilder("/").get_environ()
+    source: Iterator[str] = iter(tokens)
+
+    def start_response(status: str, headers: object, exc_info: object = None) -> Any:
+        if not status.startswith("200"):
+            raise SystemExit(f"{app.name}: answered {status}")
+
+    def call() -> None:
+        b"".join(app.wsgi_app({**environ, "HTTP_AUTHORIZATION": next(source)}, start_response))
+
+    return call
+
+
+def fresh(pool: FakePool) -> Iterator[str]:
+    """Tokens that nobody has seen."""
+    return (f"Bearer {pool.token([apps.GROUP], jti=str(number))}" for number in count())
+
+
+def repeated(pool: FakePool) -> Iterator[str]:
+    token = f"Bearer {pool.token([apps.GROUP])}"
+    return (token for _ in count())
+
+
+def prepared(calls: Iterator[str], amount: int) -> Iterator[str]:
+    """Signing takes longer than verifying: all tokens are made before anything is timed."""
+    return iter([next(calls) for _ in range(amount)])
+
+
+def measure(calls: dict[str, Call]) -> dict[str, float]:
+    """Seconds a call, best turn of many."""
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            for _ in range(TURN):
+                call()
+            best[name] = min(best[name], (time.perf_counter() - start) / TURN)
+    return best
+
+
+def overheads(pool: FakePool, url: str) -> dict[str, float]:
+    """Every contender's overhead over the unguarded view, in RSA verifications."""
+    amount = ROUNDS * TURN
+    decorated = apps.decorated(pool)
+    contenders: dict[str, tuple[Flask, Iterator[str]]] = {
+        "cognises, repeated token": (decorated, repeated(pool)),
+        "cognises, new token": (decorated, fresh(pool)),
+        "cognises under Cognises(app), repeated token": (apps.guarded(pool), repeated(pool)),
+        "cognises under Cognises(app), new token": (apps.guarded(pool), fresh(pool)),
+        "cognises, repeated token, 10,000 groups": (
+            apps.decorated(pool, 10_000), repeated(pool)),
+        "joserfc by hand": (apps.by_hand(peers.joserfc(pool)), fresh(pool)),
+        "PyJWT with its key client": (
+            apps.by_hand(peers.pyjwt_with_key_client(pool, url)), fresh(pool)),
+        "python-jose by hand": (apps.by_hand(peers.python_jose(pool)), fresh(pool)),
+    }  # fmt: skip
+    calls = {
+        name: requests_to(app, prepared(tokens, amount))
+        for name, (app, tokens) in contenders.items()
+    }
+    times = measure(
+        {"rsa": rsa(pool), "unguarded": requests_to(apps.unguarded(), repeated(pool)), **calls}
+    )
+    return {name: (times[name] - times["unguarded"]) / times["rsa"] for name in contenders}
+
+
+def main(arguments: list[str]) -> int:
+    pool = FakePool()
+    with peers.jwks_server(pool) as url:
+        found = overheads(pool, url)
+    width = max(len(name) for name in found)
+    print("overhead over an unguarded view, in RSA-2048 verifications\n")
+    for name, ratio in found.items():
+        print(f"{name.ljust(width)}  {ratio:5.2f}")
+    if arguments[:1] == ["--svg"]:
+        Path(arguments[1]).write_text(chart.svg(found), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

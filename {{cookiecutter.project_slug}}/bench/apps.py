@@ -1,0 +1,73 @@
+"""One small app for each way to guard a view; all of them answer the same two bytes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, abort, request
+
+from cognises import Cognises, login_check, permission_required, public
+from cognises.testing import FakePool
+
+from .peers import Verify
+
+GROUP = "editors"
+
+
+def manifest(groups: int) -> list[dict[str, Any]]:
+    """A manifest of that many groups; one of them lists the view."""
+    statement = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    names = [GROUP, *(f"group{number}" for number in range(groups - 1))]
+    return [
+        {"group_name": name, "group_policy": policy, "allowed_functions": [view]}
+        for name, view in zip(names, ["view", *(f"view{n}" for n in range(groups))], strict=False)
+    ]
+
+
+def unguarded() -> Flask:
+    app = Flask("unguarded")
+    app.add_url_rule("/", view_func=public(lambda: "ok"), endpoint="view")
+    return app
+
+
+def decorated(pool: FakePool, groups: int = 3) -> Flask:
+    """`login_check` and `permission_required`, which enforce by themselves."""
+    app = Flask("decorated")
+    app.testing = True
+
+    @app.get("/")
+    @login_check
+    @permission_required(manifest(groups))
+    def view(response: object) -> str:
+        return "ok"
+
+    pool.attach(app)
+    return app
+
+
+def guarded(pool: FakePool) -> Flask:
+    """The same under `Cognises(app)`."""
+    app = decorated(pool)
+    Cognises(app)
+    return app
+
+
+def by_hand(verify: Verify) -> Flask:
+    """A hand-made decorator over another library, with the group check everybody writes."""
+    app = Flask("by_hand")
+
+    def guard(view: Callable[[], str]) -> Callable[[], str]:
+        @functools.wraps(view)
+        def wrapper() -> str:
+            claims = verify(request.headers["Authorization"].removeprefix("Bearer "))
+            if GROUP not in claims.get("cognito:groups", ()):
+                abort(403)
+            return view()
+
+        return wrapper
+
+    app.add_url_rule("/", view_func=guard(lambda: "ok"), endpoint="view")
+    return app
