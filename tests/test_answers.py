@@ -1,10 +1,13 @@
 """Answers, good and hostile, through cookiecutter's command line."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
+from baking import ROOT
 from dotenv import dotenv_values
 
+PRE_GEN = ROOT / "hooks" / "pre_gen_project.py"
 LONG = "a" * 300
 
 HOSTILE = {
@@ -182,9 +185,10 @@ REGIONS = [
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_every_kind_of_region_is_accepted_with_its_pools(replay, region):
-    result = replay(aws_region=region, user_pool_id=f"{region}_AbC123")
-    assert result.code == 0, result.output
-    env_file = (result.project / ".flaskenv").read_text()
-    assert f"\nAWS_REGION={region}\n" in env_file
-    assert f"\nCOGNITO_USER_POOL_ID={region}_AbC123\n" in env_file
+def test_every_kind_of_region_is_accepted_with_its_pools(region):
+    spec = importlib.util.spec_from_file_location("pre_gen_project", PRE_GEN)
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    answers = {"project_name": "A", "project_slug": "abc", "deployment": "none"}
+    answers |= {"aws_region": region, "user_pool_id": f"{region}_AbC123"}
+    assert list(hook.bad_answers(answers)) == []

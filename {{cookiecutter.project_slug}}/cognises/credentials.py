@@ -45,7 +45,8 @@ def _bearer(header: str) -> str:
         raise CognisesError("invalid_token", "header too long")
     token = header[len(_SCHEME) :]
     # A comma joins repeated headers: two credentials, of which none is believed.
-    if header[: len(_SCHEME)].lower() != _SCHEME or token.split() != [token] or "," in token:
+    is_one = token.split() == [token] and "," not in token
+    if not is_one or header[: len(_SCHEME)].lower() != _SCHEME:
         raise CognisesError("invalid_request", "Authorization is not one Bearer credential")
     return token
 

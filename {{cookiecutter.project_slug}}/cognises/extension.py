@@ -26,6 +26,7 @@ from cognises.routes import (
     ambiguous_names,
     declaration_at,
     function_name,
+    is_automatic_options,
     own_static_view,
     routes,
 )
@@ -105,7 +106,7 @@ class _Gate:
         if endpoint is None:
             return
         entry = self._entry(endpoint, request.method)
-        if entry.point is None or _is_automatic_options(request):
+        if entry.point is None or is_automatic_options(request):
             return
         caching.mark_guarded(request)
         enforce(self._state, request, entry.point)
@@ -128,12 +129,6 @@ class _Gate:
         target = Target(function_name(app, endpoint), endpoint)
         point = checkpoint(self._state, Requirement.of(found.guards), target)
         return _Entry(view, point, bool(found.guards))
-
-
-def _is_automatic_options(request: Request) -> bool:
-    if request.method != "OPTIONS" or request.url_rule is None:
-        return False
-    return bool(getattr(request.url_rule, "provide_automatic_options", False))
 
 
 def check(app: Flask) -> None:

@@ -23,14 +23,21 @@ from cognises.declarations import (
     mark,
     mark_of,
 )
-from cognises.enforcement import Checkpoint, Target, checkpoint, enforce, passed_by
+from cognises.enforcement import (
+    Checkpoint,
+    Target,
+    checkpoint,
+    enforce,
+    passed_by,
+    require_loopback,
+)
 from cognises.errors import CognisesError, SettingsError
 from cognises.manifest import Group, parse_groups
 from cognises.permissions import Permissions
 from cognises.pool import UserPool
 from cognises.principal import Principal
 from cognises.refusals import refusal
-from cognises.routes import declaration_at, function_name
+from cognises.routes import declaration_at, function_name, is_automatic_options
 from cognises.settings import CLIENT_ID, SCOPE, TOKEN_USES
 from cognises.verifier import one_or_more
 
@@ -102,24 +109,29 @@ def protect(blueprint: Blueprint, *decorators: Decorator) -> Blueprint:
 
     The views receive no response argument; they ask `current_user`.
     """
-    guards: list[Guard] = []
-    for decorator in decorators or (login_check,):
-        guards += declaration_of(decorator(_stand_in)).guards
-    if not guards:
-        raise SettingsError(["protect: takes login_check and permission_required only"])
+    guards = tuple(g for decorator in decorators or (login_check,) for g in _guards_of(decorator))
     declare_blueprint(blueprint, *guards)
-    blueprint.before_request(lambda: _enforce_blueprint(tuple(guards)))
+    blueprint.before_request(lambda: _enforce_blueprint(guards))
     return blueprint
 
 
-def _stand_in() -> None:
-    """Receives a decorator, so that its guard can be read off."""
+def _guards_of(decorator: Decorator) -> tuple[Guard, ...]:
+    """The guards that a decorator puts on a view, read off a view of our own."""
+
+    def stand_in() -> None:
+        """Is never called."""
+
+    decorated = decorator(stand_in)
+    guards = declaration_of(decorated).guards if callable(decorated) else ()
+    if not guards:
+        raise SettingsError(["protect: takes login_check and permission_required only"])
+    return guards
 
 
 def _enforce_blueprint(guards: tuple[Guard, ...]) -> None:
     request = _request()
     passed = passed_by(request).by_guard
-    if any(guard not in passed for guard in guards):
+    if not is_automatic_options(request) and any(guard not in passed for guard in guards):
         _enforce(request, guards)
 
 
@@ -182,6 +194,8 @@ def _enforce(request: Request, subject: View | tuple[Guard, ...]) -> Principal:
         point = state.checkpoints[place] = _checkpoint(app, request, subject)
     caching.mark_guarded(request)
     try:
+        if state.settings.local:
+            require_loopback(request)
         return enforce(state, request, point)
     except CognisesError as error:
         raise refusal(error, state.settings.realm) from error
@@ -212,7 +226,8 @@ def _placer(view: View) -> Place:
         principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, ...]:
         if not by_position:
-            kwargs.setdefault("response", principal)
+            if not isinstance(kwargs.get("response"), Principal):
+                kwargs["response"] = principal
             return args
         if len(args) > index and isinstance(args[index], Principal):
             return args

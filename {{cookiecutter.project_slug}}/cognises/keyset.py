@@ -109,7 +109,7 @@ class KeySet:
     def hydrate(self) -> None:
         """Fetch now and wait. Raises CognisesError (`keys_unavailable`) where that fails."""
         before = self._snapshot
-        self._wait_for_fetch(None)
+        self._wait_for_fetch(None, before)
         if self._snapshot is before or self._snapshot is None:
             raise self._unavailable()
 
@@ -123,9 +123,9 @@ class KeySet:
         if age < SOFT and current:
             return current
         if age < OLD:
-            self._start_fetch(kid)
+            self._start_fetch(kid, current)
         else:
-            self._wait_for_fetch(kid)
+            self._wait_for_fetch(kid, current)
         current = self._snapshot
         if current is None or current.since.age() >= HARD:
             raise self._unavailable()
@@ -139,7 +139,7 @@ class KeySet:
         before = self._snapshot
         snapshot = self.snapshot(kid)
         if kid not in snapshot.keys and snapshot is before and not self._missed_lately(snapshot):
-            self._wait_for_fetch(kid)
+            self._wait_for_fetch(kid, snapshot)
             snapshot = self._snapshot or snapshot
         key = snapshot.keys.get(kid)
         if key is not None:
@@ -156,9 +156,9 @@ class KeySet:
         wait = max(1.0, self._retry_at - time.monotonic())
         return CognisesError("keys_unavailable", "no current key set", retry_after=wait)
 
-    def _wait_for_fetch(self, kid: str | None) -> None:
+    def _wait_for_fetch(self, kid: str | None, seen: Snapshot | None) -> None:
         """Wait for the shared fetch, bounded; surplus waiters go on at once with what there is."""
-        flight = self._start_fetch(kid)
+        flight = self._start_fetch(kid, seen)
         if flight is None:
             return
         with self._lock:
@@ -167,9 +167,11 @@ class KeySet:
         if not is_surplus:
             flight.done.wait(max(0.0, TIMEOUT - flight.since.age()))
 
-    def _start_fetch(self, kid: str | None) -> _Flight | None:
-        """The fetch under way, else a new one, else None while backing off."""
+    def _start_fetch(self, kid: str | None, seen: Snapshot | None) -> _Flight | None:
+        """The fetch under way, else a new one; None while backing off, or if `seen` is outdated."""
         with self._lock:
+            if self._snapshot is not seen:
+                return None
             flight = self._flight
             if flight and not flight.done.is_set():
                 if flight.since.age() < TIMEOUT:
@@ -195,20 +197,22 @@ class KeySet:
             keys = self._admit(self._load(kid))
             if not keys:
                 raise FetchError("no usable key")
-            self._succeed(keys, started)
+            self._succeed(keys, started, kid)
         except Exception as error:  # whatever it was, the waiters must learn that it failed
             if not flight.done.is_set():
                 self._fail(str(error) if isinstance(error, FetchError) else type(error).__name__)
         finally:
             flight.done.set()
 
-    def _succeed(self, keys: Mapping[str, Key], started: Moment) -> None:
+    def _succeed(self, keys: Mapping[str, Key], started: Moment, kid: str | None) -> None:
         with self._lock:
             current = self._snapshot
             if current and current.fetched and current.since.monotonic > started.monotonic:
                 return  # an answer that was given up on, and overtaken
             self._failures, self._retry_at = 0, 0.0
             self._snapshot = Snapshot(keys, started, fetched=True)
+            if kid is not None and kid not in keys:
+                self._missed = self._snapshot
 
     def _fail(self, why: str) -> None:
         with self._lock:

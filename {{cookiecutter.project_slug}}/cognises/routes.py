@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from flask import Flask
+from flask import Flask, Request
 
 from cognises.declarations import (
     Declaration,
@@ -46,6 +46,13 @@ def own_static_view(app: Flask) -> View | None:
         and getattr(view, "__qualname__", "") == "Flask.__init__.<locals>.<lambda>"
     )
     return view if is_flasks and app.has_static_folder else None
+
+
+def is_automatic_options(request: Request) -> bool:
+    """Whether Flask itself answers this OPTIONS request, without running a view."""
+    if request.method != "OPTIONS" or request.url_rule is None:
+        return False
+    return bool(getattr(request.url_rule, "provide_automatic_options", False))
 
 
 def routes(app: Flask) -> Iterator[Route]:
