@@ -82,10 +82,8 @@ class AppState:
         self, guard: PermissionGuard, name: str | None, endpoint: str | None
     ) -> frozenset[str]:
         """The groups that pass a guard at a view. A name that two views carry opens neither."""
-        entry = guard.name or name
-        if entry in ambiguous_names(self._app):
-            entry = None
-        return (guard.permissions or self.permissions).groups_for(entry, endpoint)
+        permissions = guard.permissions or self.permissions
+        return permissions.groups_for(guard.name or name, endpoint, ambiguous_names(self._app))
 
     def verifier(self, guard: LoginGuard) -> Verifier:
         """The verifier of a guard. Raises SettingsError where a pool or client id is missing."""

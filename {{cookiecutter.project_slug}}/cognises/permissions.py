@@ -36,9 +36,17 @@ class Permissions:
         """Every entry of every `allowed_functions`."""
         return frozenset(self._index)
 
-    def groups_for(self, name: str | None, endpoint: str | None = None) -> frozenset[str]:
-        """The groups a view is open to, by its name, its endpoint, its blueprints, or `*`."""
-        entries = {"*", *([name] if name else ()), *endpoint_entries(endpoint)}
+    def groups_for(
+        self,
+        name: str | None,
+        endpoint: str | None = None,
+        ambiguous: frozenset[str] = frozenset(),
+    ) -> frozenset[str]:
+        """The groups a view is open to, by its name, its endpoint, its blueprints, or `*`.
+
+        Entries in `ambiguous` open nothing.
+        """
+        entries = {"*", *([name] if name else ()), *endpoint_entries(endpoint)} - ambiguous
         return frozenset().union(*(self._index.get(entry, ()) for entry in entries))
 
     def can(self, groups: tuple[str, ...], name: str) -> bool:

@@ -58,7 +58,8 @@ class Principal(Mapping[str, Any]):
 
     @property
     def email_verified(self) -> bool:
-        return self.claims.get("email_verified") in (True, "true")
+        value = self.claims.get("email_verified")
+        return value is True or value == "true"
 
     @property
     def scopes(self) -> frozenset[str]:
