@@ -22,13 +22,18 @@ from cognises.problem import Problem
 
 @dataclass(frozen=True)
 class Group:
-    """One group of the manifest, checked. `precedence` is the stated one, else the place."""
+    """One group of the manifest, checked.
+
+    `precedence` is the stated one, else the place in the file; `created` is what an old manifest
+    claims, which nothing depends on.
+    """
 
     name: str
     allowed_functions: tuple[str, ...]
     policy: Mapping[str, object] = field(hash=False)
     description: str = ""
     precedence: int = 0
+    created: bool | None = None
 
 
 def load_groups(path: str | Path, *, role_prefix: str | None = None) -> tuple[Group, ...]:
@@ -79,6 +84,7 @@ def _group(raw: Mapping[str, Any], index: int) -> Group:
         policy=raw["group_policy"],
         description=raw.get("description", ""),
         precedence=raw.get("precedence", index),
+        created=raw["created"] in (True, "true") if "created" in raw else None,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns its exit code (0, 1, 2, 3 or 64) and never raises."""
+    """Run the command line; returns its exit code: 0, 1, 2, 3 or 64."""
     from cognises.provisioning.cli import run
 
     return run(argv)

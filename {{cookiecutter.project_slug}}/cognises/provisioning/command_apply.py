@@ -40,6 +40,8 @@ def run(options: Options, pruning: Pruning | None, choices: Choices) -> int:
         raise ProvisionBlocked(
             ["--adopt takes over somebody else's role: run it on a terminal, without --yes"]
         )
+    if choices.as_json and not choices.yes:
+        raise click.UsageError("--json goes with --yes: it shows the plan when it is done")
     session = Session.open(read_target(options), choices.group_writes)
     plan = session.plan(adopt=choices.adopt, pruning=pruning)
     _raise_if_refused(plan, choices)

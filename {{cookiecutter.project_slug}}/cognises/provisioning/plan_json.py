@@ -38,7 +38,7 @@ def _change(change: Change) -> dict[str, Any]:
             "actions": ["update" if change.action == "adopt" else change.action],
             "before": _state(change.before),
             "after": _state(change.after),
-            **({"importing": True} if change.action == "adopt" else {}),
+            **({"importing": {"id": _name(change)}} if change.action == "adopt" else {}),
         },
         "drift": list(change.drift),
         "broadening": list(change.broadening),
@@ -61,9 +61,13 @@ def _drift(change: Change) -> dict[str, Any]:
 
 def _address(change: Change) -> dict[str, Any]:
     kind = "aws_iam_role" if isinstance(change, RoleChange) else "aws_cognito_user_group"
-    side = change.after or change.before
-    name = side.name if side else change.group
+    name = _name(change)
     return {"address": f"{kind}.{name}", "type": kind, "name": name, "group": change.group}
+
+
+def _name(change: Change) -> str:
+    side = change.after or change.before
+    return side.name if side else change.group
 
 
 def _state(state: Role | PoolGroup | None) -> dict[str, Any] | None:

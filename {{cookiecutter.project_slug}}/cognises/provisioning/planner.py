@@ -15,7 +15,12 @@ from cognises.provisioning.observed import Observed, PoolGroup, Role
 from cognises.provisioning.ownership import adopt_problems, ownership_block
 from cognises.provisioning.plan import Change, Plan, digest_of_manifest
 from cognises.provisioning.prune import Pruning, prune
-from cognises.provisioning.safety import identity_pool_findings, standing_warnings
+from cognises.provisioning.safety import (
+    created_warnings,
+    identity_pool_findings,
+    provider_group_warnings,
+    standing_warnings,
+)
 from cognises.provisioning.scope import Scope
 from cognises.provisioning.wanted import Wanted, wanted_groups
 
@@ -49,6 +54,8 @@ def make_plan(
         blocks += deletions.blocks
         warnings += deletions.warnings
     warnings += standing_warnings(scope, wanted)
+    warnings += provider_group_warnings(scope, observed)
+    warnings += created_warnings(groups, wanted, observed)
     content = [asdict(group) for group in groups]
     return Plan(scope, digest_of_manifest(content), tuple(changes), tuple(blocks), tuple(warnings))
 

@@ -27,8 +27,7 @@ FIRST_PAUSE = 0.25  # seconds; doubled each time: 16 s in all
 
 def error_code(error: BaseException) -> str:
     """The code of an AWS answer, empty for anything else."""
-    response: dict[str, Any] = getattr(error, "response", {})
-    return str(response.get("Error", {}).get("Code", ""))
+    return _said(error, "Code")
 
 
 def resilient(
@@ -51,4 +50,10 @@ def resilient(
 
 def _role_unseen(error: Exception) -> bool:
     """Cognito's answer to a group whose role it cannot see yet."""
-    return error_code(error) == "InvalidParameterException" and "role" in str(error).lower()
+    said = _said(error, "Message").lower()
+    return error_code(error) == "InvalidParameterException" and "role" in said
+
+
+def _said(error: BaseException, part: str) -> str:
+    response: dict[str, Any] = getattr(error, "response", {})
+    return str(response.get("Error", {}).get(part, ""))

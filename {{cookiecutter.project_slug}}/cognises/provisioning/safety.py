@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cognises.manifest import Group
 from cognises.provisioning.grants import escalations
+from cognises.provisioning.names import is_provider_group
 from cognises.provisioning.observed import IdentityPool, Observed
 from cognises.provisioning.scope import Scope
 from cognises.provisioning.wanted import Wanted
@@ -38,6 +40,32 @@ def standing_warnings(scope: Scope, wanted: Iterable[Wanted]) -> list[str]:
     for each in wanted:
         warnings += [f"group {each.group} {line}" for line in escalations([], [each.policy])]
     return warnings
+
+
+def provider_group_warnings(scope: Scope, observed: Observed) -> list[str]:
+    """Everybody who signs in through a provider is in its group: a role there is a role for all."""
+    return [
+        f"group {group.name} is Cognito's own for an identity provider and carries "
+        f"{group.role_arn}: whoever signs in there gets that role; take the role off it"
+        for group in observed.groups.values()
+        if group.role_arn and is_provider_group(scope.pool_id, group.name)
+    ]
+
+
+def created_warnings(
+    groups: Iterable[Group], wanted: Iterable[Wanted], observed: Observed
+) -> list[str]:
+    """Where `created` of an old manifest is not so; what exists is what counts."""
+    lies = []
+    for group, each in zip(groups, wanted, strict=True):
+        exists = each.role.name.lower() in observed.roles
+        if group.created is not None and group.created != exists:
+            said, so = ("true", "is no") if group.created else ("false", "is a")
+            lies.append(
+                f'group {group.name} says "created": "{said}" and there {so} role '
+                f"{each.role.name}; it is ignored, so remove it"
+            )
+    return lies
 
 
 def _open_doors(pool: IdentityPool) -> list[str]:

@@ -299,6 +299,7 @@ USAGE = [
     ["plan", "--jsn"],
     ["apply", "now"],
     ["apply", "--force"],
+    ["apply", "--json"],
     [],
     ["apply", "--expect"],
 ]

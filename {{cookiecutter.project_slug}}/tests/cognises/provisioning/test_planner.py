@@ -230,6 +230,20 @@ def test_the_digest_changes_with_everything_it_covers() -> None:
     assert plan(copy.deepcopy(ADMINS)).digest == plan(ADMINS).digest
 
 
+def test_where_an_old_manifest_lies_about_created_is_told() -> None:
+    lying = plan({**ADMINS, "created": "true"})
+    assert any('says "created": "true" and there is no role' in line for line in lying.warnings)
+    assert plan({**ADMINS, "created": "true"}, on=world(ADMINS)).changes == ()
+    honest = plan({**ADMINS, "created": "false"})
+    assert not any("created" in line for line in honest.warnings)
+
+
+def test_a_role_on_a_group_of_an_identity_provider_is_a_loud_warning() -> None:
+    theirs = PoolGroup("us-east-1_Pool_Google", "arn:aws:iam::123456789012:role/admin")
+    found = plan(ADMINS, on=Observed(groups={theirs.name: theirs}))
+    assert any("whoever signs in there gets that role" in line for line in found.warnings)
+
+
 def test_an_identity_pool_that_serves_another_pool_is_a_warning() -> None:
     pool = IdentityPool("us-east-1:0d1c", classic_flow=False, guests=False)
     assert "does not name user pool" in plan(ADMINS, on=Observed(identity_pool=pool)).warnings[0]

@@ -1,0 +1,215 @@
+"""The edge to AWS: what is retried, what is settled, how errors read, what text is let through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from accounts import PREFIX, Account, group
+from botocore.exceptions import ClientError, NoCredentialsError, TokenRetrievalError
+from worlds import ADMINS, SCOPE, plan
+
+from cognises.errors import ProvisionBlocked, SettingsError
+from cognises.provisioning.calls import Call
+from cognises.provisioning.clients import Clients
+from cognises.provisioning.executor import Executor
+from cognises.provisioning.explain import explain, is_aws_error
+from cognises.provisioning.names import group_of, ownership_tags, role_name
+from cognises.provisioning.observer import role_of
+from cognises.provisioning.printable import printable
+from cognises.provisioning.retry import TRIES, resilient
+from cognises.provisioning.settle import settle_existing
+from cognises.provisioning.target import Options, read_target
+
+
+def refusal(code: str, message: str = "no") -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": message}}, "PutRolePolicy")
+
+
+class Flaky:
+    """Fails so many times, then works."""
+
+    def __init__(self, failures: int, error: Exception) -> None:
+        self.left, self.error, self.calls = failures, error, 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.left:
+            self.left -= 1
+            raise self.error
+        return "done"
+
+
+RETRIED = [
+    ("ConcurrentModification", False),
+    ("ConcurrentModificationException", False),
+    ("EntityTemporarilyUnmodifiable", False),
+    ("NoSuchEntity", True),
+]
+
+
+@pytest.mark.parametrize(("code", "just_created"), RETRIED)
+def test_what_passes_by_itself_is_tried_again_with_longer_pauses(
+    code: str, just_created: bool
+) -> None:
+    slept: list[float] = []
+    flaky = Flaky(3, refusal(code))
+    assert resilient(flaky, just_created=just_created, sleep=slept.append) == "done"
+    assert slept == [0.25, 0.5, 1.0]
+
+
+def test_a_group_is_tried_again_while_cognito_cannot_see_its_role() -> None:
+    flaky = Flaky(1, refusal("InvalidParameterException", "Role is not authorized"))
+    assert resilient(flaky, just_created=True, sleep=lambda seconds: None) == "done"
+
+
+NOT_RETRIED = [
+    ("AccessDenied", True),
+    ("NoSuchEntity", False),
+    ("InvalidParameterException", True),
+    ("MalformedPolicyDocument", True),
+]
+
+
+@pytest.mark.parametrize(("code", "just_created"), NOT_RETRIED)
+def test_what_does_not_pass_is_raised_at_once(code: str, just_created: bool) -> None:
+    flaky = Flaky(1, refusal(code))
+    with pytest.raises(ClientError):
+        resilient(flaky, just_created=just_created, sleep=lambda seconds: None)
+    assert flaky.calls == 1
+
+
+def test_retries_come_to_an_end() -> None:
+    flaky = Flaky(100, refusal("ConcurrentModification"))
+    with pytest.raises(ClientError):
+        resilient(flaky, sleep=lambda seconds: None)
+    assert flaky.calls == TRIES
+
+
+def test_a_role_that_somebody_made_meanwhile_is_refused(account: Account) -> None:
+    account.make_foreign_role(f"{PREFIX}a", **{"cognises:owner": "cognises"})
+    tags = [{"Key": "cognises:owner", "Value": "cognises"}, {"Key": "cognises:pool", "Value": "x"}]
+    call = Call("iam", "create_role", {"RoleName": f"{PREFIX}a", "Tags": tags})
+    with pytest.raises(ProvisionBlocked, match="made by somebody else"):
+        settle_existing(call, Clients(account.iam, account.cognito))
+
+
+def test_a_group_that_somebody_made_meanwhile_is_refused(account: Account) -> None:
+    account.cognito.create_group(GroupName="a", UserPoolId=account.pool_id)
+    arguments = {
+        "GroupName": "a",
+        "UserPoolId": account.pool_id,
+        "RoleArn": "arn:aws:iam::1:role/a",
+    }
+    with pytest.raises(ProvisionBlocked, match="group a was made by somebody else"):
+        settle_existing(
+            Call("cognito-idp", "create_group", arguments), Clients(account.iam, account.cognito)
+        )
+
+
+def test_what_is_there_as_wanted_is_settled(account: Account) -> None:
+    tags = {"cognises:owner": "cognises", "cognises:pool": "x"}
+    account.make_foreign_role("r", **tags)
+    wanted = [{"Key": key, "Value": value} for key, value in reversed(tags.items())]
+    call = Call("iam", "create_role", {"RoleName": "r", "Tags": wanted})
+    settle_existing(call, Clients(account.iam, account.cognito))
+
+
+def test_after_a_failure_no_other_group_is_begun(account: Account) -> None:
+    class Broken:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def create_role(self, **_: Any) -> None:
+            self.calls += 1
+            raise refusal("AccessDenied")
+
+    broken = Broken()
+    found = plan(*(group(f"g{index}") for index in range(20)))
+    outcome = Executor(Clients(broken, account.cognito), workers=1).run(found)
+    assert broken.calls == 1
+    assert (outcome.complete, len(outcome.failed), outcome.done) == (False, 1, [])
+
+
+def test_a_blocked_plan_sends_nothing() -> None:
+    blocked = plan(ADMINS, adopt=["somebody-elses"])
+    with pytest.raises(ProvisionBlocked):
+        Executor(Clients(None, None)).run(blocked)
+
+
+EXPLAINED: list[tuple[Exception, str]] = [
+    (NoCredentialsError(), "no AWS credentials; run `aws configure`"),
+    (TokenRetrievalError(provider="sso", error_msg="x"), "the AWS sign-in has expired"),
+    (refusal("ExpiredToken"), "the AWS sign-in has expired; run `aws sso login`"),
+    (refusal("InvalidClientTokenId"), "AWS does not know these credentials"),
+    (refusal("AccessDenied"), "`provision.py policy` prints (PutRolePolicy: AccessDenied: no)"),
+    (refusal("Throttling"), "wait a minute"),
+    (refusal("LimitExceeded"), "Service Quotas"),
+    (refusal("SomethingNew", "what?"), "(PutRolePolicy: SomethingNew: what?)"),
+]
+
+
+@pytest.mark.parametrize("index", range(len(EXPLAINED)))
+def test_an_error_of_aws_says_what_to_do(index: int) -> None:
+    error, expected = EXPLAINED[index]
+    assert is_aws_error(error)
+    assert expected in explain(error)
+    assert "\n" not in explain(error)
+
+
+def test_a_mistake_of_ours_is_not_taken_for_an_error_of_aws() -> None:
+    assert not is_aws_error(KeyError("x"))
+
+
+ESCAPED = [
+    ("plain, with ümläuts and 漢字", "plain, with ümläuts and 漢字"),
+    ("a\nb\tc", "a\\nb\\tc"),
+    ("\x1b[31m", "\\x1b[31m"),
+    ("\x9b2J", "\\x9b2J"),
+    ("\u202eabc\u2066", "\\u202eabc\\u2066"),
+    ("\u2028", "\\u2028"),
+    ("\u200b", "\\u200b"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), ESCAPED)
+def test_text_of_others_is_printed_harmlessly(text: str, expected: str) -> None:
+    assert printable(text) == expected
+
+
+@pytest.mark.parametrize("name", ["a", "a,b", "a_+=,.@-Z9"])
+def test_a_groups_name_survives_its_tag(name: str) -> None:
+    tags = ownership_tags("us-east-1_Pool", name)
+    assert group_of(tags) == name
+    assert "," not in tags["cognises:group"]
+    assert role_name(SCOPE.role_prefix, name) == f"svc-{name}"
+
+
+def test_a_percent_encoded_document_is_read() -> None:
+    detail = {
+        "RoleName": "r",
+        "Arn": "arn:aws:iam::1:role/r",
+        "AssumeRolePolicyDocument": "%7B%22Version%22%3A%22x%22%7D",
+    }
+    assert role_of(detail).trust == {"Version": "x"}
+
+
+def test_all_settings_that_are_wrong_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "people")
+    monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", "x")
+    monkeypatch.setenv("COGNISES_PERMISSIONS_BOUNDARY", "y")
+    with pytest.raises(SettingsError) as raised:
+        read_target(Options())
+    assert len(raised.value.problems) == 3
+
+
+def test_the_manifest_is_looked_for_beside_wsgi_not_in_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, manifest: Callable[..., Path]
+) -> None:
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Pool")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert read_target(Options()).groups_file == manifest()
