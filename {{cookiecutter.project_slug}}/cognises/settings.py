@@ -28,7 +28,7 @@ NAMES = (
     "COGNITO_USER_POOL_ID",
     "COGNITO_CLIENT_ID",
     "COGNITO_TOKEN_USE",
-    "COGNITOAUDIENCE",
+    "COGNITO_AUDIENCE",
     "COGNITO_IDENTITY_POOL_ID",
     "COGNITO_ADDITIONAL_REGIONS",
     "COGNITO_JWKS_FILE",
@@ -73,6 +73,7 @@ CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
 AUDIENCE = re.compile(r"[!-+\--~]{1,512}")
+_HOST = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|[0-9a-f:]{2,39}")
 _REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
 
 T = TypeVar("T")
@@ -180,7 +181,7 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
         pool=take("COGNITO_USER_POOL_ID", UserPool.parse, None),
         client_ids=frozenset(take("COGNITO_CLIENT_ID", _items(CLIENT_ID), nothing)),
         token_use=take("COGNITO_TOKEN_USE", _token_use, frozenset({"id"})),
-        audiences=frozenset(take("COGNITOAUDIENCE", _items(AUDIENCE), nothing)),
+        audiences=frozenset(take("COGNITO_AUDIENCE", _items(AUDIENCE), nothing)),
         additional_regions=take("COGNITO_ADDITIONAL_REGIONS", _items(REGION), nothing),
         jwks_file=take("COGNITO_JWKS_FILE", lambda text: _file(folder, text), None),
         jwks_url=take("COGNITO_JWKS_URL", _loopback_url, None),
@@ -291,7 +292,8 @@ def _file(folder: Path, text: str) -> Path:
 def _origin(text: str, local: bool) -> str:
     """Scheme, host and port alone; https, or http on loopback in local mode."""
     url = urlsplit(text)
-    if url.path.strip("/") or url.query or url.fragment or url.username or not url.hostname:
+    is_plain = not (url.path.strip("/") or url.query or url.fragment or url.username)
+    if not is_plain or not _HOST.fullmatch(url.hostname or "") or url.port == 0:
         raise ValueError("must be scheme and host alone, as in https://app.example.org")
     if url.scheme != "https" and not (local and url.scheme == "http" and is_loopback(url.hostname)):
         raise ValueError("must start with https:// (http on loopback in local mode only)")
