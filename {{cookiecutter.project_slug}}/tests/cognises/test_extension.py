@@ -1,4 +1,4 @@
-"""`Cognises(app)`: nothing runs before it, nothing undeclared is served, nothing half-set starts."""
+"""`Cognises(app)`: nothing runs before it, nothing undeclared is served, no half-set app starts."""
 
 from __future__ import annotations
 
@@ -537,9 +537,9 @@ def test_init_app_does_what_the_constructor_does(make_app, cognito):
 def test_flask_run_tells_a_misconfiguration_in_one_message(tmp_path, monkeypatch):
     app = Flask("service", root_path=str(tmp_path))
     guarded_thing(app)
-    with click.Context(click.Command("run"), info_name="run"):
-        with pytest.raises(click.ClickException) as caught:
-            Cognises(app)
+    run = click.Context(click.Command("run"), info_name="run")
+    with run, pytest.raises(click.ClickException) as caught:
+        Cognises(app)
 
     assert caught.value.message.startswith("cannot start:\n")
     assert "COGNITO_CLIENT_ID" in caught.value.message
