@@ -1,4 +1,4 @@
-"""A refusal as HTTP: one JSON shape, the challenge of RFC 6750, and nothing that helps a stranger."""
+"""A refusal as HTTP: one JSON shape, the challenge of RFC 6750, nothing that helps a stranger."""
 
 from __future__ import annotations
 
