@@ -16,9 +16,19 @@ from typing import Any
 from cognises.iam_policy import statements_of, texts
 from cognises.problem import Problem, warning
 
-# Global condition keys belong to no service.
 _VARIABLE = re.compile(r"\$\{[^}]*\}|<[^>]*>")  # AWS writes both in its reference
-_GLOBAL_KEYS = re.compile(r"aws:.+", re.IGNORECASE)
+# Belong to no service, so the reference lacks them. Source: the IAM user guide, "AWS global
+# condition context keys".
+_GLOBAL_KEYS = re.compile(
+    r"aws:((Principal|Request|Resource)Tag/.+|TagKeys|(Principal|Resource|Source|Vpce)Account"
+    r"|(Principal|Resource|Source|Vpce)Org(ID|Paths)|PrincipalOrgMasterAccountId|Principal(Arn|Type)"
+    r"|PrincipalIsAWSService|PrincipalServiceName(sList)?|AssumedRoot|CalledVia(First|Last)?"
+    r"|ViaAWSService|ChatbotSourceArn|CurrentTime|EpochTime|TokenIssueTime|FederatedProvider"
+    r"|Ec2InstanceSource(Vpc|PrivateIPv4)|IsMcpServiceAction|MultiFactorAuth(Age|Present)|referer"
+    r"|RequestedRegion|SecureTransport|SignInSessionArn|Source(Arn|Identity|Ip|Vpce?|VpcArn)"
+    r"|VpcSourceIp|UserAgent|userid|username)",
+    re.IGNORECASE,
+)
 
 
 def check_reference(document: object) -> Iterator[Problem]:

@@ -30,11 +30,14 @@ def check_risks(document: object) -> Iterator[Problem]:
     for place, statement in statements_of(document):
         if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
             continue
-        if "*" not in texts(statement.get("Resource")) or statement.get("Condition"):
+        resources, actions = texts(statement.get("Resource")), texts(statement.get("Action"))
+        if statement.get("Condition"):
             continue
-        if any(action in ("*", "*:*") for action in texts(statement.get("Action"))):
+        if "*" in resources and any(action in ("*", "*:*") for action in actions):
             yield warning(place, "allows every action on everything; name what the group needs")
-        elif any(_covers(action, "iam:PassRole") for action in texts(statement.get("Action"))):
+        elif any(_every_role(each) for each in resources) and any(
+            _covers(action, "iam:PassRole") for action in actions
+        ):
             yield warning(place, "allows iam:PassRole on every role; name the roles to pass")
 
 
@@ -59,6 +62,10 @@ def _escalates(action: str) -> bool:
     if service == "*":
         return True
     return service in ESCALATING_SERVICES and not _HARMLESS.fullmatch(action)
+
+
+def _every_role(resource: str) -> bool:
+    return resource == "*" or re.fullmatch(r"arn:[^:]*:iam::[^:]*:(role/)?\*", resource) is not None
 
 
 def _covers(pattern: str, action: str) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
+from cognises.provisioning.drift import group_drift, role_drift
 from cognises.provisioning.equivalence import equivalent
 from cognises.provisioning.grants import broadenings, escalations
 from cognises.provisioning.names import HASH_TAG, OWNERSHIP_TAGS, policy_name
-from cognises.provisioning.observed import Document, PoolGroup, Role
+from cognises.provisioning.observed import PoolGroup, Role
 from cognises.provisioning.plan import GroupChange, RoleChange
 from cognises.provisioning.wanted import Wanted, fingerprint
 
@@ -28,7 +28,7 @@ def role_change(
         "adopt" if taken else "update",
         live,
         after,
-        drift=() if taken else _role_drift(wanted, live, after, group),
+        drift=() if taken else role_drift(wanted, live, after, group),
         broadening=_widened(live, after),
         escalating=escalations(live.policies.values(), after.policies.values()),
     )
@@ -71,7 +71,7 @@ def group_change(wanted: Wanted, group: PoolGroup | None, live: Role | None) -> 
         "update",
         group,
         after,
-        drift=_group_drift(wanted, group, live),
+        drift=group_drift(wanted, group, live),
         broadening=_relinked(group, after),
     )
 
@@ -119,55 +119,3 @@ def _relinked(before: PoolGroup, after: PoolGroup) -> tuple[str, ...]:
     if before.role_arn == after.role_arn:
         return ()
     return (f"links an existing group to {after.role_arn} (so far {before.role_arn or 'no role'})",)
-
-
-def _role_drift(
-    wanted: Wanted, live: Role, after: Role, group: PoolGroup | None
-) -> tuple[str, ...]:
-    """What somebody changed since the last apply; the hash tag tells it from a new manifest."""
-    name = policy_name(wanted.group)
-    lines = [f"inline policy {each} was added" for each in live.policies if each != name]
-    lines += [f"policy {arn} was attached" for arn in live.attached]
-    if live.boundary != after.boundary:
-        lines.append(f"the permissions boundary is {live.boundary or 'missing'}")
-    if name not in live.policies:
-        lines.append(f"policy {name} is missing")
-    if live.tags.get(HASH_TAG) == wanted.role.tags[HASH_TAG]:
-        lines += _edited(wanted, live)
-    elif not _as_recorded(live, group, live.policies.get(name)):
-        lines.append("differs from what was last applied, besides the change in the manifest")
-    return tuple(lines)
-
-
-def _edited(wanted: Wanted, live: Role) -> list[str]:
-    name = policy_name(wanted.group)
-    lines = []
-    if name in live.policies and not equivalent(live.policies[name], wanted.policy):
-        lines.append(f"policy {name} was edited")
-    if not equivalent(live.trust, wanted.role.trust):
-        lines.append("the trust policy was edited")
-    return lines
-
-
-def _as_recorded(live: Role, group: PoolGroup | None, policy: Document | None) -> bool:
-    """Whether the live state is what the hash tag says was applied."""
-    recorded = live.tags.get(HASH_TAG)
-    if group is None or policy is None:
-        return recorded is None
-    now = fingerprint(live.trust, policy, group.description, group.precedence)
-    return recorded in (None, now)
-
-
-def _group_drift(wanted: Wanted, group: PoolGroup, live: Role | None) -> tuple[str, ...]:
-    """Drift of the group itself; only a role with the wanted hash proves that it was applied."""
-    tags: Mapping[str, str] = live.tags if live else {}
-    lines = []
-    if live and HASH_TAG in tags and group.role_arn != live.arn:
-        lines.append(f"the group was linked to {group.role_arn or 'no role'}")
-    if tags.get(HASH_TAG) == wanted.role.tags[HASH_TAG]:
-        after = wanted.pool_group
-        if group.precedence != after.precedence:
-            lines.append(f"the precedence was changed to {group.precedence}")
-        if group.description != after.description:
-            lines.append("the description was changed")
-    return tuple(lines)

@@ -58,6 +58,10 @@ FAULTY: dict[str, tuple[object, str]] = {
     "everything": (document(Action="*:*", Resource="*"), "allows every action on everything"),
     "pass role": (document(Action="iam:Pass*", Resource="*"), "allows iam:PassRole on every"),
     "all of iam": (document(Action="iam:*", Resource=["*"]), "allows iam:PassRole on every"),
+    "pass any role": (
+        document(Action="iam:PassRole", Resource="arn:aws:iam::123456789012:role/*"),
+        "allows iam:PassRole on every",
+    ),
     "action of two colons": (document(Action="s3:Get:Object"), "is no action"),
     "wildcard service": (document(Resource="arn:aws:*:::x"), "must be written out"),
 }

@@ -35,6 +35,10 @@ FAULTY: dict[str, tuple[list[str], str]] = {
         found("s3:GetObject", Condition={"StringEquals": {"s3:nonsense": "x"}}),
         "AWS knows no condition key s3:nonsense",
     ),
+    "a global condition key": (
+        found("s3:GetObject", Condition={"IpAddress": {"aws:SourceIpAddress": "192.0.2.1"}}),
+        "AWS knows no condition key aws:SourceIpAddress",
+    ),
     "a condition key's service": (
         found("s3:GetObject", Condition={"StringEquals": {"s4:prefix": "x"}}),
         "AWS knows no condition key s4:prefix",
