@@ -72,7 +72,7 @@ TOKEN_USES = frozenset({"id", "access"})
 CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
 _COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
-AUDIENCE = re.compile(r"[!-+\--~]{1,512}")
+AUDIENCE = re.compile(r"[!#-+\--~]{1,512}")
 _HOST = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|[0-9a-f:]{2,39}")
 _REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
 
