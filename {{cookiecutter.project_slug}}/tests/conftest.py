@@ -14,5 +14,7 @@ for name in (*NAMES, *DEPLOYED_MARKERS, "FLASK_DEBUG", "FLASK_RUN_FROM_CLI", "FL
     os.environ.pop(name, None)
 
 # No example database in the project, and no failure because a machine was slow.
-hypothesis_settings.register_profile("suite", database=None, deadline=None)
+hypothesis_settings.register_profile(
+    "suite", database=None, deadline=None, max_examples=60, derandomize=False
+)
 hypothesis_settings.load_profile("suite")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from flask import Flask
 
 from cognises import Cognises, Verifier
-from cognises.testing import FakePool
+from cognises.testing import FakePool, Forgery
 from cognises.verifier import pool_key_set
 
 MakeApp = Callable[..., Flask]
@@ -67,3 +68,9 @@ def make_app(tmp_path: Path, cognito: FakePool) -> MakeApp:
         return app
 
     return make
+
+
+@pytest.fixture(scope="session")
+def forged(cognito: FakePool) -> Callable[[Forgery], Any]:
+    """A forgery's token, made once a run: some of them need a key of their own."""
+    return functools.cache(lambda forgery: forgery.build(cognito))

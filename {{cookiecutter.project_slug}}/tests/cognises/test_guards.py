@@ -17,6 +17,7 @@ from cognises import (
     Principal,
     SettingsError,
     current_user,
+    load_groups,
     login_check,
     permission_required,
     protect,
@@ -323,11 +324,11 @@ def test_a_good_token_in_the_cookie_does_as_well_from_the_site_itself(
 
 
 @both_ways
-def test_every_forgery_is_refused_at_the_door_and_runs_no_view(extension, make_app, cognito):
+def test_every_forgery_is_refused_at_the_door_and_runs_no_view(extension, make_app, forged):
     client = make_app(function, GROUPS, extension=extension).test_client()
     sent = 0
     for forgery in FORGERIES:
-        token = forgery.build(cognito)
+        token = forged(forgery)
         if not isinstance(token, str) or "\n" in token or not token.isascii():
             continue
         answer = client.get("/thing", headers={"Authorization": f"Bearer {token}"})
@@ -1159,6 +1160,107 @@ def verdict(app: Flask, path: str, pool: FakePool) -> str:
         return str(app.test_client().get(path, headers=pool.bearer(["editors"])).status_code)
     except SettingsError:
         return "misconfigured"
+
+
+def test_the_only_pool_that_an_app_names_is_its_own(make_app, cognito):
+    def views(app: Flask) -> None:
+        @app.get("/thing")
+        @login_check(cognito.region, cognito.id)
+        @permission_required
+        def thing(response):
+            return {"can": response.can("thing")}
+
+    app = make_app(views, GROUPS, extension=False)
+    app.config.pop("COGNITO_USER_POOL_ID")
+    client = app.test_client()
+
+    assert client.get("/thing", headers=cognito.bearer(["viewers"])).status_code == 403
+    assert client.get("/thing", headers=cognito.bearer(["editors"])).json == {"can": True}
+
+
+def test_the_first_visitor_does_not_choose_whose_users_may_ask_the_manifest(
+    make_app, cognito, other
+):
+    def views(app: Flask) -> None:
+        @app.get("/a")
+        @login_check(cognito.region, cognito.id, client_ids=cognito.client_id)
+        def a(response):
+            return str(response.can("thing"))
+
+        @app.get("/b")
+        @login_check("eu-west-1", OTHER_POOL, client_ids="otherclient")
+        def b(response):
+            return str(response.can("thing"))
+
+    pools = {"/a": cognito, "/b": other}
+    verdicts = []
+    for order in (("/a", "/b"), ("/b", "/a")):
+        app = trusting_both(make_app(views, GROUPS, extension=False), other)
+        app.config.pop("COGNITO_USER_POOL_ID")
+        client = app.test_client()
+        verdicts.append(
+            {path: client.get(path, headers=pools[path].bearer(["editors"])).text for path in order}
+        )
+
+    assert verdicts[0] == verdicts[1]
+
+
+def test_a_guarded_view_called_from_an_error_handler_is_still_guarded(make_app, cognito):
+    @permission_required
+    def thing(response):
+        return run(response)
+
+    for extension in (True, False):
+        app = make_app(
+            lambda app: app.register_error_handler(404, lambda error: thing()),
+            GROUPS,
+            extension=extension,
+        )
+        client = app.test_client()
+        assert client.get("/nowhere").status_code == 401
+        assert client.get("/nowhere", headers=cognito.bearer(["viewers"])).status_code == 403
+        assert ran == []
+        assert client.get("/nowhere", headers=cognito.bearer(["editors"])).status_code == 200
+        ran.clear()
+
+
+def test_a_class_based_view_that_is_called_with_its_response_keeps_it(make_app, cognito):
+    def views(app: Flask) -> None:
+        class Thing(View):
+            decorators = (login_check,)
+
+            def dispatch_request(self, response):
+                return run(response)
+
+        inner = Thing.as_view("thing")
+        app.add_url_rule("/inner", view_func=inner)
+
+        @app.get("/outer")
+        @login_check
+        def outer(response):
+            return inner(response=response)
+
+    for extension in (True, False):
+        client = make_app(views, extension=extension).test_client()
+        ran.clear()
+        assert client.get("/outer", headers=cognito.bearer(["a"])).json == {"groups": ["a"]}
+        assert len(ran) == 1
+
+
+def test_a_manifest_that_load_groups_has_read_serves_a_guard_as_well(make_app, cognito, tmp_path):
+    (tmp_path / "other.json").write_text(json.dumps(manifest(own=["thing"])))
+    groups = load_groups(tmp_path / "other.json")
+
+    def views(app: Flask) -> None:
+        @app.get("/thing")
+        @permission_required(groups)
+        def thing(response):
+            return run(response)
+
+    client = make_app(views, GROUPS).test_client()
+
+    assert client.get("/thing", headers=cognito.bearer(["own"])).status_code == 200
+    assert client.get("/thing", headers=cognito.bearer(["editors"])).status_code == 403
 
 
 def test_cognises_on_two_apps_keeps_their_manifests_apart(tmp_path, cognito):

@@ -18,7 +18,7 @@ from request_side import refused
 from cognises import CognisesError, Verifier
 from cognises.keyset import COOL_DOWN, HARD, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
 from cognises.testing import FakePool
-from cognises.testing.fake_pool import SigningKey
+from cognises.testing.fake_pool import SigningKey, encode
 from cognises.verifier import load_first, pool_key_set
 
 
@@ -81,7 +81,9 @@ def long_lived(pool: FakePool, **options: object) -> str:
 
 
 def stranger(pool: FakePool, kid: str) -> str:
-    return pool.token(header={"kid": kid, "alg": "RS256"})
+    """A token that names a key nobody has; the key is looked for before the signature."""
+    header = encode({"kid": kid, "alg": "RS256"})
+    return f"{header}.{encode(pool.claims())}.{'A' * 342}"
 
 
 # Rotation
@@ -572,6 +574,46 @@ def test_a_load_that_raises_anything_is_503_and_wakes_the_waiters(pool):
     )  # fmt: skip
 
     assert refused(verifier.verify, pool.token()).reason == "keys_unavailable"
+
+
+def test_an_answer_that_comes_too_late_does_not_replace_a_newer_one(pool, clock):
+    late, newest = SigningKey("late"), SigningKey("newest")
+    asked, go_on = threading.Event(), threading.Event()
+    answers = iter([late, newest])
+
+    def load(kid: str | None) -> dict[str, object]:
+        key = next(answers)
+        if key is late:
+            asked.set()
+            go_on.wait(10)
+        return {"keys": [key.jwk]}
+
+    keys = pool_key_set(pool.user_pool, load=load)
+    verifier = Verifier(pool.id, pool.client_id, token_use="id", key_set=keys)
+    first = threading.Thread(target=is_refused, args=(verifier, pool.token(), ""))
+    first.start()
+    assert asked.wait(10)
+    clock.move(30)  # given up on, and backed off from
+    is_refused(verifier, long_lived(pool, key=newest), "")
+    clock.move(30)
+    assert verifier.verify(long_lived(pool, key=newest))
+
+    go_on.set()
+    first.join(10)
+    eventually(lambda: not [t for t in threading.enumerate() if "(_fetch)" in t.name])
+
+    assert verifier.verify(long_lived(pool, key=newest))
+    assert refused(verifier.verify, long_lived(pool, key=late)).reason != "invalid_token"
+
+
+def test_a_key_that_another_threads_fetch_has_brought_costs_no_second_fetch(pool):
+    loads: list[str | None] = []
+    keys = pool_key_set(pool.user_pool, load=lambda kid: loads.append(kid) or pool.jwks)
+    seen = keys._snapshot
+    keys.hydrate()
+
+    assert keys._start_fetch("anything", seen) is None
+    assert len(loads) == 1
 
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

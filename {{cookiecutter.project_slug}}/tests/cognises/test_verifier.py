@@ -21,10 +21,8 @@ RESOURCE = "https://api.example.org"
 
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)
-def test_a_forged_token_is_refused_for_its_own_reason(
-    forgery: Forgery, verifier: Verifier, cognito: FakePool
-):
-    token = forgery.build(cognito)
+def test_a_forged_token_is_refused_for_its_own_reason(forgery: Forgery, verifier: Verifier, forged):
+    token = forged(forgery)
 
     for _ in ("first sight", "repeated"):
         error = refused(verifier.verify, token)
