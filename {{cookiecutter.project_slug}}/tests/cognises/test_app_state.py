@@ -119,6 +119,27 @@ def test_keys_that_were_given_for_one_pool_do_not_vouch_for_another(tmp_path, co
     assert state.verifier(other).keys._snapshot is None
 
 
+def test_one_given_key_set_and_two_pools_without_an_own_one_are_an_error(tmp_path, cognito):
+    (tmp_path / "keys.json").write_text(json.dumps(cognito.jwks))
+    app = service(tmp_path, cognito, COGNITO_JWKS_FILE="keys.json")
+    app.config.pop("COGNITO_USER_POOL_ID")
+    state = state_of(app)
+    one, two = (LoginGuard(UserPool.parse(f"us-east-1_Pool{n}"), frozenset({"c"})) for n in "12")
+
+    with pytest.raises(SettingsError, match="COGNITO_USER_POOL_ID"):
+        [state.verifier(guard) for guard in (one, two)]
+
+
+def test_a_route_without_its_own_rules_is_an_error_even_after_the_start(tmp_path, cognito):
+    app = service(tmp_path, cognito)
+    client = app.test_client()
+    assert client.get("/me").status_code == 401
+    app.add_url_rule("/late", "late", login_check("eu-west-1", "eu-west-1_Other")(lambda r: "x"))
+
+    with pytest.raises(SettingsError, match="client_ids of its own"):
+        client.get("/late", headers=cognito.bearer())
+
+
 def test_two_apps_own_their_key_sets(tmp_path, cognito, server):
     apps = [
         service(tmp_path, cognito, COGNISES_LOCAL="1", COGNITO_JWKS_URL=server.url)

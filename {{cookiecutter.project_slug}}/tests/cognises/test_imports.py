@@ -116,6 +116,7 @@ def test_the_verifier_needs_no_flask():
     assert "werkzeug" not in modules
 
 
+@pytest.mark.slow
 def test_flask_run_does_not_start_without_settings(tmp_path: Path):
     environ = {"FLASK_APP": "wsgi", "FLASK_SKIP_DOTENV": "1", "COGNITO_CLIENT_ID": ""}
 

@@ -15,7 +15,7 @@ import pytest
 from key_server import KeyServer, Reply
 from request_side import refused
 
-from cognises import CognisesError, Verifier
+from cognises import CognisesError, Verifier, keyset
 from cognises.keyset import COOL_DOWN, HARD, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, encode
@@ -635,6 +635,22 @@ def in_child(check: Callable[[], bool]) -> bool:
     os.kill(child, 9)
     os.waitpid(child, 0)
     return False
+
+
+def test_what_happens_in_a_child_forgets_the_parents_fetch_and_keeps_its_keys(
+    verifier, server, pool
+):
+    assert verifier.verify(pool.token())
+    server.hold()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(refused, verifier.verify, stranger(pool, "unknown"))
+        assert server.arrived.wait(10)
+
+        keyset._after_fork()
+
+        assert verifier.verify(pool.token())
+        server.let_go()
+        assert waiting.result(10).status in (401, 503)
 
 
 @forks
