@@ -130,14 +130,14 @@ def test_one_given_key_set_and_two_pools_without_an_own_one_are_an_error(tmp_pat
         [state.verifier(guard) for guard in (one, two)]
 
 
-def test_a_route_without_its_own_rules_is_an_error_even_after_the_start(tmp_path, cognito):
+def test_a_view_put_in_after_the_start_without_rules_of_its_own_is_an_error(tmp_path, cognito):
     app = service(tmp_path, cognito)
     client = app.test_client()
     assert client.get("/me").status_code == 401
-    app.add_url_rule("/late", "late", login_check("eu-west-1", "eu-west-1_Other")(lambda r: "x"))
+    app.view_functions["me"] = login_check("eu-west-1", "eu-west-1_Other")(lambda response: "x")
 
     with pytest.raises(SettingsError, match="client_ids of its own"):
-        client.get("/late", headers=cognito.bearer())
+        client.get("/me", headers=cognito.bearer())
 
 
 def test_two_apps_own_their_key_sets(tmp_path, cognito, server):
