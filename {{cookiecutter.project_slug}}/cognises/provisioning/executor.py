@@ -89,11 +89,17 @@ class Executor:
                 error = future.exception()
                 if isinstance(error, Exception):
                     outcome.failed.append((running[future][0].group, error))
-                    self._stop.set()
                 elif error is not None:
                     raise error
 
     def _unit(self, unit: list[Change], plan: Plan, outcome: Outcome) -> None:
+        try:
+            self._make(unit, plan, outcome)
+        except BaseException:
+            self._stop.set()  # here, before this worker takes up the next unit
+            raise
+
+    def _make(self, unit: list[Change], plan: Plan, outcome: Outcome) -> None:
         fresh = any(change.action == "create" for change in unit)
         for change in unit:
             if self._stop.is_set():

@@ -20,6 +20,7 @@ from moto import mock_aws
 from moto.server import ThreadedMotoServer
 
 from cognises.provisioning import main
+from cognises.provisioning.clients import make_session
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -34,13 +35,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session", autouse=True)
 def read_once() -> Iterator[None]:
-    """What takes most of a test's time is read once: service descriptions, and moto's one key."""
+    """What takes most of a test's time is done once.
+
+    Service descriptions, sessions (one for each environment they are made in), moto's one key.
+    """
     loader = botocore.loaders.create_loader(None)
     import_key = lru_cache(maxsize=None)(lambda text: jwk.RSAKey.import_key(json.loads(text)))
     moto_jwk = SimpleNamespace(
         RSAKey=SimpleNamespace(import_key=lambda value: import_key(json.dumps(value)))
     )
+    sessions: dict[object, Any] = {}
+
+    def session_of(profile: str | None) -> Any:
+        aws = (profile, *sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+        if aws not in sessions:
+            sessions[aws] = make_session(profile)
+        return sessions[aws]
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cognises.provisioning.clients.make_session", session_of)
         patch.setattr("botocore.session.create_loader", lambda path=None: loader)
         patch.setattr("moto.cognitoidp.models.jwk", moto_jwk)
         yield
@@ -67,12 +80,17 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("cognises.settings.PROJECT_FOLDER", tmp_path)
 
 
+@lru_cache(maxsize=1)
+def clients_in_memory() -> tuple[Any, Any]:
+    session = boto3.session.Session("testing", "testing", region_name=REGION)
+    return session.client("iam"), session.client("cognito-idp")
+
+
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """An account in process; the project is set up for its pool."""
     with mock_aws():
-        session = boto3.session.Session(region_name=REGION)
-        made = Account.make(session.client("iam"), session.client("cognito-idp"))
+        made = Account.make(*clients_in_memory())
         monkeypatch.setenv("COGNITO_USER_POOL_ID", made.pool_id)
         yield made
 

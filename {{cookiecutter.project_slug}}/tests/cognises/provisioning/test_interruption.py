@@ -15,6 +15,8 @@ from accounts import Account, Ran, group
 
 PROJECT = Path(__file__).resolve().parents[3]
 HUNDRED = [group(f"g{index}") for index in range(100)]
+# The process reads the project's own env files; these must not come from there.
+UNSET = ("COGNISES_PERMISSIONS_BOUNDARY", "COGNITO_IDENTITY_POOL_ID")
 pytestmark = pytest.mark.slow
 
 
@@ -45,11 +47,13 @@ def apply_and_stop(
     path: Path, how: signal.Signals, after: Callable[[], bool]
 ) -> subprocess.CompletedProcess[str]:
     """Apply in a process of its own, and send it a signal as soon as `after` says so."""
+    # Where this runs in the background SIGINT is ignored, and a child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "provision.py", "apply", "--yes", "--groups-file", str(path)]
     with subprocess.Popen(
         command,
         cwd=PROJECT,
-        env={**os.environ, "COGNISES_PERMISSIONS_BOUNDARY": "", "AWS_REGION": "us-east-1"},
+        env={**os.environ, "AWS_REGION": "us-east-1", **dict.fromkeys(UNSET, "")},
         text=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -209,6 +209,11 @@ def test_a_role_of_the_original_is_taken_over_by_its_name() -> None:
     assert plan(ADMINS, on=applied(found, account)).changes == ()
 
 
+def test_a_role_of_a_lost_pool_is_taken_over_by_its_name() -> None:
+    found = plan(ADMINS, on=replace(OTHER_STAGE, groups={}), adopt=["svc-admins"])
+    assert actions(found) == ["adopt RoleChange admins", "create GroupChange admins"]
+
+
 @pytest.mark.parametrize("name", ["svc-editors", "somebody-elses", "svc-ADMINS"])
 def test_only_the_role_of_a_group_can_be_taken_over(name: str) -> None:
     found = plan(ADMINS, on=Observed(roles={"svc-admins": FOREIGN}), adopt=[name])
