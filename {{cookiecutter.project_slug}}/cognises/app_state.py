@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -15,12 +16,12 @@ from flask import Flask
 from cognises import settings as settings_module
 from cognises.credentials import CookieRules
 from cognises.declarations import LoginGuard, PermissionGuard
-from cognises.errors import SettingsError
+from cognises.errors import CognisesError, SettingsError
 from cognises.keyset import KeySet
 from cognises.manifest import load_groups
 from cognises.permissions import Permissions
 from cognises.pool import UserPool
-from cognises.routes import ambiguous_names
+from cognises.routes import ambiguous_names, routes
 from cognises.settings import Settings
 from cognises.verifier import Verifier, load_first, pool_key_set
 
@@ -40,7 +41,6 @@ class AppState:
         """Forget what was read; with arguments, take that pool's keys from `load` (for tests)."""
         self._settings: Settings | None = None
         self._permissions: Permissions | None = None
-        self._own_pool: UserPool | None = None
         self._verifiers: dict[LoginGuard, Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
         self._cookie_rules: CookieRules | None = None
@@ -67,9 +67,21 @@ class AppState:
     def can(self, groups: tuple[str, ...], name: str) -> bool:
         return self.permissions.can(groups, name)
 
+    @property
+    def own_pool(self) -> UserPool | None:
+        """The pool that the app's manifest and given keys speak of.
+
+        The one in the settings, else the one that the app's guards name, if they name only one.
+        """
+        if self.settings.pool is not None:
+            return self.settings.pool
+        guards = (guard for route in routes(self._app) for guard in route.declaration.guards)
+        named = {guard.pool for guard in guards if isinstance(guard, LoginGuard) and guard.pool}
+        return named.pop() if len(named) == 1 else None
+
     def is_own_pool(self, guard: LoginGuard) -> bool:
-        """Whether a guard's principals are of the pool that the app's manifest speaks of."""
-        return guard.pool is None or guard.pool == (self.settings.pool or self._own_pool)
+        """Whether a guard's principals are of the app's own pool."""
+        return guard.pool is None or guard.pool == self.own_pool
 
     @property
     def cookie_rules(self) -> CookieRules:
@@ -93,11 +105,11 @@ class AppState:
 
     def _make_verifier(self, guard: LoginGuard) -> Verifier:
         settings = self.settings
-        pool = guard.pool or settings.pool
+        pool = guard.pool or self.own_pool
         if pool is None:
             raise SettingsError(["COGNITO_USER_POOL_ID: missing; set it in .env"])
         client_ids = guard.client_ids or self._default_client_ids(pool)
-        is_own = self._claim_own(pool)
+        is_own = pool == self.own_pool
         return Verifier(
             pool.id,
             client_ids,
@@ -118,38 +130,32 @@ class AppState:
             raise SettingsError(["COGNITO_CLIENT_ID: missing; set it in .env"])
         return settings.client_ids
 
-    def _claim_own(self, pool: UserPool) -> bool:
-        """Whether `pool` is the app's own: the one in the settings, else the first one named."""
-        self._own_pool = self._own_pool or self.settings.pool or pool
-        is_own = pool == self._own_pool
-        settings = self.settings
-        if not is_own and settings.pool is None and (settings.jwks_file or settings.jwks_url):
-            # Keys that were given for one pool must not vouch for another.
-            raise SettingsError(["COGNITO_USER_POOL_ID: missing; two pools and one given key set"])
-        return is_own
-
     def _key_set(self, pool: UserPool, is_own: bool) -> KeySet:
         keys = self._key_sets.get(pool)
         return keys or self._key_sets.setdefault(pool, self._make_key_set(pool, is_own))
 
     def _make_key_set(self, pool: UserPool, is_own: bool) -> KeySet:
         settings = self.settings
+        if self.own_pool is None and (settings.jwks_file or settings.jwks_url):
+            # Keys that were given for one pool must not vouch for another.
+            raise SettingsError(["COGNITO_USER_POOL_ID: missing; whose keys are those given?"])
         load = self._test_keys.get(pool.id)
         if load is None and is_own and settings.jwks_url:
             load = partial(load_first, (settings.jwks_url,))
         regions = settings.additional_regions if is_own else ()
         keys = pool_key_set(pool, regions, load=load, allow_emulators=settings.local)
         if is_own and settings.jwks_file and pool.id not in self._test_keys:
-            _preload(keys, settings)
+            _preload(keys, settings.jwks_file)
         return keys
 
 
-def _preload(keys: KeySet, settings: Settings) -> None:
-    file = settings.jwks_file
+def _preload(keys: KeySet, file: Path) -> None:
     try:
-        keys.preload(json.loads(file.read_bytes()) if file else None)
+        keys.preload(json.loads(file.read_bytes()))
     except (OSError, ValueError, RecursionError):
         raise SettingsError(["COGNITO_JWKS_FILE: cannot be read as JSON"]) from None
+    except CognisesError:
+        raise SettingsError(["COGNITO_JWKS_FILE: holds no key that may be used"]) from None
 
 
 def state_of(app: Flask) -> AppState:

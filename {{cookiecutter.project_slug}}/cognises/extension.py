@@ -11,7 +11,13 @@ from flask import request as flask_request
 
 from cognises import access, caching
 from cognises.app_state import state_of
-from cognises.declarations import LoginGuard, PermissionGuard, Requirement, View
+from cognises.declarations import (
+    DEFAULT_LOGIN,
+    LoginGuard,
+    PermissionGuard,
+    Requirement,
+    View,
+)
 from cognises.enforcement import (
     Checkpoint,
     Target,
@@ -145,9 +151,19 @@ def check(app: Flask) -> None:
     ]
     if app.debug and not settings.local:
         problems.append("FLASK_DEBUG: the debugger runs in local mode only (COGNISES_LOCAL=1)")
+    problems += _key_problems(app) if not problems else []
     problems += _route_problems(app)
     if problems:
         raise SettingsError(problems)
+
+
+def _key_problems(app: Flask) -> list[str]:
+    """Keys from a file are read now; from the network, with the first token."""
+    try:
+        state_of(app).verifier(DEFAULT_LOGIN)
+    except ProblemsError as error:
+        return error.problems
+    return []
 
 
 def _route_problems(app: Flask) -> list[str]:

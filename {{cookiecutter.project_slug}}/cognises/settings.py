@@ -295,7 +295,9 @@ def _origin(text: str, local: bool) -> str:
     is_plain = not (url.path.strip("/") or url.query or url.fragment or url.username)
     if not is_plain or not _HOST.fullmatch(url.hostname or "") or url.port == 0:
         raise ValueError("must be scheme and host alone, as in https://app.example.org")
-    if url.scheme != "https" and not (local and url.scheme == "http" and is_loopback(url.hostname)):
+    if url.scheme != "https" and not (
+        local and url.scheme == "http" and is_loopback(url.hostname or "")
+    ):
         raise ValueError("must start with https:// (http on loopback in local mode only)")
     return f"{url.scheme}://{url.netloc.lower()}"
 
