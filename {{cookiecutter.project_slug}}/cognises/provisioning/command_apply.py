@@ -57,19 +57,24 @@ def run(options: Options, pruning: Pruning | None, choices: Choices) -> int:
 
 def report(outcome: Outcome, plan: Plan) -> int:
     """Say on standard error what was done and what failed; returns the exit code."""
+    if outcome.complete:
+        if plan.changes:
+            click.echo(f"applied: {summary(plan)}", err=True)
+        return 0
+    left = f"{outcome.total - len(outcome.done)} of {outcome.total} changes are left: run it again"
+    for said, groups in _failures(outcome).items():
+        click.echo(printable(f"error: {', '.join(groups)}: {said}; {left}"), err=True)
+    blocked = all(isinstance(error, ProvisionBlocked) for _, error in outcome.failed)
+    return EXIT_BLOCKED if blocked else EXIT_ERROR
+
+
+def _failures(outcome: Outcome) -> dict[str, list[str]]:
+    """What went wrong, and for which groups: the same reason is told once."""
+    found: dict[str, list[str]] = {}
     for group, error in outcome.failed:
         said = explain(error) if is_aws_error(error) else str(error)
-        click.echo(f"error: group {printable(group)}: {printable(said)}", err=True)
-    if not outcome.complete:
-        rest = outcome.total - len(outcome.done)
-        click.echo(f"error: {rest} of {outcome.total} changes are left; run it again", err=True)
-        blocked = outcome.failed and all(
-            isinstance(error, ProvisionBlocked) for _, error in outcome.failed
-        )
-        return EXIT_BLOCKED if blocked else EXIT_ERROR
-    if plan.changes:
-        click.echo(f"applied: {summary(plan)}", err=True)
-    return 0
+        found.setdefault(said, []).append(group)
+    return found
 
 
 def _raise_if_refused(plan: Plan, choices: Choices) -> None:

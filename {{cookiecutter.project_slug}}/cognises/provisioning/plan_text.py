@@ -68,6 +68,8 @@ def _role_details(change: RoleChange) -> Iterator[str]:
         found = difference([old[name]] if name in old else [], [new[name]] if name in new else [])
         yield from (f"- {name}: {describe(each)}" for each in found.removed)
         yield from (f"+ {name}: {describe(each)}" for each in found.added)
+        if name in old and name in new and old[name].get("Version") != new[name].get("Version"):
+            yield f"~ {name}: Version {old[name].get('Version')} -> {new[name].get('Version')}"
     yield from _settings(before, after)
 
 

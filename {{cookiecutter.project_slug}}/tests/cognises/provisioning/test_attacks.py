@@ -356,6 +356,13 @@ def test_text_from_aws_cannot_rewrite_the_terminal() -> None:
     assert "\\x1b[2J\\u202e" in text
 
 
+def test_no_change_is_hidden_from_the_plan() -> None:
+    old = {**policy(), "Version": "2008-10-17"}
+    account = with_role(world(ADMINS), "svc-admins", policies={"admins_policy": old})
+    text = plan_text(plan(ADMINS, on=account))
+    assert "~ admins_policy: Version 2008-10-17 -> 2012-10-17" in text
+
+
 # 30: placeholders; see also test_iam_policy.py
 
 

@@ -367,7 +367,8 @@ def test_access_denied_names_the_policy_to_ask_for(
     ran = run("apply", "--yes")
     assert ran.code == 1
     assert "`provision.py policy` prints" in ran.err
-    assert "2 of 2 changes are left; run it again" in ran.err
+    assert "2 of 2 changes are left: run it again" in ran.err
+    assert len([line for line in ran.err.splitlines() if line.startswith("error")]) == 1
     assert "\x1b" not in ran.err
 
 

