@@ -13,7 +13,6 @@ from request_side import refused
 
 from cognises import keys as keys_module
 from cognises.keys import admit, thumbprint
-from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, number
 
 GOOD = SigningKey("good")
@@ -214,8 +213,7 @@ def test_a_thumbprint_is_that_of_rfc_7638_section_3_1():
 
 
 def test_load_jwks_refuses_an_emulators_key_outside_local_mode(emulator_key, make_verifier):
-    pool = FakePool()
-    verifier = make_verifier(pool)
+    verifier = make_verifier()
 
     assert refused(verifier.load_jwks, {"keys": [emulator_key]}).reason == "keys_unavailable"
 

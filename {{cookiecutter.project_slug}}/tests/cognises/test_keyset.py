@@ -17,6 +17,7 @@ from request_side import refused
 
 from cognises import CognisesError, Verifier, keyset
 from cognises.keyset import COOL_DOWN, HARD, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
+from cognises.pool import UserPool
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, encode
 from cognises.verifier import load_first, pool_key_set
@@ -383,7 +384,7 @@ def test_a_first_host_without_the_kid_is_still_an_answer_where_the_second_is_dow
 
 
 def test_the_addresses_of_a_pool_are_its_own_hosts_over_https():
-    keys = pool_key_set(FakePool().user_pool, ["eu-west-1"])
+    keys = pool_key_set(UserPool.parse("us-east-1_FakePool1"), ["eu-west-1"])
 
     assert keys._load.args[0] == tuple(
         f"https://{prefix}cognito-idp.{region}.amazonaws.com/us-east-1_FakePool1"

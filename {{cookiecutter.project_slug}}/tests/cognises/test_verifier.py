@@ -13,6 +13,7 @@ from request_side import refused
 
 from cognises import CognisesError, SettingsError, Verifier
 from cognises.errors import ANSWERS
+from cognises.pool import UserPool
 from cognises.testing import FORGERIES, FakePool, Forgery
 from cognises.testing.fake_pool import SigningKey, base64url, encode
 from cognises.verifier import pool_key_set
@@ -266,11 +267,9 @@ def test_a_remembered_token_is_refused_once_its_key_is_removed():
 def test_a_refusal_is_never_remembered(cognito: FakePool, make_verifier):
     pool = FakePool()
     subject = make_verifier(pool)
-    token = FakePool().token(iss=pool.issuer)
     stranger = SigningKey()
     early = pool.token(key=stranger)
     assert refused(subject.verify, early).reason == "unknown_key"
-    assert refused(subject.verify, token).reason == "unknown_key"
 
     pool.keys.append(stranger)
     subject.hydrate()
@@ -462,7 +461,7 @@ RFC7520_TOKEN = (
 def rfc_verifier(modulus: str, kid: str, make_verifier) -> Verifier:
     key = {"kty": "RSA", "kid": kid, "use": "sig", "n": modulus, "e": "AQAB"}
     subject = make_verifier(
-        key_set=pool_key_set(FakePool().user_pool, load=lambda kid: {"keys": [key]})
+        key_set=pool_key_set(UserPool.parse("us-east-1_Rfc"), load=lambda kid: {"keys": [key]})
     )
     subject.hydrate()
     return subject
