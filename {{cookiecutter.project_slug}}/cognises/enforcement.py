@@ -19,7 +19,7 @@ from cognises.declarations import Guard, LoginGuard, PermissionGuard, Requiremen
 from cognises.errors import CognisesError
 from cognises.permissions import decide
 from cognises.principal import ANONYMOUS, Can, Principal, cannot
-from cognises.settings import is_loopback
+from cognises.setting_values import is_loopback
 from cognises.verifier import Verifier
 
 _ATTRIBUTE = "_cognises_passed"

@@ -38,7 +38,7 @@ from cognises.pool import UserPool
 from cognises.principal import Principal
 from cognises.refusals import refusal
 from cognises.routes import declaration_at, function_name, is_automatic_options
-from cognises.settings import CLIENT_ID, SCOPE, TOKEN_USES
+from cognises.setting_values import CLIENT_ID, SCOPE, TOKEN_USES
 from cognises.verifier import one_or_more
 
 Decorator = Callable[[View], View]

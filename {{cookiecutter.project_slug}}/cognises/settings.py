@@ -7,18 +7,30 @@ Order: `app.config`, the process environment, `.env`, `.flaskenv`. The two files
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values, find_dotenv
 
 from cognises.errors import SettingsError
-from cognises.pool import REGION, UserPool
+from cognises.pool import UserPool
+from cognises.setting_values import (
+    AUDIENCE,
+    CLIENT_ID,
+    COOKIE_NAME,
+    REALM,
+    REGION,
+    count,
+    existing_file,
+    flag,
+    items,
+    loopback_url,
+    matching,
+    origin,
+    token_use,
+)
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 
@@ -67,14 +79,6 @@ DEPLOYED_MARKERS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "KUBERNETES_SERVICE_HOST",
 )
-
-TOKEN_USES = frozenset({"id", "access"})
-CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
-_COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
-SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
-AUDIENCE = re.compile(r"[!#-+\--~]{1,512}")
-_HOST = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|[0-9a-f:]{2,39}")
-_REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
 
 T = TypeVar("T")
 
@@ -174,27 +178,27 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
     problems: list[str] = []
     take = _Reader(values, problems)
     nothing: tuple[str, ...] = ()
-    local = take("COGNISES_LOCAL", _flag, False)
+    local = take("COGNISES_LOCAL", flag, False)
     settings = Settings(
         folder=folder,
         local=local,
         pool=take("COGNITO_USER_POOL_ID", UserPool.parse, None),
-        client_ids=frozenset(take("COGNITO_CLIENT_ID", _items(CLIENT_ID), nothing)),
-        token_use=take("COGNITO_TOKEN_USE", _token_use, frozenset({"id"})),
-        audiences=frozenset(take("COGNITO_AUDIENCE", _items(AUDIENCE), nothing)),
-        additional_regions=take("COGNITO_ADDITIONAL_REGIONS", _items(REGION), nothing),
-        jwks_file=take("COGNITO_JWKS_FILE", lambda text: _file(folder, text), None),
-        jwks_url=take("COGNITO_JWKS_URL", _loopback_url, None),
-        issuer=take("COGNITO_ISSUER", _loopback_url, None),
-        public_url=take("COGNISES_PUBLIC_URL", lambda text: _origin(text, local), None),
-        domain=take("COGNITO_DOMAIN", lambda text: _origin(text, local), None),
-        cookie_name=take("COGNITO_COOKIE_NAME", _matching(_COOKIE_NAME), "token_cookie"),
-        realm=take("COGNISES_REALM", _matching(_REALM), "cognises"),
+        client_ids=frozenset(take("COGNITO_CLIENT_ID", items(CLIENT_ID), nothing)),
+        token_use=take("COGNITO_TOKEN_USE", token_use, frozenset({"id"})),
+        audiences=frozenset(take("COGNITO_AUDIENCE", items(AUDIENCE), nothing)),
+        additional_regions=take("COGNITO_ADDITIONAL_REGIONS", items(REGION), nothing),
+        jwks_file=take("COGNITO_JWKS_FILE", lambda text: existing_file(folder, text), None),
+        jwks_url=take("COGNITO_JWKS_URL", loopback_url, None),
+        issuer=take("COGNITO_ISSUER", loopback_url, None),
+        public_url=take("COGNISES_PUBLIC_URL", lambda text: origin(text, local), None),
+        domain=take("COGNITO_DOMAIN", lambda text: origin(text, local), None),
+        cookie_name=take("COGNITO_COOKIE_NAME", matching(COOKIE_NAME), "token_cookie"),
+        realm=take("COGNISES_REALM", matching(REALM), "cognises"),
         groups_file=take(
             "COGNISES_GROUPS_FILE", lambda text: folder / text, folder / "groups.json"
         ),
         groups_file_named="COGNISES_GROUPS_FILE" in values,
-        token_cache_size=take("COGNISES_TOKEN_CACHE_SIZE", _count, 4096),
+        token_cache_size=take("COGNISES_TOKEN_CACHE_SIZE", count, 4096),
     )
     problems += _together(settings, values)
     if problems:
@@ -238,86 +242,6 @@ def _together(settings: Settings, values: Mapping[str, str]) -> list[str]:
     if "COGNITO_DOMAIN" in values and "COGNISES_PUBLIC_URL" not in values:
         problems.append("COGNISES_PUBLIC_URL: missing; COGNITO_DOMAIN needs the service's address")
     return problems
-
-
-def _flag(text: str) -> bool:
-    if text not in {"0", "1"}:
-        raise ValueError("must be 1 or 0")
-    return text == "1"
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,7}", text):
-        raise ValueError("must be a whole number, 0 or more")
-    return int(text)
-
-
-def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(f"must match {pattern.pattern}")
-        return text
-
-    return read
-
-
-def _items(pattern: re.Pattern[str]) -> Callable[[str], tuple[str, ...]]:
-    """Comma-separated items, each matching `pattern`; an empty item is an error."""
-
-    def read(text: str) -> tuple[str, ...]:
-        items = tuple(item.strip() for item in text.split(","))
-        if not all(items):
-            raise ValueError("has an empty item; separate items by single commas")
-        if not all(pattern.fullmatch(item) for item in items):
-            raise ValueError(f"each item must match {pattern.pattern}")
-        return items
-
-    return read
-
-
-def _token_use(text: str) -> frozenset[str]:
-    items = [item.strip() for item in text.split(",")]
-    if not set(items) <= TOKEN_USES or len(set(items)) != len(items):
-        raise ValueError("must be id, access, or id,access")
-    return frozenset(items)
-
-
-def _file(folder: Path, text: str) -> Path:
-    path = folder / text
-    if not path.is_file():
-        raise ValueError("there is no such file (a relative path starts beside wsgi.py)")
-    return path
-
-
-def _origin(text: str, local: bool) -> str:
-    """Scheme, host and port alone; https, or http on loopback in local mode."""
-    url = urlsplit(text)
-    is_plain = not (url.path.strip("/") or url.query or url.fragment or url.username)
-    if not is_plain or not _HOST.fullmatch(url.hostname or "") or url.port == 0:
-        raise ValueError("must be scheme and host alone, as in https://app.example.org")
-    if url.scheme != "https" and not (
-        local and url.scheme == "http" and is_loopback(url.hostname or "")
-    ):
-        raise ValueError("must start with https:// (http on loopback in local mode only)")
-    return f"{url.scheme}://{url.netloc.lower()}"
-
-
-def _loopback_url(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or url.username or not is_loopback(url.hostname or ""):
-        raise ValueError("must be an http address on loopback")
-    return text
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address, without port, is this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        address = ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def project_folder(root_path: str) -> Path:

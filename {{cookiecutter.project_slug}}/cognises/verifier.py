@@ -20,8 +20,8 @@ from cognises.errors import CognisesError, SettingsError
 from cognises.fetch import FetchError, fetch_json
 from cognises.keys import Key, admit
 from cognises.keyset import KeySet, Snapshot
-from cognises.pool import REGION, UserPool
-from cognises.settings import AUDIENCE, CLIENT_ID, SCOPE, TOKEN_USES
+from cognises.pool import UserPool
+from cognises.setting_values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES
 
 DEFAULT_CACHE_SIZE = 4096
 _MAX_HEADERS = 64

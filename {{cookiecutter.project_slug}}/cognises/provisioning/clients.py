@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from cognises.pool import UserPool
 from cognises.provisioning.pace import DEFAULT_GROUP_WRITES, Pace
-from cognises.settings import is_loopback
+from cognises.setting_values import is_loopback
 
 GROUP_WRITES = ("CreateGroup", "UpdateGroup", "DeleteGroup")
 MAX_ATTEMPTS = 10

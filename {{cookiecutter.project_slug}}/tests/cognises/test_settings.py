@@ -8,12 +8,12 @@ import pytest
 from flask import Flask
 
 from cognises import SettingsError
+from cognises.setting_values import is_loopback
 from cognises.settings import (
     DEPLOYED_MARKERS,
     NAMES,
     NEVER_COMMITTED,
     Settings,
-    is_loopback,
     parse,
     project_folder,
     read_values,
