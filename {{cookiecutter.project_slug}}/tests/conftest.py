@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 from hypothesis import settings as hypothesis_settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from cognises.settings import DEPLOYED_MARKERS, NAMES
 
@@ -13,8 +16,7 @@ pytest_plugins = ["cognises.testing.fixtures"]
 for name in (*NAMES, *DEPLOYED_MARKERS, "FLASK_DEBUG", "FLASK_RUN_FROM_CLI", "FLASK_SKIP_DOTENV"):
     os.environ.pop(name, None)
 
-# No example database in the project, and no failure because a machine was slow.
-hypothesis_settings.register_profile(
-    "suite", database=None, deadline=None, max_examples=60, derandomize=False
-)
+# Nothing is left in the project, and no test fails because a machine was slow.
+set_hypothesis_home_dir(Path(tempfile.gettempdir(), "cognises-hypothesis"))
+hypothesis_settings.register_profile("suite", database=None, deadline=None, max_examples=60)
 hypothesis_settings.load_profile("suite")
