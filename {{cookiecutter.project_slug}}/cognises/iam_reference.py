@@ -114,6 +114,8 @@ class Reference:
         return any(_glob(_VARIABLE.sub("*", each)).fullmatch(key) for each in patterns)
 
 
+# A star that stops at a slash: what tells a bucket from the objects in it.
+_NAME = "\0"
 _HINT = "this grants nothing: name a resource the action takes"
 
 
@@ -123,10 +125,14 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 
 def _may_equal(arn_pattern: str, resource: str) -> bool:
-    """Whether some text fits both the reference's ARN and the policy's, wildcards open in each."""
-    left = _VARIABLE.sub("*", arn_pattern)
-    right = _VARIABLE.sub("*", resource)
-    return _overlap(left, right)
+    """Whether some ARN fits both the reference's and the policy's, part by part."""
+    bucket = arn_pattern.replace("${BucketName}", _NAME)
+    left = _VARIABLE.sub("*", bucket).split(":", 5)
+    right = _VARIABLE.sub("*", resource).split(":", 5)
+    right += ["*"] * (6 - len(right))  # a last star stands for all that follows
+    if len(left) != len(right):  # an ARN of a shape not foreseen here: no doubt about it
+        return True
+    return all(_overlap(*pair) for pair in zip(left, right, strict=True))
 
 
 @lru_cache(maxsize=4096)
@@ -142,10 +148,10 @@ def _overlap(left: str, right: str) -> bool:
         if i == len(left) and j == len(right):
             return True
         a, b = left[i : i + 1], right[j : j + 1]
-        if a == "*":
-            todo += [(i + 1, j)] + ([(i, j + 1)] if b else [])
+        if a == "*" or a == _NAME:
+            todo += [(i + 1, j)] + ([(i, j + 1)] if b and not (a == _NAME and b == "/") else [])
         if b == "*":
             todo += [(i, j + 1)] + ([(i + 1, j)] if a else [])
-        if a and b and a != "*" and b != "*" and (a == b or "?" in (a, b)):
+        if a and b and a not in ("*", _NAME) and b != "*" and (a == b or "?" in (a, b)):
             todo.append((i + 1, j + 1))
     return False

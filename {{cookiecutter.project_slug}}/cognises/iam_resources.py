@@ -12,7 +12,7 @@ from cognises.problem import Problem, warning
 
 PARTITION = re.compile(r"\*|aws|aws-[a-z0-9-]+")
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
-_ACCOUNT = re.compile(r"\d{12}|[\d*?]*|aws|cloudfront")
+_ACCOUNT = re.compile(r"|\d{12}|\d*[*?][\d*?]*|aws|cloudfront")
 IAM_PATHS = (
     *("user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "policy/"),
     *("server-certificate/", "sms-mfa/", "saml-provider/", "oidc-provider/", "report/"),

@@ -33,7 +33,9 @@ def check_risks(document: object) -> Iterator[Problem]:
         resources, actions = texts(statement.get("Resource")), texts(statement.get("Action"))
         if statement.get("Condition"):
             continue
-        if "*" in resources and any(action in ("*", "*:*") for action in actions):
+        if "*" in resources and _all_but_a_few(statement):
+            yield warning(place, "allows all but a few actions, iam among them; use Action")
+        elif "*" in resources and any(action in ("*", "*:*") for action in actions):
             yield warning(place, "allows every action on everything; name what the group needs")
         elif any(_every_role(each) for each in resources) and any(
             _covers(action, "iam:PassRole") for action in actions
@@ -62,6 +64,11 @@ def _escalates(action: str) -> bool:
     if service == "*":
         return True
     return service in ESCALATING_SERVICES and not _HARMLESS.fullmatch(action)
+
+
+def _all_but_a_few(statement: Mapping[str, object]) -> bool:
+    left_out = texts(statement.get("NotAction"))
+    return bool(left_out) and not any(_covers(action, "iam:PassRole") for action in left_out)
 
 
 def _every_role(resource: str) -> bool:

@@ -62,6 +62,14 @@ FAULTY: dict[str, tuple[object, str]] = {
         document(Action="iam:PassRole", Resource="arn:aws:iam::123456789012:role/*"),
         "allows iam:PassRole on every",
     ),
+    "all but a few": (
+        document(Action=None, NotAction="s3:*", Resource="*"),
+        "allows all but a few actions, iam among them",
+    ),
+    "account cut short": (
+        document(Resource="arn:aws:sqs:us-east-1:123:q"),
+        "'123' is no account id",
+    ),
     "action of two colons": (document(Action="s3:Get:Object"), "is no action"),
     "wildcard service": (document(Resource="arn:aws:*:::x"), "must be written out"),
 }
@@ -85,6 +93,7 @@ GOOD = [
     document(Action="iam:PassRole", Resource="arn:aws:iam::123456789012:role/app-*"),
     document(Action=None, NotAction=["iam:*"], Effect="Deny", Resource="*"),
     document(Action="ec2:Describe*", Resource="*"),
+    document(Action=None, NotAction=["iam:*", "organizations:*"], Resource="*"),
     document(Resource="arn:aws:s3:::bucket/${aws:username}/*"),
     document(Condition={"ForAnyValue:StringLike": {"aws:TagKeys": ["a*"]}}),
     document(Condition={"BoolIfExists": {"aws:MultiFactorAuthPresent": False}}),

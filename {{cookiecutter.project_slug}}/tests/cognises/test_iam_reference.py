@@ -26,6 +26,14 @@ FAULTY: dict[str, tuple[list[str], str]] = {
         found("s3:GetObject", "arn:aws:s3:::bucket"),
         "s3:GetObject never applies to arn:aws:s3:::bucket",
     ),
+    "objects for an action on buckets": (
+        found("s3:ListBucket"),
+        "s3:ListBucket never applies to arn:aws:s3:::bucket/*",
+    ),
+    "a resource of quite another service": (
+        found("dynamodb:GetItem"),
+        "dynamodb:GetItem never applies",
+    ),
     "another service's resource": (
         found("sqs:SendMessage", "arn:aws:sns:us-east-1:123456789012:topic"),
         "sqs:SendMessage never applies",
