@@ -7,12 +7,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from cognises.settings import NAMES
 
 
 @pytest.fixture
 def app() -> Flask:
     """The service, its settings put beyond the reach of the environment and of `.env`."""
-    return create_app({"TESTING": True, "COGNISES_LOCAL": "0", "COGNITO_TOKEN_USE": "id"})
+    unset = {name: "" for name in NAMES if name != "COGNISES_GROUPS_FILE"}
+    return create_app(unset | {"TESTING": True})
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app
 from cognises import Cognises
 from cognises.declarations import PermissionGuard
 from cognises.routes import function_name, own_static_view, routes
@@ -73,19 +73,18 @@ def test_a_route_that_somebody_forgets_to_guard_is_denied(pool: FakePool, app: F
     assert answer.status_code == 403
 
 
-def test_no_environment_turns_authentication_off(monkeypatch, pool: FakePool) -> None:
-    for name in (
-        "TESTING",
-        "FLASK_TESTING",
-        "AUTH_DISABLED",
-        "LOGIN_DISABLED",
-        "COGNISES_DISABLED",
-    ):
+def test_no_environment_turns_authentication_off(monkeypatch, client: FlaskClient) -> None:
+    for name in ("TESTING", "FLASK_TESTING", "AUTH_DISABLED", "LOGIN_DISABLED", "COGNISES_SKIP"):
         monkeypatch.setenv(name, "1")
-    app = create_app({"TESTING": True, "LOGIN_DISABLED": True, "AUTH_DISABLED": True})
-    pool.attach(app)
 
-    assert app.test_client().get("/protected").status_code == 401
+    assert client.get("/protected").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["LOGIN_DISABLED", "AUTH_DISABLED", "COGNISES_DISABLED"])
+def test_no_config_turns_authentication_off(name: str, app: Flask, client: FlaskClient) -> None:
+    app.config[name] = True
+
+    assert client.get("/protected").status_code == 401
 
 
 def test_the_guard_stands_once_however_often_it_is_made(app: Flask, pool: FakePool) -> None:
