@@ -323,6 +323,7 @@ def test_a_good_token_in_the_cookie_does_as_well_from_the_site_itself(
     assert client.get("/thing", headers={"Authorization": "Bearer x"}).status_code == 401
 
 
+@pytest.mark.slow
 @both_ways
 def test_every_forgery_is_refused_at_the_door_and_runs_no_view(extension, make_app, forged):
     client = make_app(function, GROUPS, extension=extension).test_client()

@@ -13,6 +13,8 @@ import pytest
 import cognises
 from cognises.settings import PROJECT_FOLDER
 
+pytestmark = pytest.mark.slow
+
 WATCH = """
 import json, socket, sys
 touched = []

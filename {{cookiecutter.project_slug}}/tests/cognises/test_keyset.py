@@ -22,6 +22,8 @@ from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, encode
 from cognises.verifier import load_first, pool_key_set
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pool(_session_pool: FakePool) -> FakePool:

@@ -16,6 +16,8 @@ from cognises.keyset import MAX_THREADS, KeySet
 from cognises.testing import FakePool
 from cognises.verifier import Verifier
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def dripping() -> Iterator[str]:

@@ -153,6 +153,7 @@ def in_turn(number: int) -> list[str]:
     return [list(WAYS)[number % len(WAYS)]]
 
 
+@pytest.mark.slow
 def test_apply_ends_the_same_whatever_request_goes_wrong(endpoint: str, no_pauses: None) -> None:
     bad, tried = divergences(endpoint, "apply", in_turn)
     assert bad == []

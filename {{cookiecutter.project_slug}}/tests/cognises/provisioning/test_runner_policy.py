@@ -24,6 +24,8 @@ from cognises.iam_risks import check_risks
 from cognises.provisioning.runner_policy import runner_policy
 from cognises.provisioning.target import Options, read_target
 
+pytestmark = pytest.mark.slow
+
 BOUNDARY = "arn:aws:iam::123456789012:policy/edge"
 # Asked only after an answer was lost; see settle.py.
 WHEN_ANSWERS_ARE_LOST = {"iam:GetRole", "cognito-idp:GetGroup"}
