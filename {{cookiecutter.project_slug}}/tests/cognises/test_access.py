@@ -1,0 +1,170 @@
+"""`flask cognises access`: who may call what, and everything that needs a look."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Blueprint, Flask
+from request_side import manifest
+
+from cognises import Cognises, login_check, permission_required, protect, public
+from cognises.access import as_markdown, as_text, report
+
+
+def make_app(*groups: dict[str, object]) -> Flask:
+    app = Flask("service", static_folder=None)
+    details = list(groups) or manifest(editors=["edit"], readers=["read"])
+
+    @app.get("/")
+    @public
+    def home() -> str:
+        return ""
+
+    @app.get("/me")
+    @login_check
+    def me(response: object) -> str:
+        return ""
+
+    @app.get("/edit")
+    @permission_required(details)
+    def edit(response: object) -> str:
+        return ""
+
+    @app.get("/read")
+    @permission_required(details)
+    def read(response: object) -> str:
+        return ""
+
+    return app
+
+
+def run(app: Flask, *arguments: str) -> tuple[int, str]:
+    if "cognises" not in app.cli.commands:
+        Cognises(app)
+    result = app.test_cli_runner().invoke(args=["cognises", "access", *arguments])
+    return result.exit_code, result.output
+
+
+def test_every_route_is_listed_with_who_may_call_it():
+    found = report(make_app())
+
+    assert [(row.method, row.path, row.open_to) for row in found.rows] == [
+        ("GET", "/", ("everybody",)),
+        ("GET", "/edit", ("editors",)),
+        ("GET", "/me", ("signed in",)),
+        ("GET", "/read", ("readers",)),
+    ]
+    assert found.problems == ()
+
+
+def test_a_clean_app_passes_the_check():
+    assert run(make_app(), "--check")[0] == 0
+
+
+def add_unguarded(app: Flask) -> None:
+    app.add_url_rule("/forgotten", view_func=lambda: "", endpoint="forgotten")
+
+
+def add_unlisted(app: Flask) -> None:
+    view = permission_required(manifest(editors=["edit"]))(lambda response: "")
+    app.add_url_rule("/closed", view_func=view, endpoint="closed")
+
+
+def add_contradiction(app: Flask) -> None:
+    blueprint = Blueprint("area", __name__)
+    blueprint.add_url_rule("/area", view_func=public(lambda: ""), endpoint="page")
+    app.register_blueprint(protect(blueprint))
+
+
+def add_namesake(app: Flask) -> None:
+    def edit(response: object) -> str:
+        return ""
+
+    view = permission_required(manifest(editors=["edit"]))(edit)
+    app.add_url_rule("/other", view_func=view, endpoint="other")
+
+
+def add_misspelling(app: Flask) -> None:
+    view = permission_required(manifest(editors=["edit", "editt"]))(lambda response: "")
+    app.add_url_rule("/edit2", view_func=view, endpoint="edit2")
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        (add_unguarded, "GET /forgotten (forgotten): unguarded"),
+        (add_unlisted, "GET /closed (closed): nobody may call it"),
+        (add_contradiction, "GET /area (area.page): public and a guard together"),
+        (add_namesake, "edit: two endpoints carry this name"),
+        (add_misspelling, "editt: no route has this name"),
+    ],
+)
+def test_what_needs_a_look_is_named_and_fails_the_check(add, said):
+    app = make_app()
+    add(app)
+
+    code, output = run(app, "--check")
+
+    assert code == 1
+    assert said in output
+    assert run(app)[0] == 0
+
+
+def test_a_blueprint_entry_of_a_blueprint_that_exists_is_no_problem():
+    app = Flask("service", static_folder=None)
+    reports = Blueprint("reports", __name__)
+    details = manifest(editors=["reports.*"])
+    view = permission_required(details)(lambda response: "")
+    reports.add_url_rule("/monthly", view_func=view, endpoint="monthly")
+    app.register_blueprint(reports)
+
+    found = report(app)
+
+    assert found.problems == ()
+    assert found.rows[0].open_to == ("editors",)
+
+
+def test_a_view_for_signed_in_and_anonymous_users_is_open_to_everybody():
+    app = Flask("service", static_folder=None)
+    app.add_url_rule("/", "home", login_check(optional=True)(lambda response: ""))
+
+    assert report(app).rows[0].open_to == ("everybody",)
+
+
+def test_json_is_one_object_with_routes_and_problems():
+    found = json.loads(run(make_app(), "--format", "json")[1])
+
+    assert found["problems"] == []
+    assert found["routes"][1] == {
+        "method": "GET",
+        "path": "/edit",
+        "endpoint": "edit",
+        "name": "edit",
+        "open_to": ["editors"],
+    }
+
+
+def test_text_and_markdown_show_the_same_cells():
+    found = report(make_app())
+
+    assert as_text(found).splitlines()[2].split() == ["GET", "/edit", "edit", "editors"]
+    assert as_markdown(found).splitlines()[3] == "| GET | /edit | edit | editors |"
+
+
+def test_a_broken_manifest_is_one_message_and_no_traceback(tmp_path, monkeypatch):
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    (tmp_path / "groups.json").write_text("[{]")
+    app.add_url_rule("/edit", "edit", permission_required(lambda response: ""))
+
+    code, output = run(app)
+
+    assert code == 1
+    assert output.startswith("Error:")
+    assert "Traceback" not in output
+
+
+def test_settings_of_the_pool_are_not_needed(monkeypatch):
+    monkeypatch.delenv("COGNITO_USER_POOL_ID", raising=False)
+
+    assert run(make_app(), "--check")[0] == 0
