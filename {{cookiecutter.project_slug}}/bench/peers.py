@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import jwt as pyjwt
+from jose import jwt as jose_jwt
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import KeySet as JoserfcKeySet
-from jose import jwt as jose_jwt
 
 from cognises.testing import FakePool
 
