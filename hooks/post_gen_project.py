@@ -27,11 +27,11 @@ NEXT = """Next:  cd {} && make demo         every group tries every route, on an
        README.md                       settings, tests, the way to production"""
 
 
-def run(*command, **extra):
+def run(*command, cwd=None, **extra):
     """Runs a command to its end or to the deadline; nothing that it started survives."""
     pipes = {"stdin": DEVNULL, "stdout": PIPE, "stderr": STDOUT, "start_new_session": True}
     try:
-        process = Popen(command, env={**ENV, **extra}, **pipes)
+        process = Popen(command, cwd=cwd, env={**ENV, **extra}, **pipes)
         output, _ = process.communicate(timeout=max(DEADLINE - time.monotonic(), 0))
     except OSError as error:
         return 127, str(error)
@@ -74,8 +74,9 @@ def verify(folder):
     if os.environ.get("COGNISES_VERIFY") == "skip":
         raise RuntimeError("COGNISES_VERIFY is skip")
     print("Running the test suite of the new project, 120 seconds at most.", flush=True)
-    suite = [install(folder), "-m", "pytest", "-qm", "not slow", "-o", f"cache_dir={folder}/cache"]
-    code, output = run(*suite, TMPDIR=folder, HYPOTHESIS_STORAGE_DIRECTORY=folder, **NO_NETWORK)
+    suite = [install(folder), "-m", "pytest", "-qm", "not slow"]
+    copy = shutil.copytree(".", f"{folder}/{Path.cwd().name}")  # tests may leave files behind
+    code, output = run(*suite, cwd=copy, TMPDIR=folder, **NO_NETWORK)
     if code:
         fail("the test suite does not pass", output)
     return output.rpartition("\n")[2]

@@ -55,10 +55,12 @@ def hook(monkeypatch):
 
 
 def test_a_passing_suite_is_reported_with_what_to_do_next(hook, project, temporary, capsys):
+    with (project / "test_it.py").open("a") as file:
+        file.write("def test_that_writes():\n    open('left-behind', 'w').close()\n")
     before = contents(project)
     hook.main({}, project)
     said = capsys.readouterr().out.splitlines()
-    assert said[1].startswith("1 passed")
+    assert said[1].startswith("2 passed")
     assert [line.split()[0] for line in said[2:]] == ["Next:", "edit", "README.md"]
     assert "cd my-service" in said[2]
     assert contents(project) == before
@@ -127,7 +129,7 @@ def test_a_suite_that_takes_too_long_is_stopped_with_all_it_started(
         "import pathlib, subprocess, sys\n"
         "def test_it():\n"
         "    sleeper = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        "    pathlib.Path('../pid').write_text(str(sleeper.pid))\n"
+        f"    pathlib.Path({str(project.parent)!r}, 'pid').write_text(str(sleeper.pid))\n"
         "    sleeper.wait()\n"
     )
     monkeypatch.setattr(hook, "DEADLINE", time.monotonic() + 4)
@@ -191,7 +193,7 @@ def test_the_suite_can_reach_no_real_account(project, temporary, monkeypatch, ca
         "import json, os, pathlib, urllib.request\n"
         "def test_it():\n"
         "    seen = {'env': dict(os.environ), 'proxies': urllib.request.getproxies()}\n"
-        "    pathlib.Path('../seen.json').write_text(json.dumps(seen))\n"
+        f"    pathlib.Path({str(project.parent)!r}, 'seen.json').write_text(json.dumps(seen))\n"
     )
     load_hook().main({}, project)
     seen = json.loads((project.parent / "seen.json").read_text())
