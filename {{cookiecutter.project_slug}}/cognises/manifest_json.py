@@ -8,6 +8,7 @@ from typing import NoReturn
 from cognises.problem import Problem
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_DEPTH = 100  # a condition value of a policy lies nine deep
 
 
 def parse_json(content: bytes) -> tuple[object, list[Problem]]:
@@ -36,7 +37,23 @@ def parse_json(content: bytes) -> tuple[object, list[Problem]]:
     except (RecursionError, ValueError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         return None, [Problem("", f"not JSON: {why}; mend it")]
+    if _deeper_than(value, MAX_DEPTH):
+        return None, [Problem("", "not JSON: nested too deeply; mend it")]
     return (None if duplicates else value), duplicates
+
+
+def _deeper_than(value: object, depth: int) -> bool:
+    """Whether lists and objects stand in each other more than so often; a level at a time."""
+    level = [value]
+    for _ in range(depth):
+        level = [inner for each in level for inner in _members(each)]
+    return bool(level)
+
+
+def _members(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
+
+# Cc control, Cf format (the bidirectional ones are here), Cs surrogates, Co private use,
+# Zl and Zp line and paragraph separators.
+_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,8 @@ class Problem:
     level: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.level, self.place, self.text) if part)
+        parts = (self.level, printable(self.place), printable(self.text))
+        return ": ".join(part for part in parts if part)
 
     def under(self, place: str) -> Problem:
         """The same problem, its place seen from further out."""
@@ -26,3 +32,13 @@ class Problem:
 def warning(place: str, text: str) -> Problem:
     """A problem that AWS would accept and a person should see."""
     return Problem(place, text, "warning")
+
+
+def printable(text: str) -> str:
+    """The text on one line, control and direction characters as escapes."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _ESCAPED
+        else character
+        for character in text
+    )

@@ -96,6 +96,7 @@ BROKEN_FILES = {
     "NaN": (b"[NaN]", "NaN is no JSON value"),
     "not UTF-8": (b'["\xff"]', "not UTF-8"),
     "too deep": (b"[" * 100_000, "not JSON"),
+    "deep, yet not too deep for the parser": (b"[" * 500 + b"]" * 500, "nested too deeply"),
     "a number of 5,000 digits": (b"[" + b"9" * 5000 + b"]", "error: "),
 }
 
@@ -115,6 +116,11 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     path = tmp_path / "groups.json"
     path.write_text(json.dumps([GOOD_GROUP]), encoding="utf-8-sig")
     assert load_groups(path)[0].name == "editors"
+
+
+def test_a_key_cannot_break_its_line_or_move_the_cursor() -> None:
+    (line,) = errors(changed(**{"a\n\x1b[2Jerror: b\u202e": 1}))
+    assert line.startswith("error: [0].a\\n\\x1b[2Jerror: b\\u202e: unknown key")
 
 
 def test_a_missing_file_is_named() -> None:
