@@ -13,7 +13,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from ipaddress import ip_network
 
-from cognises.problem import Problem
+from cognises.problem import Problem, warning
 
 _COMPARISONS = ("Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan")
 OPERATORS = frozenset(
@@ -24,7 +24,8 @@ OPERATORS = frozenset(
     + ["NumericGreaterThanEquals", "DateGreaterThanEquals"]
     + ["Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "Null"]
 )
-_SET_PREFIX = re.compile(r"^(ForAllValues|ForAnyValue):")
+_PREFIXES = ("ForAllValues", "ForAnyValue")
+_SET_PREFIX = re.compile(rf"^({'|'.join(_PREFIXES)}):")
 
 
 def check_condition(condition: object, place: str) -> Iterator[Problem]:
@@ -40,6 +41,8 @@ def check_condition(condition: object, place: str) -> Iterator[Problem]:
         if not isinstance(keys, dict):
             yield Problem(where, 'must be an object of condition keys: {"aws:…": "…"}')
             continue
+        if not keys:
+            yield warning(where, "holds no condition key, so it restricts nothing; remove it")
         for key, value in keys.items():
             yield from _key(key, f"{where}.{key}")
             yield from _values(bare or "", value, f"{where}.{key}")
@@ -54,7 +57,12 @@ def _bare_operator(operator: str) -> str | None:
 
 
 def _did_you_mean(operator: str) -> str:
-    close = get_close_matches(operator, OPERATORS, n=1)
+    prefix, _, bare = operator.rpartition(":")
+    close = get_close_matches(bare, OPERATORS, n=1)
+    if prefix and close:
+        return (
+            f"; did you mean {get_close_matches(prefix, _PREFIXES, n=1, cutoff=0)[0]}:{close[0]}?"
+        )
     return f"; did you mean {close[0]}?" if close else "; see IAM's list of condition operators"
 
 
@@ -65,11 +73,15 @@ def _key(key: str, place: str) -> Iterator[Problem]:
 
 def _values(operator: str, value: object, place: str) -> Iterator[Problem]:
     values = value if isinstance(value, list) else [value]
+    if not values:
+        yield warning(place, "an empty list of values meets nothing; name a value")
     for each in values:
         if not isinstance(each, (str, int, float, bool)):
             yield Problem(place, "a condition value is a text, a number, true, false or a list")
         elif not _fits(operator, each):
             yield Problem(place, f"{each!r} does not fit {operator}; {_REMEDIES[_kind(operator)]}")
+        elif operator.startswith("Arn") and not _is_arn(str(each)):
+            yield warning(place, f"{each!r} is no ARN, so {operator} never meets it; write arn:…")
 
 
 def _fits(operator: str, value: str | int | float | bool) -> bool:
@@ -88,6 +100,10 @@ def _kind(operator: str) -> str:
 
 def _anything(text: str) -> bool:
     return True
+
+
+def _is_arn(text: str) -> bool:
+    return text.startswith(("arn:", "*", "$"))
 
 
 def _is_boolean(text: str) -> bool:

@@ -22,9 +22,15 @@ VERSION = "2012-10-17"
 INLINE_LIMIT = 10_240  # characters in all inline policies of a role, white space not counted
 DOCUMENT_ELEMENTS = ("Version", "Id", "Statement")
 STATEMENT_ELEMENTS = (
-    *("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"),
-    *("Principal", "NotPrincipal"),
+    "Sid",
+    "Effect",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
 )
+PRINCIPALS = ("Principal", "NotPrincipal")
 _ACTION = re.compile(r"\*(:\*)?|[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9*?_-]+")
 _REFUSED_CHARACTERS = re.compile(r"[^\t\n\r\x20-\xff]")
 
@@ -69,11 +75,16 @@ def _unknown_elements(
     found: Mapping[str, object], known: tuple[str, ...], place: str = ""
 ) -> Iterator[Problem]:
     for name in found:
-        if name in known:
-            continue
-        close = get_close_matches(name.capitalize(), known, n=1) or list(known)
-        where = f"{place}.{name}" if place else name
-        yield Problem(where, f"unknown element; use {' or '.join(close)}, spelt exactly so")
+        if name not in known:
+            where = f"{place}.{name}" if place else name
+            yield Problem(where, _why_unknown(name, known))
+
+
+def _why_unknown(name: str, known: tuple[str, ...]) -> str:
+    if name in PRINCIPALS:
+        return "remove it: the principal of a role's policy is the role"
+    close = get_close_matches(name.capitalize(), known, n=1) or list(known)
+    return f"unknown element; use {' or '.join(close)}, spelt exactly so"
 
 
 def _version(document: Mapping[str, object]) -> Iterator[Problem]:
@@ -98,11 +109,6 @@ def _statement(statement: Mapping[str, object], place: str) -> Iterator[Problem]
     yield from _unknown_elements(statement, STATEMENT_ELEMENTS, place)
     if statement.get("Effect") not in ("Allow", "Deny"):
         yield Problem(f"{place}.Effect", 'must be exactly "Allow" or "Deny"')
-    for name in ("Principal", "NotPrincipal"):
-        if name in statement:
-            yield Problem(
-                f"{place}.{name}", "remove it: the principal of a role's policy is the role"
-            )
     yield from _one_of(statement, "Action", place)
     yield from _one_of(statement, "Resource", place)
     for name in ("Action", "NotAction"):

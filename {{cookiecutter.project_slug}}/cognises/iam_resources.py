@@ -13,11 +13,13 @@ from cognises.problem import Problem, warning
 PARTITION = re.compile(r"\*|aws|aws-[a-z0-9-]+")
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 _ACCOUNT = re.compile(r"|\d{12}|\d*[*?][\d*?]*|aws|cloudfront")
+_REGION = re.compile(r"|[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}|[a-z0-9*?-]*[*?][a-z0-9*?-]*")
 IAM_PATHS = (
     *("user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "policy/"),
     *("server-certificate/", "sms-mfa/", "saml-provider/", "oidc-provider/", "report/"),
     *("access-report/", "delegation-request/", "role-template/", "root", "*"),
 )
+_FORM = "an ARN is arn:partition:service:region:account:name"
 _S3_REGIONAL = ("accesspoint/", "access-grants/", "job/", "storage-lens", "async-request/")
 
 
@@ -25,6 +27,7 @@ def check_resource(resource: str) -> Iterator[Problem]:
     """Every problem in one value of Resource or NotResource."""
     if resource == "*":
         return
+    yield from _variables(resource)
     # A variable stands for any text, and the colons inside ${aws:username} separate nothing.
     parts = _VARIABLE.sub("*", resource).split(":", 5)
     if parts[0] != "arn" or len(parts) < 3:
@@ -37,17 +40,27 @@ def check_resource(resource: str) -> Iterator[Problem]:
     yield from _shape(resource, parts)
 
 
+def _variables(resource: str) -> Iterator[Problem]:
+    if "${" in _VARIABLE.sub("", resource):
+        yield Problem("", f"{resource!r} opens a variable that no brace closes; write ${{…}}")
+    for name in _VARIABLE.findall(resource):
+        if ":" not in name and name not in ("${*}", "${?}", "${$}"):
+            yield warning("", f"IAM knows no variable {name}; write one as ${{aws:username}}")
+
+
 def _shape(resource: str, parts: list[str]) -> Iterator[Problem]:
     if len(parts) == 6:
         yield from _places(parts)
+    elif len(parts) == 5 and not _ACCOUNT.fullmatch(parts[4]):
+        yield Problem("", f"{resource!r} lacks a colon; {_FORM}, each part may be empty")
     elif len(parts) < 4 or not parts[-1].endswith("*"):  # a last star stands for all that follows
-        yield Problem(
-            "", f"{resource!r} is cut short; an ARN is arn:partition:service:region:account:name"
-        )
+        yield Problem("", f"{resource!r} is cut short; {_FORM}")
 
 
 def _places(parts: list[str]) -> Iterator[Problem]:
     _, _, service, region, account, name = parts
+    if not _REGION.fullmatch(region):
+        yield warning("", f"{region!r} is no region; write one as us-east-1, or leave it empty")
     if not _ACCOUNT.fullmatch(account):
         yield warning("", f"{account!r} is no account id; write 12 digits or ${{AWS::AccountId}}")
     if service == "iam" and region:

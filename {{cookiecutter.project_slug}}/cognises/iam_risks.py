@@ -30,7 +30,7 @@ def check_risks(document: object) -> Iterator[Problem]:
     for place, statement in statements_of(document):
         if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
             continue
-        resources, actions = texts(statement.get("Resource")), texts(statement.get("Action"))
+        resources, actions = _reached(statement), texts(statement.get("Action"))
         if statement.get("Condition"):
             continue
         if "*" in resources and _all_but_a_few(statement):
@@ -64,6 +64,11 @@ def _escalates(action: str) -> bool:
     if service == "*":
         return True
     return service in ESCALATING_SERVICES and not _HARMLESS.fullmatch(action)
+
+
+def _reached(statement: Mapping[str, object]) -> list[str]:
+    """The resources of a statement; all but some of them are taken for all."""
+    return ["*"] if "NotResource" in statement else texts(statement.get("Resource"))
 
 
 def _all_but_a_few(statement: Mapping[str, object]) -> bool:

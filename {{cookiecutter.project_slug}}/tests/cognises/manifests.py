@@ -182,6 +182,9 @@ BAD_BEYOND_THE_SCHEMA: dict[str, Any] = {
     "a character IAM refuses": with_statement(Resource="arn:aws:s3:::buckęt/*"),
     "a control character": with_statement(Resource="arn:aws:s3:::bucket\x07/*"),
     "an unknown partition": with_statement(Resource="arn:azure:s3:::bucket/*"),
+    "a variable left open": with_statement(Resource="arn:aws:s3:::bucket/${aws:username/*"),
+    "an ARN that lacks a colon": with_statement(Resource="arn:aws:s3::bucket/*"),
+    "a precedence with a fraction of nothing": changed(precedence=1.0),
     "an ARN cut short": with_statement(Resource="arn:aws:s3:bucket"),
     "a bucket with a region": with_statement(Resource="arn:aws:s3:us-east-1::bucket/*"),
     "an IAM ARN with a region": with_statement(

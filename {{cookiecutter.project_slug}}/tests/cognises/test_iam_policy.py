@@ -71,6 +71,30 @@ FAULTY: dict[str, tuple[object, str]] = {
         "'123' is no account id",
     ),
     "action of two colons": (document(Action="s3:Get:Object"), "is no action"),
+    "every action on all but one": (
+        document(Action="*", Resource=None, NotResource="arn:aws:s3:::b"),
+        "allows every action on everything",
+    ),
+    "a region in odd letters": (
+        document(Resource="arn:aws:sqs:US-EAST-1:123456789012:q"),
+        "'US-EAST-1' is no region",
+    ),
+    "an ARN that lacks a colon": (document(Resource="arn:aws:s3::bucket/*"), "lacks a colon"),
+    "a variable left open": (document(Resource="arn:aws:s3:::b/${aws:username/*"), "no brace"),
+    "a variable of no service": (document(Resource="arn:aws:s3:::b/${UserPoolID}"), "no variable"),
+    "a misspelt prefix": (
+        document(Condition={"ForAllValue:StringEquals": {"aws:TagKeys": "a"}}),
+        "did you mean ForAllValues:StringEquals",
+    ),
+    "a condition without keys": (document(Condition={"StringEquals": {}}), "restricts nothing"),
+    "a condition without values": (
+        document(Condition={"StringEquals": {"aws:PrincipalTag/a": []}}),
+        "an empty list of values meets nothing",
+    ),
+    "an ARN condition on a name": (
+        document(Condition={"ArnLike": {"aws:SourceArn": "bucket"}}),
+        "'bucket' is no ARN",
+    ),
     "wildcard service": (document(Resource="arn:aws:*:::x"), "must be written out"),
 }
 
@@ -95,6 +119,11 @@ GOOD = [
     document(Action="ec2:Describe*", Resource="*"),
     document(Action=None, NotAction=["iam:*", "organizations:*"], Resource="*"),
     document(Resource="arn:aws:s3:::bucket/${aws:username}/*"),
+    document(Resource="arn:aws:s3:::bucket/${aws:PrincipalTag/team, 'none'}/${*}"),
+    document(Resource="arn:aws:lambda:*"),
+    document(Action="ec2:RunInstances", Resource="arn:aws:ec2:us-*::image/ami-*"),
+    document(Condition={"ArnLike": {"aws:SourceArn": ["arn:aws:s3:::*", "*", "${aws:a}"]}}),
+    document(Effect="Deny", Action="s3:*", Resource=None, NotResource=OBJECTS),
     document(Condition={"ForAnyValue:StringLike": {"aws:TagKeys": ["a*"]}}),
     document(Condition={"BoolIfExists": {"aws:MultiFactorAuthPresent": False}}),
     document(Condition={"DateLessThan": {"aws:CurrentTime": "2027-01-01T00:00:00Z"}}),
