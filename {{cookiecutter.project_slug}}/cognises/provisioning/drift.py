@@ -8,6 +8,7 @@ besides is told by hashing that.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cognises.provisioning.equivalence import equivalent
 from cognises.provisioning.names import HASH_TAG, policy_name
@@ -26,7 +27,9 @@ def role_drift(wanted: Wanted, live: Role, after: Role, group: PoolGroup | None)
         lines.append(f"policy {name} is missing")
     if live.tags.get(HASH_TAG) == wanted.role.tags[HASH_TAG]:
         lines += _edited(wanted, live)
-    elif not _as_recorded(live, group, live.policies.get(name)):
+    elif not _as_recorded(live, group, live.policies.get(name)) and not _edited_fields(
+        wanted, group, live
+    ):
         lines.append("differs from what was last applied, besides the change in the manifest")
     return tuple(lines)
 
@@ -51,15 +54,38 @@ def _as_recorded(live: Role, group: PoolGroup | None, policy: Document | None) -
 
 
 def group_drift(wanted: Wanted, group: PoolGroup, live: Role | None) -> tuple[str, ...]:
-    """Drift of the group itself; only a role with the wanted hash proves that it was applied."""
+    """Drift of the group itself, a line each."""
     tags: Mapping[str, str] = live.tags if live else {}
     lines = []
     if live and HASH_TAG in tags and group.role_arn != live.arn:
         lines.append(f"the group was linked to {group.role_arn or 'no role'}")
-    if tags.get(HASH_TAG) == wanted.role.tags[HASH_TAG]:
-        after = wanted.pool_group
-        if group.precedence != after.precedence:
-            lines.append(f"the precedence was changed to {group.precedence}")
-        if group.description != after.description:
-            lines.append("the description was changed")
+    edited = _edited_fields(wanted, group, live)
+    if "precedence" in edited:
+        lines.append(f"the precedence was changed to {group.precedence}")
+    if "description" in edited:
+        lines.append("the description was changed")
     return tuple(lines)
+
+
+_FIELDS = ("precedence", "description")
+
+
+def _edited_fields(wanted: Wanted, group: PoolGroup | None, live: Role | None) -> tuple[str, ...]:
+    """The fields of the group that were edited, where the role's hash proves it.
+
+    It proves it by being the manifest's, or by being right for the live role together with what
+    the manifest says of these fields: then the manifest has changed elsewhere.
+    """
+    if group is None or live is None or HASH_TAG not in live.tags:
+        return ()
+    after, recorded = wanted.pool_group, live.tags[HASH_TAG]
+    differ = tuple(each for each in _FIELDS if getattr(group, each) != getattr(after, each))
+    if recorded == wanted.role.tags[HASH_TAG]:
+        return differ
+    policy = live.policies.get(policy_name(wanted.group))
+    for fields in (differ[:1], differ[1:], differ):
+        applied = replace(group, **{each: getattr(after, each) for each in fields})
+        found = fingerprint(live.trust, policy, applied.description, applied.precedence)
+        if fields and found == recorded:
+            return fields
+    return ()

@@ -144,6 +144,20 @@ def test_a_changed_manifest_on_an_edited_role_tells_both() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("edited", "line"),
+    [({"precedence": 9}, "the precedence was changed to 9"), ({"description": "x"}, "the desc")],
+)
+def test_an_edited_group_is_told_from_a_role_whose_manifest_has_changed(
+    edited: dict[str, Any], line: str
+) -> None:
+    account = with_group(world(ADMINS), "admins", **edited)
+    found = plan({**ADMINS, "group_policy": policy(statement("s3:*"))}, on=account)
+    role, pool_group = found.changes
+    assert role.drift == ()
+    assert [each.startswith(line) for each in pool_group.drift] == [True]
+
+
 def test_the_tags_of_others_on_our_role_stay() -> None:
     role = world(ADMINS).roles["svc-admins"]
     account = with_role(world(ADMINS), "svc-admins", tags={**role.tags, "team": "a"})
