@@ -19,6 +19,7 @@ from cognises.provisioning.command_options import (
     EXIT_BLOCKED,
     EXIT_ERROR,
     EXIT_USAGE,
+    account_id,
     aws_options,
     prune_options,
 )
@@ -81,7 +82,12 @@ def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
 @cli.command()
 @click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
 @click.option("--permissions-boundary", metavar="ARN", help="The boundary every role gets.")
-@click.option("--account", metavar="ID", help="Twelve digits; without, the policy says *.")
+@click.option(
+    "--account",
+    metavar="ID",
+    callback=account_id,
+    help="Twelve digits; without, the policy says *.",
+)
 def policy(env_file: Path | None, permissions_boundary: str | None, account: str | None) -> int:
     """Print the least-privilege policy for whoever runs plan and apply; offline."""
     options = Options(env_file=env_file, permissions_boundary=permissions_boundary)

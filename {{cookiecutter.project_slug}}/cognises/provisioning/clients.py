@@ -13,6 +13,7 @@ from cognises.setting_values import is_loopback
 
 GROUP_WRITES = ("CreateGroup", "UpdateGroup", "DeleteGroup")
 MAX_ATTEMPTS = 10
+FIRST_CALL_ATTEMPTS = 4  # seconds, not minutes, until an address that leads nowhere is told
 WORKERS = 12
 
 # boto3's sessions are not safe to make clients from in several threads at once.
@@ -44,6 +45,7 @@ def make_clients(
     iam = make_client(session, "iam", pool.region, endpoint_url)
     cognito = make_client(session, "cognito-idp", pool.region, endpoint_url)
     pace_group_writes(cognito, Pace(group_writes))
+    give_up_early(cognito)
     return Clients(iam, cognito)
 
 
@@ -75,6 +77,16 @@ def pace_group_writes(cognito: Any, pace: Pace) -> None:
         cognito.meta.events.register(
             f"before-send.cognito-identity-provider.{operation}", lambda **_: pace.wait()
         )
+
+
+def give_up_early(cognito: Any) -> None:
+    """Every run begins with DescribeUserPool: where nothing can be reached, it ends there too."""
+
+    def stop(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+        if caught_exception is not None and attempts >= FIRST_CALL_ATTEMPTS:
+            raise caught_exception
+
+    cognito.meta.events.register("needs-retry.cognito-identity-provider.DescribeUserPool", stop)
 
 
 def on_loopback(client: Any) -> bool:

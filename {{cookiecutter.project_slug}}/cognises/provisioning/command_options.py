@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -60,3 +61,10 @@ def prune_options(command: Command) -> Command:
         return command(pruning=Pruning(max_destroy, force) if prune else None, **rest)
 
     return wrapped
+
+
+def account_id(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """The value of an option that takes an AWS account's id."""
+    if value is not None and not re.fullmatch("[0-9]{12}", value):
+        raise click.BadParameter(f"{value!r} is not twelve digits")
+    return value

@@ -5,6 +5,8 @@ Told apart by class name and AWS error code, so that this page needs no botocore
 
 from __future__ import annotations
 
+import re
+
 from cognises.provisioning.printable import printable
 from cognises.provisioning.retry import error_code
 
@@ -20,12 +22,26 @@ _BY_CLASS = {
     "ConnectTimeoutError": "AWS does not answer; check the network and AWS_ENDPOINT_URL",
     "ReadTimeoutError": "AWS did not answer in time; run the command again",
     "ConnectionClosedError": "the connection to AWS broke; run the command again",
+    **dict.fromkeys(
+        ("ConfigParseError", "InvalidConfigError", "ConfigNotFound"),
+        "the AWS configuration cannot be used; mend ~/.aws/config or name another --profile",
+    ),
     "SSLError": "no trusted TLS connection to AWS; check the proxy's certificate (AWS_CA_BUNDLE)",
 }
+# What AWS says to these quotes the request, session token and all: it is not repeated.
+SIGNATURES = (
+    *("SignatureDoesNotMatch", "InvalidSignatureException", "InvalidSignature"),
+    *("IncompleteSignature", "IncompleteSignatureException"),
+)
+LONGEST = 300  # characters of AWS's own words
 _SIGN_IN_AGAIN = "the AWS sign-in has expired; run `aws sso login`"
 _BY_CODE = {
     **dict.fromkeys(
-        ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"),
+        SIGNATURES,
+        "AWS does not take the signature; check the secret key and this machine's clock",
+    ),
+    **dict.fromkeys(
+        ("InvalidClientTokenId", "UnrecognizedClientException"),
         "AWS does not know these credentials; check the profile, the keys and the account",
     ),
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"), _SIGN_IN_AGAIN),
@@ -36,11 +52,16 @@ _BY_CODE = {
     "ResourceNotFoundException": "not found in this account and region; check "
     "COGNITO_USER_POOL_ID, COGNITO_IDENTITY_POOL_ID and the profile",
     "UnknownEndpoint": "there is no such AWS endpoint; check AWS_REGION",
+    "DeleteConflict": "something was attached to the role meanwhile; run the command again",
     "LimitExceeded": "an AWS quota is used up; raise it in the Service Quotas console",
     "LimitExceededException": "an AWS quota is used up; raise it in the Service Quotas console",
     **dict.fromkeys(
         ("Throttling", "ThrottlingException", "TooManyRequestsException"),
         "AWS keeps throttling; wait a minute and run the command again",
+    ),
+    **dict.fromkeys(
+        ("InternalFailure", "InternalErrorException", "ServiceFailure", "ServiceUnavailable"),
+        "AWS failed, not the request; wait a minute and run the command again",
     ),
 }
 
@@ -64,7 +85,14 @@ def _detail(error: BaseException) -> str:
     """What AWS said, shortened: `(CreateRole: AccessDenied: …)`."""
     response = getattr(error, "response", None)
     if not isinstance(response, dict):
-        return f"({printable(str(error))})"
-    said = printable(str(response.get("Error", {}).get("Message", "")))
-    operation = getattr(error, "operation_name", "AWS")
-    return f"({operation}: {error_code(error)}: {said})"
+        return f"({_shortened(str(error))})"
+    code, operation = error_code(error), getattr(error, "operation_name", "AWS")
+    if code in SIGNATURES:
+        return f"({operation}: {code})"
+    return f"({operation}: {code}: {_shortened(response.get('Error', {}).get('Message', ''))})"
+
+
+def _shortened(said: str) -> str:
+    """The first line, made harmless, without the password that an address may carry."""
+    first = said.partition("\n")[0]
+    return printable(re.sub(r"//[^/@\s]+@", "//", first)[:LONGEST])

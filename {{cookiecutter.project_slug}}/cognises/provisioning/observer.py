@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cognises.errors import SettingsError
 from cognises.provisioning.clients import Clients, on_loopback
 from cognises.provisioning.equivalence import decode
 from cognises.provisioning.names import is_owned
@@ -16,8 +17,11 @@ ROLES_A_PAGE = 1000  # IAM's most
 
 def account_and_partition(cognito: Any, pool_id: str) -> tuple[str, str]:
     """Account and partition of a user pool, from its ARN; ARN: arn:partition:…:account:…"""
-    arn = str(cognito.describe_user_pool(UserPoolId=pool_id)["UserPool"]["Arn"])
-    return arn.split(":")[4], arn.split(":")[1]
+    found = cognito.describe_user_pool(UserPoolId=pool_id).get("UserPool", {})
+    parts = str(found.get("Arn", "")).split(":")
+    if len(parts) != 6:
+        raise SettingsError(["what answered is not AWS; check AWS_ENDPOINT_URL and the proxy"])
+    return parts[4], parts[1]
 
 
 def observe(

@@ -7,17 +7,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from dotenv import dotenv_values
+from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
 from cognises.pool import UserPool
+from cognises.provisioning.env_file import read_env_file
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.settings import NAMES, PROJECT_FOLDER, read_values
 
 IDENTITY_POOL_ID = re.compile(r"(?P<region>[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}):[0-9a-f-]{1,55}")
 BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
 ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
+_HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9a-f:]+")
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ class Target:
 
 def settings_values(options: Options) -> dict[str, str]:
     """Raw settings: options, the environment, `--env-file`, `.env`, `.flaskenv`, in this order."""
-    values = read_values(PROJECT_FOLDER)
+    try:
+        values = read_values(PROJECT_FOLDER)
+    except UnicodeDecodeError:
+        raise SettingsError([".env and .flaskenv: must be UTF-8; save them so"]) from None
     if options.env_file:
-        if not options.env_file.is_file():
-            raise SettingsError([f"--env-file {options.env_file}: there is no such file"])
-        named = dotenv_values(options.env_file, interpolate=False)
+        named = read_env_file(options.env_file)
         values |= {name: value for name, value in named.items() if value and _may_set(name)}
     if options.region:
         values["AWS_REGION"] = options.region
@@ -72,6 +74,10 @@ def read_target(options: Options) -> Target:
     for name, pattern, example in _SHAPES:
         if name in values and not pattern.fullmatch(values[name]):
             problems.append(f"{name}: {values[name]!r} is not of the form {example}")
+    if "AWS_ENDPOINT_URL" in values and not _is_address(values["AWS_ENDPOINT_URL"]):
+        problems.append(
+            "AWS_ENDPOINT_URL: is not of the form http://127.0.0.1:5000; unset it for AWS"
+        )
     if problems or pool is None:
         raise SettingsError([f"error: {problem}" for problem in problems])
     return Target(
@@ -95,6 +101,18 @@ _SHAPES = (
     ("COGNISES_PERMISSIONS_BOUNDARY", BOUNDARY_ARN, "arn:aws:iam::123456789012:policy/name"),
     ("COGNISES_ROLE_PREFIX", ROLE_PREFIX, "my-service- (letters, digits and _+=,.@-)"),
 )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return (
+            url.scheme in ("http", "https")
+            and url.port != 0
+            and bool(_HOST.fullmatch(url.hostname or ""))
+        )
+    except ValueError:  # a port out of range, a bracket left open
+        return False
 
 
 def _may_set(name: str) -> bool:

@@ -14,6 +14,7 @@ from accounts import PREFIX, Account, Ran, group, policy, statement
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cognises.provisioning import main
+from cognises.provisioning.clients import FIRST_CALL_ATTEMPTS
 
 PROJECT = Path(__file__).resolve().parents[3]
 Run = Callable[..., Ran]
@@ -302,6 +303,7 @@ USAGE = [
     ["apply", "--json"],
     [],
     ["apply", "--expect"],
+    ["policy", "--account", "123"],
 ]
 
 
@@ -381,6 +383,19 @@ def test_no_network_is_one_line(
     ran = run("plan")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "AWS cannot be reached" in ran.err
+
+
+def test_an_address_that_leads_nowhere_is_told_after_a_few_tries(
+    run: Run, manifest: Manifest, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest(group("a"))
+    slept: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", slept.append)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    ran = run("plan")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "AWS cannot be reached" in ran.err
+    assert len(slept) == FIRST_CALL_ATTEMPTS - 1
 
 
 def raising(error: BaseException) -> Callable[..., Any]:

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 from accounts import PREFIX, Account, group
-from botocore.exceptions import ClientError, NoCredentialsError, TokenRetrievalError
+from botocore.exceptions import (
+    ClientError,
+    ConfigParseError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    TokenRetrievalError,
+)
 from worlds import ADMINS, SCOPE, plan
 
 from cognises.errors import ProvisionBlocked, SettingsError
@@ -17,7 +23,7 @@ from cognises.provisioning.clients import Clients
 from cognises.provisioning.executor import Executor
 from cognises.provisioning.explain import explain, is_aws_error
 from cognises.provisioning.names import group_of, ownership_tags, role_name
-from cognises.provisioning.observer import role_of
+from cognises.provisioning.observer import account_and_partition, role_of
 from cognises.provisioning.printable import printable
 from cognises.provisioning.retry import TRIES, resilient
 from cognises.provisioning.settle import settle_existing
@@ -147,6 +153,9 @@ EXPLAINED: list[tuple[Exception, str]] = [
     (refusal("AccessDenied"), "`provision.py policy` prints (PutRolePolicy: AccessDenied: no)"),
     (refusal("Throttling"), "wait a minute"),
     (refusal("LimitExceeded"), "Service Quotas"),
+    (refusal("DeleteConflict"), "run the command again"),
+    (refusal("InternalFailure"), "AWS failed"),
+    (ConfigParseError(path="x"), "mend ~/.aws/config"),
     (refusal("SomethingNew", "what?"), "(PutRolePolicy: SomethingNew: what?)"),
 ]
 
@@ -157,6 +166,23 @@ def test_an_error_of_aws_says_what_to_do(index: int) -> None:
     assert is_aws_error(error)
     assert expected in explain(error)
     assert "\n" not in explain(error)
+
+
+SECRETS = [
+    refusal("SignatureDoesNotMatch", "x-amz-security-token:SECRET"),
+    refusal("IncompleteSignature", "Authorization=AWS4 SECRET"),
+    refusal("SomethingNew", "no\nx-amz-security-token:SECRET"),
+    EndpointConnectionError(endpoint_url="http://me:SECRET@127.0.0.1:1"),
+]
+
+
+@pytest.mark.parametrize("index", range(len(SECRETS)))
+def test_what_aws_quotes_of_a_request_is_not_repeated(index: int) -> None:
+    assert "SECRET" not in explain(SECRETS[index])
+
+
+def test_what_aws_says_at_length_is_cut() -> None:
+    assert len(explain(refusal("SomethingNew", "a" * 10_000))) < 400
 
 
 def test_a_mistake_of_ours_is_not_taken_for_an_error_of_aws() -> None:
@@ -203,6 +229,45 @@ def test_all_settings_that_are_wrong_are_told_at_once(monkeypatch: pytest.Monkey
     with pytest.raises(SettingsError) as raised:
         read_target(Options())
     assert len(raised.value.problems) == 3
+
+
+@pytest.mark.parametrize("address", ["garbage", "http://", "http://127.0.0.1:99999", "http://a b"])
+def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Pool")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    with pytest.raises(SettingsError, match="AWS_ENDPOINT_URL: is not of the form"):
+        read_target(Options())
+
+
+ENV_FILES = {
+    "not UTF-8": (b"COGNISES_ROLE_PREFIX=\xff\n", "must be UTF-8"),
+    "a line that is no setting": (b"AWS_REGION=us-east-1\nstaging\n=x\n", "line 3: write NAME"),
+    "a quote left open": (b"COGNISES_ROLE_PREFIX='staging-\n", "line 1: write NAME=value"),
+}
+
+
+@pytest.mark.parametrize("name", ENV_FILES)
+def test_an_env_file_that_cannot_be_read_stops_the_run(tmp_path: Path, name: str) -> None:
+    content, expected = ENV_FILES[name]
+    stage = tmp_path / "staging.env"
+    stage.write_bytes(content)
+    with pytest.raises(SettingsError, match=expected):
+        read_target(Options(env_file=stage))
+
+
+def test_a_private_env_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="must be UTF-8"):
+        read_target(Options())
+
+
+def test_an_answer_that_is_not_from_aws_is_told() -> None:
+    class Portal:
+        def describe_user_pool(self, **_: Any) -> dict[str, Any]:
+            return {}
+
+    with pytest.raises(SettingsError, match="what answered is not AWS"):
+        account_and_partition(Portal(), SCOPE.pool_id)
 
 
 def test_the_manifest_is_looked_for_beside_wsgi_not_in_the_current_folder(
