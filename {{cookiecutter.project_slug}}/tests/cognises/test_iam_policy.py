@@ -28,6 +28,7 @@ def findings(policy: object) -> list[str]:
     return [str(each) for each in (*check_policy(policy), *check_risks(policy))]
 
 
+@pytest.mark.slow
 def test_every_policy_that_aws_manages_is_accepted() -> None:
     managed = json.loads(aws_managed_policies_data)
     refused = {

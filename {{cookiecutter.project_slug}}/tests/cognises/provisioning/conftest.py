@@ -17,10 +17,10 @@ import requests
 from accounts import PREFIX, REGION, Account, Ran
 from joserfc import jwk
 from moto import mock_aws
-from moto.server import ThreadedMotoServer
 
 from cognises.provisioning import main
 from cognises.provisioning.clients import make_session
+from local_aws.cognito import serving
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,8 +69,8 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": str(tmp_path / "no-config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no-credentials"),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "MOTO_DISABLE_GLOBAL_CORS": "true",
         "COGNISES_ROLE_PREFIX": PREFIX,
     }
@@ -98,11 +98,8 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
     """The address of an AWS that is reached over HTTP, where requests can go wrong."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with serving() as address:
+        yield address
 
 
 @pytest.fixture

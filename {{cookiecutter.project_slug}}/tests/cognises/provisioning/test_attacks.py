@@ -93,6 +93,7 @@ def test_a_host_that_looks_like_loopback_is_not_taken_for_it(url: str, expected:
 # 25: the manifest is power over the account
 
 
+@pytest.mark.slow
 def test_a_manifest_cannot_escape_the_permissions_boundary(
     run: Run, manifest: Manifest, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +235,7 @@ def test_a_role_is_never_taken_over_unattended(
     assert account.state() == before
 
 
+@pytest.mark.slow
 def test_taking_over_shows_before_and_after_and_asks(
     run: Run, manifest: Manifest, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,6 +264,7 @@ def test_a_role_made_by_hand_blocks_and_nothing_is_written(
     assert account.state() == before
 
 
+@pytest.mark.slow
 def test_two_stages_with_the_same_groups_do_not_touch_each_other(
     run: Run, manifest: Manifest, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +284,7 @@ def test_two_stages_with_the_same_groups_do_not_touch_each_other(
     assert account.groups(second) == {}
 
 
+@pytest.mark.slow
 def test_an_emptied_manifest_does_not_delete_everything(
     run: Run, manifest: Manifest, account: Account
 ) -> None:
@@ -295,6 +299,7 @@ def test_an_emptied_manifest_does_not_delete_everything(
 # 28: broadening
 
 
+@pytest.mark.slow
 def test_a_pipeline_cannot_widen_rights(run: Run, manifest: Manifest, account: Account) -> None:
     manifest(group("a", policy(statement(["s3:GetObject", "s3:PutObject"]))))
     assert run("apply", "--yes", "--no-broadening").code == 3
@@ -378,6 +383,7 @@ def test_an_unknown_placeholder_never_reaches_aws(
 # 31: destroy
 
 
+@pytest.mark.slow
 def test_destroy_leaves_the_pool_and_what_is_not_named(
     run: Run, manifest: Manifest, account: Account
 ) -> None:

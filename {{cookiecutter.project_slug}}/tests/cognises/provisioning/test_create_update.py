@@ -86,6 +86,7 @@ def test_a_changed_policy_is_updated_with_and_without_the_pool(
     assert create_update(data, account.iam, account.cognito, account.pool_id) == ()
 
 
+@pytest.mark.slow
 def test_without_the_pool_only_the_policy_is_touched(
     account: Account, data: list[dict[str, Any]]
 ) -> None:
@@ -169,6 +170,7 @@ def test_no_file_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_callers_own_credentials_are_used_for_everything_but_the_identity_pool(
     account: Account, data: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -297,6 +297,7 @@ def test_the_plan_of_an_applied_manifest_is_empty(manifest: list[dict[str, Any]]
     assert plan(*manifest, on=world(*manifest)).changes == ()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(manifests, manifests)
 def test_applying_leads_from_anything_to_the_manifest(
@@ -316,6 +317,7 @@ def test_shuffled_manifests_and_policies_give_an_empty_plan(
     assert plan(*again, on=world(*manifest)).changes == ()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(manifests, st.data())
 def test_an_interrupted_apply_is_finished_by_the_next(
