@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from local_aws.service import one_at_a_time, running
+
 REGION = "us-east-1"
 
 
@@ -23,17 +25,15 @@ class DemoUser:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Run moto's server on a free loopback port; yields its address."""
-    from moto.server import ThreadedMotoServer
+    """Run moto's server on a free loopback port; yields its address.
+
+    moto's memory is not made for threads: it gets one request at a time.
+    """
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with running(one_at_a_time(DomainDispatcherApplication(create_backend_app))) as address:
+        yield address
 
 
 class LocalCognito:

@@ -1,16 +1,30 @@
-"""The generated service itself, on a loopback port, in a thread of this process."""
+"""A WSGI app on a loopback port, in a thread of this process."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from flask import Flask
 from werkzeug.serving import BaseWSGIServer, make_server
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-def open_server(app: Flask, port: int = 0) -> BaseWSGIServer:
+
+def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
+    """`app`, with every request waiting for the one before it."""
+    lock = threading.Lock()
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with lock:
+            return list(app(environ, start_response))
+
+    return call
+
+
+def open_server(app: WSGIApplication, port: int = 0) -> BaseWSGIServer:
     """A server for `app` on that loopback port, else on a free one."""
     try:
         return make_server("127.0.0.1", port, app, threaded=True)
@@ -21,7 +35,7 @@ def open_server(app: Flask, port: int = 0) -> BaseWSGIServer:
 
 
 @contextmanager
-def running(app: Flask) -> Iterator[str]:
+def running(app: WSGIApplication) -> Iterator[str]:
     """Serve `app` while the block runs; yields its address."""
     server = open_server(app)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
