@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from cognises.errors import ProvisionBlocked
+from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.manifest import Group, parse_groups
 from cognises.pool import UserPool
 from cognises.provisioning.changes import policy_change
@@ -17,6 +17,7 @@ from cognises.provisioning.observer import account_and_partition, observe, obser
 from cognises.provisioning.plan import Change, Plan, digest_of_manifest
 from cognises.provisioning.planner import make_plan
 from cognises.provisioning.scope import Scope
+from cognises.provisioning.target import shape_problems
 from cognises.provisioning.wanted import wanted_groups
 
 
@@ -37,9 +38,10 @@ def create_update(
     Out: what was changed, empty if nothing had to be. What exists is looked up, whatever `created`
     says; `created` is then "true" in the objects passed in. No file is written, nothing deleted.
 
-    Raises ManifestError, SettingsError for a bad pool id, ProvisionBlocked where a role is
-    somebody else's, and botocore's errors as they come.
+    Raises ManifestError, SettingsError for an id or a prefix of another form, ProvisionBlocked
+    where a role is somebody else's, and botocore's errors as they come.
     """
+    _raise_unless_well_formed(identity_pool_id, role_prefix)
     groups = parse_groups(group_detail, role_prefix=role_prefix)
     clients = Clients(iam_client, cognito_client)
     if cognito_pool_id is None:
@@ -50,10 +52,18 @@ def create_update(
         scope = Scope(account, partition, pool.region, pool.id, identity_pool_id, role_prefix)
         identity = _identity_pool(clients, identity_pool_id)
         observed = observe(clients, pool.id, role_prefix, identity)
-        plan = make_plan(groups, observed, scope, adopt=tuple(adopt))
+        names = [adopt] if isinstance(adopt, str) else tuple(adopt)
+        plan = make_plan(groups, observed, scope, adopt=names)
     _execute(plan, clients)
     _mark_created(group_detail)
     return plan.changes
+
+
+def _raise_unless_well_formed(identity_pool_id: str | None, role_prefix: str) -> None:
+    given = {"COGNITO_IDENTITY_POOL_ID": identity_pool_id, "COGNISES_ROLE_PREFIX": role_prefix}
+    problems = shape_problems({name: text for name, text in given.items() if text is not None})
+    if problems:
+        raise SettingsError(problems)
 
 
 def _execute(plan: Plan, clients: Clients) -> None:

@@ -71,9 +71,7 @@ def read_target(options: Options) -> Target:
     values = settings_values(options)
     problems: list[str] = []
     pool = _pool(values, problems)
-    for name, pattern, example in _SHAPES:
-        if name in values and not pattern.fullmatch(values[name]):
-            problems.append(f"{name}: {values[name]!r} is not of the form {example}")
+    problems += shape_problems(values)
     if "AWS_ENDPOINT_URL" in values and not _is_address(values["AWS_ENDPOINT_URL"]):
         problems.append(
             "AWS_ENDPOINT_URL: is not of the form http://127.0.0.1:5000; unset it for AWS"
@@ -113,6 +111,15 @@ def _is_address(text: str) -> bool:
         )
     except ValueError:  # a port out of range, a bracket left open
         return False
+
+
+def shape_problems(values: Mapping[str, str]) -> list[str]:
+    """What is wrong with the form of settings that provisioning alone reads."""
+    return [
+        f"{name}: {values[name]!r} is not of the form {example}"
+        for name, pattern, example in _SHAPES
+        if name in values and not pattern.fullmatch(values[name])
+    ]
 
 
 def _may_set(name: str) -> bool:

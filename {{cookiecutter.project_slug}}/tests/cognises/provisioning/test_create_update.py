@@ -146,6 +146,22 @@ def test_a_role_of_the_original_is_taken_over_when_named(
     assert create_update(data, account.iam, account.cognito, account.pool_id) == ()
 
 
+def test_one_role_to_take_over_may_be_named_without_a_list(
+    account: Account, data: list[dict[str, Any]]
+) -> None:
+    account.make_foreign_role("role_Group1")
+    create_update(data, account.iam, account.cognito, account.pool_id, adopt="role_Group1")
+    assert account.role("role_Group1")["tags"]["cognises:pool"] == account.pool_id
+
+
+@pytest.mark.parametrize("bad", [{"identity_pool_id": "x"}, {"role_prefix": "a/b"}])
+def test_an_id_or_a_prefix_of_another_form_is_refused_before_aws_is_asked(
+    data: list[dict[str, Any]], bad: dict[str, str]
+) -> None:
+    with pytest.raises(SettingsError, match="is not of the form"):
+        create_update(data, None, None, "us-east-1_Pool", **bad)
+
+
 def test_drift_is_repaired_and_nothing_is_ever_pruned(
     account: Account, data: list[dict[str, Any]]
 ) -> None:
