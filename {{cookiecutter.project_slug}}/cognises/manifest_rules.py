@@ -118,7 +118,7 @@ def _optional(group: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem("description", f"must be a text of at most {DESCRIPTION_LIMIT} characters")
     precedence = group.get("precedence", 0)
     whole = isinstance(precedence, int) and not isinstance(precedence, bool)
-    if not whole or not 0 <= int(str(precedence)) <= PRECEDENCE_LIMIT:
+    if not whole or precedence not in range(PRECEDENCE_LIMIT + 1):
         yield Problem("precedence", f"must be a whole number from 0 to {PRECEDENCE_LIMIT}")
     created = group.get("created", False)
     if not isinstance(created, bool) and created not in ("true", "false"):
