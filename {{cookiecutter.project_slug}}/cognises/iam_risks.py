@@ -18,9 +18,13 @@ ESCALATING_SERVICES = ("iam", "sts", "cognito-idp", "cognito-identity")
 # Calls of those services that only read, or that any signed-in user may make for herself.
 _HARMLESS = re.compile(
     r"(iam|cognito-idp|cognito-identity):(Admin)?(Get|List|Describe|Lookup|Simulate)[A-Za-z*?]*"
-    r"|sts:(Get[A-Za-z*?]*|DecodeAuthorizationMessage|TagSession)",
+    r"|iam:Generate[A-Za-z*?]*|sts:(Get[A-Za-z*?]*|DecodeAuthorizationMessage|TagSession)"
+    r"|cognito-idp:(ChangePassword|ConfirmForgotPassword|ForgotPassword|GlobalSignOut|InitiateAuth"
+    r"|RespondToAuthChallenge|RevokeToken|UpdateUserAttributes|VerifyUserAttribute)",
     re.IGNORECASE,
 )
+# Begins like a reader, and signs a token for whichever identity it is asked to.
+_MINTS_TOKENS = "cognito-identity:GetOpenIdTokenForDeveloperIdentity"
 
 
 def check_risks(document: object) -> Iterator[Problem]:
@@ -63,7 +67,9 @@ def _escalates(action: str) -> bool:
     service, _, _ = action.lower().partition(":")
     if service == "*":
         return True
-    return service in ESCALATING_SERVICES and not _HARMLESS.fullmatch(action)
+    if service not in ESCALATING_SERVICES:
+        return False
+    return _covers(action, _MINTS_TOKENS) or not _HARMLESS.fullmatch(action)
 
 
 def _reached(statement: Mapping[str, object]) -> list[str]:
