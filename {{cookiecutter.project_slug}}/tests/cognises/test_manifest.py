@@ -156,7 +156,7 @@ def test_the_originals_readme_example_passes_with_warnings() -> None:
 
 def bare_python(*argv: str) -> subprocess.CompletedProcess[str]:
     """The checker with no third-party package in reach."""
-    command = [sys.executable, "-S", "-E", "-m", "cognises.manifest", *argv]
+    command = [sys.executable, "-S", "-E", "-B", "-m", "cognises.manifest", *argv]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
