@@ -47,7 +47,9 @@ help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
 
 new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a service
-	@read -p "Folder to create it in [..]: " folder && cookiecutter . -o "$${folder:-..}"
+	@read -p "Folder to create it in [..]: " folder && \
+	    case "$$folder" in "~"|"~/"*) folder="$$HOME$${folder#?}";; esac && \
+	    cookiecutter . -o "$${folder:-..}"
 
 demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a service into build/ and watch every group try every route
 	rm -rf build/demo

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 
 import pytest
@@ -121,6 +122,27 @@ def test_what_the_hook_leaves_out_of_the_suite_passes_too(developed, part):
 
 def test_the_demo_of_a_new_project_agrees_with_its_manifest(developed):
     assert "answers agree with groups.json" in make(developed, "demo")
+
+
+def test_the_route_that_the_readme_teaches_answers_who_it_says(developed, tmp_path):
+    """README.md's own view, pasted, listed for two groups, and called over HTTP as every user."""
+    project = tmp_path / "project"
+    shutil.copytree(developed, project, ignore=shutil.ignore_patterns(".venv", ".git"))
+    (snippet,) = re.findall(r"```python\n(.*?)```", (project / "README.md").read_text(), re.DOTALL)
+    with (project / "app/data.py").open("a") as module:
+        module.write(f"\n\n{snippet}")
+    groups = json.loads((project / "groups.json").read_text())
+    for group in groups[:2]:
+        group["allowed_functions"].append("report")
+    (project / "groups.json").write_text(json.dumps(groups))
+
+    python = str(developed / ".venv/bin/python")
+    done = run([python, "-B", "-m", "local_aws", "demo"], cwd=project)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^GET /report +401 +200 +200 +403$", done.stdout, re.MULTILINE), done.stdout
+    access = run([python, "-B", "-m", "flask", "cognises", "access"], cwd=project).stdout
+    taught = (project / "README.md").read_text()
+    assert [line for line in access.splitlines() if line not in taught] == []
 
 
 def test_pre_commit_finds_nothing_to_change(developed):

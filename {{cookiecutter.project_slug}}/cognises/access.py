@@ -148,7 +148,7 @@ def access_command(kind: str, check: bool) -> None:
     try:
         found = report(current_app._get_current_object())  # type: ignore[attr-defined]
     except ProblemsError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"cannot tell who may call what:\n{error}") from None
     click.echo(FORMATS[kind](found))
     if check and found.problems:
         raise click.exceptions.Exit(1)

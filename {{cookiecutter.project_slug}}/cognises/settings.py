@@ -109,7 +109,10 @@ def read_values(
 
 
 def _env_file(path: Path) -> dict[str, str | None]:
-    return dotenv_values(path, interpolate=False) if path.is_file() else {}
+    try:
+        return dotenv_values(path, interpolate=False) if path.is_file() else {}
+    except UnicodeDecodeError:
+        raise SettingsError([f"{path.name}: not UTF-8"]) from None
 
 
 def _env_file_problems(
