@@ -82,6 +82,7 @@ def overheads(pool: FakePool, url: str) -> dict[str, float]:
     amount = ROUNDS * TURN
     decorated = apps.decorated(pool)
     contenders: dict[str, tuple[Flask, Iterator[str]]] = {
+        "one RSA verification, nothing else": (apps.bare(rsa(pool)), repeated(pool)),
         "cognises, repeated token": (decorated, repeated(pool)),
         "cognises, new token": (decorated, fresh(pool)),
         "cognises under Cognises(app), repeated token": (apps.guarded(pool), repeated(pool)),

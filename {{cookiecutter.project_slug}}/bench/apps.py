@@ -55,6 +55,18 @@ def guarded(pool: FakePool) -> Flask:
     return app
 
 
+def bare(call: Callable[[], object]) -> Flask:
+    """A view that does nothing but `call`: the floor for whoever verifies in a request."""
+    app = Flask("bare")
+
+    def view() -> str:
+        call()
+        return "ok"
+
+    app.add_url_rule("/", view_func=view)
+    return app
+
+
 def by_hand(verify: Verify) -> Flask:
     """A hand-made decorator over another library, with the group check everybody writes."""
     app = Flask("by_hand")

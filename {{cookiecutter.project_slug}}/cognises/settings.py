@@ -112,7 +112,7 @@ def _env_file(path: Path) -> dict[str, str | None]:
     try:
         return dotenv_values(path, interpolate=False) if path.is_file() else {}
     except UnicodeDecodeError:
-        raise SettingsError([f"{path.name}: not UTF-8"]) from None
+        raise SettingsError([f"{path.name}: must be UTF-8; save it so"]) from None
 
 
 def _env_file_problems(

@@ -52,10 +52,7 @@ class Target:
 
 def settings_values(options: Options) -> dict[str, str]:
     """Raw settings: options, the environment, `--env-file`, `.env`, `.flaskenv`, in this order."""
-    try:
-        values = read_values(PROJECT_FOLDER)
-    except UnicodeDecodeError:
-        raise SettingsError([".env and .flaskenv: must be UTF-8; save them so"]) from None
+    values = read_values(PROJECT_FOLDER)
     if options.env_file:
         named = read_env_file(options.env_file)
         values |= {name: value for name, value in named.items() if value and _may_set(name)}

@@ -370,5 +370,5 @@ def test_settings_cannot_be_changed_once_checked(tmp_path: Path):
 def test_an_env_file_that_is_not_utf_8_is_named(tmp_path):
     (tmp_path / ".env").write_bytes(b"COGNITO_CLIENT_ID=\xff\n")
 
-    with pytest.raises(SettingsError, match=r"\.env: not UTF-8"):
+    with pytest.raises(SettingsError, match=r"\.env: must be UTF-8"):
         read_values(tmp_path)
