@@ -88,12 +88,8 @@ def run_dev() -> int:
         for group, token in local.tokens.items():
             print(f'# {group}\ncurl -H "Authorization: Bearer {token}" {address}/protected\n')
         sys.stdout.flush()
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("\nStopped.")
-        finally:
-            server.server_close()
+        server.serve_forever()  # werkzeug's returns, and closes, on Ctrl-C
+        print("\nStopped.")
     return 0
 
 
