@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from cognises.app_state import state_of
-from cognises.declarations import PermissionGuard, Requirement
+from cognises.declarations import Requirement
 from cognises.errors import ProblemsError
 from cognises.permissions import Permissions, endpoint_entries
 from cognises.routes import Route, ambiguous_names, function_name, own_static_view, routes
@@ -21,7 +21,7 @@ EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
 
 @dataclass(frozen=True)
 class Row:
-    """A route and who may call it: a word, or groups in the order of the manifest."""
+    """A route and who may call it: a word, or groups by name."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ def report(app: Flask) -> Report:
 
 
 def _row(app: Flask, route: Route) -> Row:
-    permissions = _permission_guards(route)
+    permissions = route.declaration.permissions
     stated = next((guard.name for guard in permissions if guard.name), None)
     name = (stated or function_name(app, route.endpoint)) if permissions else None
     return Row(route.method, route.path, route.endpoint, name, _open_to(app, route))
@@ -60,7 +60,7 @@ def _open_to(app: Flask, route: Route) -> tuple[str, ...]:
         return (EVERYBODY,)
     if not declaration.guards:
         return (NOBODY,)
-    permissions = _permission_guards(route)
+    permissions = route.declaration.permissions
     if not permissions:
         return (EVERYBODY if Requirement.of(declaration.guards).admits_anonymous else SIGNED_IN,)
     name = function_name(app, route.endpoint)
@@ -71,7 +71,7 @@ def _open_to(app: Flask, route: Route) -> tuple[str, ...]:
 def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator[str]:
     ambiguous = ambiguous_names(app)
     for route, row in zip(found, rows, strict=True):
-        place = f"{row.method} {row.path} ({row.endpoint})"
+        place = route.place
         if route.declaration.is_contradictory:
             yield f"{place}: public and a guard together; keep one of them"
         elif row.open_to == (NOBODY,) and not route.declaration.guards:
@@ -86,8 +86,8 @@ def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator
 
 
 def _manifest_names(app: Flask, found: list[Route]) -> frozenset[str]:
-    own = [g.permissions for route in found for g in _permission_guards(route) if g.permissions]
-    needs_manifest = any(g.permissions is None for r in found for g in _permission_guards(r))
+    own = [g.permissions for route in found for g in route.declaration.permissions if g.permissions]
+    needs_manifest = any(g.permissions is None for r in found for g in r.declaration.permissions)
     manifests: list[Permissions] = own + ([state_of(app).permissions] if needs_manifest else [])
     return frozenset().union(*(permissions.names for permissions in manifests))
 
@@ -95,24 +95,25 @@ def _manifest_names(app: Flask, found: list[Route]) -> frozenset[str]:
 def _known_names(app: Flask, found: list[Route]) -> set[str]:
     known = {"*"}
     for route in found:
-        for guard in _permission_guards(route):
+        for guard in route.declaration.permissions:
             known |= {guard.name or function_name(app, route.endpoint) or route.endpoint}
             known |= set(endpoint_entries(route.endpoint))
     return known
 
 
-def _permission_guards(route: Route) -> list[PermissionGuard]:
-    return [guard for guard in route.declaration.guards if isinstance(guard, PermissionGuard)]
-
-
 def as_text(found: Report) -> str:
     """The report as an aligned table, then its problems."""
-    lines = _cells(found)
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    table = (
-        "  ".join(t.ljust(w) for t, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-    return "\n".join([*table, *(f"problem: {problem}" for problem in found.problems)])
+    problems = (f"problem: {problem}" for problem in found.problems)
+    return "\n".join([*aligned(_cells(found)), *problems])
+
+
+def aligned(lines: list[list[str]]) -> list[str]:
+    """Rows of cells as lines of text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def as_markdown(found: Report) -> str:

@@ -75,8 +75,8 @@ class AppState:
         """
         if self.settings.pool is not None:
             return self.settings.pool
-        guards = (guard for route in routes(self._app) for guard in route.declaration.guards)
-        named = {guard.pool for guard in guards if isinstance(guard, LoginGuard) and guard.pool}
+        guards = (guard for route in routes(self._app) for guard in route.declaration.logins)
+        named = {guard.pool for guard in guards if guard.pool}
         return named.pop() if len(named) == 1 else None
 
     def is_own_pool(self, guard: LoginGuard) -> bool:

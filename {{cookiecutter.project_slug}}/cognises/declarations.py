@@ -63,6 +63,14 @@ class Declaration:
     is_public: bool = False
     is_contradictory: bool = False
 
+    @property
+    def logins(self) -> tuple[LoginGuard, ...]:
+        return tuple(guard for guard in self.guards if isinstance(guard, LoginGuard))
+
+    @property
+    def permissions(self) -> tuple[PermissionGuard, ...]:
+        return tuple(guard for guard in self.guards if isinstance(guard, PermissionGuard))
+
     @classmethod
     def joined(cls, *parts: Declaration) -> Declaration:
         """Blueprint, view and method together: every guard counts."""
@@ -84,9 +92,8 @@ class Requirement:
 
     @classmethod
     def of(cls, guards: tuple[Guard, ...]) -> Requirement:
-        logins = tuple(guard for guard in guards if isinstance(guard, LoginGuard))
-        permissions = tuple(guard for guard in guards if isinstance(guard, PermissionGuard))
-        return cls(logins or (DEFAULT_LOGIN,), permissions)
+        declared = Declaration(guards)
+        return cls(declared.logins or (DEFAULT_LOGIN,), declared.permissions)
 
     @property
     def admits_anonymous(self) -> bool:

@@ -14,7 +14,6 @@ from cognises.app_state import state_of
 from cognises.declarations import (
     DEFAULT_LOGIN,
     LoginGuard,
-    PermissionGuard,
     Requirement,
     View,
 )
@@ -170,7 +169,7 @@ def _route_problems(app: Flask) -> list[str]:
     problems: dict[str, None] = {}
     listed: set[str] = set()
     for route in routes(app):
-        place = f"{route.method} {route.path} ({route.endpoint})"
+        place = route.place
         if route.declaration.is_contradictory:
             problems[f"{place}: public and a guard together; keep one of them"] = None
         requirement = Requirement.of(route.declaration.guards)
@@ -194,9 +193,9 @@ def _is_own(app: Flask, guard: LoginGuard) -> bool:
 def _manifest_problems(app: Flask, listed: set[str]) -> list[str]:
     state = state_of(app)
     needs_manifest = state.settings.groups_file_named or any(
-        isinstance(guard, PermissionGuard) and guard.permissions is None
+        guard.permissions is None
         for route in routes(app)
-        for guard in route.declaration.guards
+        for guard in route.declaration.permissions
     )
     if needs_manifest:
         try:

@@ -9,7 +9,6 @@ from flask import Flask, Request
 
 from cognises.declarations import (
     Declaration,
-    PermissionGuard,
     View,
     declaration_of,
     declaration_of_blueprint,
@@ -23,6 +22,11 @@ class Route(NamedTuple):
     method: str
     path: str
     declaration: Declaration
+
+    @property
+    def place(self) -> str:
+        """How a message names the route."""
+        return f"{self.method} {self.path} ({self.endpoint})"
 
 
 def declaration_at(app: Flask, endpoint: str, method: str) -> Declaration:
@@ -89,7 +93,7 @@ def ambiguous_names(app: Flask) -> frozenset[str]:
 
 def _permission_names(app: Flask, route: Route) -> dict[str, bool]:
     """The names a route can be listed by, and whether it states each of them."""
-    guards = [g for g in route.declaration.guards if isinstance(g, PermissionGuard)]
+    guards = route.declaration.permissions
     if not guards:
         return {}
     stated = {guard.name for guard in guards if guard.name}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import requests
 from flask import Flask
 
-from cognises.declarations import PermissionGuard
+from cognises.access import aligned
 from cognises.manifest import Group
 from cognises.routes import Route, function_name, routes
 
@@ -54,7 +54,7 @@ def expectation(app: Flask, route: Route, group: Group | None) -> str:
         return "open"
     if group is None:
         return "open" if guards and all(getattr(g, "optional", False) for g in guards) else "401"
-    permissions = [guard for guard in guards if isinstance(guard, PermissionGuard)]
+    permissions = route.declaration.permissions
     blueprints = route.endpoint.split(".")[:-1]
     entries = {"*", route.endpoint}
     entries |= {".".join(blueprints[:end]) + ".*" for end in range(1, len(blueprints) + 1)}
@@ -86,8 +86,4 @@ def table(cells: Iterable[Cell]) -> str:
         rows.setdefault(cell.route, {})[cell.who] = f"{cell.status}{'' if cell.agrees else ' !'}"
     users = list(next(iter(rows.values()), {}))
     lines = [["route", *users], *([route, *row.values()] for route, row in rows.items())]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(users) + 1)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return "\n".join(aligned(lines))

@@ -232,12 +232,14 @@ def test_a_remembered_signature_is_not_believed_for_another_payload(verifier, co
     assert refused(verifier.verify, f"{header}.{changed}.{signature}").reason == "invalid_token"
 
 
-def test_a_remembered_token_is_refused_once_its_key_is_replaced():
+def a_pool_that_changes_its_keys() -> tuple[FakePool, Verifier]:
     pool = FakePool()
-    subject = Verifier(
-        pool.id, pool.client_id, token_use="id",
-        key_set=pool_key_set(pool.user_pool, load=lambda kid: pool.jwks),
-    )  # fmt: skip
+    keys = pool_key_set(pool.user_pool, load=lambda kid: pool.jwks)
+    return pool, Verifier(pool.id, pool.client_id, token_use="id", key_set=keys)
+
+
+def test_a_remembered_token_is_refused_once_its_key_is_replaced():
+    pool, subject = a_pool_that_changes_its_keys()
     token = pool.token()
     assert subject.verify(token)
     assert subject.verify(token)
@@ -250,11 +252,7 @@ def test_a_remembered_token_is_refused_once_its_key_is_replaced():
 
 
 def test_a_remembered_token_is_refused_once_its_key_is_removed():
-    pool = FakePool()
-    subject = Verifier(
-        pool.id, pool.client_id, token_use="id",
-        key_set=pool_key_set(pool.user_pool, load=lambda kid: pool.jwks),
-    )  # fmt: skip
+    pool, subject = a_pool_that_changes_its_keys()
     token = pool.token()
     assert subject.verify(token)
 
