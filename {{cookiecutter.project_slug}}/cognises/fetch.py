@@ -1,4 +1,4 @@
-"""Reading a key set over HTTP: bounded in time, size and trust. The only user of requests."""
+"""Calls to Cognito over HTTP: bounded in time, size and trust. The only user of requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK = 64 * 1024
 
 
 class FetchError(Exception):
-    """The key set could not be read; the text says why, in fixed words."""
+    """Nothing usable came back; the text says why, in fixed words."""
 
 
 def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
@@ -25,18 +25,42 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
 
     No redirect is followed; the size limit counts decoded bytes. Raises FetchError.
     """
+    status, body = _call("GET", url, timeout)
+    if status != 200:
+        raise FetchError(f"answered {status}")
+    return _parse(body)
+
+
+def post_form(url: str, form: bytes, *, timeout: float = TIMEOUT) -> tuple[int, bytes]:
+    """Status and body of what `url` answers to a form, already encoded. Raises FetchError."""
+    return _call("POST", url, timeout, form)
+
+
+def _call(method: str, url: str, timeout: float, form: bytes | None = None) -> tuple[int, bytes]:
     deadline = time.monotonic() + timeout
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
     try:
         with requests.Session() as session:
             # A proxy may carry https; on loopback it would only divert.
             session.trust_env = urlsplit(url).scheme == "https"
-            answer = session.get(url, timeout=timeout, stream=True, allow_redirects=False)
-            if answer.status_code != 200:
-                raise FetchError(f"answered {answer.status_code}")
-            body = _read(answer, deadline)
+            session.auth = _no_auth
+            answer = session.request(
+                method,
+                url,
+                data=form,
+                headers=headers,
+                timeout=timeout,
+                stream=True,
+                allow_redirects=False,
+            )
+            return answer.status_code, _read(answer, deadline)
     except (requests.RequestException, HTTPError) as error:
         raise FetchError(type(error).__name__) from None
-    return _parse(body)
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keeps requests from looking up a password in ~/.netrc."""
+    return request
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:

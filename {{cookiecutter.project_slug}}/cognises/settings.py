@@ -160,6 +160,7 @@ class Settings:
     folder: Path
     pool: UserPool | None = None
     client_ids: frozenset[str] = frozenset()
+    sign_in_client_id: str | None = None
     token_use: frozenset[str] = frozenset({"id"})
     audiences: frozenset[str] = frozenset()
     additional_regions: tuple[str, ...] = ()
@@ -182,11 +183,13 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
     take = _Reader(values, problems)
     nothing: tuple[str, ...] = ()
     local = take("COGNISES_LOCAL", flag, False)
+    client_ids = take("COGNITO_CLIENT_ID", items(CLIENT_ID), nothing)
     settings = Settings(
         folder=folder,
         local=local,
         pool=take("COGNITO_USER_POOL_ID", UserPool.parse, None),
-        client_ids=frozenset(take("COGNITO_CLIENT_ID", items(CLIENT_ID), nothing)),
+        client_ids=frozenset(client_ids),
+        sign_in_client_id=client_ids[0] if client_ids else None,
         token_use=take("COGNITO_TOKEN_USE", token_use, frozenset({"id"})),
         audiences=frozenset(take("COGNITO_AUDIENCE", items(AUDIENCE), nothing)),
         additional_regions=take("COGNITO_ADDITIONAL_REGIONS", items(REGION), nothing),
@@ -244,6 +247,12 @@ def _together(settings: Settings, values: Mapping[str, str]) -> list[str]:
         ]
     if "COGNITO_DOMAIN" in values and "COGNISES_PUBLIC_URL" not in values:
         problems.append("COGNISES_PUBLIC_URL: missing; COGNITO_DOMAIN needs the service's address")
+    if settings.domain and (settings.public_url or "").startswith("http:"):
+        problems += [
+            f"COGNITO_COOKIE_NAME: a {prefix} cookie needs https; local http needs a plain name"
+            for prefix in ("__Host-", "__Secure-")
+            if settings.cookie_name.startswith(prefix)
+        ]
     return problems
 
 

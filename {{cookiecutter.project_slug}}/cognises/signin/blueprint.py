@@ -1,0 +1,239 @@
+"""`/login`, `/callback`, `/logout`, `/session/refresh`, and pages in place of bare refusals."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from cognises.app_state import state_of
+from cognises.caching import mark_guarded
+from cognises.credentials import is_same_origin
+from cognises.errors import CognisesError
+from cognises.guards import public
+from cognises.refusals import Refusal, refusal
+from cognises.settings import Settings
+from cognises.signin.browser import is_page_view, prefers_html, vary_by_accept
+from cognises.signin.cookies import Cookies
+from cognises.signin.managed_login import ManagedLogin
+from cognises.signin.problems import SignInProblem
+from cognises.signin.return_path import return_path
+from cognises.signin.session import SessionChecks
+
+log = logging.getLogger("cognises.signin")
+
+bp = Blueprint("signin", __name__, template_folder="templates")
+
+# RFC 6749 section 4.1.2.1: the person, or a rule about her, said no; the rest is configuration.
+_DENIALS = frozenset({"access_denied", "login_required", "interaction_required"})
+
+
+def sign_in(app: Flask) -> None:
+    """Add browser sign-in to `app`, before `Cognises(app)`.
+
+    It works where `COGNITO_DOMAIN` and `COGNISES_PUBLIC_URL` are set; elsewhere its addresses
+    answer 404, and refusals stay as they are.
+    """
+    app.register_blueprint(bp)
+    app.register_error_handler(Refusal, _refused)
+    app.context_processor(lambda: {"can_sign_in": _is_on(state_of(app).settings)})
+
+
+@bp.get("/login")
+@public
+def login() -> WerkzeugResponse:
+    """To Cognito's managed login, and back to `next`."""
+    _personal()
+    managed = _managed_login()
+    attempt = managed.new_attempt(return_path(current_app, request.args.get("next")))
+    response = _to(managed.authorize_url(attempt))
+    _cookies().keep_attempt(request, response, attempt)
+    return response
+
+
+@bp.get("/callback")
+@public
+def callback() -> WerkzeugResponse:
+    """Back from managed login, with a code or an error."""
+    _personal()
+    managed, cookies = _managed_login(), _cookies()
+    state = _one("state")
+    try:
+        attempt = cookies.attempt(request, state)
+        if attempt is None:
+            raise SignInProblem("no_attempt", "no attempt of this browser has that state")
+        _raise_error()
+        code = _one("code")
+        if not code:
+            raise SignInProblem("bad_answer", "neither one code nor an error")
+        tokens = managed.exchange(code, attempt)
+        _checks().check_new(tokens, attempt.nonce)
+        response = _to(return_path(current_app, attempt.return_path))
+        cookies.keep_session(response, _shown(tokens), tokens.refresh_token)
+    except SignInProblem as problem:
+        response = _problem_page(problem)
+    cookies.forget_attempt(response, state)
+    return response
+
+
+@bp.post("/logout")
+@public
+def logout() -> WerkzeugResponse:
+    """End the session here, the refresh token at Cognito, and Cognito's own session."""
+    _personal()
+    managed, cookies = _managed_login(), _cookies()
+    _require_same_origin()
+    refresh_token = cookies.refresh_token(request)
+    if refresh_token:
+        try:
+            managed.revoke(refresh_token)
+        except SignInProblem as problem:
+            log.warning("refresh token not revoked: %s", problem.detail)
+    response = _to(managed.logout_url(), 303)
+    cookies.end_session(response)
+    return response
+
+
+@bp.post("/session/refresh")
+@public
+def refresh() -> WerkzeugResponse:
+    """New tokens for the refresh token; a form goes on to `next`."""
+    _personal()
+    managed, cookies = _managed_login(), _cookies()
+    _require_same_origin()
+    try:
+        refresh_token = cookies.refresh_token(request)
+        if refresh_token is None:
+            raise SignInProblem("no_session", "no refresh token")
+        tokens = managed.refresh(refresh_token)
+        _checks().check_refreshed(tokens, cookies.previous_token(request))
+        is_form = prefers_html(request)
+        target = return_path(current_app, request.form.get("next"))
+        response = _to(target, 303) if is_form else jsonify(status=200, message="Refreshed.")
+        cookies.keep_session(response, _shown(tokens), tokens.refresh_token)
+    except SignInProblem as problem:
+        response = _problem_page(problem)
+        if problem.reason == "no_session":
+            cookies.end_session(response)
+    return vary_by_accept(response)
+
+
+def _refused(error: Refusal) -> WerkzeugResponse | Refusal:
+    """A person is sent to sign in, or shown why not; a program gets the refusal as it is."""
+    if not _is_on(state_of(current_app).settings):
+        return error
+    response = error.get_response()
+    if not is_page_view(request):
+        return vary_by_accept(response)  # type: ignore[arg-type]
+    if error.error.reason == "missing_token":
+        return vary_by_accept(_to(url_for("signin.login", next=_here())))
+    page = make_response(
+        _render(
+            "signin/refused.html",
+            error=error.error,
+            here=_here(),
+            can_refresh=_cookies().refresh_token(request) is not None,
+        ),
+        error.error.status,
+    )
+    for name, value in error.error.headers_for(state_of(current_app).settings.realm).items():
+        page.headers[name] = value
+    return vary_by_accept(page)
+
+
+def _problem_page(problem: SignInProblem) -> Response:
+    """What went wrong and what to do; nothing starts by itself, so that nothing loops."""
+    log.warning("%s: %s (%s)", request.path, problem.reason, problem.detail)
+    answer = problem.answer
+    if not prefers_html(request):
+        body = {"status": answer.status, "message": answer.title, "reason": problem.reason}
+        return make_response(body, answer.status)
+    return make_response(_render("signin/problem.html", answer=answer), answer.status)
+
+
+def _render(name: str, **values: object) -> str:
+    """A page in the app's own frame, where it has one."""
+    layout = current_app.jinja_env.select_template(["layout.html", "signin/layout.html"])
+    return render_template(name, layout=layout, **values)
+
+
+def _raise_error() -> None:
+    """The error that managed login came back with; its description is never shown."""
+    error = request.args.get("error")
+    if error is not None:
+        is_denial = error in _DENIALS
+        raise SignInProblem("denied" if is_denial else "refused", "managed login said no")
+
+
+def _here() -> str:
+    """The address that was asked for, as the browser wrote it."""
+    url = urlsplit(request.url)
+    return return_path(current_app, f"{url.path}?{url.query}" if url.query else url.path)
+
+
+def _one(name: str) -> str:
+    """A parameter that must be there once; empty otherwise."""
+    found = request.args.getlist(name)
+    return found[0] if len(found) == 1 else ""
+
+
+def _require_same_origin() -> None:
+    settings = state_of(current_app).settings
+    if not is_same_origin(request, settings.public_url):
+        error = CognisesError("cross_site", "signing out or refreshing from elsewhere")
+        raise refusal(error, settings.realm)
+
+
+def _shown(tokens: object) -> str:
+    """The token that the cookie carries: the kind that the guards accept."""
+    is_id = "id" in state_of(current_app).settings.token_use
+    token: str = getattr(tokens, "id_token" if is_id else "access_token")
+    return token
+
+
+def _is_on(settings: Settings) -> bool:
+    return bool(settings.domain and settings.public_url and settings.sign_in_client_id)
+
+
+def _managed_login() -> ManagedLogin:
+    settings = state_of(current_app).settings
+    if not (settings.domain and settings.public_url and settings.sign_in_client_id):
+        abort(404)
+    return ManagedLogin(settings.domain, settings.sign_in_client_id, settings.public_url)
+
+
+def _checks() -> SessionChecks:
+    state = state_of(current_app)
+    made = state.checkpoints.get(SessionChecks)
+    if made is None:
+        made = SessionChecks(state, state.settings.sign_in_client_id or "")
+        state.checkpoints[SessionChecks] = made
+    checks: SessionChecks = made
+    return checks
+
+
+def _cookies() -> Cookies:
+    return Cookies(state_of(current_app).settings)
+
+
+def _personal() -> None:
+    """No cache may keep these answers."""
+    mark_guarded(request)
+
+
+def _to(address: str, code: int = 302) -> Response:
+    return redirect(address, code, Response)  # type: ignore[return-value]

@@ -1,0 +1,34 @@
+"""Where a person goes after signing in: a page of this app, or the front page."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+HOME = "/"
+_MAX_LENGTH = 1024
+# One leading slash; nothing that a browser, a proxy or a router could read as another address.
+_SAFE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
+
+
+def return_path(app: Flask, text: str | None) -> str:
+    """`text` if it is the path (and query) of a GET route of `app`, else the front page."""
+    if not text or len(text) > _MAX_LENGTH or not _SAFE.fullmatch(text):
+        return HOME
+    path = urlsplit(text).path
+    if "//" in path or _ENCODED_SLASH.search(path) or not _is_page(app, path):
+        return HOME
+    return text
+
+
+def _is_page(app: Flask, path: str) -> bool:
+    try:
+        endpoint, _ = app.url_map.bind("localhost").match(path, method="GET")
+    except (HTTPException, RequestRedirect):
+        return False
+    return not str(endpoint).startswith("signin.")
