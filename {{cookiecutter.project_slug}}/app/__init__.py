@@ -8,6 +8,7 @@ from flask import Flask
 
 from app import account, data, pages, settings
 from cognises import Cognises
+from cognises.operation import operate
 
 
 def create_app(config: Mapping[str, object] | None = None) -> Flask:
@@ -18,5 +19,6 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(pages.bp)
     app.register_blueprint(account.bp)
     app.register_blueprint(data.bp)
+    operate(app)  # logs, limits, /ready
     Cognises(app)  # last: from here on, what is neither public nor guarded is denied
     return app

@@ -81,13 +81,44 @@ def _open_to(
 class Passed:
     """What one request has passed, with one credential."""
 
-    __slots__ = ("authorization", "by_guard", "cookies", "principal")
+    __slots__ = ("authorization", "by_guard", "cookies", "denied", "principal", "refusal")
 
     def __init__(self, authorization: str | None, cookies: str | None) -> None:
         self.authorization = authorization
         self.cookies = cookies
         self.by_guard: dict[Guard, Principal] = {}
         self.principal = ANONYMOUS
+        # For the log alone: nothing that decides reads these two.
+        self.refusal: CognisesError | None = None
+        self.denied = ANONYMOUS
+
+
+class Verdict(NamedTuple):
+    """How a request fared at the guards, for logs: `decision` is None where nothing guarded it."""
+
+    decision: str | None
+    reason: str | None
+    detail: str | None
+    sub: str | None
+
+
+UNGUARDED = Verdict(None, None, None, None)
+
+
+def verdict_on(request: Request) -> Verdict:
+    """What was decided about a request that is over."""
+    passed: Passed | None = request.__dict__.get(_ATTRIBUTE)
+    if passed is None:
+        return UNGUARDED
+    if passed.refusal is not None:
+        sub = passed.denied.sub or passed.principal.sub
+        return Verdict("refused", passed.refusal.reason, passed.refusal.detail, sub)
+    return Verdict("allowed" if passed.by_guard else None, None, None, passed.principal.sub)
+
+
+def note_refusal(request: Request, error: CognisesError) -> None:
+    """Keep a refusal with its request, for the log."""
+    passed_by(request).refusal = error
 
 
 def passed_by(request: Request) -> Passed:
@@ -106,6 +137,7 @@ def enforce(state: AppState, request: Request, point: Checkpoint) -> Principal:
     try:
         principal = _pass(state, request, point)
     except CognisesError as error:
+        note_refusal(request, error)
         log.info("refused %s %s: %s (%s)", request.method, point.label, error.reason, error.detail)
         raise
     log.info("allowed %s %s", request.method, point.label)
@@ -123,6 +155,7 @@ def _pass(state: AppState, request: Request, point: Checkpoint) -> Principal:
     for groups in point.open_to:
         decision = decide(principal.groups, groups)
         if not decision.allowed:
+            passed_by(request).denied = principal
             raise CognisesError("forbidden", decision.reason)
     passed = passed_by(request)
     passed.by_guard.update(dict.fromkeys(point.guards, principal))

@@ -23,6 +23,7 @@ from cognises.enforcement import (
     checkpoint,
     current_user,
     enforce,
+    note_refusal,
     require_loopback,
 )
 from cognises.errors import CognisesError, ProblemsError, SettingsError
@@ -102,6 +103,7 @@ class _Gate:
         except ProblemsError:
             raise
         except CognisesError as error:
+            note_refusal(request, error)
             raise refusal(error, state.settings.realm) from error
 
     def _pass(self, request: Request) -> None:

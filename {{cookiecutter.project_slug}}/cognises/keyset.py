@@ -32,6 +32,9 @@ MAX_THREADS = 4
 
 log = logging.getLogger("cognises.keys")
 
+# Told of every fetch, whether it succeeded: for metrics.
+fetch_observers: list[Callable[[bool], None]] = []
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -131,6 +134,22 @@ class KeySet:
             raise self._unavailable()
         return current
 
+    def require_usable(self) -> None:
+        """Whether tokens can be verified now; asks for keys where that is due.
+
+        Only the first to ask waits for the answer, and only where there are no keys at all. Raises
+        CognisesError (`keys_unavailable`).
+        """
+        current = self._snapshot
+        age = current.since.age() if current else HARD
+        if age >= SOFT:
+            flight = self._start_fetch(None, current)
+            if age >= HARD and flight is not None and not flight.waiters:
+                self._wait_for_fetch(None, current)
+        current = self._snapshot
+        if current is None or current.since.age() >= HARD:
+            raise self._unavailable()
+
     def key_for(self, kid: str) -> tuple[Key, Snapshot]:
         """The key of that id and the snapshot it is in, after one shared fetch if need be.
 
@@ -213,6 +232,8 @@ class KeySet:
             self._snapshot = Snapshot(keys, started, fetched=True)
             if kid is not None and kid not in keys:
                 self._missed = self._snapshot
+        log.info("key set read: %d keys", len(keys))
+        _tell(True)
 
     def _fail(self, why: str) -> None:
         with self._lock:
@@ -220,6 +241,12 @@ class KeySet:
             self._failures = min(self._failures + 1, 10)
             self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)  # noqa: S311
         log.warning("key set not read: %s", why)
+        _tell(False)
+
+
+def _tell(succeeded: bool) -> None:
+    for observe in fetch_observers:
+        observe(succeeded)
 
 
 _KEY_SETS: weakref.WeakSet[KeySet] = weakref.WeakSet()

@@ -16,6 +16,7 @@ COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
 AUDIENCE = re.compile(r"[!#-+\--~]{1,512}")
 _HOST = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|[0-9a-f:]{2,39}")
+ORIGIN = re.compile(r"https?://[0-9A-Za-z.-]{1,253}(?::[0-9]{1,5})?")
 REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
 
 
@@ -29,6 +30,40 @@ def count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,7}", text):
         raise ValueError("must be a whole number, 0 or more")
     return int(text)
+
+
+def size(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", text):
+        raise ValueError("must be a whole number of bytes, 1 or more")
+    return int(text)
+
+
+def one_of(*texts: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in texts:
+            raise ValueError(f"must be one of {', '.join(texts)}")
+        return text
+
+    return read
+
+
+def web_origins(local: bool) -> Callable[[str], tuple[str, ...]]:
+    """Origins as a browser sends them, exactly: no star, no pattern, no `null`."""
+
+    def read(text: str) -> tuple[str, ...]:
+        found = tuple(origin(item, local) for item in items(ORIGIN)(text))
+        if len(set(found)) != len(found):
+            raise ValueError("names an origin twice")
+        return found
+
+    return read
+
+
+def socket_address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise ValueError("must be address:port, as in 127.0.0.1:9464")
+    return str(ip_address(host.strip("[]"))), int(port)
 
 
 def matching(pattern: re.Pattern[str]) -> Callable[[str], str]:

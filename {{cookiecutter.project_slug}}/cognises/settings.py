@@ -28,8 +28,12 @@ from cognises.setting_values import (
     items,
     loopback_url,
     matching,
+    one_of,
     origin,
+    size,
+    socket_address,
     token_use,
+    web_origins,
 )
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
@@ -55,7 +59,15 @@ NAMES = (
     "COGNISES_ROLE_PREFIX",
     "COGNISES_PERMISSIONS_BOUNDARY",
     "COGNISES_TOKEN_CACHE_SIZE",
+    "COGNISES_LOG_FORMAT",
+    "COGNISES_LOG_LEVEL",
+    "COGNISES_BEHIND_PROXY",
+    "COGNISES_CORS_ORIGINS",
+    "COGNISES_MAX_BODY_BYTES",
+    "COGNISES_METRICS_ADDRESS",
 )
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 # .flaskenv is committed: nothing in it may move a trust root or open the debugger.
 NEVER_COMMITTED = (
@@ -175,6 +187,12 @@ class Settings:
     groups_file: Path = field(default=Path("groups.json"))
     groups_file_named: bool = False
     token_cache_size: int = 4096
+    log_format: str = "json"
+    log_level: str = "INFO"
+    behind_proxy: bool = False
+    cors_origins: tuple[str, ...] = ()
+    max_body_bytes: int = 1024 * 1024
+    metrics_address: tuple[str, int] | None = None
 
 
 def parse(folder: Path, values: Mapping[str, str]) -> Settings:
@@ -205,6 +223,12 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
         ),
         groups_file_named="COGNISES_GROUPS_FILE" in values,
         token_cache_size=take("COGNISES_TOKEN_CACHE_SIZE", count, 4096),
+        log_format=take("COGNISES_LOG_FORMAT", one_of("json", "text"), "text" if local else "json"),
+        log_level=take("COGNISES_LOG_LEVEL", one_of(*LOG_LEVELS), "INFO"),
+        behind_proxy=take("COGNISES_BEHIND_PROXY", flag, False),
+        cors_origins=take("COGNISES_CORS_ORIGINS", web_origins(local), nothing),
+        max_body_bytes=take("COGNISES_MAX_BODY_BYTES", size, 1024 * 1024),
+        metrics_address=take("COGNISES_METRICS_ADDRESS", socket_address, None),
     )
     problems += _together(settings, values)
     if problems:

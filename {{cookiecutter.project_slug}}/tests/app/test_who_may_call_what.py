@@ -15,6 +15,7 @@ EVERYBODY = ("admins", "editors", "viewers")
 ROUTES = [
     ("GET", "/", EVERYBODY, True),
     ("GET", "/health", EVERYBODY, True),
+    ("GET", "/ready", EVERYBODY, True),
     ("GET", "/protected", EVERYBODY, False),
     ("GET", "/admin", ("admins",), False),
     ("GET", "/data", EVERYBODY, False),

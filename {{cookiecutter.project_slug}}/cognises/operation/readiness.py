@@ -1,0 +1,31 @@
+"""`/ready`: whether this process can verify tokens. `/health` says only that it is alive."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app, jsonify
+
+from cognises.app_state import state_of
+from cognises.declarations import DEFAULT_LOGIN
+from cognises.errors import CognisesError
+from cognises.guards import public
+from cognises.refusals import refusal
+
+bp = Blueprint("operation", __name__)
+
+
+@bp.get("/ready")
+@public
+def ready() -> Response:
+    """For load balancers: tokens can be verified. 503 with Retry-After while they cannot.
+
+    It asks for the keys itself: a flood of it costs one fetch and one waiting thread, under the
+    key set's own back-off.
+    """
+    state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
+    try:
+        state.verifier(DEFAULT_LOGIN).keys.require_usable()
+        answer = jsonify(status="ready")
+    except CognisesError as error:
+        answer = refusal(error, state.settings.realm).get_response()  # type: ignore[assignment]
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

@@ -1,0 +1,107 @@
+"""One line for each request, written when its answer has been sent."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from flask import Request, has_request_context
+from flask import request as flask_request
+from werkzeug.wsgi import ClosingIterator
+
+from cognises.enforcement import UNGUARDED, Verdict, verdict_on
+from cognises.operation.request_ids import choose_id, is_plain
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+REQUEST_ID = "cognises.request_id"
+_MAX_PATH = 300
+
+log = logging.getLogger("cognises.requests")
+
+
+class Answered(NamedTuple):
+    """A request that has been answered; path and endpoint carry no query."""
+
+    method: str
+    path: str
+    endpoint: str | None
+    status: int
+    seconds: float
+    verdict: Verdict
+
+
+# Told of every answered request: metrics.
+observers: list[Callable[[Answered], None]] = []
+
+
+class RequestLog:
+    """WSGI middleware: gives each request its id, in the environ and in the answer, and logs it."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+        identity = environ[REQUEST_ID] = choose_id(environ)
+        status = 500
+        request: Request | None = None
+
+        def start(code: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
+            nonlocal status, request
+            status = int(code[:3])
+            request = environ.get("werkzeug.request")  # Flask takes it out when it is done
+            headers.append(("X-Request-Id", identity))
+            return start_response(code, headers, *exc_info)  # type: ignore[arg-type]
+
+        def close() -> None:
+            answered = _answered(environ, request, status, time.perf_counter() - started)
+            _report(answered, identity)
+
+        try:
+            body = self._app(environ, start)  # type: ignore[arg-type]
+        except BaseException:
+            close()
+            raise
+        return ClosingIterator(body, close)
+
+
+def _answered(
+    environ: WSGIEnvironment, request: Request | None, status: int, seconds: float
+) -> Answered:
+    method = environ.get("REQUEST_METHOD", "")[:20]
+    path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
+    if request is None:
+        return Answered(method, path[:_MAX_PATH], None, status, seconds, UNGUARDED)
+    verdict = verdict_on(request)
+    return Answered(method, path[:_MAX_PATH], request.endpoint, status, seconds, verdict)
+
+
+def _report(answered: Answered, identity: str) -> None:
+    for observe in observers:
+        observe(answered)
+    if log.isEnabledFor(logging.INFO):
+        log.info("request", extra={"request_id": identity, **_fields(answered)})
+
+
+def _fields(answered: Answered) -> dict[str, object]:
+    verdict = answered.verdict
+    return {
+        "method": answered.method,
+        "path": answered.path,
+        "endpoint": answered.endpoint,
+        "status": answered.status,
+        "duration_ms": round(answered.seconds * 1000, 1),
+        "sub": verdict.sub if verdict.sub and is_plain(verdict.sub) else None,
+        "decision": verdict.decision,
+        "reason": verdict.reason,
+        "detail": verdict.detail,
+    }
+
+
+def request_id() -> str | None:
+    """The id of the request under way, for your own logs and calls; None outside a request."""
+    return flask_request.environ.get(REQUEST_ID) if has_request_context() else None
