@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from app import account, data, pages, settings
+from app import access, account, data, error_pages, pages, security_headers, settings
 from cognises import Cognises
 from cognises.operation import operate
+from cognises.signin import sign_in
 
 
 def create_app(config: Mapping[str, object] | None = None) -> Flask:
@@ -20,5 +21,9 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(account.bp)
     app.register_blueprint(data.bp)
     operate(app)  # logs, limits, /ready
+    app.register_blueprint(access.bp)
+    error_pages.install(app)
+    security_headers.install(app)
+    sign_in(app)
     Cognises(app)  # last: from here on, what is neither public nor guarded is denied
     return app

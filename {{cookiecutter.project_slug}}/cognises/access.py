@@ -13,7 +13,8 @@ from flask.cli import AppGroup
 from cognises.app_state import state_of
 from cognises.declarations import Requirement
 from cognises.errors import ProblemsError
-from cognises.permissions import Permissions, endpoint_entries
+from cognises.permissions import Decision, Permissions, decide, endpoint_entries
+from cognises.principal import Principal
 from cognises.routes import Route, ambiguous_names, function_name, own_static_view, routes
 
 EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
@@ -21,13 +22,16 @@ EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
 
 @dataclass(frozen=True)
 class Row:
-    """A route and who may call it: a word, or groups by name."""
+    """A route and who may call it: a word, or groups by name. `does` is the view's first line."""
 
     method: str
     path: str
     endpoint: str
     name: str | None
     open_to: tuple[str, ...]
+    does: str = ""
+    by_group: bool = False
+    """Whether `open_to` holds groups, which may be called anything, and no word."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,29 @@ def _row(app: Flask, route: Route) -> Row:
     permissions = route.declaration.permissions
     stated = next((guard.name for guard in permissions if guard.name), None)
     name = (stated or function_name(app, route.endpoint)) if permissions else None
-    return Row(route.method, route.path, route.endpoint, name, _open_to(app, route))
+    open_to = _open_to(app, route)
+    by_group = bool(permissions) and open_to != (NOBODY,)
+    return Row(
+        route.method, route.path, route.endpoint, name, open_to, _first_line(app, route), by_group
+    )
+
+
+def may_call(row: Row, user: Principal) -> Decision:
+    """The decision that the guards would make for `user` at a route of the report."""
+    if row.by_group:
+        return decide(user.groups, frozenset(row.open_to))
+    if row.open_to == (SIGNED_IN,):
+        return Decision(user.is_authenticated, "everybody who is signed in may")
+    return Decision(row.open_to == (EVERYBODY,), f"open to {row.open_to[0]}")
+
+
+def _first_line(app: Flask, route: Route) -> str:
+    """What a view's docstring starts with; for a class, its handler's."""
+    view = app.view_functions[route.endpoint]
+    view_class = getattr(view, "view_class", None)
+    handler = getattr(view_class, route.method.lower(), None) if view_class else view
+    text = (getattr(handler, "__doc__", None) or "").strip()
+    return text.splitlines()[0] if text and view is not own_static_view(app) else ""
 
 
 def _open_to(app: Flask, route: Route) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from cognises.manifest import Group
 from cognises.routes import Route, function_name, routes
 
 ANONYMOUS = "anonymous"
+_LEFT_OUT = {"static", "signin"}  # files, and the doors that only a browser goes through
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Cell:
 
 def callable_routes(app: Flask) -> tuple[list[Route], list[Route]]:
     """The routes that can be called as they are, and those that need something in the path."""
-    found = [route for route in routes(app) if route.endpoint != "static"]
+    found = [route for route in routes(app) if route.endpoint.split(".")[0] not in _LEFT_OUT]
     found.sort(key=lambda route: (route.path, route.method))
     plain = [route for route in found if "<" not in route.path]
     return plain, [route for route in found if "<" in route.path]

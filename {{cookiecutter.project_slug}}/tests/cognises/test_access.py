@@ -142,6 +142,8 @@ def test_json_is_one_object_with_routes_and_problems():
         "endpoint": "edit",
         "name": "edit",
         "open_to": ["editors"],
+        "does": "",
+        "by_group": True,
     }
 
 

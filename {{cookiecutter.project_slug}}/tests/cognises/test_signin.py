@@ -183,7 +183,7 @@ def test_login_asks_for_a_code_with_pkce_state_and_nonce(browser, endpoint, cogn
 
 
 def test_a_person_who_opens_a_guarded_page_signs_in_and_comes_back_to_it(browser, endpoint):
-    away = browser.get("/search/a%20b?page=2&q=x%2Fy", headers=HTML)
+    away = browser.get("/search/a%20b?page=2&q=x%26y", headers=HTML)
     assert away.status_code == 302
     assert urlsplit(away.location).path == "/login"
 
@@ -193,7 +193,7 @@ def test_a_person_who_opens_a_guarded_page_signs_in_and_comes_back_to_it(browser
     back = browser.get("/callback", query_string={"code": "the-code", "state": sent["state"]})
 
     assert back.status_code == 302
-    assert back.location == "/search/a%20b?page=2&q=x%2Fy"
+    assert back.location == "/search/a%20b?page=2&q=x%26y"
     assert browser.get(back.location, headers=HTML).text == "a b"
     path, form = endpoint.forms[0]
     assert path == "/oauth2/token"

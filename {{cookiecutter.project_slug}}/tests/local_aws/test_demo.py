@@ -61,6 +61,8 @@ def test_the_demo_prints_who_got_what_and_agrees_with_the_manifest(copy: Path):
     assert done.returncode == 0, done.stderr
     assert cells(done.stdout) == {
         "GET /": ["200", "200", "200", "200"],
+        "GET /access": ["401", "200", "200", "200"],
+        "GET /access/matrix": ["401", "200", "403", "403"],
         "GET /admin": ["401", "200", "403", "403"],
         "GET /data": ["401", "200", "200", "200"],
         "PUT /data": ["401", "200", "200", "403"],
@@ -68,7 +70,7 @@ def test_the_demo_prints_who_got_what_and_agrees_with_the_manifest(copy: Path):
         "GET /protected": ["401", "200", "200", "200"],
         "GET /ready": ["200", "200", "200", "200"],
     }
-    assert "All 28 answers agree with groups.json." in done.stdout
+    assert "All 36 answers agree with groups.json." in done.stdout
 
 
 @pytest.mark.slow

@@ -1,0 +1,56 @@
+// The access page's buttons: send a route's request as the signed-in person, show what came back.
+"use strict";
+
+const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
+const dialog = document.getElementById("ask");
+
+function ask(what) {
+  return new Promise((resolve) => {
+    document.getElementById("ask-what").textContent = what;
+    dialog.returnValue = "cancel";
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "send"), { once: true });
+    dialog.showModal();
+  });
+}
+
+function addressOf(form) {
+  return form.dataset.path.replace(/<(?:[^<>:]+:)?([^<>]+)>/g, (_, name) =>
+    encodeURIComponent(form.elements.namedItem(name).value));
+}
+
+async function send(method, address) {
+  const options = { method, headers: { Accept: "application/json" }, redirect: "manual" };
+  if (!SAFE.has(method)) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = "{}";
+  }
+  const answer = await fetch(address, options);
+  const text = method === "HEAD" ? "" : await answer.text();
+  return { status: answer.status, text: text.replace(/\s+/g, " ").slice(0, 160) };
+}
+
+async function tryIt(event) {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const output = form.querySelector("output");
+  const { method } = form.dataset;
+  const address = addressOf(form);
+  if (!SAFE.has(method) && !(await ask(`${method} ${address}`))) {
+    return;
+  }
+  output.textContent = "…";
+  try {
+    const { status, text } = await send(method, address);
+    output.className = status < 400 ? "good" : "bad";
+    output.textContent = `${status} ${text}`;
+    output.dataset.status = status;
+  } catch {
+    output.className = "bad";
+    output.textContent = "no answer";
+  }
+}
+
+for (const form of document.querySelectorAll("form.try")) {
+  form.hidden = false;
+  form.addEventListener("submit", tryIt);
+}

@@ -1,0 +1,121 @@
+"""The access page: what it says must be what the routes do, and nothing in it may run."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from cognises import permission_required
+from cognises.routes import routes
+from cognises.testing.fixtures import AsGroup
+
+GROUPS = ("admins", "editors", "viewers")
+
+
+class Page(HTMLParser):
+    """The tags of a page, with their attributes; an odd nesting is an error."""
+
+    VOID = ("meta", "link", "input", "br", "hr", "img")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+
+def verdicts(text: str) -> dict[tuple[str, str], bool]:
+    """Route by route, whether the page says that it is open to me."""
+    found = re.findall(
+        r'<li class="route (open|closed)">.*?data-method="([A-Z]+)" data-path="([^"]+)"', text, re.S
+    )
+    return {(method, path): verdict == "open" for verdict, method, path in found}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_what_the_page_says_is_what_the_routes_answer(group: str, as_group: AsGroup) -> None:
+    client = as_group(group)
+    said = verdicts(client.get("/access").text)
+    assert len(said) > 8
+
+    for (method, path), is_open in said.items():
+        if path not in {"/login", "/callback", "/logout", "/session/refresh"}:
+            status = client.open(path, method=method, json={}).status_code
+            assert (status not in {401, 403}) == is_open, (method, path, status)
+
+
+def test_every_route_of_the_url_map_is_on_the_page(app: Flask, as_group: AsGroup) -> None:
+    said = verdicts(as_group("viewers").get("/access").text)
+
+    assert set(said) == {
+        (route.method, route.path) for route in routes(app) if route.endpoint != "static"
+    }
+
+
+def test_the_matrix_is_for_those_whose_groups_list_it(as_group: AsGroup) -> None:
+    assert "<table>" in as_group("admins").get("/access").text
+    assert "<table>" not in as_group("editors").get("/access").text
+    assert as_group("editors").get("/access/matrix").status_code == 403
+
+
+def test_the_matrix_for_programs_names_every_group(as_group: AsGroup) -> None:
+    found = as_group("admins").get("/access/matrix").json
+
+    assert found["groups"] == list(GROUPS)
+    assert {"method": "PUT", "path": "/data", "function": "update_data",
+            "open_to": ["admins", "editors"]} in found["routes"]  # fmt: skip
+
+
+def test_markup_in_an_email_a_group_or_a_docstring_is_shown_as_text(
+    app: Flask, as_group: AsGroup
+) -> None:
+    def odd() -> str:
+        return ""
+
+    odd.__doc__ = "<script>alert(1)</script>"
+    app.add_url_rule("/odd", view_func=permission_required(odd))
+
+    text = as_group("viewers", "<i>g</i>", email='"><script>alert(2)</script>').get("/access").text
+
+    assert "<script>alert" not in text
+    assert "<i>g" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "&lt;script&gt;alert(2)" in text
+
+
+@pytest.mark.parametrize("path", ["/", "/access", "/nowhere"])
+def test_a_page_is_well_formed_and_holds_nothing_inline_or_from_elsewhere(
+    path: str, as_group: AsGroup
+) -> None:
+    text = as_group("admins").get(path, headers={"Accept": "text/html"}).text
+
+    for tag, attributes in Page(text).tags:
+        assert tag != "style"
+        assert tag != "script" or (attributes.get("src") or "").startswith("/static/")
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        for name in ("src", "href", "action"):
+            assert (attributes.get(name) or "/").startswith(("/", "#"))
+
+
+def test_an_error_is_a_page_for_people_and_json_for_programs(client: FlaskClient) -> None:
+    page = client.get("/nowhere", headers={"Accept": "text/html"})
+    told = client.get("/nowhere")
+    wrong = client.delete("/data", headers={"Accept": "application/json"})
+
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert told.json["status"] == 404
+    assert wrong.json["status"] == 405
+    assert "Allow" in wrong.headers
