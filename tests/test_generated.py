@@ -227,9 +227,16 @@ def test_the_lambda_handler_serves_the_app(bakes, tmp_path):
     ask = (
         "import json, sys, lambda_entry\n"
         f"events = [{EVENT!r}, {dict(EVENT, rawPath='/protected')!r}]\n"
-        "print([lambda_entry.handler(event, None)['statusCode'] for event in events])\n"
-        "print([name for name in sys.modules if name.startswith('boto')])\n"
+        "codes = [lambda_entry.handler(event, None)['statusCode'] for event in events]\n"
+        "boto = [name for name in sys.modules if name.startswith('boto')]\n"
+        "print('answered', json.dumps([codes, boto]))\n"
     )
     env = {"COGNITO_CLIENT_ID": "abc", "PYTHONDONTWRITEBYTECODE": "1"}
     done = run([str(tmp_path / "env/bin/python"), "-c", ask], cwd=project, env=env)
-    assert done.stdout.splitlines() == ["[200, 401]", "[]"], done.stdout
+    *logged, said = done.stdout.splitlines() or [""]
+    assert said == "answered [[200, 401], []]", done.stdout
+    # The rest is the function's log: one JSON object for each request, as CloudWatch reads them.
+    lines = [json.loads(line) for line in logged]
+    assert [(line["path"], line["status"]) for line in lines] == [("/health", 200),
+                                                                  ("/protected", 401)]  # fmt: skip
+    assert lines[1]["reason"] == "missing_token"
