@@ -63,16 +63,26 @@ def test_lock_files_agree_on_every_version():
     assert differing == {}
 
 
+PROVISIONING = {"boto3", "click"}
+SERVERS = {"container": {"gunicorn", "prometheus-client"}, "lambda": {"apig-wsgi"}}
+
+
 def test_what_is_deployed_is_part_of_what_is_developed():
     """The app's own requirements are listed in three files: a change has to reach all."""
-    listed = {
-        path.name: set(re.findall(r"(?m)^(?:flask|python-\S+|requests)\b.*$", path.read_text()))
-        for path in (ROOT / TEMPLATE_FOLDER).glob("*.in*")
-        if not re.search(r"-(test|dev|bench)\.in", path.name)
-    }
-    assert len(listed) == 3
-    assert len({frozenset(names) for names in listed.values()}) == 1
-    assert all(len(names) == 4 for names in listed.values())
+    developed = asked_for("requirements.in")
+    app = {name: line for name, line in developed.items() if name not in PROVISIONING}
+    assert set(developed) - set(app) == PROVISIONING
+    for deployment, servers in SERVERS.items():
+        deployed = asked_for(f"requirements-{deployment}.in")
+        assert set(deployed) - set(app) == servers
+        assert {name: deployed.get(name) for name in app} == app
+
+
+def asked_for(name):
+    """The lines of one `.in` file of the project, by package."""
+    (path,) = (path for path in (ROOT / TEMPLATE_FOLDER).glob("*.in*") if name in path.name)
+    lines = (line for line in path.read_text().splitlines() if re.match("[a-z]", line))
+    return {re.match(r"[a-z0-9-]+", line)[0]: line for line in lines}
 
 
 def test_tools_leave_no_cache_in_the_folder_that_is_generated_from(template, tmp_path):
