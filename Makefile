@@ -5,6 +5,7 @@
 .DELETE_ON_ERROR:
 PYTHON ?= python3
 VENV := .venv
+PAGES := README.md CONTRIBUTING.md
 PROJECT := {{cookiecutter.project_slug}}
 
 # The generated project is made from a folder in which we also run tools: their caches go
@@ -41,7 +42,7 @@ $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
 	@printf '%s\n' 'replay_dir: "$(CURDIR)/build/replay"' 'cookiecutters_dir: "$(CURDIR)/build/templates"' > $@
 
-.PHONY: help new demo test check lock tidy
+.PHONY: help new demo test check docs lock tidy
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -63,6 +64,11 @@ check: $(VENV)/.dev tidy  ## lint, format and types, of the template and of the 
 	ruff check hooks tests tools
 	ruff format --check hooks tests tools
 	$(MAKE) --no-print-directory -C '$(PROJECT)' check VENV=../.venv
+	cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
+
+docs: $(VENV)/.dev tidy  ## write what the pages show of programs anew
+	cog -r -I tools $(PAGES)
+	$(MAKE) --no-print-directory -C '$(PROJECT)' docs VENV=../.venv
 
 lock: $(VENV)/.dev  ## pin every requirement anew (make lock UPGRADE=--upgrade)
 	python tools/lock.py $(UPGRADE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -18,6 +19,7 @@ from cognises.principal import Principal
 from cognises.routes import Route, ambiguous_names, function_name, own_static_view, routes
 
 EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
+_MARKUP = re.compile(r"([\\|<*`\[])")  # what Markdown would not show as it is
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def aligned(lines: list[list[str]]) -> list[str]:
 
 def as_markdown(found: Report) -> str:
     """The report as a Markdown table, then its problems as a list."""
-    head, *rows = [[cell.replace("|", "\\|") for cell in line] for line in _cells(found)]
+    head, *rows = [[_MARKUP.sub(r"\\\1", cell) for cell in line] for line in _cells(found)]
     lines = [head, ["---"] * len(head), *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return "\n".join([table, *(f"- {problem}" for problem in found.problems)])

@@ -154,6 +154,14 @@ def test_text_and_markdown_show_the_same_cells():
     assert as_markdown(found).splitlines()[3] == "| GET | /edit | edit | editors |"
 
 
+def test_markdown_shows_a_path_with_a_parameter_as_it_is():
+    app = Flask("service", static_folder=None)
+    guard = permission_required(manifest(readers=["read"]), name="read")
+    app.add_url_rule("/a/<b>|*", "read", guard(lambda response: ""))
+
+    assert "| GET | /a/\\<b>\\|\\* | read |" in as_markdown(report(app))
+
+
 def test_a_broken_manifest_is_one_message_and_no_traceback(tmp_path, monkeypatch):
     app = Flask("service", root_path=str(tmp_path), static_folder=None)
     (tmp_path / "groups.json").write_text("[{]")
