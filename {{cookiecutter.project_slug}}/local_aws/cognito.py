@@ -1,79 +1,126 @@
-"""The embedded Cognito: a server, a pool, an app client, and one user for every group."""
+"""The embedded Cognito: a server, what infra/cognito.yaml describes, and a user for every group."""
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.service import one_at_a_time, running
+from cognises.settings import PROJECT_FOLDER
+from local_aws.environment import REGION
+from local_aws.managed_login import PATHS, managed_login
+from local_aws.service import by_path, one_at_a_time, running
+from local_aws.template import Template
 
-REGION = "us-east-1"
+TEMPLATE = PROJECT_FOLDER / "infra" / "cognito.yaml"
+_ACCOUNT = "123456789012"  # moto's
+_PSEUDO = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": _ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+}
 
 
 @dataclass(frozen=True)
 class DemoUser:
-    """Somebody who can sign in. The password is made for this run."""
+    """Somebody who can sign in; `group` may be None. The password is made for this run."""
 
     name: str
-    group: str
+    group: str | None
     password: str
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """Run moto's server on a free loopback port; yields its address.
+def serving(token_use: str = "id") -> Iterator[str]:
+    """Run moto's server, and managed login beside it, on a free loopback port; yields its address.
 
     moto's memory is not made for threads: it gets one request at a time.
     """
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with running(one_at_a_time(DomainDispatcherApplication(create_backend_app))) as address:
+    moto = DomainDispatcherApplication(create_backend_app)
+    app = by_path(PATHS, managed_login(token_use), moto)
+    with running(one_at_a_time(app)) as address:
         yield address
 
 
 class LocalCognito:
-    """A user pool with one app client on the embedded server."""
+    """What the template describes, on the embedded server.
 
-    def __init__(self, endpoint: str) -> None:
+    The sign-in domain is `serving` itself, and the roles of the identity pool are left out: moto
+    has neither. One thing is added: a password flow, for users without a browser.
+    """
+
+    def __init__(self, endpoint: str, public_url: str) -> None:
         import boto3
 
-        self.endpoint = endpoint
-        self._client: Any = boto3.client("cognito-idp", region_name=REGION, endpoint_url=endpoint)
-        pool = self._client.create_user_pool(PoolName="local", AutoVerifiedAttributes=["email"])
-        self.pool_id: str = pool["UserPool"]["Id"]
-        client = self._client.create_user_pool_client(
-            UserPoolId=self.pool_id,
-            ClientName="local",
-            ReadAttributes=["email", "email_verified"],
-            ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        def client(service: str) -> Any:
+            return boto3.client(service, region_name=REGION, endpoint_url=endpoint)
+
+        self._cognito = client("cognito-idp")
+        template = Template(
+            TEMPLATE,
+            {"ProjectSlug": "local", "PublicUrl": public_url, "DeletionProtection": "INACTIVE"},
+            _PSEUDO,
         )
-        self.client_id: str = client["UserPoolClient"]["ClientId"]
+        self.pool_id = template.made["UserPool"] = self._make_pool(template.properties("UserPool"))
+        self.client_id = template.made["UserPoolClient"] = self._make_client(
+            template.properties("UserPoolClient")
+        )
+        self.identity_pool_id = _make_identity_pool(
+            client("cognito-identity"), template.properties("IdentityPool")
+        )
+        self.boundary = _make_boundary(client("iam"), template.properties("PermissionsBoundary"))
 
-    def add_users(self, groups: Iterable[str]) -> list[DemoUser]:
-        """One user for every group, each with a password of its own."""
-        return [self._add_user(group) for group in groups]
+    def _make_pool(self, properties: dict[str, Any]) -> str:
+        mfas = properties.pop("EnabledMfas")
+        mfa = properties.pop("MfaConfiguration")
+        pool = self._cognito.create_user_pool(
+            PoolName=properties.pop("UserPoolName"), **properties
+        )["UserPool"]
+        self._cognito.set_user_pool_mfa_config(
+            UserPoolId=pool["Id"],
+            SoftwareTokenMfaConfiguration={"Enabled": "SOFTWARE_TOKEN_MFA" in mfas},
+            MfaConfiguration=mfa,
+        )
+        return str(pool["Id"])
 
-    def _add_user(self, group: str) -> DemoUser:
-        user = DemoUser(f"{group}-user", group, f"{secrets.token_urlsafe(12)}aA1!")
+    def _make_client(self, properties: dict[str, Any]) -> str:
+        properties["ExplicitAuthFlows"] += ["ALLOW_USER_PASSWORD_AUTH"]
+        made = self._cognito.create_user_pool_client(**properties)
+        return str(made["UserPoolClient"]["ClientId"])
+
+    def add_users(self, groups: Iterable[str], *, newcomer: bool = True) -> list[DemoUser]:
+        """One user for every group and one in none, each with a password of its own."""
+        users = [self._add_user(name, group) for name, group in _addresses(groups).items()]
+        return [*users, self._add_user("newcomer@example.org", None)] if newcomer else users
+
+    def _add_user(self, name: str, group: str | None) -> DemoUser:
+        user = DemoUser(name, group, f"{secrets.token_urlsafe(12)}aA1!")
         who = {"UserPoolId": self.pool_id, "Username": user.name}
-        email = {"Name": "email", "Value": f"{user.name}@example.org"}
-        self._client.admin_create_user(
+        self._cognito.admin_create_user(
             **who,
-            UserAttributes=[email, {"Name": "email_verified", "Value": "true"}],
+            UserAttributes=[
+                {"Name": "email", "Value": name},
+                {"Name": "email_verified", "Value": "true"},
+            ],
             MessageAction="SUPPRESS",
         )
-        self._client.admin_set_user_password(**who, Password=user.password, Permanent=True)
-        self._client.admin_add_user_to_group(**who, GroupName=group)
+        self._cognito.admin_set_user_password(**who, Password=user.password, Permanent=True)
+        if group is not None:
+            self._cognito.admin_add_user_to_group(**who, GroupName=group)
         return user
 
     def sign_in(self, user: DemoUser, token_use: str) -> str:
         """The user's token of that kind, by name and password."""
-        answer = self._client.initiate_auth(
+        answer = self._cognito.initiate_auth(
             ClientId=self.client_id,
             AuthFlow="USER_PASSWORD_AUTH",
             AuthParameters={"USERNAME": user.name, "PASSWORD": user.password},
@@ -81,3 +128,26 @@ class LocalCognito:
         kind = "IdToken" if token_use == "id" else "AccessToken"
         token: str = answer["AuthenticationResult"][kind]
         return token
+
+
+def _addresses(groups: Iterable[str]) -> dict[str, str]:
+    """An e-mail address for each group, after its name as far as an address allows."""
+    found: dict[str, str] = {}
+    for number, group in enumerate(groups, start=1):
+        plain = re.sub(r"[^a-z0-9]+", "-", group.lower()).strip("-")[:40]
+        name = f"{plain or number}@example.org"
+        taken = name in found or name.startswith("newcomer@")
+        found[f"{plain or 'group'}-{number}@example.org" if taken else name] = group
+    return found
+
+
+def _make_identity_pool(client: Any, properties: dict[str, Any]) -> str:
+    tags = {tag["Key"]: tag["Value"] for tag in properties.pop("IdentityPoolTags")}
+    return str(client.create_identity_pool(**properties, IdentityPoolTags=tags)["IdentityPoolId"])
+
+
+def _make_boundary(client: Any, properties: dict[str, Any]) -> str:
+    made = client.create_policy(
+        PolicyName="local-boundary", PolicyDocument=json.dumps(properties["PolicyDocument"])
+    )
+    return str(made["Policy"]["Arn"])

@@ -1,7 +1,8 @@
-"""Who gets which status at every route, over HTTP, held against groups.json."""
+"""`make demo`: who gets which status at every route, over HTTP, held against groups.json."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,8 +10,12 @@ import requests
 from flask import Flask
 
 from cognises.access import aligned
-from cognises.manifest import Group
+from cognises.app_state import state_of
+from cognises.extension import check
+from cognises.manifest import Group, load_groups
 from cognises.routes import Route, function_name, routes
+from local_aws.embedded import apply_manifest, embedded
+from local_aws.service import running
 
 ANONYMOUS = "anonymous"
 _LEFT_OUT = {"static", "signin"}  # files, and the doors that only a browser goes through
@@ -25,6 +30,33 @@ class Cell:
     status: int
     expected: str
     agrees: bool
+
+
+def run() -> int:
+    """Print who got which status. 0 only if every answer agrees with groups.json."""
+    from app import create_app
+
+    os.environ["COGNISES_LOG_LEVEL"] = "WARNING"  # the table is the report
+    with embedded() as cognito:
+        print(apply_manifest())
+        app = create_app()
+        check(app)
+        settings = state_of(app).settings
+        manifest = load_groups(settings.groups_file)
+        kind = "id" if "id" in settings.token_use else "access"
+        users = [user for user in cognito.add_users(group.name for group in manifest) if user.group]
+        tokens = {str(user.group): cognito.sign_in(user, kind) for user in users}
+        with running(app) as address:
+            cells = list(call_all(address, app, manifest, tokens))
+    print(f"\n{table(cells)}\n")
+    for route in callable_routes(app)[1]:
+        print(f"not called, its path needs a value: {route.method} {route.path}")
+    wrong = [cell for cell in cells if not cell.agrees]
+    for cell in wrong:
+        print(f"{cell.who} at {cell.route}: {cell.status}, groups.json says {cell.expected}")
+    if not wrong:
+        print(f"All {len(cells)} answers agree with groups.json.")
+    return 1 if wrong or not cells else 0
 
 
 def callable_routes(app: Flask) -> tuple[list[Route], list[Route]]:

@@ -1,7 +1,8 @@
-"""A WSGI app on a loopback port, in a thread of this process."""
+"""WSGI apps on loopback ports, in threads of this process."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+HOST = "127.0.0.1"
 
 
 def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
@@ -24,24 +27,40 @@ def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
     return call
 
 
-def open_server(app: WSGIApplication, port: int = 0) -> BaseWSGIServer:
-    """A server for `app` on that loopback port, else on a free one."""
-    try:
-        return make_server("127.0.0.1", port, app, threaded=True)
-    except (OSError, SystemExit):
-        if not port:
-            raise
-        return make_server("127.0.0.1", 0, app, threaded=True)
+def by_path(
+    prefixes: tuple[str, ...], app: WSGIApplication, otherwise: WSGIApplication
+) -> WSGIApplication:
+    """`app` for the paths that begin so, `otherwise` for the rest."""
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        chosen = app if environ.get("PATH_INFO", "").startswith(prefixes) else otherwise
+        return chosen(environ, start_response)
+
+    return call
+
+
+def free_port(wanted: int) -> int:
+    """That loopback port if nobody listens there, else one that the system picks."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            return found
+    raise OSError("no free port on loopback")
 
 
 @contextmanager
 def running(app: WSGIApplication) -> Iterator[str]:
-    """Serve `app` while the block runs; yields its address."""
-    server = open_server(app)
+    """Serve `app` on a free port while the block runs; yields its address."""
+    server: BaseWSGIServer = make_server(HOST, 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{HOST}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,21 +22,6 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}],
 }
-PARTS = ("app", "cognises", "local_aws", "groups.json", "wsgi.py", "provision.py")
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """The project's code and manifest, without anybody's settings."""
-    for name in PARTS:
-        source = PROJECT_FOLDER / name
-        if source.is_dir():
-            shutil.copytree(
-                source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".*")
-            )
-        else:
-            shutil.copy(source, tmp_path / name)
-    return tmp_path
 
 
 def run_demo(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,39 @@
+"""An embedded Cognito that is ready to be used: served, made, and pointed at by the settings."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+from cognises import provisioning
+from local_aws.cognito import LocalCognito, serving
+from local_aws.environment import point_at
+
+
+class NotApplied(Exception):
+    """groups.json was refused; the text is the provisioning script's own report."""
+
+
+@contextmanager
+def embedded(public_url: str | None = None) -> Iterator[LocalCognito]:
+    """A pool, client, identity pool and boundary, for a service at that address if it has one."""
+    token_use = "id" if "id" in os.environ.get("COGNITO_TOKEN_USE", "id") else "access"
+    with serving(token_use) as endpoint:
+        cognito = LocalCognito(endpoint, public_url or "")
+        point_at(endpoint, cognito, public_url)
+        yield cognito
+
+
+def apply_manifest() -> str:
+    """Apply groups.json by the provisioning script's own code; returns its summary.
+
+    Raises NotApplied with everything that it said.
+    """
+    report = io.StringIO()
+    with redirect_stdout(report), redirect_stderr(report):
+        code = provisioning.main(["apply", "--yes"])
+    if code != 0:
+        raise NotApplied(f"{report.getvalue()}\ngroups.json could not be applied; see above.")
+    return report.getvalue().splitlines()[-1]

@@ -1,0 +1,128 @@
+"""The people and tokens of the embedded Cognito, as managed login sees them.
+
+moto signs tokens but has no managed login, so this reaches into its memory: the only place that
+does. Callers take one turn at a time (see `service.one_at_a_time`).
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+
+
+class Person(NamedTuple):
+    """Somebody who may sign in. `username` is Cognito's own; `name` is what people type."""
+
+    username: str
+    name: str
+    groups: tuple[str, ...]
+
+
+class Issuer:
+    """One app client of one pool in moto's memory. Raises LookupError where there is none."""
+
+    def __init__(self, client_id: str) -> None:
+        from moto.cognitoidp.models import cognitoidp_backends
+
+        pools = [
+            pool
+            for regions in cognitoidp_backends.values()
+            for backend in regions.values()
+            for pool in backend.user_pools.values()
+            if client_id in pool.clients
+        ]
+        if not pools:
+            raise LookupError("no app client of that id")
+        self.client_id = client_id
+        self._pool: Any = pools[0]
+        self.client: Mapping[str, Any] = self._pool.clients[client_id].extended_config
+
+    def people(self) -> list[Person]:
+        """Everybody who is enabled, in the order of being made."""
+        return [_person(user) for user in self._pool.users.values() if user.enabled]
+
+    def person(self, username: str) -> Person | None:
+        return next((each for each in self.people() if each.username == username), None)
+
+    def sign_in(self, username: str, scopes: Sequence[str], nonce: str | None) -> dict[str, str]:
+        """A new session: ID, access and refresh token."""
+        refresh_token, session = self._pool.create_refresh_token(self.client_id, username)
+        tokens = self._tokens(username, scopes, session, nonce)
+        return {**tokens, "refresh_token": refresh_token}
+
+    def refresh(self, refresh_token: str, scopes: Sequence[str]) -> dict[str, str] | None:
+        """New ID and access tokens; None where the session has ended or never was."""
+        found = self._pool.refresh_tokens.get(refresh_token)
+        if found is None:
+            return None
+        client_id, username, session = found
+        if client_id != self.client_id or self.person(username) is None:
+            return None
+        return self._tokens(username, scopes, session, None)
+
+    def revoke(self, refresh_token: str) -> None:
+        """End a session of this client; to end one that is not there is no error (RFC 7009)."""
+        found = self._pool.refresh_tokens.get(refresh_token)
+        if found is not None and found[0] == self.client_id:
+            self._pool.refresh_tokens[refresh_token] = None
+
+    def _tokens(
+        self, username: str, scopes: Sequence[str], session: str, nonce: str | None
+    ) -> dict[str, str]:
+        user = self._pool.users[username]
+        shared: dict[str, Any] = {"origin_jti": session}
+        if user.groups:
+            shared["cognito:groups"] = sorted(group.group_name for group in user.groups)
+        access = self._jwt(user, "access", {**shared, "scope": " ".join(scopes), "version": 2})
+        claims = {**shared, **_profile(user), **_roles(user), "at_hash": _at_hash(access)}
+        if nonce is not None:
+            claims["nonce"] = nonce
+        return {"id_token": self._jwt(user, "id", claims), "access_token": access}
+
+    def _jwt(self, user: Any, kind: str, claims: dict[str, Any]) -> str:
+        claims["cognito:username" if kind == "id" else "username"] = user.username
+        token, _ = self._pool.create_jwt(
+            self.client_id, user.username, kind, self.seconds(kind), extra_data=claims
+        )
+        return str(token)
+
+    def seconds(self, kind: str) -> int:
+        """How long a token of that kind (`id` or `access`) lasts; Cognito's default is an hour."""
+        name = {"id": "Id", "access": "Access"}[kind]
+        units = self.client.get("TokenValidityUnits", {})
+        unit = _SECONDS[units.get(f"{name}Token", "hours")]
+        return int(self.client.get(f"{name}TokenValidity", 3600 // unit)) * unit
+
+
+def _person(user: Any) -> Person:
+    name = user.attribute_lookup.get("email") or user.username
+    return Person(user.username, name, tuple(sorted(group.group_name for group in user.groups)))
+
+
+def _profile(user: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        name: user.attribute_lookup[name] for name in ("email",) if name in user.attribute_lookup
+    }
+    if told:
+        told["email_verified"] = user.attribute_lookup.get("email_verified") == "true"
+    return told
+
+
+def _roles(user: Any) -> dict[str, Any]:
+    """The roles of the user's groups, and the one of the group that goes first."""
+    groups = [group for group in user.groups if group.role_arn]
+    if not groups:
+        return {}
+    groups.sort(key=lambda group: (group.precedence is None, group.precedence or 0))
+    roles = [group.role_arn for group in groups]
+    return {"cognito:roles": roles, "cognito:preferred_role": roles[0]}
+
+
+def _at_hash(access_token: str) -> str:
+    """OpenID Connect Core, section 3.1.3.6."""
+    half = sha256(access_token.encode()).digest()[:16]
+    return urlsafe_b64encode(half).rstrip(b"=").decode()

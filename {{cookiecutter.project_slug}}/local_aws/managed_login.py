@@ -1,0 +1,283 @@
+"""A stand-in for Cognito's managed login: authorize, token, revoke and logout endpoints.
+
+For development on this machine only: whoever opens it may sign in as anybody. Addresses, checks
+and errors are Cognito's (AWS, "Managed login and classic hosted UI endpoints reference"); a page
+to pick a user stands where the password would be asked for.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from flask import Flask, Request, Response, jsonify, redirect, render_template, request
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from cognises.credentials import is_same_origin
+from cognises.enforcement import require_loopback
+from cognises.errors import CognisesError
+from local_aws.issuer import Issuer
+
+CODE_LIFETIME = 300
+SESSION_COOKIE = "managed_login"
+PATHS = ("/oauth2/", "/login", "/logout", "/local/", "/managed-login/")
+
+_FIELDS = ("response_type", "client_id", "redirect_uri", "scope", "state", "nonce",
+           "code_challenge", "code_challenge_method")  # fmt: skip
+
+
+class Grant(NamedTuple):
+    """What a code stands for, until it is used once or has expired."""
+
+    client_id: str
+    redirect_uri: str
+    challenge: str
+    username: str
+    scopes: tuple[str, ...]
+    nonce: str | None
+    expires: float
+
+
+class WrongRequest(Exception):
+    """A request that may not even be redirected: client or address cannot be trusted."""
+
+
+class Denied(Exception):
+    """A request that goes back to the app with an error (RFC 6749 section 4.1.2.1)."""
+
+
+class Memory:
+    """Codes, browser sessions and the scopes of refresh tokens; gone when the process ends."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, Grant] = {}
+        self.used: dict[str, str] = {}  # code to the refresh token that it gave
+        self.sessions: dict[str, str] = {}
+        self.scopes: dict[str, tuple[str, ...]] = {}
+
+
+def managed_login(token_use: str = "id") -> Flask:
+    """The stand-in as an app. `token_use` is the kind that `/local/token` gives."""
+    app = Flask(__name__, static_url_path="/managed-login")
+    memory = Memory()
+
+    @app.before_request
+    def loopback_only() -> tuple[str, int] | None:
+        try:
+            require_loopback(request)
+        except CognisesError as error:
+            return str(error), error.status
+        return None
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    @app.errorhandler(WrongRequest)
+    def wrong(error: WrongRequest) -> tuple[str, int]:
+        return render_template("wrong.html", reason=str(error)), 400
+
+    app.get("/oauth2/authorize", endpoint="authorize")(partial(authorize, memory))
+    app.post("/login", endpoint="pick")(partial(pick, memory))
+    app.post("/oauth2/token", endpoint="token")(partial(token, memory))
+    app.post("/oauth2/revoke")(revoke)
+    app.get("/logout", endpoint="logout")(partial(logout, memory))
+    app.post("/local/token", endpoint="local")(partial(token_for_a_program, token_use))
+    return app
+
+
+def authorize(memory: Memory) -> WerkzeugResponse | str:
+    """The page to pick a user; a browser that has picked one before goes straight back."""
+    issuer, redirect_uri = _client(request.args.get)
+    try:
+        _scopes(issuer, request.args.get)
+        _challenge(request.args.get)
+    except Denied as error:
+        return _back(redirect_uri, error=str(error))
+    username = memory.sessions.get(request.cookies.get(SESSION_COOKIE, ""))
+    if username is not None and issuer.person(username) is not None:
+        return _grant(memory, issuer, redirect_uri, username)
+    fields = {name: request.args[name] for name in _FIELDS if name in request.args}
+    page = Response(render_template("pick.html", people=issuer.people(), fields=fields))
+    target = urlsplit(redirect_uri)
+    page.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        f"frame-ancestors 'none'; form-action 'self' {target.scheme}://{target.netloc}"
+    )
+    return page
+
+
+def pick(memory: Memory) -> WerkzeugResponse:
+    """Sign in as the user who was picked, or go back with `access_denied`."""
+    if not is_same_origin(request, None):
+        raise WrongRequest("the form was sent from elsewhere")
+    issuer, redirect_uri = _client(request.form.get)
+    username = request.form.get("username")
+    try:
+        if not username:
+            raise Denied("access_denied")
+        if issuer.person(username) is None:
+            raise WrongRequest("no such user, or not enabled")
+        response = _grant(memory, issuer, redirect_uri, username)
+    except Denied as error:
+        return _back(redirect_uri, error=str(error))
+    session = secrets.token_urlsafe(16)
+    memory.sessions[session] = username
+    response.set_cookie(SESSION_COOKIE, session, httponly=True, samesite="Lax")
+    return response
+
+
+def token(memory: Memory) -> tuple[Response, int]:
+    """Tokens for a code or a refresh token (RFC 6749 sections 4.1.3 and 6)."""
+    form = request.form
+    try:
+        issuer = Issuer(form.get("client_id", ""))
+    except LookupError:
+        return jsonify(error="invalid_client"), 400
+    grant_type = form.get("grant_type")
+    if grant_type == "authorization_code":
+        tokens = _redeem(memory, issuer, form.get)
+    elif grant_type == "refresh_token":
+        old = form.get("refresh_token", "")
+        tokens = issuer.refresh(old, memory.scopes.get(old, ("openid",)))
+    else:
+        return jsonify(error="unsupported_grant_type"), 400
+    if tokens is None:
+        return jsonify(error="invalid_grant"), 400
+    return jsonify({**tokens, "expires_in": issuer.seconds("access"), "token_type": "Bearer"}), 200
+
+
+def revoke() -> tuple[Response, int]:
+    """End a refresh token (RFC 7009)."""
+    try:
+        Issuer(request.form.get("client_id", "")).revoke(request.form.get("token", ""))
+    except LookupError:
+        return jsonify(error="invalid_client"), 400
+    return Response(), 200
+
+
+def logout(memory: Memory) -> WerkzeugResponse:
+    """Forget who was picked in this browser, and go on to the address that the client names."""
+    try:
+        issuer = Issuer(request.args.get("client_id", ""))
+    except LookupError as error:
+        raise WrongRequest(str(error)) from None
+    target = request.args.get("logout_uri", "")
+    if target not in issuer.client.get("LogoutURLs", []):
+        raise WrongRequest("logout_uri is none of the client's")
+    memory.sessions.pop(request.cookies.get(SESSION_COOKIE, ""), None)
+    response = redirect(target)
+    response.delete_cookie(SESSION_COOKIE)
+    return response
+
+
+def token_for_a_program(token_use: str) -> tuple[str, int]:
+    """A token of the first user of that group or name: what `python -m local_aws token` prints."""
+    if "Sec-Fetch-Site" in request.headers or "Origin" in request.headers:
+        return "not for browsers", 403
+    try:
+        issuer = Issuer(request.form.get("client_id", ""))
+    except LookupError as error:
+        return str(error), 404
+    wanted = request.form.get("who", "")
+    for person in issuer.people():
+        if wanted == person.name or wanted in person.groups:
+            return issuer.sign_in(person.username, _allowed(issuer), None)[
+                f"{token_use}_token"
+            ], 200
+    return f"no user and no group is called {wanted!r}", 404
+
+
+Get = Callable[[str], str | None]
+
+
+def _client(get: Get) -> tuple[Issuer, str]:
+    """The client and the exact address to go back to (RFC 9700 section 2.1)."""
+    try:
+        issuer = Issuer(get("client_id") or "")
+    except LookupError as error:
+        raise WrongRequest(str(error)) from None
+    redirect_uri = get("redirect_uri") or ""
+    if redirect_uri not in issuer.client.get("CallbackURLs", []):
+        raise WrongRequest("redirect_uri is none of the client's")
+    return issuer, redirect_uri
+
+
+def _allowed(issuer: Issuer) -> tuple[str, ...]:
+    return tuple(issuer.client.get("AllowedOAuthScopes", []))
+
+
+def _scopes(issuer: Issuer, get: Get) -> tuple[str, ...]:
+    if get("response_type") != "code" or "code" not in issuer.client.get("AllowedOAuthFlows", []):
+        raise Denied("unauthorized_client")
+    asked = tuple((get("scope") or "").split()) or _allowed(issuer)
+    if not set(asked) <= set(_allowed(issuer)):
+        raise Denied("invalid_scope")
+    return asked
+
+
+def _challenge(get: Get) -> str:
+    challenge = get("code_challenge") or ""
+    if get("code_challenge_method") != "S256" or len(challenge) != 43:
+        raise Denied("invalid_request")
+    return challenge
+
+
+def _grant(memory: Memory, issuer: Issuer, redirect_uri: str, username: str) -> WerkzeugResponse:
+    """Back to the app with a code."""
+    get = _values(request).get
+    code = secrets.token_urlsafe(24)
+    memory.codes[code] = Grant(
+        issuer.client_id,
+        redirect_uri,
+        _challenge(get),
+        username,
+        _scopes(issuer, get),
+        get("nonce"),
+        time.monotonic() + CODE_LIFETIME,
+    )
+    return _back(redirect_uri, code=code)
+
+
+def _redeem(memory: Memory, issuer: Issuer, get: Get) -> dict[str, str] | None:
+    code = get("code") or ""
+    grant = memory.codes.pop(code, None)
+    if grant is None:
+        if code in memory.used:  # a code seen twice was stolen: what it gave ends, too
+            issuer.revoke(memory.used.pop(code))
+        return None
+    digest = sha256((get("code_verifier") or "").encode()).digest()
+    is_own = (
+        grant.client_id == issuer.client_id
+        and grant.redirect_uri == get("redirect_uri")
+        and hmac.compare_digest(urlsafe_b64encode(digest).rstrip(b"=").decode(), grant.challenge)
+        and time.monotonic() < grant.expires
+        and issuer.person(grant.username) is not None
+    )
+    if not is_own:
+        return None
+    tokens = issuer.sign_in(grant.username, grant.scopes, grant.nonce)
+    memory.used[code] = tokens["refresh_token"]
+    memory.scopes[tokens["refresh_token"]] = grant.scopes
+    return tokens
+
+
+def _back(redirect_uri: str, **answer: str) -> WerkzeugResponse:
+    state = _values(request).get("state")
+    query = urlencode({**answer, **({"state": state} if state is not None else {})})
+    return redirect(f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{query}")
+
+
+def _values(of: Request) -> dict[str, str]:
+    return (of.form if of.method == "POST" else of.args).to_dict()

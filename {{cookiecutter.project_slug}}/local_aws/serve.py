@@ -1,0 +1,41 @@
+"""The service as a process of its own, which `dev` starts anew when a file has changed.
+
+`python -m local_aws.serve PORT`: werkzeug's server, on loopback, without debugger. It ends with
+the process that started it, however that one ended: they share a pipe.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+
+from werkzeug.serving import make_server
+
+from cognises.errors import SettingsError
+from cognises.extension import check
+from local_aws.service import HOST
+
+
+def main(port: int) -> int:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from wsgi import app
+
+    try:
+        check(app)
+    except SettingsError as error:
+        print(f"cannot start:\n{error}", file=sys.stderr)
+        return 1
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the app logs its requests itself
+    make_server(HOST, port, app, threaded=True).serve_forever()
+    return 0
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()  # returns when the other end is closed
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

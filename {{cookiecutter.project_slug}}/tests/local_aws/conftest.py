@@ -1,0 +1,57 @@
+"""The embedded Cognito for the tests of a module, and a browser that keeps cookies."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import requests
+from running_cognito import PUBLIC_URL, Running
+
+from cognises.settings import PROJECT_FOLDER
+from local_aws.cognito import LocalCognito, serving
+from local_aws.environment import isolate
+
+PARTS = ("app", "cognises", "local_aws", "infra", "groups.json", "wsgi.py", "provision.py")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The project's code and manifest, without anybody's settings."""
+    for name in PARTS:
+        source = PROJECT_FOLDER / name
+        if source.is_dir():
+            shutil.copytree(
+                source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".*")
+            )
+        else:
+            shutil.copy(source, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def cognito() -> Iterator[Running]:
+    """A pool with one user, Ada of the editors, and the newcomer."""
+    with patch.dict(os.environ):
+        isolate()
+        with serving() as address:
+            made = LocalCognito(address, PUBLIC_URL)
+            made._cognito.create_group(
+                GroupName="editors",
+                UserPoolId=made.pool_id,
+                RoleArn="arn:aws:iam::123456789012:role/local-editors",
+            )
+            users = made.add_users(["editors"])
+            yield Running(address, made, {user.group or "": user for user in users})
+            requests.post(f"{address}/moto-api/reset", timeout=10)
+
+
+@pytest.fixture
+def browser() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session

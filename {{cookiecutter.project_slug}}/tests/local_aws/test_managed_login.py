@@ -1,0 +1,303 @@
+"""The stand-in for managed login, over HTTP: what it gives, and what it refuses."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from running_cognito import PUBLIC_URL, Running
+
+VERIFIER = "a-verifier-that-is-long-enough-to-be-one-0123456789"
+CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+CALLBACK = f"{PUBLIC_URL}/callback"
+
+
+def asked(cognito: Running, **changes: str | None) -> dict[str, str]:
+    """The parameters of a good authorization request, but for the changes."""
+    good: dict[str, str | None] = {
+        "response_type": "code",
+        "client_id": cognito.cognito.client_id,
+        "redirect_uri": CALLBACK,
+        "scope": "openid email profile",
+        "state": "a-state",
+        "nonce": "a-nonce",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    return {name: value for name, value in (good | changes).items() if value is not None}
+
+
+def open_page(browser: requests.Session, cognito: Running, **changes: str | None) -> Any:
+    return browser.get(
+        f"{cognito.address}/oauth2/authorize",
+        params=asked(cognito, **changes),
+        allow_redirects=False,
+        timeout=10,
+    )
+
+
+def choose(
+    browser: requests.Session,
+    cognito: Running,
+    group: str | None = "editors",
+    **changes: str | None,
+) -> Any:
+    """Pick a user of that group on the page; None cancels."""
+    page = open_page(browser, cognito, **changes).text
+    found = re.findall(r'value="([^"]*)">\s*<span class="name">([^<]+)</span>', page)
+    usernames = {name: username for username, name in found}
+    username = "" if group is None else usernames[cognito.users[group].name]
+    return browser.post(
+        f"{cognito.address}/login",
+        data={**asked(cognito, **changes), "username": username},
+        headers={"Origin": cognito.address},
+        allow_redirects=False,
+        timeout=10,
+    )
+
+
+def answer(response: Any) -> dict[str, str]:
+    """The parameters that a redirect brings back."""
+    assert response.status_code == 302, response.text
+    assert response.headers["Location"].startswith(f"{CALLBACK}?")
+    query = parse_qs(urlsplit(response.headers["Location"]).query)
+    return {name: values[0] for name, values in query.items()}
+
+
+def code_of(browser: requests.Session, cognito: Running, group: str = "editors") -> str:
+    return answer(choose(browser, cognito, group))["code"]
+
+
+def redeem(cognito: Running, code: str, **changes: str) -> Any:
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": cognito.cognito.client_id,
+        "redirect_uri": CALLBACK,
+        "code": code,
+        "code_verifier": VERIFIER,
+    }
+    return requests.post(f"{cognito.address}/oauth2/token", data=form | changes, timeout=10)
+
+
+def refresh(cognito: Running, token: str) -> Any:
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": cognito.cognito.client_id,
+        "refresh_token": token,
+    }
+    return requests.post(f"{cognito.address}/oauth2/token", data=form, timeout=10)
+
+
+def claims(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    found: dict[str, Any] = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return found
+
+
+def test_who_is_picked_comes_back_with_a_code_and_gets_three_tokens(browser, cognito):
+    back = answer(choose(browser, cognito))
+    given = redeem(cognito, back["code"])
+
+    assert back["state"] == "a-state"
+    assert given.status_code == 200
+    assert given.headers["Cache-Control"] == "no-store"
+    tokens = given.json()
+    assert tokens["token_type"] == "Bearer"
+    assert tokens["expires_in"] == 1800
+    identity, access = claims(tokens["id_token"]), claims(tokens["access_token"])
+    assert identity["sub"] == access["sub"]
+    assert identity["nonce"] == "a-nonce"
+    assert identity["email"] == "editors@example.org"
+    assert identity["email_verified"] is True
+    assert identity["cognito:groups"] == access["cognito:groups"] == ["editors"]
+    assert identity["cognito:preferred_role"].endswith(":role/local-editors")
+    assert identity["aud"] == access["client_id"] == cognito.cognito.client_id
+    assert access["scope"] == "openid email profile"
+    assert identity["exp"] - identity["iat"] == 1800
+    half = sha256(tokens["access_token"].encode()).digest()[:16]
+    assert identity["at_hash"] == urlsafe_b64encode(half).rstrip(b"=").decode()
+
+
+def test_somebody_in_no_group_has_no_group_and_no_role(browser, cognito):
+    tokens = redeem(cognito, code_of(browser, cognito, "")).json()
+
+    assert not {"cognito:groups", "cognito:roles"} & claims(tokens["id_token"]).keys()
+
+
+def test_a_browser_that_has_picked_once_is_not_asked_again_until_it_signs_out(browser, cognito):
+    choose(browser, cognito)
+    again = open_page(browser, cognito)
+    browser.get(
+        f"{cognito.address}/logout",
+        params={"client_id": cognito.cognito.client_id, "logout_uri": f"{PUBLIC_URL}/"},
+        allow_redirects=False,
+        timeout=10,
+    )
+
+    assert "code" in answer(again)
+    assert open_page(browser, cognito).status_code == 200
+
+
+def test_signing_out_goes_to_an_address_of_the_client_alone(browser, cognito):
+    def leave(uri: str) -> Any:
+        params = {"client_id": cognito.cognito.client_id, "logout_uri": uri}
+        return browser.get(
+            f"{cognito.address}/logout", params=params, allow_redirects=False, timeout=10
+        )
+
+    assert leave(f"{PUBLIC_URL}/").headers["Location"] == f"{PUBLIC_URL}/"
+    for uri in ("https://evil.example", f"{PUBLIC_URL}/x", PUBLIC_URL, ""):
+        assert leave(uri).status_code == 400
+
+
+def test_who_cancels_comes_back_denied(browser, cognito):
+    assert answer(choose(browser, cognito, None)) == {
+        "error": "access_denied",
+        "state": "a-state",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": "token"}, "unauthorized_client"),
+        ({"response_type": None}, "unauthorized_client"),
+        ({"scope": "openid aws.cognito.signin.user.admin"}, "invalid_scope"),
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+    ],
+)
+def test_a_request_that_asks_wrongly_comes_back_with_an_error(browser, cognito, changes, error):
+    assert answer(open_page(browser, cognito, **changes)) == {"error": error, "state": "a-state"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": "unknown"},
+        {"client_id": None},
+        {"redirect_uri": f"{CALLBACK}/"},
+        {"redirect_uri": f"{CALLBACK}?x=1"},
+        {"redirect_uri": "https://evil.example/callback"},
+        {"redirect_uri": None},
+    ],
+)
+def test_a_request_of_nobody_or_to_elsewhere_is_not_redirected(browser, cognito, changes):
+    page = open_page(browser, cognito, **changes)
+
+    assert page.status_code == 400
+    assert "Location" not in page.headers
+
+
+def test_a_form_from_elsewhere_or_for_nobody_is_refused(browser, cognito):
+    form = {**asked(cognito), "username": "nobody"}
+    own = {"Origin": cognito.address}
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}, own):
+        sent = browser.post(
+            f"{cognito.address}/login",
+            data=form,
+            headers=headers,
+            allow_redirects=False,
+            timeout=10,
+        )
+        assert sent.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"code_verifier": VERIFIER + "x"}, "invalid_grant"),
+        ({"code_verifier": ""}, "invalid_grant"),
+        ({"redirect_uri": f"{PUBLIC_URL}/"}, "invalid_grant"),
+        ({"client_id": "unknown"}, "invalid_client"),
+        ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+    ],
+)
+def test_a_code_is_worth_nothing_to_others(browser, cognito, changes, error):
+    refused = redeem(cognito, code_of(browser, cognito), **changes)
+
+    assert (refused.status_code, refused.json()) == (400, {"error": error})
+
+
+def test_a_code_used_twice_ends_what_it_gave(browser, cognito):
+    code = code_of(browser, cognito)
+    tokens = redeem(cognito, code).json()
+
+    assert redeem(cognito, code).json() == {"error": "invalid_grant"}
+    assert refresh(cognito, tokens["refresh_token"]).json() == {"error": "invalid_grant"}
+
+
+def test_a_refresh_token_gives_new_tokens_of_the_same_user_until_it_is_revoked(browser, cognito):
+    tokens = redeem(cognito, code_of(browser, cognito)).json()
+    renewed = refresh(cognito, tokens["refresh_token"])
+    form = {"token": tokens["refresh_token"], "client_id": cognito.cognito.client_id}
+    revoked = requests.post(f"{cognito.address}/oauth2/revoke", data=form, timeout=10)
+
+    assert renewed.status_code == 200
+    assert "refresh_token" not in renewed.json()
+    fresh = claims(renewed.json()["id_token"])
+    assert fresh["sub"] == claims(tokens["id_token"])["sub"]
+    assert "nonce" not in fresh
+    assert claims(renewed.json()["access_token"])["scope"] == "openid email profile"
+    assert revoked.status_code == 200
+    assert refresh(cognito, tokens["refresh_token"]).json() == {"error": "invalid_grant"}
+
+
+def test_a_user_who_was_disabled_gets_nothing_more(browser, cognito):
+    tokens = redeem(cognito, code_of(browser, cognito, "")).json()
+    who = {"UserPoolId": cognito.cognito.pool_id, "Username": "newcomer@example.org"}
+    cognito.cognito._cognito.admin_disable_user(**who)
+    try:
+        page = open_page(requests.Session(), cognito).text
+        assert "newcomer" not in page
+        assert refresh(cognito, tokens["refresh_token"]).status_code == 400
+    finally:
+        cognito.cognito._cognito.admin_enable_user(**who)
+
+
+def test_a_program_gets_the_token_of_a_group_or_of_a_user_and_a_browser_gets_none(cognito):
+    def ask(who: str, **headers: str) -> Any:
+        form = {"client_id": cognito.cognito.client_id, "who": who}
+        return requests.post(
+            f"{cognito.address}/local/token", data=form, headers=headers, timeout=10
+        )
+
+    assert claims(ask("editors").text)["email"] == "editors@example.org"
+    assert claims(ask("newcomer@example.org").text)["email"] == "newcomer@example.org"
+    assert ask("stranger").status_code == 404
+    assert ask("editors", Origin="https://evil.example").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [("Host", "evil.example"), ("Host", "evil.example:80"), ("X-Forwarded-For", "10.0.0.1")],
+)
+def test_only_this_machine_is_answered(cognito, header, value):
+    where = urlsplit(cognito.address)
+    connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=10)
+    connection.putrequest("GET", "/oauth2/authorize", skip_host=header == "Host")
+    connection.putheader(header, value)
+    connection.endheaders()
+
+    assert connection.getresponse().status == 403
+    connection.close()
+
+
+def test_the_page_runs_no_script_and_is_in_no_frame(browser, cognito):
+    headers = open_page(browser, cognito).headers
+
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert f"form-action 'self' {PUBLIC_URL}" in policy
+    assert "frame-ancestors 'none'" in policy
