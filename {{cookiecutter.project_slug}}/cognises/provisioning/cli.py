@@ -14,7 +14,7 @@ import click
 
 from cognises.errors import CognisesError, ProvisionBlocked
 from cognises.manifest import report
-from cognises.provisioning import command_apply, command_destroy, command_plan
+from cognises.provisioning import command_apply, command_bootstrap, command_destroy, command_plan
 from cognises.provisioning.command_options import (
     EXIT_BLOCKED,
     EXIT_ERROR,
@@ -77,6 +77,22 @@ def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exit
 def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
     """Make AWS say what groups.json says. Safe to interrupt and to run again."""
     return command_apply.run(options, pruning, command_apply.Choices(**choices))
+
+
+@cli.command()
+@click.option("--profile", help="The AWS profile to use.")
+@click.option("--region", help="Where; else AWS_REGION.")
+@click.option("--env-file", type=click.Path(path_type=Path), help="Read and written, not .env.")
+@click.option("--public-url", metavar="URL", help="The service's own address.")
+@click.option("--domain-prefix", metavar="NAME", help="First part of the sign-in address.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; leave nothing behind.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
+def bootstrap(
+    profile: str | None, region: str | None, env_file: Path | None, **choices: Any
+) -> int:
+    """Make user pool, app client, identity pool and boundary; write their ids into .env."""
+    options = Options(profile=profile, region=region, env_file=env_file)
+    return command_bootstrap.run(options, command_bootstrap.Choices(**choices))
 
 
 @cli.command()
