@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 OWNER = "cognises"
@@ -9,6 +10,7 @@ OWNER_TAG = "cognises:owner"
 POOL_TAG = "cognises:pool"
 GROUP_TAG = "cognises:group"
 HASH_TAG = "cognises:hash"
+PROJECT_TAG = "cognises:project"
 OWNERSHIP_TAGS = (OWNER_TAG, POOL_TAG, GROUP_TAG)
 DEFAULT_ROLE_PREFIX = "role_"
 
@@ -41,3 +43,23 @@ def group_of(tags: Mapping[str, str]) -> str:
 def is_provider_group(pool_id: str, group: str) -> bool:
     """Whether Cognito itself made the group, for the users of an identity provider."""
     return group.startswith(f"{pool_id}_")
+
+
+def stage_name(prefix: str) -> str:
+    """What a stage's stacks and pools are called: the role prefix, as a plain name.
+
+    Stages that share an account have a prefix each, so that these differ too.
+    """
+    plain = re.sub("[^a-z0-9]+", "-", prefix.lower()).strip("-")
+    named = plain if plain[:1].isalpha() else f"stage-{plain}".strip("-")
+    return named[:48].strip("-")
+
+
+def stack_name(prefix: str, kind: str) -> str:
+    """The CloudFormation stack of a stage: `<stage>-cognito`, `<stage>-service`."""
+    return f"{stage_name(prefix)}-{kind}"
+
+
+def stack_tags(stage: str) -> dict[str, str]:
+    """Whose a stack is, and by inheritance what is in it."""
+    return {OWNER_TAG: OWNER, PROJECT_TAG: stage}

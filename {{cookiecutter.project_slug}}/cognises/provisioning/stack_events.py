@@ -1,0 +1,130 @@
+"""A stack's events in plain words: progress while it goes on, causes where it fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cognises.provisioning.printable import printable
+
+STACK = "AWS::CloudFormation::Stack"
+# A failure that only follows from another one.
+_CONSEQUENCE = re.compile(
+    r"cancelled|the following resource\(s\) failed|resource (creation|update) initiated",
+    re.IGNORECASE,
+)
+_WORDS = {
+    "CREATE_IN_PROGRESS": "making",
+    "CREATE_COMPLETE": "made",
+    "CREATE_FAILED": "FAILED to make",
+    "UPDATE_IN_PROGRESS": "changing",
+    "UPDATE_COMPLETE": "changed",
+    "UPDATE_FAILED": "FAILED to change",
+    "DELETE_IN_PROGRESS": "deleting",
+    "DELETE_COMPLETE": "deleted",
+    "DELETE_FAILED": "FAILED to delete",
+    "DELETE_SKIPPED": "kept",
+    "IMPORT_IN_PROGRESS": "importing",
+    "IMPORT_COMPLETE": "imported",
+    "IMPORT_FAILED": "FAILED to import",
+    "ROLLBACK_IN_PROGRESS": "taking back",
+    "ROLLBACK_COMPLETE": "took back",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "taking back",
+    "UPDATE_ROLLBACK_COMPLETE": "took back",
+}
+# What AWS says, and what helps.
+_ADVICE = (
+    (
+        r"domain already (exists|associated)|already associated with another user pool",
+        "somebody has this sign-in address already; choose another --domain-prefix",
+    ),
+    (
+        r"not authorized to perform|access ?denied|accessdenied",
+        "give whoever runs this the policy that `provision.py policy` prints for the command",
+    ),
+    (
+        r"limit ?exceeded|quota|maximum number",
+        "an AWS quota is used up; raise it in the Service Quotas console",
+    ),
+    (
+        r"deletion protection",
+        "it is protected from deletion; switch that off only if it may really go",
+    ),
+    (
+        r"DeleteConflict|must detach|cannot delete (a policy|an entity) attached",
+        "something still uses it: run `provision.py destroy` for every stage first",
+    ),
+    (r"already exists", "something of this name is there already; rename or delete that"),
+    (r"throttl|rate exceeded|too many requests", "AWS was throttling; wait a minute"),
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a stack."""
+
+    id: str
+    logical_id: str
+    resource_type: str
+    status: str
+    reason: str = ""
+    physical_id: str = ""
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Event:
+        """From one of DescribeStackEvents' answer; what an emulator leaves out is empty."""
+        return cls(
+            id=said.get("EventId", ""),
+            logical_id=said.get("LogicalResourceId", ""),
+            resource_type=said.get("ResourceType", ""),
+            status=said.get("ResourceStatus", ""),
+            reason=said.get("ResourceStatusReason") or "",
+            physical_id=said.get("PhysicalResourceId") or "",
+        )
+
+    @property
+    def is_about_stack(self) -> bool:
+        return self.resource_type == STACK
+
+    def __str__(self) -> str:
+        told = f"{_WORDS.get(self.status, self.status)} {self.logical_id}"
+        if self.status.endswith("_FAILED") and self.reason:
+            told += f": {self.reason}"
+        return printable(told)
+
+
+def causes(events: Iterable[Event]) -> list[str]:
+    """Each failed resource with AWS's reason and what helps, oldest first, consequences left out.
+
+    Where nothing but consequences is left, those are told: something has to be.
+    """
+    failed = [
+        each
+        for each in events
+        if each.status.endswith("_FAILED") and not each.is_about_stack and each.reason
+    ]
+    roots = [each for each in failed if not _CONSEQUENCE.search(each.reason)] or failed
+    return list(dict.fromkeys(_cause(each) for each in roots))
+
+
+def kept(events: Iterable[Event]) -> list[str]:
+    """What a deletion or a rollback left in the account because the template says so."""
+    return [
+        printable(f"{each.logical_id} {each.physical_id} ({each.resource_type}) was kept")
+        for each in events
+        if each.status == "DELETE_SKIPPED"
+    ]
+
+
+def _cause(event: Event) -> str:
+    words = _WORDS.get(event.status, event.status).replace("FAILED to", "could not be")
+    past = {"make": "made", "change": "changed", "delete": "deleted", "import": "imported"}
+    for verb, participle in past.items():
+        words = words.replace(f"could not be {verb}", f"could not be {participle}")
+    advice = next(
+        (told for said, told in _ADVICE if re.search(said, event.reason, re.IGNORECASE)), ""
+    )
+    told = f"{event.logical_id} ({event.resource_type}) {words}: {event.reason.strip()}"
+    return printable(f"{told}; {advice}" if advice else told)
