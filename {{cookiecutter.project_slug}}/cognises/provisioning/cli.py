@@ -21,8 +21,10 @@ from cognises.provisioning.command_options import (
     EXIT_USAGE,
     account_id,
     aws_options,
+    json_option,
     prune_options,
 )
+from cognises.provisioning.command_users import users
 from cognises.provisioning.explain import explain, is_aws_error
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.pace import DEFAULT_GROUP_WRITES
@@ -52,7 +54,7 @@ def validate(groups_file: Path | None, env_file: Path | None) -> int:
 @cli.command()
 @aws_options
 @prune_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything is to be changed.")
 def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool) -> int:
     """Show what apply would change and what drifted; write nothing."""
@@ -66,7 +68,7 @@ def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exit
 @click.option("--expect", metavar="DIGEST", help="Only if today's plan is exactly this one.")
 @click.option("--adopt", multiple=True, metavar="NAME", help="Take over a role; asks, always.")
 @click.option("--no-broadening", is_flag=True, help="Refuse to grant anything new.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@json_option
 @click.option(
     "--group-writes",
     type=click.FloatRange(0.1, 15),
@@ -121,6 +123,9 @@ def policy(env_file: Path | None, permissions_boundary: str | None, account: str
 def destroy(options: Options, confirm: str | None, force: bool) -> int:
     """Delete the roles and groups this project made; the pool and its users stay."""
     return command_destroy.run(options, confirm=confirm, force=force)
+
+
+cli.add_command(users)
 
 
 def run(argv: Sequence[str] | None = None) -> int:

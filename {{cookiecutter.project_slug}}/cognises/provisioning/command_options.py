@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -21,27 +22,59 @@ EXIT_USAGE = 64
 Command = Callable[..., int]
 
 
+class NoSecretArguments(click.Command):
+    """A command of passwords or tokens: what is one argument too many is not repeated."""
+
+    allow_extra_args = True
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if ctx.args:
+            raise click.UsageError(
+                "one argument too many; passwords and tokens are never arguments", ctx
+            )
+        return super().invoke(ctx)
+
+
 def aws_options(command: Command) -> Command:
     """Add what says where to work; the command gets one `options`."""
+
+    @place_options
+    @click.option("--permissions-boundary", metavar="ARN", help="The boundary every role gets.")
+    @wraps(command)
+    def wrapped(options: Options, permissions_boundary: str | None, **rest: Any) -> int:
+        options = replace(options, permissions_boundary=permissions_boundary)
+        return command(options=options, **rest)
+
+    return wrapped
+
+
+def place_options(command: Command) -> Command:
+    """Add what says where to work without making roles; the command gets one `options`."""
 
     @click.option("--profile", help="The AWS profile to use.")
     @click.option("--region", help="Must be the pool's; else AWS_REGION.")
     @click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
-    @click.option("--permissions-boundary", metavar="ARN", help="The boundary every role gets.")
     @click.option("--groups-file", type=click.Path(path_type=Path), help="The manifest.")
     @wraps(command)
     def wrapped(
         profile: str | None,
         region: str | None,
         env_file: Path | None,
-        permissions_boundary: str | None,
         groups_file: Path | None,
         **rest: Any,
     ) -> int:
-        options = Options(profile, region, env_file, permissions_boundary, groups_file)
+        options = Options(profile, region, env_file, groups_file=groups_file)
         return command(options=options, **rest)
 
     return wrapped
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json`; the command gets `as_json`."""
+    option = click.option(
+        "--json", "as_json", is_flag=True, help="One JSON object on standard output."
+    )
+    return option(command)
 
 
 def prune_options(command: Command) -> Command:

@@ -47,7 +47,8 @@ _BY_CODE = {
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "RequestExpired"), _SIGN_IN_AGAIN),
     **dict.fromkeys(
         ("AccessDenied", "AccessDeniedException", "NotAuthorizedException"),
-        "access denied; give whoever runs this the policy that `provision.py policy` prints",
+        "access denied; give whoever runs this the policy that `provision.py policy` prints "
+        "(with --users, to manage people)",
     ),
     "ResourceNotFoundException": "not found in this account and region; check "
     "COGNITO_USER_POOL_ID, COGNITO_IDENTITY_POOL_ID and the profile",
@@ -59,6 +60,12 @@ _BY_CODE = {
         ("Throttling", "ThrottlingException", "TooManyRequestsException"),
         "AWS keeps throttling; wait a minute and run the command again",
     ),
+    "UserNotFoundException": "the user is gone; `provision.py users list` shows who is there",
+    "CodeDeliveryFailureException": "the invitation could not be sent; check the address and the "
+    "pool's e-mail configuration",
+    "InvalidPasswordException": "the pool does not take this password",
+    "PasswordHistoryPolicyViolationException": "this password was used before; take another",
+    "UserLambdaValidationException": "a Lambda trigger of the pool refused this",
     **dict.fromkeys(
         ("InternalFailure", "InternalErrorException", "ServiceFailure", "ServiceUnavailable"),
         "AWS failed, not the request; wait a minute and run the command again",
