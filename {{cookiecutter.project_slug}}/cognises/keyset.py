@@ -17,7 +17,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from cognises.errors import CognisesError
 from cognises.fetch import TIMEOUT, FetchError
@@ -51,6 +51,9 @@ class Moment:
         """Seconds since, by whichever clock went further."""
         return max(time.time() - self.wall, time.monotonic() - self.monotonic)
 
+    def is_after(self, other: Moment) -> bool:
+        return self.monotonic > other.monotonic
+
     def earlier(self, seconds: float) -> Moment:
         return Moment(self.wall - seconds, self.monotonic - seconds)
 
@@ -66,6 +69,13 @@ class Snapshot:
     def is_recent(self) -> bool:
         """Whether the pool itself said so just now."""
         return self.fetched and self.since.age() < COOL_DOWN
+
+
+class Siblings(Protocol):
+    """Other processes of the same service, whose readings serve this one too."""
+
+    def publish(self, document: Mapping[str, Any], since: Moment) -> None: ...
+    def latest(self) -> tuple[Mapping[str, Any], Moment] | None: ...
 
 
 @dataclass(eq=False)
@@ -90,6 +100,7 @@ class KeySet:
         admit: Callable[[object], dict[str, Key]],
     ) -> None:
         self._load, self._admit = load, admit
+        self.siblings: Siblings | None = None
         self._snapshot: Snapshot | None = None
         self._missed: Snapshot | None = None
         self._failures = 0
@@ -213,20 +224,40 @@ class KeySet:
     def _fetch(self, flight: _Flight, kid: str | None) -> None:
         started = Moment.now()
         try:
-            keys = self._admit(self._load(kid))
+            if self._inherit(kid):
+                return
+            document = self._load(kid)
+            keys = self._admit(document)
             if not keys:
                 raise FetchError("no usable key")
             self._succeed(keys, started, kid)
+            if self.siblings:
+                self.siblings.publish(document, started)
         except Exception as error:  # whatever it was, the waiters must learn that it failed
             if not flight.done.is_set():
                 self._fail(str(error) if isinstance(error, FetchError) else type(error).__name__)
         finally:
             flight.done.set()
 
+    def _inherit(self, kid: str | None) -> bool:
+        """Take a sibling's newer reading, at its age; whether that spares a fetch of our own."""
+        found = self.siblings.latest() if self.siblings else None
+        if found is None:
+            return False
+        document, since = found
+        keys = self._admit(document)
+        with self._lock:
+            current = self._snapshot
+            if not keys or (current and current.fetched and not since.is_after(current.since)):
+                return False
+            self._snapshot = Snapshot(keys, since, fetched=True)
+        log.info("key set taken from a sibling: %d keys", len(keys))
+        return kid in keys if kid is not None else since.age() < SOFT
+
     def _succeed(self, keys: Mapping[str, Key], started: Moment, kid: str | None) -> None:
         with self._lock:
             current = self._snapshot
-            if current and current.fetched and current.since.monotonic > started.monotonic:
+            if current and current.fetched and current.since.is_after(started):
                 return  # an answer that was given up on, and overtaken
             self._failures, self._retry_at = 0, 0.0
             self._snapshot = Snapshot(keys, started, fetched=True)

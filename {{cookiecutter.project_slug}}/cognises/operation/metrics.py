@@ -36,8 +36,8 @@ DECISIONS = Counter("cognises_decisions", "Decisions of the guards.", ["decision
 FETCHES = Counter("cognises_key_fetches", "Readings of the pool's key set.", ["result"])
 FETCHED = Gauge(
     "cognises_keys_fetched_timestamp_seconds",
-    "When the key set was last read, by the process that did so longest ago.",
-    multiprocess_mode="livemin",
+    "When any process has last read the key set; all of them share it.",
+    multiprocess_mode="max",
 )
 
 # A method is the client's to write: what is not known is one label, not a thousand.

@@ -15,8 +15,6 @@ import click
 from cognises.errors import CognisesError, ProvisionBlocked
 from cognises.manifest import report
 from cognises.provisioning import command_apply, command_bootstrap, command_destroy, command_plan
-from cognises.provisioning.bootstrap_policy import bootstrap_policy_text
-from cognises.provisioning.bootstrap_request import read_request
 from cognises.provisioning.command_options import (
     EXIT_BLOCKED,
     EXIT_ERROR,
@@ -108,18 +106,9 @@ def bootstrap(
     callback=account_id,
     help="Twelve digits; without, the policy says *.",
 )
-@click.option("--bootstrap", "for_bootstrap", is_flag=True, help="For whoever runs bootstrap.")
-def policy(
-    env_file: Path | None,
-    permissions_boundary: str | None,
-    account: str | None,
-    for_bootstrap: bool,
-) -> int:
+def policy(env_file: Path | None, permissions_boundary: str | None, account: str | None) -> int:
     """Print the least-privilege policy for whoever runs plan and apply; offline."""
     options = Options(env_file=env_file, permissions_boundary=permissions_boundary)
-    if for_bootstrap:
-        click.echo(bootstrap_policy_text(read_request(options), account))
-        return 0
     target = read_target(options)
     if target.boundary is None:
         click.echo("warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one", err=True)
@@ -131,10 +120,9 @@ def policy(
 @aws_options
 @click.option("--confirm", metavar="POOL_ID", help="The pool's id, instead of being asked.")
 @click.option("--force", is_flag=True, help="Delete groups that have members, too.")
-@click.option("--stack", metavar="NAME", help="Delete bootstrap's stack of this name, too.")
-def destroy(options: Options, confirm: str | None, force: bool, stack: str | None) -> int:
+def destroy(options: Options, confirm: str | None, force: bool) -> int:
     """Delete the roles and groups this project made; the pool and its users stay."""
-    return command_destroy.run(options, confirm=confirm, force=force, stack_name=stack)
+    return command_destroy.run(options, confirm=confirm, force=force)
 
 
 cli.add_command(users)

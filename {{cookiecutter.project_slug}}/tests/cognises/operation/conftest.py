@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from cognises import permission_required, public
 from cognises.operation import operate
+from load.server import CONFIGURATIONS
 from tests.cognises.request_side import manifest
 
 
@@ -53,3 +54,8 @@ def operated(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
         return app
 
     return make
+
+
+# gunicorn under load is for projects that are served by it.
+if not CONFIGURATIONS:
+    collect_ignore = ["test_under_load.py"]

@@ -1,0 +1,42 @@
+"""The app under load: the same in every project, with an open view beside a guarded one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Flask, request
+
+from cognises import Cognises, permission_required, public
+from cognises.operation import operate
+
+app = Flask("load", root_path=str(Path(__file__).parent))
+
+
+@app.get("/open")
+@public
+def open_view() -> str:
+    return "ok"
+
+
+@app.get("/guarded")
+@permission_required
+def guarded(response: object) -> str:
+    return "ok"
+
+
+@app.post("/body")
+@public
+def body() -> str:
+    return str(len(request.get_data()))
+
+
+@app.get("/worker")
+@public
+def worker() -> str:
+    """Which process answers: for whoever wants to kill it."""
+    return str(os.getpid())
+
+
+operate(app)
+Cognises(app)
