@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask import Blueprint, Flask, current_app, render_template
 
 from cognises import Principal, permission_required
-from cognises.access import Row, may_call, report
+from cognises.access import EVERYBODY, Row, may_call, report
 
 bp = Blueprint("access", __name__)
 
@@ -43,7 +43,10 @@ def access(response: Principal) -> str:
     ]
     may_see_all = response.can("access_matrix")
     return render_template(
-        "access.html", lines=lines, matrix=_matrix(rows) if may_see_all else None
+        "access.html",
+        guarded=[line for line in lines if line.row.open_to != (EVERYBODY,)],
+        unguarded=[line for line in lines if line.row.open_to == (EVERYBODY,)],
+        matrix=_matrix(rows) if may_see_all else None,
     )
 
 

@@ -56,7 +56,7 @@ def sign_in(app: Flask) -> None:
 @bp.get("/login")
 @public
 def login() -> WerkzeugResponse:
-    """To Cognito's managed login, and back to `next`."""
+    """To Cognito's managed login; back to the page that the person wanted."""
     _personal()
     managed = _managed_login()
     attempt = managed.new_attempt(return_path(current_app, request.args.get("next")))
@@ -111,7 +111,7 @@ def logout() -> WerkzeugResponse:
 @bp.post("/session/refresh")
 @public
 def refresh() -> WerkzeugResponse:
-    """New tokens for the refresh token; a form goes on to `next`."""
+    """New tokens for the refresh token; a form goes on to the page that it names."""
     _personal()
     managed, cookies = _managed_login(), _cookies()
     _require_same_origin()

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 import requests
+from dev_process import copy_project
 from running_cognito import PUBLIC_URL, Running
 
-from cognises.settings import PROJECT_FOLDER
 from local_aws.cognito import LocalCognito, serving
 from local_aws.environment import isolate
-
-PARTS = ("app", "cognises", "local_aws", "infra", "groups.json", "wsgi.py", "provision.py")
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The project's code and manifest, without anybody's settings."""
-    for name in PARTS:
-        source = PROJECT_FOLDER / name
-        if source.is_dir():
-            shutil.copytree(
-                source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".*")
-            )
-        else:
-            shutil.copy(source, tmp_path / name)
+    copy_project(tmp_path)
     return tmp_path
 
 

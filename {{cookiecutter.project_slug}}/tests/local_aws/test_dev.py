@@ -3,59 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 import requests
+from dev_process import PATIENCE, Dev, wait_for
 
 pytestmark = pytest.mark.slow
-
-PATIENCE = 30.0
-
-
-class Dev:
-    """One run. `output` is everything it has printed so far."""
-
-    def __init__(self, folder: Path, **environ: str) -> None:
-        self.folder = folder
-        self._log = folder / "dev.log"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-B", "-m", "local_aws"],
-                cwd=folder, env={**os.environ, **environ}, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-
-    @property
-    def output(self) -> str:
-        return self._log.read_text()
-
-    @property
-    def address(self) -> str:
-        found = wait_for(lambda: re.search(r"Open (http://\S+)", self.output))
-        address = str(found[1])
-        wait_for(lambda: status(address + "/health") == 200)
-        return address
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
-
-
-def wait_for(check: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := check()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 def status(url: str, token: str | None = None) -> int | None:

@@ -1,0 +1,117 @@
+"""Every page: readable by everybody, on a phone and a desktop, light and dark, under its policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from steps import pick, press, sign_in
+
+SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
+
+
+def front(page: Any, service: str) -> None:
+    page.goto(service)
+
+
+def signing_in(page: Any, service: str) -> None:
+    page.goto(f"{service}/access")
+
+
+def access(page: Any, service: str) -> None:
+    sign_in(page, service, "admins")
+    press(page, "GET", "/protected")
+    page.evaluate("scrollTo(0, 0)")
+
+
+def question(page: Any, service: str) -> None:
+    sign_in(page, service, "editors")
+    page.locator('form.try[data-method="PUT"]').get_by_role("button").click()
+    page.get_by_role("dialog").wait_for()
+
+
+def closed(page: Any, service: str) -> None:
+    sign_in(page, service, "viewers")
+    page.goto(f"{service}/admin")
+
+
+def denied(page: Any, service: str) -> None:
+    page.goto(f"{service}/access")
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_url(f"{service}/callback*")
+
+
+def missing(page: Any, service: str) -> None:
+    page.goto(f"{service}/nowhere")
+
+
+def newcomer(page: Any, service: str) -> None:
+    page.goto(f"{service}/access")
+    pick(page, None)
+    page.wait_for_url(f"{service}/access")
+
+
+PAGES: dict[str, Callable[[Any, str], None]] = {
+    "front": front,
+    "sign-in": signing_in,
+    "access": access,
+    "question": question,
+    "closed": closed,
+    "denied": denied,
+    "not-found": missing,
+    "newcomer": newcomer,
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_read_and_used_by_everybody(
+    page: Any, service: str, screenshots: Path, name: str, size: str, scheme: str
+):
+    from axe_playwright_python.sync_playwright import Axe
+
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)
+    PAGES[name](page, service)
+    page.screenshot(path=screenshots / f"{name}-{size}-{scheme}.png", full_page=True)
+
+    report = Axe().run(page).response
+    grave = [each for each in report["violations"] if each["impact"] in {"serious", "critical"}]
+    assert report["passes"]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.title()
+    assert page.locator("h1").count() == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/access", "/nowhere", "/static/style.css", "/health"])
+def test_every_answer_carries_the_headers_that_narrow_a_browser(page: Any, service: str, path: str):
+    sign_in(page, service, "editors")
+    headers = page.goto(service + path).headers
+
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_the_keyboard_alone_is_enough(page: Any, service: str):
+    page.goto(service)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent").strip() == "Skip to the content"
+
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent").strip() == "Sign in"
+
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Sign in as").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{service}/access")
