@@ -5,10 +5,7 @@ Everything is made on first need and kept; importing an app fetches nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -16,14 +13,15 @@ from flask import Flask
 from cognises import settings as settings_module
 from cognises.credentials import CookieRules
 from cognises.declarations import LoginGuard, PermissionGuard
-from cognises.errors import CognisesError, SettingsError
+from cognises.errors import SettingsError
 from cognises.keyset import KeySet
 from cognises.manifest import load_groups
+from cognises.own_keys import own_key_set
 from cognises.permissions import Permissions
 from cognises.pool import UserPool
 from cognises.routes import ambiguous_names, routes
 from cognises.settings import Settings
-from cognises.verifier import Verifier, load_first, pool_key_set
+from cognises.verifier import Verifier, pool_key_set
 
 _EXTENSION = "cognises"
 
@@ -140,22 +138,9 @@ class AppState:
             # Keys that were given for one pool must not vouch for another.
             raise SettingsError(["COGNITO_USER_POOL_ID: missing; whose keys are those given?"])
         load = self._test_keys.get(pool.id)
-        if load is None and is_own and settings.jwks_url:
-            load = partial(load_first, (settings.jwks_url,))
-        regions = settings.additional_regions if is_own else ()
-        keys = pool_key_set(pool, regions, load=load, allow_emulators=settings.local)
-        if is_own and settings.jwks_file and pool.id not in self._test_keys:
-            _preload(keys, settings.jwks_file)
-        return keys
-
-
-def _preload(keys: KeySet, file: Path) -> None:
-    try:
-        keys.preload(json.loads(file.read_bytes()))
-    except (OSError, ValueError, RecursionError):
-        raise SettingsError(["COGNITO_JWKS_FILE: cannot be read as JSON"]) from None
-    except CognisesError:
-        raise SettingsError(["COGNITO_JWKS_FILE: holds no key that may be used"]) from None
+        if not is_own:
+            return pool_key_set(pool, load=load, allow_emulators=settings.local)
+        return own_key_set(settings, pool, load)
 
 
 def state_of(app: Flask) -> AppState:

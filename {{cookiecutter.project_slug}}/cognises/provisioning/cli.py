@@ -14,14 +14,22 @@ import click
 
 from cognises.errors import CognisesError, ProvisionBlocked
 from cognises.manifest import report
-from cognises.provisioning import command_apply, command_bootstrap, command_destroy, command_plan
+from cognises.provisioning import (
+    command_apply,
+    command_bootstrap,
+    command_destroy,
+    command_plan,
+    command_verify,
+)
 from cognises.provisioning.command_options import (
     EXIT_BLOCKED,
     EXIT_ERROR,
     EXIT_USAGE,
+    NoSecretArguments,
     account_id,
     aws_options,
     json_option,
+    place_options,
     prune_options,
 )
 from cognises.provisioning.command_users import users
@@ -123,6 +131,19 @@ def policy(env_file: Path | None, permissions_boundary: str | None, account: str
 def destroy(options: Options, confirm: str | None, force: bool) -> int:
     """Delete the roles and groups this project made; the pool and its users stay."""
     return command_destroy.run(options, confirm=confirm, force=force)
+
+
+@cli.command(cls=NoSecretArguments)
+@place_options
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="The file that holds the ID token; else standard input.",
+)
+@json_option
+def verify(options: Options, token_file: Path | None, as_json: bool) -> int:
+    """Exchange a user's ID token for AWS credentials, and show whose role they are."""
+    return command_verify.run(options, token_file, as_json=as_json)
 
 
 cli.add_command(users)

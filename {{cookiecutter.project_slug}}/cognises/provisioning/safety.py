@@ -17,11 +17,14 @@ def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str],
     pool = observed.identity_pool
     if pool is None:
         return [], []
+    blocks, warnings = open_doors(pool, loopback=observed.loopback)
+    return blocks, warnings + ([] if _serves(pool, scope) else [_not_a_provider(pool, scope)])
+
+
+def open_doors(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list[str]]:
+    """The flows of an identity pool that must be off: blocks, or warnings on an emulator."""
     findings = _open_doors(pool)
-    warnings = [] if _serves(pool, scope) else [_not_a_provider(pool, scope)]
-    if observed.loopback:
-        return [], findings + warnings
-    return findings, warnings
+    return ([], findings) if loopback else (findings, [])
 
 
 def standing_warnings(scope: Scope, wanted: Iterable[Wanted]) -> list[str]:

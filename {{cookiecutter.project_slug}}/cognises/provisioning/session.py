@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from cognises.manifest import Group, load_groups
 from cognises.provisioning.clients import Clients, make_client, make_clients, make_session
@@ -74,10 +75,11 @@ class Session:
         target = self.target
         if target.identity_pool_id is None:
             return None
-        client = make_client(
-            make_session(target.profile),
-            "cognito-identity",
-            target.identity_region,
-            target.endpoint_url,
-        )
+        client = identity_client(target)
         return observe_identity_pool(client, target.identity_pool_id)
+
+
+def identity_client(target: Target) -> Any:
+    """A client for the identity pool that the settings name, in the region of its id."""
+    session = make_session(target.profile)
+    return make_client(session, "cognito-identity", target.identity_region, target.endpoint_url)
