@@ -1,10 +1,18 @@
 """Generates projects the way users do: cookiecutter's command line, in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE_FOLDER = "{{cookiecutter.project_slug}}"
@@ -42,6 +50,40 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+def unparsable(folder):
+    """Every JSON, TOML or YAML file that is none, with what its parser says."""
+    errors = {}
+    for name, data in contents(folder).items():
+        parse = PARSERS.get(Path(name).suffix)
+        try:
+            parse and parse(data)
+        except ValueError as error:
+            errors[name] = str(error)
+    return errors
+
+
+class CloudFormation(yaml.SafeLoader):
+    """YAML with CloudFormation's own tags, such as !Ref."""
+
+
+CloudFormation.add_multi_constructor("!", lambda loader, tag, node: tag)
+
+
+def parse_yaml(data):
+    try:
+        yaml.load(data, CloudFormation)
+    except yaml.YAMLError as error:
+        raise ValueError(error) from error
+
+
+PARSERS = {
+    ".json": json.loads,
+    ".toml": lambda data: tomllib.loads(data.decode()),
+    ".yaml": parse_yaml,
+    ".yml": parse_yaml,
+}
+
+
 @dataclass
 class Bake:
     """One run of cookiecutter: how it ended, what it said, where it wrote."""
@@ -58,7 +100,8 @@ class Bake:
 
 def cookiecutter(template, folder, *options, env):
     command = [sys.executable, "-m", "cookiecutter", str(template), "-o", str(folder)]
-    done = run([*command, *options], env=env)
+    folder.mkdir(exist_ok=True)
+    done = run([*command, *options], cwd=folder, env=env)  # what an answer ran would show there
     return Bake(done.returncode, done.stdout, folder)
 
 
@@ -78,3 +121,9 @@ def make(folder, *verbs, env=None):
     done = run(["make", *verbs], cwd=folder, env=env or clean)
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
+
+
+def assert_nothing_was_made(folder):
+    assert list(folder.iterdir()) == []
+    for above in (folder, *folder.parents[:3], Path("/etc")):
+        assert not any((above / name).exists() for name in ("evil", "x", "y", "cognises"))

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from baking import COMBINATIONS, ROOT, cookiecutter, files_of_a_clone, make
@@ -55,6 +56,22 @@ def replay(template, environment, tmp_path_factory):
         return cookiecutter(template, folder, "--replay-file", str(file), env=environment)
 
     return replay_with
+
+
+@pytest.fixture(scope="session")
+def configured(template, environment, tmp_path_factory):
+    """Bakes with answers that a user's own cookiecutter configuration brings."""
+
+    def bake_with(**answers):
+        folder = tmp_path_factory.mktemp("out")
+        config = tmp_path_factory.mktemp("user") / "config.yaml"
+        usual = json.loads(Path(environment["COOKIECUTTER_CONFIG"]).read_text())
+        text = json.dumps({**usual, "default_context": answers}, ensure_ascii=False)
+        config.write_text("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text))
+        env = {**environment, "COOKIECUTTER_CONFIG": str(config)}
+        return cookiecutter(template, folder, "--no-input", env=env)
+
+    return bake_with
 
 
 @pytest.fixture(scope="session")
