@@ -124,6 +124,7 @@ def make(folder, *verbs, env=None):
 
 
 def assert_nothing_was_made(folder):
+    """Neither where it should be nor where a hostile answer wanted it."""
     assert list(folder.iterdir()) == []
-    for above in (folder, *folder.parents[:3], Path("/etc")):
+    for above in (*folder.parents[:2], Path("/etc"), Path.home()):
         assert not any((above / name).exists() for name in ("evil", "x", "y", "cognises"))

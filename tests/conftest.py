@@ -34,7 +34,7 @@ def bake(template, environment, tmp_path_factory):
 
     def bake_with(*options, folder=None, env=None, **answers):
         given = [f"{key}={value}" for key, value in answers.items()]
-        folder = folder or tmp_path_factory.mktemp("out")
+        folder = folder or tmp_path_factory.mktemp("out") / "here"
         env = {**environment, **(env or {})}
         return cookiecutter(template, folder, "--no-input", *options, *given, env=env)
 
@@ -48,7 +48,7 @@ def replay(template, environment, tmp_path_factory):
     defaults |= {"user_pool_id": "", "deployment": "none"}
 
     def replay_with(**answers):
-        folder = tmp_path_factory.mktemp("out")
+        folder = tmp_path_factory.mktemp("out") / "here"
         file = tmp_path_factory.mktemp("replay") / "replay.json"
         copied = json.loads((template / "cookiecutter.json").read_text())["_copy_without_render"]
         context = {**defaults, **answers, "_copy_without_render": copied, "_new_lines": "\n"}
@@ -63,7 +63,7 @@ def configured(template, environment, tmp_path_factory):
     """Bakes with answers that a user's own cookiecutter configuration brings."""
 
     def bake_with(**answers):
-        folder = tmp_path_factory.mktemp("out")
+        folder = tmp_path_factory.mktemp("out") / "here"
         config = tmp_path_factory.mktemp("user") / "config.yaml"
         usual = json.loads(Path(environment["COOKIECUTTER_CONFIG"]).read_text())
         text = json.dumps({**usual, "default_context": answers}, ensure_ascii=False)
