@@ -1,5 +1,4 @@
 """Checks what was generated and says what to do next; never writes into the project.
-
 An invalid manifest or a failing suite is a verdict: exit 1, the log kept outside the project.
 A suite that could not run is none: NOT VERIFIED and exit 0, or 1 with COGNISES_VERIFY=require.
 """
@@ -54,11 +53,12 @@ def install(folder):
         run(uv, "venv", "--quiet", "--clear", "-p", sys.executable, env)
         if run(uv, "pip", "install", "-p", python, *locked, UV_OFFLINE=offline)[0] == 0:
             return python
-    run(sys.executable, "-m", "venv", "--clear", env)
-    code, output = run(python, "-m", "pip", "install", "--retries=0", *locked)
-    if code == 0:
-        return python
-    raise RuntimeError("its packages could not be installed: " + output[-200:])
+    pip = [python, "-m", "pip", "install", "--retries=0", *locked]
+    for command in ([sys.executable, "-m", "venv", "--clear", env], pip):
+        code, output = run(*command)
+        if code:
+            raise RuntimeError("its packages could not be installed: " + output[-200:])
+    return python
 
 
 def fail(what, output):

@@ -128,3 +128,9 @@ def assert_nothing_was_made(folder):
     assert list(folder.iterdir()) == []
     for above in (*folder.parents[:2], Path("/etc"), Path.home()):
         assert not any((above / name).exists() for name in ("evil", "x", "y", "cognises"))
+
+
+def is_running(pid):
+    """Whether a process still does anything; one that has ended but is not yet buried does not."""
+    state = run(["ps", "-o", "stat=", "-p", str(pid)]).stdout.strip()
+    return state and not state.startswith("Z")

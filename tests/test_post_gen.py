@@ -1,21 +1,17 @@
-"""The verdicts of the post hook, on small stand-ins for a generated project and on real bakes."""
+"""The post hook as a module, on small stand-ins for a generated project."""
 
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import sys
 import tempfile
 import time
 
 import pytest
-from baking import ROOT, TEMPLATE_FOLDER, contents, cookiecutter, run, without_uv
+from baking import ROOT, contents, is_running, run
 
 HOOK = ROOT / "hooks" / "post_gen_project.py"
-DEAD = "http://127.0.0.1:9/simple"
-NO_NETWORK = {"UV_DEFAULT_INDEX": DEAD, "PIP_INDEX_URL": DEAD, "PIP_NO_INDEX": "1"}
-NO_NETWORK |= {"PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull}
 
 
 @pytest.fixture
@@ -139,11 +135,6 @@ def test_a_suite_that_takes_too_long_is_stopped_with_all_it_started(
     assert list(temporary.iterdir()) == []
 
 
-def is_running(pid):
-    state = run(["ps", "-o", "stat=", "-p", str(pid)]).stdout.strip()
-    return state and not state.startswith("Z")
-
-
 def test_an_interrupted_suite_is_no_verdict(project, temporary):
     """In a process of its own: the stand-in's test sends the signal to the hook."""
     (project / "test_it.py").write_text(
@@ -207,67 +198,3 @@ def test_the_suite_can_reach_no_real_account(project, temporary, monkeypatch, ca
     assert not [
         name for name in seen["env"] if name.startswith(("COGNITO_", "COGNISES_", "FLASK_"))
     ]
-
-
-def test_a_real_project_is_verified_and_nothing_is_written_into_it(bake, tmp_path, bakes):
-    result = bake(env={"COGNISES_VERIFY": "require", "TMPDIR": str(temporary_folder(tmp_path))})
-    assert result.code == 0, result.output
-    assert " passed" in result.output
-    assert contents(result.project) == contents(bakes["container", ""])
-    assert left_by_the_hook(tmp_path) == []
-
-
-@pytest.fixture
-def small(template, tmp_path):
-    """The template with one test left in the project's suite, where the suite is not the point."""
-    folder = tmp_path / "small"
-    shutil.copytree(template, folder)
-    shutil.rmtree(folder / TEMPLATE_FOLDER / "tests")
-    (folder / TEMPLATE_FOLDER / "tests").mkdir()
-    (folder / TEMPLATE_FOLDER / "tests" / "test_one.py").write_text("def test_one():\n    pass\n")
-    return folder
-
-
-def test_a_machine_with_pip_only_verifies_too(small, environment, tmp_path):
-    verify = {"COGNISES_VERIFY": "require", "TMPDIR": str(temporary_folder(tmp_path))}
-    env = without_uv(environment) | verify
-    result = cookiecutter(small, tmp_path / "out", "--no-input", env=env)
-    assert result.code == 0, result.output
-    assert "1 passed" in result.output
-    assert left_by_the_hook(tmp_path) == []
-
-
-@pytest.mark.parametrize("uv", [True, False], ids=["uv", "pip"])
-def test_a_machine_without_network_generates_and_says_so(bake, environment, tmp_path, bakes, uv):
-    env = environment if uv else without_uv(environment)
-    empty = {"UV_CACHE_DIR": str(tmp_path / "uv"), "TMPDIR": str(temporary_folder(tmp_path))}
-    result = bake(env=env | NO_NETWORK | empty | {"COGNISES_VERIFY": "auto"})
-    assert result.code == 0, result.output
-    assert "NOT VERIFIED: its packages could not be installed" in result.output
-    assert contents(result.project) == contents(bakes["container", ""])
-    assert left_by_the_hook(tmp_path) == []
-
-
-def temporary_folder(tmp_path):
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    return folder
-
-
-def left_by_the_hook(tmp_path):
-    """cookiecutter itself leaves its rendered hooks; the rest would be ours."""
-    return [path for path in (tmp_path / "temporary").iterdir() if path.suffix != ".py"]
-
-
-def test_a_failing_suite_removes_the_project_unless_it_is_to_be_kept(
-    template, environment, tmp_path
-):
-    broken = tmp_path / "broken"
-    shutil.copytree(template, broken)
-    (broken / TEMPLATE_FOLDER / "groups.json").write_text("[]]")
-    for options, kept in [((), []), (("--keep-project-on-failure",), ["cognises-service"])]:
-        folder = tmp_path / f"out{len(options)}"
-        result = cookiecutter(broken, folder, "--no-input", *options, env=environment)
-        assert result.code == 1
-        assert "FAILED: groups.json is not valid" in result.output
-        assert [path.name for path in folder.iterdir()] == kept
