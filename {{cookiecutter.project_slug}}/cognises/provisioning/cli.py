@@ -21,6 +21,8 @@ from cognises.provisioning import (
     command_plan,
     command_verify,
 )
+from cognises.provisioning.bootstrap_policy import bootstrap_policy_text
+from cognises.provisioning.bootstrap_request import read_request
 from cognises.provisioning.command_options import (
     EXIT_BLOCKED,
     EXIT_ERROR,
@@ -114,9 +116,18 @@ def bootstrap(
     callback=account_id,
     help="Twelve digits; without, the policy says *.",
 )
-def policy(env_file: Path | None, permissions_boundary: str | None, account: str | None) -> int:
+@click.option("--bootstrap", "for_bootstrap", is_flag=True, help="For whoever runs bootstrap.")
+def policy(
+    env_file: Path | None,
+    permissions_boundary: str | None,
+    account: str | None,
+    for_bootstrap: bool,
+) -> int:
     """Print the least-privilege policy for whoever runs plan and apply; offline."""
     options = Options(env_file=env_file, permissions_boundary=permissions_boundary)
+    if for_bootstrap:
+        click.echo(bootstrap_policy_text(read_request(options), account))
+        return 0
     target = read_target(options)
     if target.boundary is None:
         click.echo("warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one", err=True)
@@ -128,9 +139,10 @@ def policy(env_file: Path | None, permissions_boundary: str | None, account: str
 @aws_options
 @click.option("--confirm", metavar="POOL_ID", help="The pool's id, instead of being asked.")
 @click.option("--force", is_flag=True, help="Delete groups that have members, too.")
-def destroy(options: Options, confirm: str | None, force: bool) -> int:
+@click.option("--stack", metavar="NAME", help="Delete bootstrap's stack of this name, too.")
+def destroy(options: Options, confirm: str | None, force: bool, stack: str | None) -> int:
     """Delete the roles and groups this project made; the pool and its users stay."""
-    return command_destroy.run(options, confirm=confirm, force=force)
+    return command_destroy.run(options, confirm=confirm, force=force, stack_name=stack)
 
 
 @cli.command(cls=NoSecretArguments)

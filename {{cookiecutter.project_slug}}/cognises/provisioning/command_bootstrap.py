@@ -56,6 +56,8 @@ def run(options: Options, choices: Choices) -> int:
     given = aws.given_pool(given_pool_id(request, stack, _source(options)))
     chosen = parameters(request, stack, given, aws.default_prefix(request, stack, given))
     _tell(chosen, given)
+    if chosen["DomainPrefix"] not in ("", stack.parameters.get("DomainPrefix")):
+        aws.raise_if_taken(chosen["DomainPrefix"])
     spec = StackSpec(
         name=request.stack,
         template=TEMPLATE.read_text(encoding="utf-8"),
@@ -73,7 +75,7 @@ def run(options: Options, choices: Choices) -> int:
 
 
 class _Aws:
-    """The clients, and the two looks at AWS that come before the stack."""
+    """The clients, and the looks at AWS that come before the stack."""
 
     def __init__(self, request: Request) -> None:
         self._session = make_session(request.profile)
@@ -98,6 +100,20 @@ class _Aws:
             return ""
         account = self._client("sts").get_caller_identity()["Account"]
         return default_domain_prefix(request.stage, account)
+
+    def raise_if_taken(self, prefix: str) -> None:
+        """Raise SettingsError for a sign-in domain that is somebody's already.
+
+        CloudFormation would find out too, but only once there is a user pool to take back.
+        """
+        said = self._client("cognito-idp").describe_user_pool_domain(Domain=prefix)
+        if said.get("DomainDescription", {}).get("UserPoolId"):
+            raise SettingsError(
+                [
+                    f"error: the sign-in domain {prefix} belongs to another user pool; choose one "
+                    "with --domain-prefix"
+                ]
+            )
 
     def _client(self, service: str) -> Any:
         return make_client(self._session, service, self._request.region, self._request.endpoint_url)

@@ -1,4 +1,8 @@
-"""`destroy`: deletes every role and group of this project; asks for the pool's id first."""
+"""`destroy`: deletes every role and group of this project; asks for the pool's id first.
+
+With the stack named, that goes too: app client, sign-in domain, identity pool, boundary. The user
+pool stays in any case, and its users with it.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +21,32 @@ from cognises.provisioning.plan import Plan
 from cognises.provisioning.planner import make_plan
 from cognises.provisioning.prune import Pruning, prune_candidates
 from cognises.provisioning.session import Session
+from cognises.provisioning.stack_removal import OwnStack
 from cognises.provisioning.target import Options, read_target
 
 
-def run(options: Options, *, confirm: str | None, force: bool) -> int:
+def run(
+    options: Options, *, confirm: str | None, force: bool, stack_name: str | None = None
+) -> int:
     """Show what would go, ask, delete. The manifest is not read, so a broken one does not matter.
 
-    Raises ProvisionBlocked where the id given is not the pool's.
+    Raises ProvisionBlocked where the id given is not the pool's, or the stack is not this stage's.
     """
     session = Session.open(read_target(options), DEFAULT_GROUP_WRITES)
+    stack = OwnStack.find(session.target, stack_name) if stack_name else None
     plan = _plan(session, force=force)
     show(plan, as_json=False)
     plan.raise_if_blocked()
-    if not plan.changes:
+    if stack:
+        stack.show()
+    if not plan.changes and not stack:
         return 0
     _confirm(session.target.pool.id, confirm)
-    return report(Executor(session.clients).run(plan), plan)
+    code = report(Executor(session.clients).run(plan), plan) if plan.changes else 0
+    # The roles carry the boundary: the stack goes only once they have gone.
+    if stack and code == 0:
+        stack.delete()
+    return code
 
 
 def _plan(session: Session, *, force: bool) -> Plan:

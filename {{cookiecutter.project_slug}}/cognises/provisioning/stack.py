@@ -122,7 +122,7 @@ def bring_up(
     return StackResult(changed=True, outputs=ended.outputs)
 
 
-def take_down(client: StackClient, stack: Stack) -> list[str]:
+def take_down(client: StackClient, stack: Stack) -> list[Event]:
     """Delete a stack and wait. Returns what was kept because the template says so.
 
     The caller has looked whose it is (`refuse_foreign`) and asked. Raises StackFailed.
@@ -254,7 +254,12 @@ def _raise_if_failed(stack: Stack, events: list[Event], region: str) -> None:
     if stack.status in DONE or not stack.exists:
         return
     told = causes(events) or [f"AWS gives no reason; look at the events of stack {stack.name}"]
-    raise StackFailed([*told, *kept(events), _what_now(stack, region)])
+    left = [
+        f"warning: {each.logical_id} {each.physical_id} ({each.resource_type}) was kept: it is no "
+        "part of the stack any more; use it or delete it"
+        for each in kept(events)
+    ]
+    raise StackFailed([*told, *left, _what_now(stack, region)])
 
 
 def _what_now(stack: Stack, region: str) -> str:

@@ -16,6 +16,11 @@ _NOTHING = re.compile(
 )
 _VERBS = {"Add": "add", "Modify": "change", "Remove": "remove", "Import": "import"}
 _SIGNS = {"add": "+", "change": "~", "remove": "-", "import": "+", "replace": "!"}
+_LOUD = {
+    "replace": "  <- REPLACED: a new one is made, the old one is deleted",
+    "remove": "  <- DELETED",
+}
+_HARMLESS = frozenset({"add", "change", "import"})
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,9 @@ class StackChange:
         told = f"{_SIGNS.get(self.verb, '?')} {self.verb} {self.logical_id} ({self.resource_type})"
         if self.properties:
             told += f": {', '.join(self.properties)}"
-        if self.verb == "replace":
-            kind = "MAY BE REPLACED" if self.maybe else "REPLACED"
-            told += f"  <- {kind}: a new one is made, the old one is deleted"
-        if self.verb == "remove":
-            told += "  <- DELETED"
-        return printable(told)
+        if self.maybe:
+            told += "  <- perhaps replaced: AWS knows only once it is there"
+        return printable(told + _LOUD.get(self.verb, ""))
 
 
 def is_empty_change_set(reason: str) -> bool:
@@ -56,12 +58,12 @@ def guard_problems(changes: Iterable[StackChange], guarded: Collection[str]) -> 
         f"{change.logical_id} ({change.resource_type}) would be {_participle(change)} and what it "
         "holds would be lost; undo what asks for that"
         for change in changes
-        if change.resource_type in guarded and change.verb not in ("add", "change", "import")
+        if change.resource_type in guarded and (change.maybe or change.verb not in _HARMLESS)
     ]
 
 
 def _participle(change: StackChange) -> str:
-    if change.verb == "replace":
+    if change.verb in ("replace", "change"):
         return "replaced, perhaps," if change.maybe else "replaced"
     return "removed" if change.verb == "remove" else f"changed by {change.verb!r}"
 
@@ -69,13 +71,13 @@ def _participle(change: StackChange) -> str:
 def _change(said: Mapping[str, Any]) -> StackChange:
     verb = _VERBS.get(said.get("Action", ""), str(said.get("Action", "")))
     replacement = said.get("Replacement")
-    if verb == "change" and replacement in ("True", "Conditional"):
+    if verb == "change" and replacement == "True":
         verb = "replace"
     return StackChange(
         verb=verb,
         logical_id=said.get("LogicalResourceId", ""),
         resource_type=said.get("ResourceType", ""),
-        maybe=replacement == "Conditional",
+        maybe=verb == "change" and replacement == "Conditional",
         properties=_properties(said) if verb in ("change", "replace") else (),
     )
 

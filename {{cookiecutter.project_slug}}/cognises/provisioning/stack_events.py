@@ -34,10 +34,16 @@ _WORDS = {
     "UPDATE_ROLLBACK_IN_PROGRESS": "taking back",
     "UPDATE_ROLLBACK_COMPLETE": "took back",
 }
+_COULD_NOT = {
+    "CREATE_FAILED": "could not be made",
+    "UPDATE_FAILED": "could not be changed",
+    "DELETE_FAILED": "could not be deleted",
+    "IMPORT_FAILED": "could not be imported",
+}
 # What AWS says, and what helps.
 _ADVICE = (
     (
-        r"domain already (exists|associated)|already associated with another user pool",
+        r"UserPoolDomain.*already (exists|associated)",
         "somebody has this sign-in address already; choose another --domain-prefix",
     ),
     (
@@ -109,22 +115,16 @@ def causes(events: Iterable[Event]) -> list[str]:
     return list(dict.fromkeys(_cause(each) for each in roots))
 
 
-def kept(events: Iterable[Event]) -> list[str]:
+def kept(events: Iterable[Event]) -> list[Event]:
     """What a deletion or a rollback left in the account because the template says so."""
-    return [
-        printable(f"{each.logical_id} {each.physical_id} ({each.resource_type}) was kept")
-        for each in events
-        if each.status == "DELETE_SKIPPED"
-    ]
+    return [each for each in events if each.status == "DELETE_SKIPPED"]
 
 
 def _cause(event: Event) -> str:
-    words = _WORDS.get(event.status, event.status).replace("FAILED to", "could not be")
-    past = {"make": "made", "change": "changed", "delete": "deleted", "import": "imported"}
-    for verb, participle in past.items():
-        words = words.replace(f"could not be {verb}", f"could not be {participle}")
+    words = _COULD_NOT.get(event.status, event.status)
+    said = f"{event.resource_type}: {event.reason}"
     advice = next(
-        (told for said, told in _ADVICE if re.search(said, event.reason, re.IGNORECASE)), ""
+        (told for pattern, told in _ADVICE if re.search(pattern, said, re.IGNORECASE)), ""
     )
     told = f"{event.logical_id} ({event.resource_type}) {words}: {event.reason.strip()}"
     return printable(f"{told}; {advice}" if advice else told)
