@@ -51,7 +51,7 @@ def run(options: Options, choices: Choices) -> int:
     env = read_env(options.env_file or settings.PROJECT_FOLDER / ".env")
     aws = _Aws(request)
     stack = aws.stacks.describe(request.stack)
-    tags = stack_tags(request.stage)
+    tags = stack_tags(request.role_prefix)
     refuse_foreign(stack, tags)
     given = aws.given_pool(given_pool_id(request, stack, _source(options)))
     chosen = parameters(request, stack, given, aws.default_prefix(request, stack, given))

@@ -48,10 +48,11 @@ def is_provider_group(pool_id: str, group: str) -> bool:
 def stage_name(prefix: str) -> str:
     """What a stage's stacks and pools are called: the role prefix, as a plain name.
 
-    Stages that share an account have a prefix each, so that these differ too.
+    Stages that share an account have a prefix each, so that these differ too. Empty where
+    the prefix holds no letter or digit.
     """
     plain = re.sub("[^a-z0-9]+", "-", prefix.lower()).strip("-")
-    named = plain if plain[:1].isalpha() else f"stage-{plain}".strip("-")
+    named = f"stage-{plain}" if plain[:1].isdigit() else plain
     return named[:48].strip("-")
 
 
@@ -60,6 +61,9 @@ def stack_name(prefix: str, kind: str) -> str:
     return f"{stage_name(prefix)}-{kind}"
 
 
-def stack_tags(stage: str) -> dict[str, str]:
-    """Whose a stack is, and by inheritance what is in it."""
-    return {OWNER_TAG: OWNER, PROJECT_TAG: stage}
+def stack_tags(prefix: str) -> dict[str, str]:
+    """Whose a stack is, and by inheritance what is in it: the stage's, by its whole role prefix.
+
+    Two prefixes may make one name; they never make one tag.
+    """
+    return {OWNER_TAG: OWNER, PROJECT_TAG: prefix.replace(",", ":")}

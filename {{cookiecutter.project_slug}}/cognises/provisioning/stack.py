@@ -7,7 +7,7 @@ For `bootstrap` (infra/cognito.yaml) and `deploy` (infra/service.yaml). How to u
         name=stack_name(role_prefix, "service"),          # names.py: one a stage
         template=path.read_text("utf-8"),
         parameters={"ProjectSlug": "…"},                   # text by name, all of them
-        tags=stack_tags(stage_name(role_prefix)),          # names.py: they say that it is ours
+        tags=stack_tags(role_prefix),                      # names.py: they say that it is ours
         capabilities=("CAPABILITY_IAM",),
         guarded=frozenset({"AWS::Cognito::UserPool"}),     # types that are never replaced or lost
     )

@@ -31,7 +31,7 @@ class OwnStack:
             make_client(session, "cloudformation", target.pool.region, target.endpoint_url)
         )
         stack = client.describe(ours)
-        refuse_foreign(stack, names.stack_tags(names.stage_name(target.role_prefix)))
+        refuse_foreign(stack, names.stack_tags(target.role_prefix))
         if not stack.exists:
             say(f"stack {ours}: there is none")
             return None
