@@ -37,7 +37,7 @@ def install(app: Flask) -> None:
 def forbid_shared_caching(response: Response) -> Response:
     """`Cache-Control: private, no-store` unless the view set its own, and always `Vary`."""
     headers = response.headers
-    present = {name.lower() for name, _ in headers}
+    present = [name.lower() for name, _ in headers]
     if "cache-control" not in present:
         headers.add("Cache-Control", "private, no-store")
     if "vary" not in present:

@@ -14,6 +14,7 @@ from typing import Any
 from cognises.errors import CognisesError
 
 LEEWAY = 60.0
+_STARTS = ("iat", "nbf")
 _OPEN = frozenset({dict, list})
 
 
@@ -29,48 +30,45 @@ class Expectations:
 
 
 def check(claims: Mapping[str, Any], expected: Expectations, now: float) -> None:
-    """Pass, or raise CognisesError. `now` is in seconds since the epoch."""
-    _check_times(claims, now)
-    if not _is_one_of(claims.get("iss"), expected.issuers):
-        raise CognisesError("invalid_token", "iss is not the pool's")
-    if not _is_one_of(claims.get("token_use"), expected.token_use):
-        raise CognisesError("wrong_token_use", "token_use not accepted")
-    _check_client(claims, expected)
-    if expected.scopes:
-        _check_scopes(claims, expected.scopes)
+    """Pass, or raise CognisesError. `now` is in seconds since the epoch.
 
-
-def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    if _time(claims.get("exp"), "exp") <= now:
+    It runs at every request, so it is written flat: what JSON gives is exactly str, int or float.
+    """
+    if _time(claims, "exp") <= now:
         raise CognisesError("token_expired", "exp is past")
-    for name in ("iat", "nbf"):
-        if name in claims and _time(claims[name], name) > now + LEEWAY:
+    for name in _STARTS:
+        if name in claims and _time(claims, name) > now + LEEWAY:
             raise CognisesError("invalid_token", f"{name} lies ahead")
+    issuer, use = claims.get("iss"), claims.get("token_use")
+    if type(issuer) is not str or issuer not in expected.issuers:
+        raise CognisesError("invalid_token", "iss is not the pool's")
+    if type(use) is not str or use not in expected.token_use:
+        raise CognisesError("wrong_token_use", "token_use not accepted")
+    _check_client(claims, use, expected)
+    if expected.scopes and not expected.scopes <= scopes_of(claims):
+        wanted = sorted(expected.scopes)
+        raise CognisesError("insufficient_scope", "a scope is missing", scopes=wanted)
 
 
-def _time(value: Any, name: str) -> float:
+def _time(claims: Mapping[str, Any], name: str) -> float:
     """A NumericDate (RFC 7519 section 2): a finite number; true and false are none."""
+    value: Any = claims.get(name)
     kind = type(value)
-    if (kind is int) or (kind is float and math.isfinite(value)):
+    if kind is int or (kind is float and math.isfinite(value)):
         return value  # type: ignore[no-any-return]
     raise CognisesError("invalid_token", f"{name} is no time")
 
 
-def _check_client(claims: Mapping[str, Any], expected: Expectations) -> None:
+def _check_client(claims: Mapping[str, Any], use: str, expected: Expectations) -> None:
     """An ID token names its client in `aud`, an access token in `client_id`."""
     client, audience = claims.get("client_id"), claims.get("aud")
-    if claims["token_use"] == "id":
+    if use == "id":
         own, foreign = audience, client is not None and not _is_one_of(client, expected.client_ids)
     else:
         # A resource-bound access token is meant for that resource (RFC 8707), and only for it.
         own, foreign = client, "aud" in claims and not _is_one_of(audience, expected.audiences)
     if foreign or not _is_one_of(own, expected.client_ids):
         raise CognisesError("wrong_client", "client or audience not accepted")
-
-
-def _check_scopes(claims: Mapping[str, Any], wanted: frozenset[str]) -> None:
-    if not wanted <= scopes_of(claims):
-        raise CognisesError("insufficient_scope", "a scope is missing", scopes=sorted(wanted))
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:

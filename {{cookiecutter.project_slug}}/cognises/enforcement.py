@@ -14,7 +14,7 @@ from flask import request as flask_request
 from werkzeug.local import LocalProxy
 
 from cognises.app_state import AppState
-from cognises.credentials import read_token
+from cognises.credentials import CookieRules, read_token
 from cognises.declarations import Guard, LoginGuard, PermissionGuard, Requirement
 from cognises.errors import CognisesError
 from cognises.permissions import decide
@@ -51,6 +51,9 @@ class Checkpoint(NamedTuple):
     open_to: tuple[frozenset[str], ...]
     admits_anonymous: bool
     label: str
+    cookie_rules: CookieRules
+    is_local: bool
+    realm: str
 
 
 def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Checkpoint:
@@ -62,6 +65,9 @@ def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Che
         tuple(_open_to(state, guard, target, is_own) for guard in requirement.permissions),
         requirement.admits_anonymous,
         target.endpoint or target.name or "",
+        state.cookie_rules,
+        state.settings.local,
+        state.settings.realm,
     )
 
 
@@ -132,42 +138,42 @@ def passed_by(request: Request) -> Passed:
     return passed
 
 
-def enforce(state: AppState, request: Request, point: Checkpoint) -> Principal:
+def enforce(request: Request, point: Checkpoint) -> Principal:
     """The principal of a request that passes every guard. Raises CognisesError otherwise."""
+    passed = passed_by(request)
     try:
-        principal = _pass(state, request, point)
+        if point.is_local:
+            require_loopback(request)
+        principal = _authenticate(request, point)
+        for groups in point.open_to:
+            decision = decide(principal.groups, groups)
+            if not decision.allowed:
+                passed.denied = principal
+                raise CognisesError("forbidden", decision.reason)
     except CognisesError as error:
-        note_refusal(request, error)
+        passed.refusal = error
         log.info("refused %s %s: %s (%s)", request.method, point.label, error.reason, error.detail)
         raise
+    for guard in point.guards:
+        passed.by_guard[guard] = principal
+    if passed.principal is ANONYMOUS:
+        passed.principal = principal
     log.info("allowed %s %s", request.method, point.label)
     return principal
 
 
-def _pass(state: AppState, request: Request, point: Checkpoint) -> Principal:
-    token = read_token(request, state.cookie_rules)
-    if token is not None:
-        principal = _authenticate(token, point)
-    elif point.admits_anonymous:
-        principal = ANONYMOUS
-    else:
-        raise CognisesError("missing_token", "no credential")
-    for groups in point.open_to:
-        decision = decide(principal.groups, groups)
-        if not decision.allowed:
-            passed_by(request).denied = principal
-            raise CognisesError("forbidden", decision.reason)
-    passed = passed_by(request)
-    passed.by_guard.update(dict.fromkeys(point.guards, principal))
-    if passed.principal is ANONYMOUS:
-        passed.principal = principal
-    return principal
-
-
-def _authenticate(token: str, point: Checkpoint) -> Principal:
+def _authenticate(request: Request, point: Checkpoint) -> Principal:
     """Every login guard must accept the token; the first one's principal is the view's."""
-    principals = [Principal(login.verifier.verify(token), login.can) for login in point.logins]
-    return principals[0]
+    token = read_token(request, point.cookie_rules)
+    if token is None:
+        if point.admits_anonymous:
+            return ANONYMOUS
+        raise CognisesError("missing_token", "no credential")
+    first, *others = point.logins
+    principal = Principal(first.verifier.verify(token), first.can)
+    for login in others:
+        login.verifier.verify(token)
+    return principal
 
 
 def require_loopback(request: Request) -> None:

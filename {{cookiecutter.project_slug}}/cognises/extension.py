@@ -116,7 +116,7 @@ class _Gate:
         if entry.point is None or is_automatic_options(request):
             return
         caching.mark_guarded(request)
-        enforce(self._state, request, entry.point)
+        enforce(request, entry.point)
         if not entry.is_declared:
             raise CognisesError("forbidden", "the view is neither public nor guarded")
 

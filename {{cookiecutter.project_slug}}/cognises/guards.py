@@ -29,7 +29,6 @@ from cognises.enforcement import (
     checkpoint,
     enforce,
     passed_by,
-    require_loopback,
 )
 from cognises.errors import CognisesError, SettingsError
 from cognises.manifest import Group, parse_groups
@@ -129,7 +128,7 @@ def _guards_of(decorator: Decorator) -> tuple[Guard, ...]:
 
 
 def _enforce_blueprint(guards: tuple[Guard, ...]) -> None:
-    request = _request()
+    request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
     passed = passed_by(request).by_guard
     if not is_automatic_options(request) and any(guard not in passed for guard in guards):
         _enforce(request, guards)
@@ -156,7 +155,7 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
     place = _placer(view)
 
     def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        request = _request()
+        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         principal = passed_by(request).by_guard.get(first)
         if principal is None:
             principal = _enforce(request, guarded)
@@ -178,11 +177,6 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
     return guarded
 
 
-def _request() -> Request:
-    request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
-    return request
-
-
 def _enforce(request: Request, subject: View | tuple[Guard, ...]) -> Principal:
     """Enforce what `Cognises(app)` has not; `subject` is the view, or a blueprint's guards."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -194,11 +188,9 @@ def _enforce(request: Request, subject: View | tuple[Guard, ...]) -> Principal:
         point = state.checkpoints[place] = _checkpoint(app, request, subject)
     caching.mark_guarded(request)
     try:
-        if state.settings.local:
-            require_loopback(request)
-        return enforce(state, request, point)
+        return enforce(request, point)
     except CognisesError as error:
-        raise refusal(error, state.settings.realm) from error
+        raise refusal(error, point.realm) from error
 
 
 def _checkpoint(app: Flask, request: Request, subject: View | tuple[Guard, ...]) -> Checkpoint:

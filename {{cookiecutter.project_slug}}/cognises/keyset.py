@@ -49,7 +49,8 @@ class Moment:
 
     def age(self) -> float:
         """Seconds since, by whichever clock went further."""
-        return max(time.time() - self.wall, time.monotonic() - self.monotonic)
+        by_wall, by_monotonic = time.time() - self.wall, time.monotonic() - self.monotonic
+        return by_wall if by_wall > by_monotonic else by_monotonic
 
     def is_after(self, other: Moment) -> bool:
         return self.monotonic > other.monotonic
@@ -133,9 +134,9 @@ class KeySet:
         Raises CognisesError (`keys_unavailable`).
         """
         current = self._snapshot
-        age = current.since.age() if current else HARD
-        if age < SOFT and current:
-            return current
+        age = current.since.age() if current is not None else HARD
+        if age < SOFT:
+            return current  # type: ignore[return-value]
         if age < OLD:
             self._start_fetch(kid, current)
         else:

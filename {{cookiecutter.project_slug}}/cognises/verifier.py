@@ -129,7 +129,9 @@ class _Remembered:
         """The claims, if they were verified under the keys that are in force now."""
         under, memory = self._memory
         claims = memory.get(digest)
-        return claims if claims is not None and keys.snapshot() is under else None
+        if claims is None or keys.snapshot() is not under:
+            return None
+        return claims
 
     def remember(self, digest: bytes, claims: Claims, snapshot: Snapshot) -> None:
         if not self._size:
