@@ -19,10 +19,9 @@ from cognises.provisioning import (
     command_bootstrap,
     command_destroy,
     command_plan,
+    command_policy,
     command_verify,
 )
-from cognises.provisioning.bootstrap_policy import bootstrap_policy_text
-from cognises.provisioning.bootstrap_request import read_request
 from cognises.provisioning.command_options import (
     EXIT_BLOCKED,
     EXIT_ERROR,
@@ -40,8 +39,7 @@ from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.pace import DEFAULT_GROUP_WRITES
 from cognises.provisioning.printable import printable
 from cognises.provisioning.prune import Pruning
-from cognises.provisioning.runner_policy import runner_policy_text
-from cognises.provisioning.target import Options, groups_file, read_target, settings_values
+from cognises.provisioning.target import Options, groups_file, settings_values
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -117,22 +115,14 @@ def bootstrap(
     help="Twelve digits; without, the policy says *.",
 )
 @click.option("--bootstrap", "for_bootstrap", is_flag=True, help="For whoever runs bootstrap.")
+@click.option("--users", "users_too", is_flag=True, help="Also what the `users` commands need.")
+@click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
 def policy(
-    env_file: Path | None,
-    permissions_boundary: str | None,
-    account: str | None,
-    for_bootstrap: bool,
+    env_file: Path | None, permissions_boundary: str | None, account: str | None, **choices: bool
 ) -> int:
     """Print the least-privilege policy for whoever runs plan and apply; offline."""
     options = Options(env_file=env_file, permissions_boundary=permissions_boundary)
-    if for_bootstrap:
-        click.echo(bootstrap_policy_text(read_request(options), account))
-        return 0
-    target = read_target(options)
-    if target.boundary is None:
-        click.echo("warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one", err=True)
-    click.echo(runner_policy_text(target, account))
-    return 0
+    return command_policy.run(options, account, command_policy.Choices(**choices))
 
 
 @cli.command()

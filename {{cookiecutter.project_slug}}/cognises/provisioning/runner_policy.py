@@ -1,4 +1,4 @@
-"""The least that whoever runs plan and apply needs, as an IAM policy.
+"""The least that whoever runs plan and apply needs, as an IAM policy; for `users`, what that needs.
 
 Writes reach only roles of this prefix; all but creation only roles tagged as this pool's. What
 would lift the boundary or the ownership tags off a role is denied outright.
@@ -9,6 +9,7 @@ Source: AWS service authorization reference, IAM and Cognito user pools.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG
@@ -16,23 +17,32 @@ from cognises.provisioning.target import Target
 
 READ_POOL = ("DescribeUserPool", "ListGroups", "GetGroup", "ListUsersInGroup")
 WRITE_POOL = ("CreateGroup", "UpdateGroup", "DeleteGroup")
+# Whoever may put people into groups may have what those groups may: no less than a runner.
+READ_USERS = ("ListUsers", "AdminGetUser", "AdminListGroupsForUser")
+WRITE_USERS = (
+    *("AdminCreateUser", "AdminDeleteUser", "AdminEnableUser", "AdminDisableUser"),
+    *("AdminSetUserPassword", "AdminUserGlobalSignOut"),
+    *("AdminAddUserToGroup", "AdminRemoveUserFromGroup"),
+)
 # These widen what a role may do, or by whom: only under the boundary, where there is one.
 GRANT = ("PutRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary")
 CHANGE = ("UpdateAssumeRolePolicy", "TagRole", "DeleteRole")
 
 
-def runner_policy_text(target: Target, account: str | None) -> str:
-    """The policy as JSON text, ready for `aws iam create-policy`."""
-    return json.dumps(runner_policy(target, account or "*"), indent=2)
+def policy_text(document: Mapping[str, Any]) -> str:
+    """A policy as JSON text, ready for `aws iam create-policy`."""
+    return json.dumps(document, indent=2)
 
 
-def runner_policy(target: Target, account: str) -> dict[str, Any]:
-    """The policy for one target. In: settings, and the account's id or `*`."""
+def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[str, Any]:
+    """The policy for one target. In: settings, the account's id or `*`; `users`: theirs too."""
     partition = target.pool.partition
     roles = f"arn:{partition}:iam::{account}:role/{target.role_prefix}*"
-    pool = f"arn:{partition}:cognito-idp:{target.pool.region}:{account}:userpool/{target.pool.id}"
+    pool = _pool_arn(target, account)
+    people = (*READ_USERS, *WRITE_USERS)
     statements = [
         _allow("UserPool", "cognito-idp", (*READ_POOL, *WRITE_POOL), pool),
+        *([_allow("Users", "cognito-idp", people, pool)] if users else []),
         *_identity_pool(target, account),
         _allow("ReadRoles", "iam", ("GetAccountAuthorizationDetails",), "*"),
         _allow("ReadOwnRoles", "iam", ("GetRole",), roles),
@@ -57,6 +67,18 @@ def runner_policy(target: Target, account: str) -> dict[str, Any]:
         *_denials(target),
     ]
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def users_policy(target: Target, account: str) -> dict[str, Any]:
+    """The policy of somebody who manages people and nothing else: one pool, no role."""
+    actions = (*READ_POOL, *READ_USERS, *WRITE_USERS)
+    statement = _allow("Users", "cognito-idp", actions, _pool_arn(target, account))
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _pool_arn(target: Target, account: str) -> str:
+    pool = target.pool
+    return f"arn:{pool.partition}:cognito-idp:{pool.region}:{account}:userpool/{pool.id}"
 
 
 def _allow(sid: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
