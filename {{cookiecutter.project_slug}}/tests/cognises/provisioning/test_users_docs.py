@@ -20,9 +20,7 @@ from cognises.provisioning.runner_policy import READ_USERS, WRITE_USERS
 PROJECT = Path(__file__).resolve().parents[3]
 PAGE = (PROJECT / "docs" / "users.md").read_text()
 PROVISIONING = Path(users_directory.__file__).parent
-LINES = [
-    line for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL) for line in block.split("\n")
-]
+LINES = "".join(re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)).splitlines()
 COMMANDS = [
     shlex.split(line.rpartition("python provision.py ")[2])
     for line in LINES
