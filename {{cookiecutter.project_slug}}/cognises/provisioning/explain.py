@@ -48,7 +48,7 @@ _BY_CODE = {
     **dict.fromkeys(
         ("AccessDenied", "AccessDeniedException", "NotAuthorizedException"),
         "access denied; give whoever runs this the policy that `provision.py policy` prints "
-        "(with --users, to manage people)",
+        "(with --users to manage people, with --bootstrap to bootstrap)",
     ),
     "ResourceNotFoundException": "not found in this account and region; check "
     "COGNITO_USER_POOL_ID, COGNITO_IDENTITY_POOL_ID and the profile",

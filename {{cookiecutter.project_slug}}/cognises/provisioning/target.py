@@ -126,7 +126,10 @@ def _may_set(name: str) -> bool:
 def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
     pool_id = values.get("COGNITO_USER_POOL_ID")
     if pool_id is None:
-        problems.append("COGNITO_USER_POOL_ID is not set; put the pool's id into .env")
+        problems.append(
+            "COGNITO_USER_POOL_ID is not set; put the pool's id into .env, or run "
+            "`provision.py bootstrap`, which makes a pool"
+        )
         return None
     try:
         pool = UserPool.parse(pool_id)

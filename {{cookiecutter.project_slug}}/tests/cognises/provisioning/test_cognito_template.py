@@ -13,6 +13,9 @@ import yaml
 from cognises.iam_policy import check_policy
 from cognises.iam_risks import ESCALATING_SERVICES, escalating_actions
 from cognises.manifest import load_groups
+from cognises.provisioning import command_bootstrap
+from cognises.provisioning.bootstrap_plan import WRITTEN
+from local_aws import cognito
 from local_aws.template import Template
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -62,6 +65,10 @@ def test_the_ids_that_others_read_are_there() -> None:
         *("UserPool", "UserPoolClient", "UserPoolDomain"),
         *("IdentityPool", "IdentityPoolRoles", "PermissionsBoundary"),
     }
+
+
+def test_bootstrap_and_the_aws_in_memory_read_this_same_file() -> None:
+    assert command_bootstrap.TEMPLATE == cognito.TEMPLATE == PATH
 
 
 def test_any_yaml_reader_can_read_it() -> None:
@@ -186,8 +193,6 @@ def test_a_parameter_takes_what_it_means_and_nothing_else(
 
 
 def test_the_outputs_are_the_settings_that_bootstrap_writes() -> None:
-    from cognises.provisioning.bootstrap_plan import WRITTEN
-
     assert set(DOCUMENT["Outputs"]) == {*WRITTEN.values(), "ManagedLoginUrl"}
 
 

@@ -150,7 +150,7 @@ EXPLAINED: list[tuple[Exception, str]] = [
     (TokenRetrievalError(provider="sso", error_msg="x"), "the AWS sign-in has expired"),
     (refusal("ExpiredToken"), "the AWS sign-in has expired; run `aws sso login`"),
     (refusal("InvalidClientTokenId"), "AWS does not know these credentials"),
-    (refusal("AccessDenied"), "`provision.py policy` prints (PutRolePolicy: AccessDenied: no)"),
+    (refusal("AccessDenied"), "to bootstrap) (PutRolePolicy: AccessDenied: no)"),
     (refusal("Throttling"), "wait a minute"),
     (refusal("LimitExceeded"), "Service Quotas"),
     (refusal("DeleteConflict"), "run the command again"),
