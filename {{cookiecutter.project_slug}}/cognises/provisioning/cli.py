@@ -20,7 +20,6 @@ from cognises.provisioning import (
     command_destroy,
     command_plan,
     command_policy,
-    command_verify,
 )
 from cognises.provisioning.command_options import (
     EXIT_BLOCKED,
@@ -145,6 +144,8 @@ def destroy(options: Options, confirm: str | None, force: bool, stack: str | Non
 @json_option
 def verify(options: Options, token_file: Path | None, as_json: bool) -> int:
     """Exchange a user's ID token for AWS credentials, and show whose role they are."""
+    from cognises.provisioning import command_verify  # with it comes what verifies tokens
+
     return command_verify.run(options, token_file, as_json=as_json)
 
 

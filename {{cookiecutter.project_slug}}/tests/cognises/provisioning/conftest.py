@@ -14,9 +14,10 @@ import boto3
 import botocore.loaders
 import pytest
 import requests
-from accounts import PREFIX, REGION, Account, Ran
+from accounts import PREFIX, REGION, Account, Ran, group
 from joserfc import jwk
 from moto import mock_aws
+from staff import ADA, PASSWORD
 
 from cognises.provisioning import main
 from cognises.provisioning.clients import make_session
@@ -144,3 +145,35 @@ def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(code, *capsys.readouterr())
 
     return provision
+
+
+@pytest.fixture
+def staff(account: Account, manifest: Callable[..., Path]) -> Account:
+    """A pool of three groups, one of which groups.json does not name; ada is an editor."""
+    manifest(group("admins"), group("editors"), group("planned"))
+    for name in ("admins", "editors", "by-hand"):
+        account.cognito.create_group(GroupName=name, UserPoolId=account.pool_id)
+    account.cognito.admin_create_user(
+        UserPoolId=account.pool_id,
+        Username="ada",
+        UserAttributes=[{"Name": "email", "Value": ADA}],
+        TemporaryPassword=PASSWORD,
+    )
+    account.cognito.admin_add_user_to_group(
+        UserPoolId=account.pool_id, Username="ada", GroupName="editors"
+    )
+    return account
+
+
+@pytest.fixture
+def staff_by_email(
+    account: Account, manifest: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Account:
+    """A pool where people sign in by e-mail; Cognito's own name for ada is a UUID."""
+    manifest(group("editors"))
+    made = account.cognito.create_user_pool(PoolName="mail", UsernameAttributes=["email"])
+    pool_id = made["UserPool"]["Id"]
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", pool_id)
+    account.cognito.create_group(GroupName="editors", UserPoolId=pool_id)
+    account.cognito.admin_create_user(UserPoolId=pool_id, Username=ADA)
+    return Account(account.iam, account.cognito, pool_id)
