@@ -16,11 +16,9 @@ else:
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE_FOLDER = "{{cookiecutter.project_slug}}"
-COMBINATIONS = [
-    (deployment, pool_id)
-    for deployment in ("container", "lambda", "none")
-    for pool_id in ("", "us-east-1_AbCdEfGhI")
-]
+DEPLOYMENTS = ("container", "lambda", "none")
+POOL = "us-east-1_AbCdEfGhI"
+COMBINATIONS = [(deployment, pool) for deployment in DEPLOYMENTS for pool in ("", POOL)]
 
 
 def run(command, *, cwd=None, env=None):

@@ -1,0 +1,143 @@
+"""Every combination of answers that changes files: what is generated, and that it is sound."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from baking import (
+    COMBINATIONS,
+    DEPLOYMENTS,
+    POOL,
+    TEMPLATE_FOLDER,
+    contents,
+    files_of_a_clone,
+    make,
+    run,
+    unparsable,
+)
+from jinja2 import Template
+
+# One of each, so that a condition that is always false is seen.
+TELLING = {
+    "container": {"Dockerfile", ".dockerignore", "gunicorn.conf.py", "requirements-container.txt"},
+    "lambda": {"lambda_entry.py", "requirements-lambda.txt"},
+    "none": set(),
+}
+# What holds braces of its own: code, Flask's templates, GitHub's expressions.
+HAS_BRACES = re.compile(r"\.(py|html|js|css)$|^Makefile$|^\.github/workflows/")
+WINDOWS_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+
+
+@pytest.fixture(params=COMBINATIONS, ids=lambda answers: "-".join(filter(None, answers)))
+def combination(request):
+    return request.param
+
+
+def named_for(deployment):
+    """What the names in the template folder say: a condition that is false leaves nothing."""
+    for name in files_of_a_clone():
+        if name.startswith(f"{TEMPLATE_FOLDER}/"):
+            inner = name.removeprefix(f"{TEMPLATE_FOLDER}/")
+            path = Template(inner).render(cookiecutter={"deployment": deployment})
+            if all(path.split("/")):
+                yield path
+
+
+def test_exactly_the_files_that_their_names_promise_are_generated(combination, bakes):
+    generated = set(contents(bakes[combination]))
+    assert generated == set(named_for(combination[0]))
+    for deployment, names in TELLING.items():
+        assert names & generated == (names if deployment == combination[0] else set())
+
+
+def test_nothing_of_the_template_is_left(combination, bakes):
+    for name, data in contents(bakes[combination]).items():
+        assert b"cookiecutter." not in data.replace(b"cookiecutter.json", b""), name
+        if not HAS_BRACES.search(name):
+            assert not re.search(rb"\{\{|\{%", data), name
+    workflows = bakes[combination].glob(".github/workflows/*")
+    assert all("{%" not in path.read_text() for path in workflows)
+
+
+def test_every_data_file_parses(combination, bakes):
+    assert unparsable(bakes[combination]) == {}
+
+
+def test_names_and_lines_suit_every_system(combination, bakes):
+    generated = contents(bakes[combination])
+    for name, data in generated.items():
+        assert b"\r" not in data, name
+        assert not data or data.endswith(b"\n"), name
+        assert len(name) < 120, name  # with a slug and a home folder: under 200
+        assert not re.search(r'[<>:"\\|?*\x00-\x1f]|[. ](/|$)', name), name
+        assert not any(WINDOWS_DEVICE.fullmatch(part) for part in name.split("/")), name
+    assert len({name.lower() for name in generated}) == len(generated)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_a_pool_changes_the_settings_and_the_readme_alone(bakes, deployment):
+    """So that what is checked for one is checked for both."""
+    without, with_pool = contents(bakes[deployment, ""]), contents(bakes[deployment, POOL])
+    changed = {name for name in without if without[name] != with_pool[name]}
+    assert changed == {".flaskenv", "README.md"}
+
+
+def test_every_combination_passes_what_needs_no_types(combination, bakes):
+    for command in (
+        ["ruff", "check", "--no-cache"],
+        ["ruff", "format", "--check", "--no-cache"],
+        ["cognises.manifest", "groups.json"],
+        ["flask", "cognises", "access", "--check"],
+    ):
+        done = run([sys.executable, "-Bm", *command], cwd=bakes[combination])
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope="module", params=DEPLOYMENTS)
+def committed(request, bakes, tmp_path_factory):
+    """A project under git, with the packages of this test run for its own."""
+    project = tmp_path_factory.mktemp("committed") / "cognises-service"
+    shutil.copytree(bakes[request.param, ""], project)
+    for command in (["init", "-q"], ["add", "."]):
+        assert run(["git", *command], cwd=project).returncode == 0
+    venv = project / ".venv"
+    venv.mkdir()
+    for part in Path(sys.prefix).glob("[!.]*"):
+        (venv / part.name).symlink_to(part)
+    for stamp in (".dev", ".test"):
+        (venv / stamp).touch()
+    return project
+
+
+def test_each_deployment_passes_make_check(committed):
+    make(committed, "check")
+
+
+def test_pre_commit_finds_nothing_to_change(committed):
+    assert "!! .venv/" in git(committed, "status", "--porcelain", "--ignored").splitlines()
+    done = run([".venv/bin/pre-commit", "run", "--all-files"], cwd=committed)
+    assert done.returncode == 0, done.stdout
+    assert "Skipped" not in done.stdout
+    assert git(committed, "diff", "--stat") == ""
+
+
+def git(folder, *arguments):
+    return run(["git", *arguments], cwd=folder).stdout
+
+
+def test_each_deployment_passes_the_fast_part_of_its_suite(committed):
+    told = make(committed, "test", "CHROMIUM=", "ARGS=-q -m 'not slow and not crash_matrix'")
+    assert re.search(r"^\d+ passed", told.splitlines()[-1]), told[-2000:]
+
+
+def test_help_lists_the_verbs_that_there_are_and_the_readme_tells_them(committed):
+    listed = set(re.findall(r"(?m)^  make ([a-z-]+) +\S", make(committed, "help")))
+    text = (committed / "Makefile").read_text()
+    assert {"help", "install", "test", "check", "dev", "demo", "plan", "apply"} <= listed
+    assert listed <= set(re.findall(r"(?m)^([a-z-]+):.*## ", text))
+    for verb in listed:
+        assert run(["make", "--dry-run", verb], cwd=committed).returncode == 0, verb
+    told = set(re.findall(r"(?m)^\| `make ([a-z-]+)", (committed / "README.md").read_text()))
+    assert told == listed - {"help"}
