@@ -42,7 +42,7 @@ $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
 	@printf '%s\n' 'replay_dir: "$(CURDIR)/build/replay"' 'cookiecutters_dir: "$(CURDIR)/build/templates"' > $@
 
-.PHONY: help new demo test check docs lock tidy
+.PHONY: help new demo test check docs lock bump tidy
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -72,6 +72,11 @@ docs: $(VENV)/.dev tidy  ## write what the pages show of programs anew
 
 lock: $(VENV)/.dev  ## pin every requirement anew (make lock UPGRADE=--upgrade)
 	python tools/lock.py $(UPGRADE)
+
+bump: $(VENV)/.dev  ## the newest version of every requirement, proved by checks and suite
+	python tools/lock.py --upgrade
+	$(MAKE) check
+	$(MAKE) test
 
 tidy:
 	@find '$(PROJECT)' \( -name __pycache__ -o -name '.*_cache' -o -name .hypothesis \) -prune -exec rm -rf {} +

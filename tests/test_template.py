@@ -4,10 +4,11 @@ import ast
 import json
 import re
 import shutil
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
 from baking import ROOT, TEMPLATE_FOLDER, contents, files_of_a_clone, make, run
 
 LOCKS = [name for name in files_of_a_clone() if re.search(r"requirements[-a-z]*\.txt", name)]
@@ -113,28 +114,37 @@ def test_help_lists_every_verb():
         assert re.search(rf"^  make {verb} +\S", listed, re.MULTILINE), verb
 
 
-@pytest.fixture
-def repository(template, tmp_path):
-    """The template as a git repository with one commit, as cruft wants it."""
-    folder = tmp_path / "repository"
-    shutil.copytree(template, folder)
-    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "First"]):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    return folder
+def test_every_version_says_what_to_do_after_updating_to_it():
+    """And the newest is the one that the vendored module tells."""
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    versions = re.split(r"(?m)^## (?=\d)", changelog)[1:]
+    assert all("### After updating\n" in version for version in versions)
+    module = (ROOT / TEMPLATE_FOLDER / "cognises" / "__init__.py").read_text()
+    (told,) = re.findall(r'(?m)^__version__ = "(.+)"$', module)
+    assert versions[0].split()[0] == told
 
 
-def test_hooks_speak_once_under_cruft(repository, environment, tmp_path):
-    """cruft generates again for every comparison; only the first time is news."""
-    cruft = [sys.prefix + "/bin/cruft"]
-    out = tmp_path / "out"
-    created = run(
-        [*cruft, "create", str(repository), "--output-dir", str(out), "--no-input"], env=environment
-    )
-    assert created.returncode == 0, created.stdout
-    assert created.stdout.count("NOT VERIFIED") == 1
-    project = out / "cognises-service"
-    compared = run([*cruft, "diff", "--exit-code"], cwd=project, env=environment)
-    assert compared.returncode == 0, compared.stdout
-    assert "NOT VERIFIED" not in compared.stdout
-    assert "Next:" not in compared.stdout
+def test_the_locks_hold_what_their_sources_ask_for(template, tmp_path):
+    """Compiling again, without looking for newer versions, changes nothing."""
+    copy = tmp_path / "template"
+    shutil.copytree(template, copy)
+    before = contents(copy)
+    done = run([sys.executable, "tools/lock.py"], cwd=copy)
+    assert done.returncode == 0, done.stdout
+    after = contents(copy)
+    assert [name for name in after if after[name] != before.get(name)] == []
+
+
+def dependabot(folder):
+    return yaml.safe_load((folder / ".github" / "dependabot.yml").read_text())["updates"]
+
+
+def test_dependabot_sees_every_lock_that_it_can_read(bakes):
+    """In the template, names that hold a condition end in none that it knows."""
+    watched = {each["directory"] for each in dependabot(ROOT) if "directory" in each}
+    assert watched == {"/", f"/{TEMPLATE_FOLDER}"}
+    locks = {str(Path("/", name).parent) for name in LOCKS}
+    assert locks == watched
+    for project in bakes.values():
+        assert [each["directory"] for each in dependabot(project)][:2] == ["/", "/"]
+        assert all("/" not in name for name in contents(project) if "requirements" in name)

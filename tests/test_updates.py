@@ -1,0 +1,136 @@
+"""A project made by cruft, edited by its owner, and brought to a later version of the template."""
+
+import json
+import shutil
+import sys
+
+import pytest
+from baking import TEMPLATE_FOLDER, contents, run
+
+CRUFT = f"{sys.prefix}/bin/cruft"
+IDENTITY = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+
+
+def commit(folder):
+    for command in (["init", "-q"], ["add", "."], [*IDENTITY, "commit", "-qm", "As it is now"]):
+        assert (done := run(["git", *command], cwd=folder)).returncode == 0, done.stdout
+
+
+def append(path, text):
+    path.write_text(path.read_text() + text)
+
+
+@pytest.fixture
+def repository(template, tmp_path):
+    """The template as a git repository with one commit, as cruft wants it."""
+    folder = tmp_path / "repository"
+    shutil.copytree(template, folder)
+    commit(folder)
+    return folder
+
+
+@pytest.fixture
+def cruft(environment, tmp_path):
+    """The command line; temporary files, cruft's own clones included, go where we can look."""
+    (tmp_path / "temporary").mkdir()
+    env = {**environment, "TMPDIR": str(tmp_path / "temporary")}
+    env |= {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+
+    def cruft_with(*arguments, cwd):
+        return run([CRUFT, *arguments], cwd=cwd, env=env)
+
+    return cruft_with
+
+
+@pytest.fixture
+def project(repository, cruft, tmp_path):
+    """Made by `cruft create`, then committed."""
+    made = cruft("create", str(repository), "--no-input", cwd=tmp_path)
+    assert made.returncode == 0, made.stdout
+    assert made.stdout.count("NOT VERIFIED") == 1
+    folder = tmp_path / "cognises-service"
+    commit(folder)
+    return folder
+
+
+def edit_what_is_the_owners(project):
+    """The files that the generated README calls yours, and files of one's own."""
+    groups = json.loads((project / "groups.json").read_text())
+    groups[0]["allowed_functions"].append("report")
+    (project / "groups.json").write_text(json.dumps(groups))
+    append(project / "app/data.py", "\n\n# Our own code.\n")
+    (project / "app/pages.py").write_text("# Rewritten.\n")
+    (project / "app/reports.py").write_text("# New.\n")
+    (project / "tests/app/test_reports.py").write_text("# New.\n")
+    (project / "README.md").write_text("# Our own manual\n")
+    (project / "app/templates/home.html").unlink()
+    makefile = project / "Makefile"  # not the owner's alone: both changes have to be in it
+    makefile.write_text("# ours\n" + makefile.read_text())
+
+
+def release_a_later_version(repository):
+    """Changes everywhere, in what is the owner's too; a module more, a module less."""
+    inner = repository / TEMPLATE_FOLDER
+    for name in ("groups.json", "app/data.py", "app/pages.py", "README.md", "app/settings.py"):
+        path = inner / name
+        path.write_text(path.read_text().replace("\n", "\n\n", 1))
+    append(inner / "app/templates/home.html", "<!-- later -->\n")
+    append(inner / "cognises/errors.py", "# later\n")
+    append(inner / "tests/cognises/test_jws.py", "# later\n")
+    append(inner / "Makefile", "# later\n")
+    (inner / "cognises/later.py").write_text("# new\n")
+    (inner / "app/later.py").write_text("# new\n")
+    (inner / "docs/migrating.md").unlink()
+    commit(repository)
+
+
+def test_an_update_refreshes_what_is_vendored_and_leaves_what_is_the_owners(
+    repository, project, cruft
+):
+    edit_what_is_the_owners(project)
+    commit(project)
+    before = contents(project)
+    assert cruft("check", cwd=project).returncode == 0
+    release_a_later_version(repository)
+    assert cruft("check", cwd=project).returncode == 1
+
+    updated = cruft("update", "--skip-apply-ask", cwd=project)
+
+    assert updated.returncode == 0, updated.stdout
+    assert "NOT VERIFIED" not in updated.stdout
+    assert "Next:" not in updated.stdout
+    after = contents(project)
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+    assert {name for name in changed if not name.startswith(".git/")} == {
+        ".cruft.json",
+        "Makefile",
+        "cognises/errors.py",
+        "cognises/later.py",
+        "docs/migrating.md",
+        "tests/cognises/test_jws.py",
+    }
+    assert "docs/migrating.md" not in after
+    assert after["cognises/errors.py"].endswith(b"# later\n")
+    assert after["Makefile"].startswith(b"# ours\n")
+    assert after["Makefile"].endswith(b"# later\n")
+    assert not [name for name in after if name.endswith((".rej", ".orig"))]
+    assert not [name for name, data in after.items() if b"\n<<<<<<< " in data]
+    assert cruft("check", cwd=project).returncode == 0
+
+
+def test_nothing_differs_right_after_creating_and_updating(repository, project, cruft):
+    compared = cruft("diff", "--exit-code", cwd=project)
+    assert compared.returncode == 0, compared.stdout
+    assert "NOT VERIFIED" not in compared.stdout
+    assert "Next:" not in compared.stdout
+    release_a_later_version(repository)
+    assert cruft("update", "--skip-apply-ask", cwd=project).returncode == 0
+    compared = cruft("diff", "--exit-code", cwd=project)
+    assert compared.returncode == 0, compared.stdout
+
+
+def test_hooks_leave_nothing_in_temporary_folders(project, cruft, tmp_path):
+    """cookiecutter leaves its rendered hooks, and nothing is ours."""
+    cruft("diff", cwd=project)
+    left = (tmp_path / "temporary").iterdir()
+    assert not [path.name for path in left if path.name.startswith("cognises-")]
