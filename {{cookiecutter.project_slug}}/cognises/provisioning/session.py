@@ -10,6 +10,7 @@ from cognises.provisioning.clients import Clients, make_client, make_clients, ma
 from cognises.provisioning.observed import IdentityPool, Observed
 from cognises.provisioning.observer import (
     account_and_partition,
+    confirm_boundaries,
     groups_with_members,
     observe,
     observe_identity_pool,
@@ -65,6 +66,8 @@ class Session:
     ) -> Observed:
         prefix = scope.role_prefix
         found = observe(self.clients, scope.pool_id, prefix, self._identity_pool())
+        if scope.boundary is not None:
+            found = confirm_boundaries(self.clients.iam, found)
         if pruning is None or pruning.force:
             return found
         candidates = prune_candidates({group.name for group in groups}, found, scope)
