@@ -132,3 +132,19 @@ def is_running(pid):
     """Whether a process still does anything; one that has ended but is not yet buried does not."""
     state = run(["ps", "-o", "stat=", "-p", str(pid)]).stdout.strip()
     return state and not state.startswith("Z")
+
+
+def borrow_packages(folder):
+    """A .venv that holds the packages of this test run, as if `make install` had made it."""
+    venv = folder / ".venv"
+    venv.mkdir()
+    for part in Path(sys.prefix).glob("[!.]*"):
+        (venv / part.name).symlink_to(part)
+    for stamp in (".dev", ".test", ".new"):
+        (venv / stamp).touch()
+
+
+def under_git(folder):
+    """Everything in the folder becomes part of a new repository."""
+    for command in (["init", "-q"], ["add", "."]):
+        assert run(["git", *command], cwd=folder).returncode == 0

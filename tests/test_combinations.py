@@ -1,9 +1,9 @@
 """Every combination of answers that changes files: what is generated, and that it is sound."""
 
+import json
 import re
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 from baking import (
@@ -11,10 +11,12 @@ from baking import (
     DEPLOYMENTS,
     POOL,
     TEMPLATE_FOLDER,
+    borrow_packages,
     contents,
     files_of_a_clone,
     make,
     run,
+    under_git,
     unparsable,
 )
 from jinja2 import Template
@@ -76,6 +78,14 @@ def test_names_and_lines_suit_every_system(combination, bakes):
     assert len({name.lower() for name in generated}) == len(generated)
 
 
+def test_an_editor_finds_the_rules_of_the_manifest(bakes):
+    project = bakes["none", ""]
+    settings = json.loads((project / ".vscode/settings.json").read_text())
+    (mapped,) = settings["json.schemas"]
+    for name in (*mapped["fileMatch"], mapped["url"]):
+        assert (project / name.lstrip("./")).is_file(), name
+
+
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
 def test_a_pool_changes_the_settings_and_the_readme_alone(bakes, deployment):
     """So that what is checked for one is checked for both."""
@@ -100,14 +110,8 @@ def committed(request, bakes, tmp_path_factory):
     """A project under git, with the packages of this test run for its own."""
     project = tmp_path_factory.mktemp("committed") / "cognises-service"
     shutil.copytree(bakes[request.param, ""], project)
-    for command in (["init", "-q"], ["add", "."]):
-        assert run(["git", *command], cwd=project).returncode == 0
-    venv = project / ".venv"
-    venv.mkdir()
-    for part in Path(sys.prefix).glob("[!.]*"):
-        (venv / part.name).symlink_to(part)
-    for stamp in (".dev", ".test"):
-        (venv / stamp).touch()
+    under_git(project)
+    borrow_packages(project)
     return project
 
 
@@ -121,6 +125,28 @@ def test_pre_commit_finds_nothing_to_change(committed):
     assert done.returncode == 0, done.stdout
     assert "Skipped" not in done.stdout
     assert git(committed, "diff", "--stat") == ""
+
+
+# In parts, so that this file holds none itself.
+SECRETS = {
+    "key-id": ("AKIA", "A" * 16),
+    "secret-key": ("aws_secret_access_", "key = '" + "a1/+" * 10 + "'"),
+    "client-secret": ("CLIENT_", "SECRET=" + "a1b2" * 13),
+    "private-key": ("-----BEGIN RSA ", "PRIVATE KEY-----"),
+    "token": ("eyJ" + "a" * 30, ".eyJ" + "b" * 30 + "." + "c" * 60),
+    "github": ("ghp_", "a1" * 18),
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_pre_commit_stops_a_secret(committed, secret):
+    planted = committed / "app" / "planted.txt"
+    planted.write_text("".join(SECRETS[secret]) + "\n")
+    command = [".venv/bin/pre-commit", "run", "secrets", "--files", "app/planted.txt"]
+    done = run(command, cwd=committed)
+    planted.unlink()
+    assert done.returncode == 1, done.stdout
+    assert "app/planted.txt:1:" in done.stdout
 
 
 def git(folder, *arguments):
