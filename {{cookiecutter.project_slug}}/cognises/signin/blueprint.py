@@ -59,7 +59,12 @@ def login() -> WerkzeugResponse:
     """To Cognito's managed login; back to the page that the person wanted."""
     _personal()
     managed = _managed_login()
-    attempt = managed.new_attempt(return_path(current_app, request.args.get("next")))
+    target = return_path(current_app, request.args.get("next"))
+    settings = state_of(current_app).settings
+    if settings.local and request.host_url != f"{settings.public_url}/":
+        # localhost and 127.0.0.1 are two hosts to a browser's cookies: go on at the public one.
+        return _to(f"{settings.public_url}{url_for('signin.login', next=target)}")
+    attempt = managed.new_attempt(target)
     response = _to(managed.authorize_url(attempt))
     _cookies().keep_attempt(request, response, attempt)
     return response

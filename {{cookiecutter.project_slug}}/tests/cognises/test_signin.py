@@ -203,6 +203,13 @@ def test_a_person_who_opens_a_guarded_page_signs_in_and_comes_back_to_it(browser
     assert challenge.decode() == sent["code_challenge"]
 
 
+def test_locally_a_sign_in_goes_on_at_the_host_whose_cookies_the_callback_will_see(app):
+    browser = app.test_client()
+    elsewhere = browser.get("http://127.0.0.1/login?next=/page", headers=HTML)
+    assert elsewhere.headers["Location"] == f"{PUBLIC_URL}/login?next=/page"
+    assert "Set-Cookie" not in elsewhere.headers
+
+
 def test_tokens_live_in_httponly_lax_cookies_and_nowhere_else(browser, endpoint):
     sent = begin(browser, endpoint)
     answer = browser.get("/callback", query_string={"code": "c", "state": sent["state"]})
