@@ -94,7 +94,7 @@ def _create(directory: Directory, wanted: NewUser, choice: PasswordChoice) -> Do
 def _complete(directory: Directory, user: User, wanted: NewUser, choice: PasswordChoice) -> Done:
     """Somebody of the name is there: put into the groups that are missing, and nothing else."""
     problems = []
-    if wanted.email and wanted.email.lower() != user.email.lower():
+    if wanted.email and not _same_email(user, wanted):
         problems.append(
             f"user {user.name} exists already, with another e-mail; nothing was changed"
         )
@@ -134,11 +134,16 @@ def _made(directory: Directory, wanted: NewUser, secret: Secret | None) -> User:
         if error_code(error) != EXISTS:
             raise
     user = directory.find(wanted.name)
-    if user is None or user.status != INVITED or user.email != (wanted.email or ""):
+    if user is None or user.status != INVITED or not _same_email(user, wanted):
         raise UserProblem([f"user {wanted.name} was made by somebody else meanwhile; look again"])
     if secret is not None:
         put_password(directory, user, secret, permanent=False)
     return user
+
+
+def _same_email(user: User, wanted: NewUser) -> bool:
+    """Cognito keeps the case of an address, and most pools ignore it."""
+    return user.email.lower() == (wanted.email or "").lower()
 
 
 Step = tuple[str, Callable[[], None]]

@@ -165,6 +165,15 @@ def test_a_lost_answer_to_create_is_told_from_somebody_elses_user(
     assert people(staff)["bob"]["password"] == PASSWORD
 
 
+def test_a_lost_answer_to_an_invitation_is_one_too(
+    run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, "AdminCreateUser", "UsernameExistsException", after=True)
+    ran = run("users", "create", "bob", "--email", "bob@example.org")
+    assert (ran.code, "Cognito invites bob@example.org" in ran.out) == (0, True)
+    assert set(people(staff)) == {"ada", "bob"}
+
+
 def test_a_user_that_somebody_else_made_meanwhile_is_left_alone(
     run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,6 +98,19 @@ def test_a_pool_of_five_hundred_is_paged_and_groups_cost_no_call_a_user(
     assert "AdminListGroupsForUser" not in asked
 
 
+def test_a_long_list_shows_on_a_terminal_how_far_it_is(
+    run: Run, staff: Account, crowd: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cognises.provisioning.command_users.PROGRESS_EVERY", 200)
+    assert run("users", "list").err == ""
+    monkeypatch.setattr(
+        "cognises.provisioning.command_users.sys.stderr.isatty", lambda: True, raising=False
+    )
+    ran = run("users", "list", "--json")
+    assert ran.err.splitlines() == ["200 users …", "400 users …"]
+    assert ran.json["count"] == 531
+
+
 def test_few_people_in_a_pool_of_many_groups_are_asked_one_by_one(
     run: Run, staff: Account, asked: list[str]
 ) -> None:

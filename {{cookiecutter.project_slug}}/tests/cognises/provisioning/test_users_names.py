@@ -67,6 +67,14 @@ def test_a_wrong_group_name_is_one_line_with_its_remedy(
     assert people(staff) == before
 
 
+def test_a_pool_without_groups_has_none_to_suggest(
+    run: Run, account: Account, manifest: Callable[..., Path]
+) -> None:
+    manifest()
+    ran = run("users", "list", "--group", "x")
+    assert (ran.code, ran.err.endswith("; there is none yet\n")) == (1, True)
+
+
 def test_both_names_wrong_are_told_together(run: Run, staff: Account) -> None:
     ran = run("users", "add-to-group", "adda", "zzz")
     assert (ran.code, ran.err.count("\n")) == (1, 2)
@@ -166,3 +174,11 @@ def test_another_pool_is_told_as_everywhere(
     monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Nowhere")
     ran = run("users", "list")
     assert (ran.code, "check COGNITO_USER_POOL_ID" in ran.err) == (1, True)
+
+
+def test_what_is_not_cognito_is_told_as_such(
+    run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moto.cognitoidp.models.CognitoIdpUserPool.to_json", lambda *_, **__: {})
+    ran = run("users", "list")
+    assert (ran.code, "what answered is not AWS" in ran.err) == (1, True)

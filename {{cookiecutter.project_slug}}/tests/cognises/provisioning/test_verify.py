@@ -15,6 +15,7 @@ import boto3
 import pytest
 import requests
 from accounts import Account, Ran, group
+from botocore.exceptions import ClientError
 from moto.cognitoidentity.models import cognitoidentity_backends
 from moto.cognitoidentity.responses import CognitoIdentityResponse
 from moto.core.exceptions import JsonRESTError
@@ -474,6 +475,32 @@ def test_sts_is_asked_in_the_region_with_the_users_own_credentials(
     assert sts.meta.endpoint_url == "https://sts.us-east-1.amazonaws.com"
     signer = sts._request_signer._credentials
     assert (signer.access_key, signer.secret_key, signer.token) == door.handed_out
+
+
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "SignatureDoesNotMatch"])
+def test_credentials_that_sts_does_not_take_are_one_line_and_not_repeated(
+    verify: Verify, people: FakePool, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    make = verify_exchange.make_client
+
+    def refusing(session: Any, *args: Any) -> Any:
+        quoted = session.get_credentials().token
+        refusal = ClientError({"Error": {"Code": code, "Message": quoted}}, "GetCallerIdentity")
+        client = make(session, *args)
+        monkeypatch.setattr(client, "_make_api_call", raising(refusal))
+        return client
+
+    monkeypatch.setattr(verify_exchange, "make_client", refusing)
+    ran = verify(member(people, "a", role="svc-a"))
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert code in ran.err
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
 
 
 # On the emulator of `make dev`
