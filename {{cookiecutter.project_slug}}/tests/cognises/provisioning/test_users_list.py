@@ -98,6 +98,7 @@ def test_a_pool_of_five_hundred_is_paged_and_groups_cost_no_call_a_user(
     assert "AdminListGroupsForUser" not in asked
 
 
+@pytest.mark.slow
 def test_a_long_list_shows_on_a_terminal_how_far_it_is(
     run: Run, staff: Account, crowd: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

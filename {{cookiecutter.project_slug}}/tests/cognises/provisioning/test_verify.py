@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from test_cli import make_identity_pool
 
 from cognises.provisioning import verify_exchange
 from cognises.testing import FakePool
+from cognises.testing.fake_pool import SigningKey
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
@@ -85,20 +87,24 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Door:
 
 @pytest.fixture
 def people(
-    run: Run,
-    account: Account,
-    manifest: Manifest,
-    door: Door,
-    monkeypatch: pytest.MonkeyPatch,
+    account: Account, manifest: Manifest, door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> FakePool:
-    """Groups a and b are applied; the pool's keys are real, and so are its tokens."""
+    """Groups a and b in groups.json; the pool's keys are real, and so are its tokens."""
     manifest(group("a", precedence=1), group("b", precedence=2))
-    pool = FakePool(account.pool_id, "client0123")
+    with monkeypatch.context() as patch:
+        patch.setattr("cognises.testing.fake_pool.SigningKey", one_key)
+        pool = FakePool(account.pool_id, "client0123")
+    pool.keys = [one_key()]
     monkeypatch.setenv("COGNITO_CLIENT_ID", pool.client_id)
     monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", make_identity_pool(account))
     monkeypatch.setattr("cognises.verifier.fetch_json", lambda url, **_: pool.jwks)
-    assert run("apply", "--yes").code == 0
     return pool
+
+
+@lru_cache(maxsize=1)
+def one_key() -> SigningKey:
+    """Made once for all tests here."""
+    return SigningKey()
 
 
 def member(pool: FakePool, *groups: str, role: str | None = None, **claims: Any) -> str:
@@ -450,8 +456,9 @@ def test_on_a_terminal_the_token_is_typed_unseen(
 
 
 def test_it_makes_no_user_and_changes_no_role(
-    verify: Verify, people: FakePool, account: Account
+    run: Run, verify: Verify, people: FakePool, account: Account
 ) -> None:
+    assert run("apply", "--yes").code == 0
     before = account.state()
     verify(member(people, "a", role="svc-a"))
     assert account.state() == before
