@@ -7,14 +7,9 @@ to pick a user stands where the password would be asked for.
 
 from __future__ import annotations
 
-import hmac
 import secrets
-import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
-from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Request, Response, jsonify, redirect, render_template, request
@@ -23,26 +18,14 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from cognises.credentials import is_same_origin
 from cognises.enforcement import require_loopback
 from cognises.errors import CognisesError
+from local_aws.grants import Grant, Grants
 from local_aws.issuer import Issuer
 
-CODE_LIFETIME = 300
 SESSION_COOKIE = "managed_login"
 PATHS = ("/oauth2/", "/login", "/logout", "/local/", "/managed-login/")
 
 _FIELDS = ("response_type", "client_id", "redirect_uri", "scope", "state", "nonce",
            "code_challenge", "code_challenge_method")  # fmt: skip
-
-
-class Grant(NamedTuple):
-    """What a code stands for, until it is used once or has expired."""
-
-    client_id: str
-    redirect_uri: str
-    challenge: str
-    username: str
-    scopes: tuple[str, ...]
-    nonce: str | None
-    expires: float
 
 
 class WrongRequest(Exception):
@@ -53,20 +36,10 @@ class Denied(Exception):
     """A request that goes back to the app with an error (RFC 6749 section 4.1.2.1)."""
 
 
-class Memory:
-    """Codes, browser sessions and the scopes of refresh tokens; gone when the process ends."""
-
-    def __init__(self) -> None:
-        self.codes: dict[str, Grant] = {}
-        self.used: dict[str, str] = {}  # code to the refresh token that it gave
-        self.sessions: dict[str, str] = {}
-        self.scopes: dict[str, tuple[str, ...]] = {}
-
-
 def managed_login(token_use: str = "id") -> Flask:
     """The stand-in as an app. `token_use` is the kind that `/local/token` gives."""
     app = Flask(__name__, static_url_path="/managed-login")
-    memory = Memory()
+    grants = Grants()
 
     @app.before_request
     def loopback_only() -> tuple[str, int] | None:
@@ -88,16 +61,16 @@ def managed_login(token_use: str = "id") -> Flask:
     def wrong(error: WrongRequest) -> tuple[str, int]:
         return render_template("wrong.html", reason=str(error)), 400
 
-    app.get("/oauth2/authorize", endpoint="authorize")(partial(authorize, memory))
-    app.post("/login", endpoint="pick")(partial(pick, memory))
-    app.post("/oauth2/token", endpoint="token")(partial(token, memory))
+    app.get("/oauth2/authorize", endpoint="authorize")(partial(authorize, grants))
+    app.post("/login", endpoint="pick")(partial(pick, grants))
+    app.post("/oauth2/token", endpoint="token")(partial(token, grants))
     app.post("/oauth2/revoke")(revoke)
-    app.get("/logout", endpoint="logout")(partial(logout, memory))
+    app.get("/logout", endpoint="logout")(partial(logout, grants))
     app.post("/local/token", endpoint="local")(partial(token_for_a_program, token_use))
     return app
 
 
-def authorize(memory: Memory) -> WerkzeugResponse | str:
+def authorize(grants: Grants) -> WerkzeugResponse | str:
     """The page to pick a user; a browser that has picked one before goes straight back."""
     issuer, redirect_uri = _client(request.args.get)
     try:
@@ -105,9 +78,9 @@ def authorize(memory: Memory) -> WerkzeugResponse | str:
         _challenge(request.args.get)
     except Denied as error:
         return _back(redirect_uri, error=str(error))
-    username = memory.sessions.get(request.cookies.get(SESSION_COOKIE, ""))
+    username = grants.sessions.get(request.cookies.get(SESSION_COOKIE, ""))
     if username is not None and issuer.person(username) is not None:
-        return _grant(memory, issuer, redirect_uri, username)
+        return _granted(grants, issuer, redirect_uri, username)
     fields = {name: request.args[name] for name in _FIELDS if name in request.args}
     page = Response(render_template("pick.html", people=issuer.people(), fields=fields))
     target = urlsplit(redirect_uri)
@@ -118,7 +91,7 @@ def authorize(memory: Memory) -> WerkzeugResponse | str:
     return page
 
 
-def pick(memory: Memory) -> WerkzeugResponse:
+def pick(grants: Grants) -> WerkzeugResponse:
     """Sign in as the user who was picked, or go back with `access_denied`."""
     if not is_same_origin(request, None):
         raise WrongRequest("the form was sent from elsewhere")
@@ -129,16 +102,16 @@ def pick(memory: Memory) -> WerkzeugResponse:
             raise Denied("access_denied")
         if issuer.person(username) is None:
             raise WrongRequest("no such user, or not enabled")
-        response = _grant(memory, issuer, redirect_uri, username)
+        response = _granted(grants, issuer, redirect_uri, username)
     except Denied as error:
         return _back(redirect_uri, error=str(error))
     session = secrets.token_urlsafe(16)
-    memory.sessions[session] = username
+    grants.sessions[session] = username
     response.set_cookie(SESSION_COOKIE, session, httponly=True, samesite="Lax")
     return response
 
 
-def token(memory: Memory) -> tuple[Response, int]:
+def token(grants: Grants) -> tuple[Response, int]:
     """Tokens for a code or a refresh token (RFC 6749 sections 4.1.3 and 6)."""
     form = request.form
     try:
@@ -147,10 +120,10 @@ def token(memory: Memory) -> tuple[Response, int]:
         return jsonify(error="invalid_client"), 400
     grant_type = form.get("grant_type")
     if grant_type == "authorization_code":
-        tokens = _redeem(memory, issuer, form.get)
+        asked = (form.get(name, "") for name in ("code", "redirect_uri", "code_verifier"))
+        tokens = grants.redeem(issuer, *asked)
     elif grant_type == "refresh_token":
-        old = form.get("refresh_token", "")
-        tokens = issuer.refresh(old, memory.scopes.get(old, ("openid",)))
+        tokens = grants.refresh(issuer, form.get("refresh_token", ""))
     else:
         return jsonify(error="unsupported_grant_type"), 400
     if tokens is None:
@@ -167,7 +140,7 @@ def revoke() -> tuple[Response, int]:
     return Response(), 200
 
 
-def logout(memory: Memory) -> WerkzeugResponse:
+def logout(grants: Grants) -> WerkzeugResponse:
     """Forget who was picked in this browser, and go on to the address that the client names."""
     try:
         issuer = Issuer(request.args.get("client_id", ""))
@@ -176,7 +149,7 @@ def logout(memory: Memory) -> WerkzeugResponse:
     target = request.args.get("logout_uri", "")
     if target not in issuer.client.get("LogoutURLs", []):
         raise WrongRequest("logout_uri is none of the client's")
-    memory.sessions.pop(request.cookies.get(SESSION_COOKIE, ""), None)
+    grants.sessions.pop(request.cookies.get(SESSION_COOKIE, ""), None)
     response = redirect(target)
     response.delete_cookie(SESSION_COOKIE)
     return response
@@ -234,43 +207,18 @@ def _challenge(get: Get) -> str:
     return challenge
 
 
-def _grant(memory: Memory, issuer: Issuer, redirect_uri: str, username: str) -> WerkzeugResponse:
+def _granted(grants: Grants, issuer: Issuer, redirect_uri: str, username: str) -> WerkzeugResponse:
     """Back to the app with a code."""
     get = _values(request).get
-    code = secrets.token_urlsafe(24)
-    memory.codes[code] = Grant(
+    grant = Grant(
         issuer.client_id,
         redirect_uri,
         _challenge(get),
         username,
         _scopes(issuer, get),
         get("nonce"),
-        time.monotonic() + CODE_LIFETIME,
     )
-    return _back(redirect_uri, code=code)
-
-
-def _redeem(memory: Memory, issuer: Issuer, get: Get) -> dict[str, str] | None:
-    code = get("code") or ""
-    grant = memory.codes.pop(code, None)
-    if grant is None:
-        if code in memory.used:  # a code seen twice was stolen: what it gave ends, too
-            issuer.revoke(memory.used.pop(code))
-        return None
-    digest = sha256((get("code_verifier") or "").encode()).digest()
-    is_own = (
-        grant.client_id == issuer.client_id
-        and grant.redirect_uri == get("redirect_uri")
-        and hmac.compare_digest(urlsafe_b64encode(digest).rstrip(b"=").decode(), grant.challenge)
-        and time.monotonic() < grant.expires
-        and issuer.person(grant.username) is not None
-    )
-    if not is_own:
-        return None
-    tokens = issuer.sign_in(grant.username, grant.scopes, grant.nonce)
-    memory.used[code] = tokens["refresh_token"]
-    memory.scopes[tokens["refresh_token"]] = grant.scopes
-    return tokens
+    return _back(redirect_uri, code=grants.open(grant))
 
 
 def _back(redirect_uri: str, **answer: str) -> WerkzeugResponse:
