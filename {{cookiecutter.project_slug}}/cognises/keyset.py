@@ -167,11 +167,16 @@ class KeySet:
 
         Raises CognisesError: `unknown_key` if a recent fetch lacks it, else `keys_unavailable`.
         """
-        before = self._snapshot
         snapshot = self.snapshot(kid)
-        if kid not in snapshot.keys and snapshot is before and not self._missed_lately(snapshot):
+        # Again where another reading than the one waited for (an older one's fetch, a sibling's)
+        # has come in between.
+        for _ in range(3):
+            if kid in snapshot.keys or self._missed_lately(snapshot):
+                break
             self._wait_for_fetch(kid, snapshot)
-            snapshot = self._snapshot or snapshot
+            before, snapshot = snapshot, self._snapshot or snapshot
+            if snapshot is before:
+                break
         key = snapshot.keys.get(kid)
         if key is not None:
             return key, snapshot

@@ -126,7 +126,7 @@ class Driver:
             sock = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
         except OSError:
             self.tally.refused += 1
-            return
+            return  # it is not tried again
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = _Connection(sock)
         self._open.add(connection)

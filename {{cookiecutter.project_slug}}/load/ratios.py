@@ -7,7 +7,7 @@ else the machine does meets all of them. The median round counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import repeat
+from itertools import cycle, repeat
 from statistics import median
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ def measure(service: Service, rounds: int = 12) -> list[Route]:
     kinds: dict[str, Callable[[], Iterator[Shot]]] = {
         OPEN: lambda: repeat(shot("/open", token=token)),
         "repeated tokens": lambda: repeat(shot("/guarded", token=token)),
-        "a fresh token each": lambda: iter(_fresh(service, amount)),
+        "a fresh token each": lambda: cycle(_fresh(service, amount)),
     }
     amount = _warm_up(service, kinds[OPEN]())
     turns: dict[str, list[Tally]] = {name: [] for name in kinds}

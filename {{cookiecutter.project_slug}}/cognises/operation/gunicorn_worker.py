@@ -1,13 +1,15 @@
-"""gunicorn's threaded worker, for clients that mean no good.
+"""gunicorn's threaded worker, for clients that mean no good, and for a stop that loses nobody.
 
 Its own gives a thread to every connection that has sent one byte and then waits without limit, and
 lingers over closing ones in the loop that accepts: a handful of slow clients stops a service. Here
-a thread is given only to a request whose whole head has arrived; heads and bodies have deadlines;
-lingering blocks nobody. Leans on gunicorn's inner parts: its version is pinned, the tests run it.
+a thread is given only to a request that has arrived, up to LOOK bytes of it; the rest of a body has
+a deadline; lingering blocks nobody. On SIGTERM what has been accepted is answered. Leans on
+gunicorn's inner parts: its version is pinned, the tests run it.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from contextlib import suppress
@@ -17,12 +19,35 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-HEAD_SECONDS = 10.0
-BODY_SECONDS = 30.0
-LINGER_SECONDS = 1.0
+HEAD_SECONDS = 10.0  # for a request to arrive
+BODY_SECONDS = 30.0  # for what comes after its first LOOK bytes
+STOP_SECONDS = 2.0  # for requests under way on the wire when the worker is told to stop
+LINGER_SECONDS = 2.0
 MAX_LINGERING = 256
-_HEAD_BYTES = 64 * 1024
-_LOOK = 0.05
+LOOK = 32 * 1024  # of a request before it gets a thread; a kernel's buffer holds more than that
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,12})[ \t]*(?:\r\n|$)", re.I)
+# Bodies that come only when they are asked for, or in chunks.
+_UNKNOWN = re.compile(rb"\r\n(?:expect|transfer-encoding):", re.I)
+_TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+def missing(seen: bytes) -> int:
+    """How many bytes to wait for at least, by what has come of a request; 0: it may be handled.
+
+    Decides only who gets a thread when; gunicorn's parser alone says what the request is.
+    """
+    head, end, body = seen.partition(b"\r\n\r\n")
+    if not end:
+        return 1
+    length = _LENGTH.search(head)
+    if length is None or _UNKNOWN.search(head):
+        return 0
+    return max(0, min(int(length[1]), LOOK - len(head) - len(end)) - len(body))
 
 
 class Connection(TConn):  # type: ignore[misc]
@@ -37,62 +62,100 @@ class Connection(TConn):  # type: ignore[misc]
         else:
             super().close()
 
-    def has_head(self) -> bool:
-        """Whether a request's head has arrived; true also where waiting on is no use."""
+    def look(self) -> bytes | None:
+        """What has come of the next request, left where it is; None where looking is no use."""
+        if self.cfg.is_ssl or self.sock.family == getattr(socket, "AF_UNIX", None):
+            return None
+        ahead: bytes = self.parser.unreader.buf.getvalue() if self.parser is not None else b""
         try:
-            seen = self.sock.recv(_HEAD_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            seen = self.sock.recv(LOOK, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return False
+            return ahead
         except OSError:
-            return True
-        return not seen or len(seen) >= _HEAD_BYTES or b"\r\n\r\n" in seen
+            return None
+        return ahead + seen if seen else None
+
+    def wake_at(self, size: int) -> None:
+        """Let the poller see the socket once it holds so many bytes, or its end."""
+        with suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Waits for heads in its loop, not in its threads."""
+    """Waits for requests in its loop, not in its threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._idle: set[Connection] = set()  # nothing has come yet: the poller wakes us
-        self._partial: set[Connection] = set()  # a part of a head: looked at by the clock
+        self._waiting: set[Connection] = set()
         self._busy: set[Connection] = set()  # in a thread
         self._lingering: dict[socket.socket, float] = {}
+        self._tidied = 0.0
 
-    def accept(self, listener: socket.socket) -> None:
+    def run(self) -> None:
+        super().run()
+        while self._lingering:  # the last answers are still being read
+            time.sleep(0.02)
+            for sock in [sock for sock in self._lingering if self._is_done(sock)]:
+                self._lingering.pop(sock)
+                sock.close()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """When stopping, take in whoever has connected, and let nobody connect any more."""
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            while self.accept(listener):
+                pass
+            listener.close()
+        latest = time.monotonic() + STOP_SECONDS
+        for conn in self._waiting:
+            conn.deadline = min(conn.deadline, latest)
+
+    def accept(self, listener: socket.socket) -> bool:
+        """Take in a connection, if there is one."""
         try:
             client, address = listener.accept()
         except OSError:
-            return  # taken by another worker, or gone
+            return False  # taken by another worker, or gone
         self.nr_conns += 1
         conn = Connection(self.cfg, client, address, listener.getsockname())
         conn.worker = self
         self.enqueue_req(conn)
+        return True
 
     def enqueue_req(self, conn: Connection) -> None:
-        if conn.parser is not None and conn.parser.unreader.buf.getvalue():
-            self._give_thread(conn)  # the next request was read along with the last
-            return
+        """A connection that is new, or has been answered: give it a thread, now or later."""
         conn.sock.setblocking(False)
-        conn.deadline = time.monotonic() + HEAD_SECONDS
-        if conn.has_head():
-            self._give_thread(conn)
-        else:
-            self._idle.add(conn)
-            self.poller.register(conn.sock, EVENT_READ, partial(self._on_first_bytes, conn))
+        conn.deadline = time.monotonic() + (HEAD_SECONDS if self.alive else STOP_SECONDS)
+        if not self._dispatch(conn):
+            self._waiting.add(conn)
+            self.poller.register(conn.sock, EVENT_READ, partial(self._on_more, conn))
 
-    def _on_first_bytes(self, conn: Connection, client: socket.socket) -> None:
-        self.poller.unregister(client)
-        self._idle.discard(conn)
-        if conn.has_head():
-            self._give_thread(conn)
-        else:
-            self._partial.add(conn)
+    def _on_more(self, conn: Connection, _: socket.socket) -> None:
+        if self._dispatch(conn):
+            self._waiting.discard(conn)
 
-    def _give_thread(self, conn: Connection) -> None:
+    def _dispatch(self, conn: Connection) -> bool:
+        """Give a thread to a request that has come; False: it has not yet."""
+        seen = conn.look()
+        lacking = 0 if seen is None else missing(seen)
+        if lacking and seen is not None and len(seen) < LOOK:
+            # What was read ahead into gunicorn's buffer is not in the socket any more.
+            ahead = len(conn.parser.unreader.buf.getvalue()) if conn.parser is not None else 0
+            conn.wake_at(len(seen) - ahead + lacking)
+            return False
+        if conn in self._waiting:
+            self.poller.unregister(conn.sock)
+            conn.wake_at(1)
+        if lacking:
+            self._drop(conn, _TOO_LONG)
+            return True
         conn.data_ready = True
         conn.deadline = time.monotonic() + BODY_SECONDS
         self._busy.add(conn)
         super().enqueue_req(conn)
+        return True
 
     def finish_request(self, conn: Connection, future: Any) -> None:
         self._busy.discard(conn)
@@ -100,7 +163,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         """A body that nobody read is dropped if it is here; nobody waits for the rest of it."""
-        return bool(keepalive and conn.parser.finish_body(deadline=time.monotonic() + _LOOK))
+        return bool(keepalive and conn.parser.finish_body(deadline=time.monotonic() + 0.05))
 
     def linger(self, sock: socket.socket) -> None:
         """Close once the client has read its answer (RFC 9112 section 9.6), or soon."""
@@ -114,50 +177,49 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             sock.close()
         else:
             self._lingering[sock] = time.monotonic() + LINGER_SECONDS
+            self.poller.register(sock, EVENT_READ, self._on_lingering)
+
+    def _on_lingering(self, sock: socket.socket) -> None:
+        if self._is_done(sock):
+            self.poller.unregister(sock)
+            self._lingering.pop(sock)
+            sock.close()
+
+    def _is_done(self, sock: socket.socket) -> bool:
+        return time.monotonic() > self._lingering[sock] or _is_over(sock)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        is_watching = self._partial or self._lingering
-        super().wait_for_and_dispatch_events(min(timeout, _LOOK) if is_watching else timeout)
+        super().wait_for_and_dispatch_events(min(timeout, 0.25) if self._lingering else timeout)
         now = time.monotonic()
-        self._look_at_heads(now)
-        for sock, deadline in list(self._lingering.items()):
-            if now > deadline or _is_over(sock):
-                del self._lingering[sock]
-                sock.close()
-        for conn in self._busy:
-            if now > conn.deadline:  # a body that does not come: its reader sees the end of it
-                conn.deadline = float("inf")
-                _shut(conn.sock)
+        if now - self._tidied > 0.2:
+            self._tidied = now
+            self._tidy(now)
 
-    def _look_at_heads(self, now: float) -> None:
-        for conn in [conn for conn in self._partial if conn.has_head()]:
-            self._partial.discard(conn)
-            self._give_thread(conn)
-        for conn in [conn for conn in self._partial if now > conn.deadline]:
-            self._partial.discard(conn)
-            self._drop(conn, b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
-        for conn in [conn for conn in self._idle if now > conn.deadline or not self.alive]:
-            self._idle.discard(conn)
+    def _tidy(self, now: float) -> None:
+        """End what is past its deadline."""
+        for sock in list(self._lingering):
+            self._on_lingering(sock)
+        for conn in [conn for conn in self._waiting if now > conn.deadline]:
+            self._waiting.discard(conn)
             self.poller.unregister(conn.sock)
-            self._drop(conn)
+            self._drop(conn, _TOO_LATE if conn.look() else b"")
+        for conn in [conn for conn in self._busy if now > conn.deadline]:
+            conn.deadline = float("inf")  # a body that does not come: its reader sees the end of it
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RD)
 
-    def _drop(self, conn: Connection, farewell: bytes = b"") -> None:
+    def _drop(self, conn: Connection, farewell: bytes) -> None:
         self.nr_conns -= 1
         with suppress(OSError):
             conn.sock.send(farewell)
-        conn.close()
+        conn.close(graceful=bool(farewell))
 
 
 def _is_over(sock: socket.socket) -> bool:
     """Whether the other side has closed; what it still sends is thrown away."""
     try:
-        return not sock.recv(64 * 1024)
+        return not sock.recv(256 * 1024)
     except BlockingIOError:
         return False
     except OSError:
         return True
-
-
-def _shut(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RD)

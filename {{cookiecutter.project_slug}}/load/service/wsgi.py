@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from flask import Flask, request
@@ -29,6 +30,13 @@ def guarded(response: object) -> str:
 @public
 def body() -> str:
     return str(len(request.get_data()))
+
+
+@app.get("/slow")
+@public
+def slow() -> str:
+    time.sleep(1)
+    return "ok"
 
 
 @app.get("/worker")

@@ -32,6 +32,7 @@ def _views(app: Flask) -> None:
     app.get("/open")(public(lambda: "open"))
     app.get("/guarded", endpoint="guarded")(permission_required(guarded))
     app.post("/body", endpoint="body")(public(lambda: str(len(request.get_data()))))
+    app.post("/lines", endpoint="lines")(public(lambda: str(len(b"".join(request.stream)))))
     app.post("/form", endpoint="form")(public(lambda: str(len(request.form))))
     app.get("/broken", endpoint="broken")(public(broken))
     app.get("/peer", endpoint="peer")(
@@ -58,4 +59,4 @@ def operated(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
 
 # gunicorn under load is for projects that are served by it.
 if not CONFIGURATIONS:
-    collect_ignore = ["test_under_load.py"]
+    collect_ignore = ["test_under_load.py", "test_hostile_clients.py"]

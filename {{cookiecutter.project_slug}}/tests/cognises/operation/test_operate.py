@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from cognises.errors import CognisesError
@@ -53,6 +55,22 @@ def test_a_body_over_the_limit_is_refused(operated, size, status):
 
     assert client.post("/body", data=b"x" * size).status_code == status
     assert client.post("/form", data={"a": "x" * size}).status_code == (200 if size < 98 else 413)
+
+
+@pytest.mark.parametrize(("size", "status"), [(99, 200), (101, 413), (5000, 413)])
+@pytest.mark.parametrize("path", ["/body", "/lines"])
+def test_a_body_of_no_announced_length_is_refused_and_not_cut_at_the_limit(
+    operated, path, size, status
+):
+    """What gunicorn makes of chunked encoding."""
+    chunked = {"input_stream": io.BytesIO(b"x" * size), "content_length": None}
+    environ = {"wsgi.input_terminated": True}
+
+    client = operated(COGNISES_MAX_BODY_BYTES="100").test_client()
+    answer = client.post(path, **chunked, environ_base=environ)
+
+    assert answer.status_code == status
+    assert answer.text == "99" or status == 413
 
 
 def test_a_form_of_very_many_parts_is_refused(operated):

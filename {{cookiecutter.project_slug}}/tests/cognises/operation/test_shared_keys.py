@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from cognises.fetch import FetchError
 from cognises.keys import admit
-from cognises.keyset import HARD, SOFT, KeySet, Moment
+from cognises.keyset import HARD, SOFT, KeySet, Moment, Snapshot
 from cognises.operation import shared_keys
 from cognises.operation.shared_keys import SLOT, SharedKeys
 from cognises.testing import FakePool
@@ -138,3 +141,30 @@ def test_what_is_shared_passes_the_same_admission(shared):
 
 def test_slots_do_not_overlap():
     assert len(SharedKeys()._memory) == shared_keys.SLOTS * SLOT
+
+
+def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fetch(
+    shared, cognito: FakePool
+):
+    """It comes in while the fetch for the new key is under way."""
+    old, new = (key.jwk for key in cognito.keys)
+    shared.by(1).publish({"keys": [old]}, Moment.now())
+    may_answer, is_asked = threading.Event(), threading.Event()
+
+    def load(kid):
+        is_asked.set()
+        may_answer.wait(5)
+        return {"keys": [old, new]}
+
+    keys = keys_of(load, shared)
+    stale = keys._snapshot = Snapshot(admit({"keys": [old]}), NOW.earlier(60), fetched=True)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(keys.key_for, cognito.keys[1].kid)
+        is_asked.wait(5)
+        keys.snapshot = lambda kid=None: stale  # the second has looked before the sibling's came
+        second = threads.submit(keys.key_for, cognito.keys[1].kid)
+        time.sleep(0.05)
+        may_answer.set()
+
+        assert first.result()
+        assert second.result()

@@ -1,0 +1,41 @@
+"""When a request gets a thread."""
+
+from __future__ import annotations
+
+import pytest
+
+from cognises.operation.gunicorn_worker import LOOK, missing
+
+HEAD = b"POST /body HTTP/1.1\r\nHost: x"
+
+
+@pytest.mark.parametrize(
+    ("seen", "size"),
+    [
+        (b"", 1),
+        (b"GET / HTT", 1),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", 1),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0),
+        (b"nonsense\r\n\r\n", 0),
+        (HEAD + b"\r\nContent-Length: 5\r\n\r\n", 5),
+        (HEAD + b"\r\ncontent-length:5 \r\nA: b\r\n\r\nabc", 2),
+        (HEAD + b"\r\nContent-Length: 5\r\n\r\nabcde", 0),
+        (HEAD + b"\r\nContent-Length: 5\r\n\r\nabcdeGET / HTTP/1.1", 0),
+        (HEAD + b"\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", 0),
+        (HEAD + b"\r\nContent-Length: five\r\n\r\n", 0),
+        (HEAD + b"\r\nContent-Length: -5\r\n\r\n", 0),
+        (HEAD + b"\r\nX-Content-Length: 5\r\n\r\n", 0),
+        (HEAD + b"\r\nTransfer-Encoding: chunked\r\n\r\n", 0),
+        (HEAD + b"\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 0),
+    ],
+)
+def test_a_request_waits_for_its_head_and_a_body_that_is_announced(seen: bytes, size: int):
+    assert missing(seen) == size
+
+
+@pytest.mark.parametrize("length", [LOOK, 100_000_000])
+def test_a_large_body_gets_its_thread_when_what_is_looked_at_is_full(length: int):
+    head = HEAD + b"\r\nContent-Length: %d\r\n\r\n" % length
+
+    assert missing(head) == LOOK - len(head)
+    assert missing(head + b"x" * (LOOK - len(head))) == 0
