@@ -349,6 +349,15 @@ def test_a_file_that_fails_at_the_end_has_its_lines_told(
         assert f"  {name}={value}\n" in ran.err
 
 
+def test_an_id_that_would_need_quotes_is_not_written(
+    run: Run, fake: FakeCloudFormation, env: Path
+) -> None:
+    fake.outputs = {**OUTPUTS, "UserPoolClientId": "a b"}
+    ran = run("bootstrap", "--yes")
+    assert (ran.code, env.exists()) == (1, False)
+    assert "COGNITO_CLIENT_ID: 'a b' is not what AWS calls things; nothing written" in ran.err
+
+
 def test_ids_go_into_the_named_env_file_and_nowhere_else(run: Run, tmp_path: Path) -> None:
     stage = tmp_path / "stage.env"
     stage.write_text("COGNISES_ROLE_PREFIX=svc-\n")

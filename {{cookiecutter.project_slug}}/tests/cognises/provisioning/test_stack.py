@@ -216,6 +216,17 @@ def test_a_no_leaves_nothing_behind(up: Up, fake: FakeCloudFormation, asked: Ask
     assert (fake.stacks, fake.change_sets) == ({}, {})
 
 
+def test_ctrl_c_at_the_question_leaves_nothing_behind(
+    client: StackClient, fake: FakeCloudFormation
+) -> None:
+    def interrupt(question: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(client, SPEC, interrupt)
+    assert (fake.stacks, fake.change_sets) == ({}, {})
+
+
 def test_a_no_to_an_update_leaves_the_stack_and_no_change_set(
     up: Up, fake: FakeCloudFormation, asked: Asked
 ) -> None:
