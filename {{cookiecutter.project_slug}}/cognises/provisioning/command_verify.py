@@ -1,6 +1,6 @@
 """`verify`: a user's own ID token, exchanged for credentials, shows whose role they are.
 
-token -> cognises' Verifier -> live identity pool (rule 24) -> enhanced flow -> STS -> groups.json
+live identity pool (rule 24) -> token -> cognises' Verifier -> enhanced flow -> STS -> groups.json
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     identity pool lets guests in or allows the classic flow.
     """
     target, settings = _configured(options)
-    token = read_token(token_file)
     manifest = load_groups(target.groups_file, role_prefix=target.role_prefix)
-    claims = verified_claims(token, settings, target.pool)
     identity = identity_client(target)
     pool = _closed_pool(identity, target)
+    token = read_token(token_file)
+    claims = verified_claims(token, settings, target.pool)
     expected = expected_role(claims, manifest, Session.open(target, DEFAULT_GROUP_WRITES).scope())
     credentials = exchanged(identity, pool, provider_name(pool, target.pool.id), token)
     found = verdict(expected, caller_of(credentials, target), loopback=on_loopback(identity))

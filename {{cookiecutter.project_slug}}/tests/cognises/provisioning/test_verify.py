@@ -326,9 +326,10 @@ def test_an_identity_pool_with_another_door_blocks_verify_before_the_exchange(
         "describe_identity_pool",
         lambda self: json.dumps({**json.loads(described(self)), opened: True}),
     )
-    ran = verify(member(people, "a", role="svc-a"), "--json")
-    assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
-    assert ran.err.startswith("blocked: identity pool")
+    for token in (member(people, "a", role="svc-a"), "no token"):
+        ran = verify(token, "--json")
+        assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
+        assert ran.err.startswith("blocked: identity pool")
     assert door.logins == ()
 
 
