@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import requests
-from urllib3.exceptions import HTTPError
+if TYPE_CHECKING:
+    import requests
 
 TIMEOUT = 3.0
 MAX_BYTES = 1024 * 1024
@@ -37,6 +37,10 @@ def post_form(url: str, form: bytes, *, timeout: float = TIMEOUT) -> tuple[int, 
 
 
 def _call(method: str, url: str, timeout: float, form: bytes | None = None) -> tuple[int, bytes]:
+    # Imported on first use: with keys at hand, a function's first request does not wait for it.
+    import requests
+    from urllib3.exceptions import HTTPError
+
     deadline = time.monotonic() + timeout
     headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
     try:

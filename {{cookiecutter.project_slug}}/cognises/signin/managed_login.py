@@ -6,14 +6,15 @@ stands in for a secret (RFC 7636), and S256 is the only method.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
-
-from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
 
 from cognises.fetch import FetchError, post_form
 from cognises.signin.attempt import Attempt
 from cognises.signin.problems import SignInProblem
+
+if TYPE_CHECKING:  # imported on first use: most requests sign nobody in
+    from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
 
 SCOPES = ["openid", "email", "profile"]
 _VERIFIER_LENGTH = 64
@@ -83,9 +84,13 @@ class ManagedLogin:
         return self._url("/logout", query)
 
     def _client(self) -> WebApplicationClient:
+        from oauthlib.oauth2 import WebApplicationClient
+
         return WebApplicationClient(self._client_id)  # it keeps state: one for each call
 
     def _fetch_tokens(self, body: str, expired: str) -> Tokens:
+        from oauthlib.oauth2 import OAuth2Error
+
         status, answer = self._post("/oauth2/token", body)
         if status >= 500:
             raise SignInProblem("unreachable", f"token endpoint answered {status}")
