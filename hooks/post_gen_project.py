@@ -45,10 +45,10 @@ def run(*command, cwd=None, **extra):
 
 
 def install(folder):
-    """Tries uv from its cache, uv from the package index, then Python's own venv and pip."""
+    """Tests' and deployment's packages: uv from its cache, uv from the index, or venv and pip."""
     env, uv = f"{folder}/env", os.environ.get("UV") or shutil.which("uv")
     python = f"{env}/{'Scripts' if os.name == 'nt' else 'bin'}/python"
-    locked = ["--quiet", "--require-hashes", "-r", "requirements-test.txt"]
+    locked = ["-q", "--require-hashes", *map("-r{}".format, Path().glob("requirements-[clt]*.txt"))]
     for offline in ("true", "false") if uv else ():
         run(uv, "venv", "--quiet", "--clear", "-p", sys.executable, env)
         if run(uv, "pip", "install", "-p", python, *locked, UV_OFFLINE=offline)[0] == 0:

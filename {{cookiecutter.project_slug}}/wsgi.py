@@ -1,4 +1,4 @@
-"""The door for servers: `flask run` and `gunicorn wsgi:app`."""
+"""The door for servers: `flask run`, and any WSGI server as `wsgi:app`."""
 
 from app import create_app
 

@@ -2,7 +2,8 @@
 
 fresh       under 10 minutes: used as it is
 soft        refreshed in the background, nobody waits
-old         over an hour: a request waits for one bounded refresh, then takes what there is
+old         over an hour: a request waits for one bounded refresh, then takes what there is;
+            on Lambda from 10 minutes on, for threads stand still there between requests
 hard        over 24 hours: refused until a fetch succeeds
 unknown kid one shared fetch; once it has missed, no other for 10 seconds; known kids never wait
 """
@@ -134,10 +135,17 @@ class KeySet:
         Raises CognisesError (`keys_unavailable`).
         """
         current = self._snapshot
+<<<<<<< HEAD
         age = current.since.age() if current is not None else HARD
         if age < SOFT:
             return current  # type: ignore[return-value]
         if age < OLD:
+=======
+        age = current.since.age() if current else HARD
+        if age < SOFT and current:
+            return current
+        if age < OLD and not (_stands_still() and current and current.fetched):
+>>>>>>> 3abfd4c (Build the function's package the same way twice; keep a deployment's verbs and packages in files of its own)
             self._start_fetch(kid, current)
         else:
             self._wait_for_fetch(kid, current)
@@ -279,6 +287,11 @@ class KeySet:
             self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)  # noqa: S311
         log.warning("key set not read: %s", why)
         _tell(False)
+
+
+def _stands_still() -> bool:
+    """Whether this process is frozen once a request is answered, its threads with it."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 def _tell(succeeded: bool) -> None:
