@@ -17,6 +17,7 @@ from cognises.manifest import report
 from cognises.provisioning import (
     command_apply,
     command_bootstrap,
+    command_deploy,
     command_destroy,
     command_plan,
     command_policy,
@@ -102,6 +103,24 @@ def bootstrap(
     """Make user pool, app client, identity pool and boundary; write their ids into .env."""
     options = Options(profile=profile, region=region, env_file=env_file)
     return command_bootstrap.run(options, command_bootstrap.Choices(**choices))
+
+
+@cli.command()
+@click.argument("stack", type=click.Choice(["service", "delivery"]), default="service")
+@click.option("--profile", help="The AWS profile to use.")
+@click.option("--region", help="Must be the pool's; else AWS_REGION.")
+@click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
+@click.option(
+    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
+)
+@click.option("--image-tag", metavar="TAG", help="The image to run, by its tag in ECR.")
+@click.option("--package", type=click.Path(path_type=Path), help="The function's code to run.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
+def deploy(profile: str | None, region: str | None, env_file: Path | None, **choices: Any) -> int:
+    """Bring the service up from infra/service.yaml, or what it is delivered through."""
+    options = Options(profile=profile, region=region, env_file=env_file)
+    return command_deploy.run(options, command_deploy.Choices(**choices))
 
 
 @cli.command()
