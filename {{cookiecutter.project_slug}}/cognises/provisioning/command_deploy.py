@@ -61,7 +61,7 @@ def run(options: Options, choices: Choices) -> int:
     refuse_foreign(stack, tags)
     sources = [
         from_settings(declared, _settings(options)),
-        aws.delivered(request),
+        {"Stage": request.stage, **aws.delivered(request)},
         told(declared, stack.parameters),
     ]
     given |= aws.found(choices, given, sources)
