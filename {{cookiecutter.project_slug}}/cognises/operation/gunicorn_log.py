@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gunicorn.glogging import Logger as GunicornLogger
+from gunicorn.glogging import Logger as GunicornLogger  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]

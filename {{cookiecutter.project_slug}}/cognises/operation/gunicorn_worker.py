@@ -17,7 +17,7 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 HEAD_SECONDS = 10.0  # for a request to arrive
 BODY_SECONDS = 30.0  # for what comes after its first LOOK bytes

@@ -6,7 +6,7 @@ does it. A package is uploaded once that is confirmed, under a key that holds it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ class _Aws:
         return self.stacks.describe(stack_name(request.role_prefix, DELIVERY)).outputs
 
     def found(
-        self, choices: Choices, given: Mapping[str, str], sources: list[Mapping[str, str]]
+        self, choices: Choices, given: Mapping[str, str], sources: Sequence[Mapping[str, str]]
     ) -> dict[str, str]:
         """The parameters that name what is to run."""
         if choices.image_tag:
