@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import sys
 
 import pytest
 from baking import contents, make, run
@@ -93,75 +92,3 @@ def test_plan_without_a_pool_names_the_remedy_and_shows_no_traceback(developed):
     assert done.returncode == 1
     assert "COGNITO_USER_POOL_ID" in done.stdout
     assert "Traceback" not in done.stdout
-
-
-IMAGE = {"wsgi.py", "gunicorn.conf.py", "groups.json", "requirements-container.txt"}
-
-
-def test_the_image_takes_the_service_and_nothing_else(bakes):
-    project = bakes["container", ""]
-    taken = {name for name in contents(project) if not is_ignored(project, name)}
-    folders = {name.split("/")[0] for name in taken if "/" in name}
-    assert {name for name in taken if "/" not in name} == IMAGE
-    assert folders == {"app", "cognises"}
-    assert not [name for name in taken if name.startswith("cognises/testing")]
-
-
-def is_ignored(project, name):
-    """Docker's rule: the last pattern that matches the path, or a folder above it, decides."""
-    ignored = False
-    for line in (project / ".dockerignore").read_text().splitlines():
-        pattern = line.removeprefix("!")
-        if line and not line.startswith("#") and matches(pattern, name):
-            ignored = not line.startswith("!")
-    return ignored
-
-
-def matches(pattern, name):
-    expression = re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
-    return re.match(rf"{expression}(/|$)", name) is not None
-
-
-def test_the_function_package_answers_and_holds_no_test_keys(bakes):
-    project = bakes["lambda", "us-east-1_AbCdEfGhI"]
-    make(project, "package")
-    built = set(contents(project / "build" / "function"))
-    assert {"lambda_entry.py", "wsgi.py", "groups.json", "apig_wsgi/__init__.py"} <= built
-    unwanted = ("cognises/testing", "local_aws", "tests", "boto3", "botocore", "moto", "pytest")
-    assert not [name for name in built if name.startswith(unwanted)]
-
-
-EVENT = {
-    "version": "2.0",
-    "rawPath": "/health",
-    "rawQueryString": "",
-    "headers": {"host": "api.example.org"},
-    "requestContext": {
-        "http": {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
-    },
-    "isBase64Encoded": False,
-}
-
-
-def test_the_lambda_handler_serves_the_app(bakes, tmp_path):
-    project = bakes["lambda", "us-east-1_AbCdEfGhI"]
-    fill = ["uv", "pip", "install", "-q", "-p", str(tmp_path / "env"), "--require-hashes", "-r"]
-    for command in (["uv", "venv", "-q", "-p", sys.executable, str(tmp_path / "env")],
-                    [*fill, "requirements-lambda.txt"]):  # fmt: skip
-        assert run(command, cwd=project).returncode == 0
-    ask = (
-        "import json, sys, lambda_entry\n"
-        f"events = [{EVENT!r}, {dict(EVENT, rawPath='/protected')!r}]\n"
-        "codes = [lambda_entry.handler(event, None)['statusCode'] for event in events]\n"
-        "boto = [name for name in sys.modules if name.startswith('boto')]\n"
-        "print('answered', json.dumps([codes, boto]))\n"
-    )
-    env = {"COGNITO_CLIENT_ID": "abc", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = run([str(tmp_path / "env/bin/python"), "-c", ask], cwd=project, env=env)
-    *logged, said = done.stdout.splitlines() or [""]
-    assert said == "answered [[200, 401], []]", done.stdout
-    # The rest is the function's log: one JSON object for each request, as CloudWatch reads them.
-    lines = [json.loads(line) for line in logged]
-    assert [(line["path"], line["status"]) for line in lines] == [("/health", 200),
-                                                                  ("/protected", 401)]  # fmt: skip
-    assert lines[1]["reason"] == "missing_token"

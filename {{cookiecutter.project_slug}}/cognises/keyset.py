@@ -135,17 +135,10 @@ class KeySet:
         Raises CognisesError (`keys_unavailable`).
         """
         current = self._snapshot
-<<<<<<< HEAD
         age = current.since.age() if current is not None else HARD
         if age < SOFT:
             return current  # type: ignore[return-value]
-        if age < OLD:
-=======
-        age = current.since.age() if current else HARD
-        if age < SOFT and current:
-            return current
         if age < OLD and not (_stands_still() and current and current.fetched):
->>>>>>> 3abfd4c (Build the function's package the same way twice; keep a deployment's verbs and packages in files of its own)
             self._start_fetch(kid, current)
         else:
             self._wait_for_fetch(kid, current)

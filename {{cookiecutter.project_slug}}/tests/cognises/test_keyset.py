@@ -438,6 +438,42 @@ def test_a_set_older_than_an_hour_waits_for_one_refresh(verifier, server, pool, 
     assert 2 <= len(server.hits) <= 3  # that refresh, and the one fetch an unknown kid may cost
 
 
+def test_on_lambda_a_request_waits_for_the_refresh_that_a_thread_would_never_end(
+    verifier, server, pool, clock, monkeypatch
+):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "service")
+    token = long_lived(pool)
+    assert verifier.verify(token)
+    del pool.keys[0]
+    clock.move(SOFT + 1)
+
+    assert refused(verifier.verify, token).reason == "unknown_key"
+
+
+def test_on_lambda_an_outage_costs_one_wait_and_no_request(
+    verifier, server, pool, clock, monkeypatch
+):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "service")
+    token = long_lived(pool)
+    assert verifier.verify(token)
+    server.answer = lambda: Reply(status=500)
+    clock.move(SOFT + 1)
+
+    for _ in range(20):
+        assert verifier.verify(token)
+    assert len(server.hits) == 2  # the first, and the one that failed: then it backs off
+
+
+def test_on_lambda_given_keys_answer_the_first_request_at_once(verifier, server, pool, monkeypatch):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "service")
+    server.answer = lambda: Reply(pool.jwks, drip=0.5)
+    verifier.load_jwks(pool.jwks)
+    began = time.monotonic()
+
+    assert verifier.verify(pool.token())
+    assert time.monotonic() - began < 1
+
+
 def test_a_fresh_set_is_not_refreshed(verifier, server, pool, clock):
     token = long_lived(pool)
     assert verifier.verify(token)
