@@ -61,9 +61,13 @@ def web_origins(local: bool) -> Callable[[str], tuple[str, ...]]:
 
 def socket_address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
-        raise ValueError("must be address:port, as in 127.0.0.1:9464")
-    return str(ip_address(host.strip("[]"))), int(port)
+    try:
+        address = ip_address(host.strip("[]"))
+        if re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) and 0 < int(port) < 65536:
+            return str(address), int(port)
+    except ValueError:
+        pass
+    raise ValueError("must be address:port, as in 127.0.0.1:9464")
 
 
 def matching(pattern: re.Pattern[str]) -> Callable[[str], str]:

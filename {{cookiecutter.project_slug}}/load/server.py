@@ -58,7 +58,7 @@ def running(workers: int = 4, **settings: str) -> Iterator[Service]:
     """A service as `gunicorn wsgi:app` starts it; ended with its key server when the block is."""
     pool = FakePool()
     keys = KeyServer(lambda: pool.jwks)
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
         log = Path(folder, "log")
         with log.open("wb") as out:
@@ -101,7 +101,8 @@ def _environment(pool: FakePool, keys: str, port: int, workers: int) -> dict[str
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody listens at now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])

@@ -6,12 +6,14 @@ import signal
 import threading
 import time
 from itertools import repeat
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
 from load import ratios, trouble
 from load.drive import Driver, shot
-from load.server import running
+from load.server import free_port, running
 
 pytestmark = pytest.mark.slow
 
@@ -62,3 +64,26 @@ def test_a_stop_under_load_answers_every_request_that_was_accepted(more):
         assert tally.refused > 0
     assert code == 0
     assert time.monotonic() - started < 15
+
+
+def numbers(port: int) -> dict[str, float]:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    samples = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in samples}
+
+
+def test_metrics_are_of_all_workers_and_outlive_those_that_die():
+    port = free_port()
+    with running(workers=3, COGNISES_METRICS_ADDRESS=f"127.0.0.1:{port}") as service:
+        token = service.pool.token(["editors"])
+        tally = Driver(service.port, repeat(shot("/guarded", token=token))).run(0.5)
+        Driver(service.port, repeat(shot("/guarded", 401))).run(0.2)
+        service.kill_a_worker()
+        found = numbers(port)
+        with pytest.raises(HTTPError, match="404"):
+            service.get("/metrics")
+
+    assert found['cognises_decisions_total{decision="allowed",reason="none"}'] == tally.answers[200]
+    assert found['cognises_decisions_total{decision="refused",reason="missing_token"}'] > 0
+    assert found["cognises_keys_fetched_timestamp_seconds"] > time.time() - 60
