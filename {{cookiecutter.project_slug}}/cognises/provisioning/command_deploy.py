@@ -57,7 +57,7 @@ def run(options: Options, choices: Choices) -> int:
     aws = _Aws(request)
     declared = aws.declared(template)
     stack = aws.stacks.describe(stack_name(request.role_prefix, choices.stack))
-    tags = stack_tags(request.stage)
+    tags = stack_tags(request.role_prefix)
     refuse_foreign(stack, tags)
     sources = [
         from_settings(declared, _settings(options)),
