@@ -12,7 +12,9 @@ from load.server import running
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m load", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="how long the trouble lasts")
-    parser.add_argument("--rounds", type=int, default=12, help="turns of a second for each route")
+    parser.add_argument(
+        "--rounds", type=int, default=24, help="turns of half a second for each route"
+    )
     options = parser.parse_args(arguments)
     with running() as service:
         measured = ratios.measure(service, options.rounds)

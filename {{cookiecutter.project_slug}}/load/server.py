@@ -48,6 +48,10 @@ class Service(NamedTuple):
         os.kill(victim, signal.SIGKILL)
         return victim
 
+    def cpu_seconds(self) -> float:
+        """What the workers have used so far; 0 where there is no /proc to tell."""
+        return sum(_cpu_seconds(pid) for pid in self.workers())
+
     def memory(self) -> int:
         """Kilobytes that master and workers hold, shared pages counted for each."""
         return sum(_resident(pid) for pid in {self.process.pid, *self.workers()})
@@ -130,6 +134,15 @@ def _children(pid: int) -> set[int]:
     if file.is_file():
         return {int(child) for child in file.read_text().split()}
     return {int(child) for child, parent in _ps("-axo", "pid=,ppid=") if int(parent) == pid}
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time: fields 14 and 15 of proc_pid_stat(5), after a name in brackets."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _resident(pid: int) -> int:
