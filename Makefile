@@ -5,7 +5,7 @@
 .DELETE_ON_ERROR:
 PYTHON ?= python3
 VENV := .venv
-PAGES := README.md CONTRIBUTING.md
+PAGES := README.md CONTRIBUTING.md docs/architecture.md docs/comparison.md
 PROJECT := {{cookiecutter.project_slug}}
 
 # The generated project is made from a folder in which we also run tools: their caches go
@@ -65,9 +65,11 @@ check: $(VENV)/.dev tidy  ## lint, format and types, of the template and of the 
 	ruff format --check hooks tests tools
 	$(MAKE) --no-print-directory -C '$(PROJECT)' check VENV=../.venv
 	cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
+	python tools/picture.py --check
 
 docs: $(VENV)/.dev tidy  ## write what the pages show of programs anew
 	cog -r -I tools $(PAGES)
+	python tools/picture.py
 	$(MAKE) --no-print-directory -C '$(PROJECT)' docs VENV=../.venv
 
 lock: $(VENV)/.dev  ## pin every requirement anew (make lock UPGRADE=--upgrade)

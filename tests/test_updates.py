@@ -5,7 +5,7 @@ import shutil
 import sys
 
 import pytest
-from baking import TEMPLATE_FOLDER, contents, run
+from baking import TEMPLATE_FOLDER, contents, cookiecutter, run
 
 CRUFT = f"{sys.prefix}/bin/cruft"
 IDENTITY = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
@@ -127,6 +127,22 @@ def test_nothing_differs_right_after_creating_and_updating(repository, project, 
     assert cruft("update", "--skip-apply-ask", cwd=project).returncode == 0
     compared = cruft("diff", "--exit-code", cwd=project)
     assert compared.returncode == 0, compared.stdout
+
+
+def test_a_project_of_cookiecutter_is_linked_and_then_updated_alike(
+    repository, cruft, environment, tmp_path
+):
+    made = cookiecutter(repository, tmp_path, "--no-input", env=environment)
+    assert made.code == 0, made.output
+    project = tmp_path / "cognises-service"
+    commit(project)
+    linked = cruft("link", str(repository), "--no-input", cwd=project)
+    assert linked.returncode == 0, linked.stdout
+    commit(project)
+    release_a_later_version(repository)
+    updated = cruft("update", "--skip-apply-ask", cwd=project)
+    assert updated.returncode == 0, updated.stdout
+    assert (project / "cognises/later.py").is_file()
 
 
 def test_hooks_leave_nothing_in_temporary_folders(project, cruft, tmp_path):

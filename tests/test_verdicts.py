@@ -227,15 +227,6 @@ def wait_for(file):
     raise AssertionError(f"{file} is not there after a minute")
 
 
-def test_a_real_project_is_verified_and_nothing_is_written_into_it(bake, tmp_path, bakes):
-    (tmp_path / "temporary").mkdir()
-    result = bake(env={"COGNISES_VERIFY": "require", "TMPDIR": str(tmp_path / "temporary")})
-    assert result.code == 0, result.output
-    assert " passed" in result.output
-    assert contents(result.project) == contents(bakes["container", ""])
-    assert left_by_the_hook(tmp_path) == []
-
-
 def test_pip_alone_installs_the_whole_lock(small, template, generate):
     lock = Path(TEMPLATE_FOLDER, "requirements-test.txt")
     shutil.copy(template / lock, small / lock)

@@ -1,10 +1,14 @@
 """What the pages show of a program, written by that program: `make docs`, through cog."""
 
+import json
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import cog
+from comparison import ROWS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = ROOT / "{{cookiecutter.project_slug}}"
@@ -12,7 +16,7 @@ PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 
 def demo():
     """`make demo` as it prints, but for installing and for the counts and times of the suite."""
-    next_steps = _next_steps().format("cognises-service")
+    next_steps = _hook("post_gen_project")["NEXT"].format("cognises-service")
     table = _output([sys.executable, "-m", "local_aws", "demo"], PROJECT)
     _console("make demo", SUITE, next_steps, table)
 
@@ -22,14 +26,60 @@ def verbs():
     _console("make help", _output(["make", "--no-print-directory", "help"], ROOT, trim=False))
 
 
+def peers():
+    """Where other Python libraries fall short."""
+    _table(("who", "what they do", "here"), [row[:3] for row in ROWS[:6]])
+
+
+def peers_with_tests():
+    """The same, with the name of the test of each."""
+    _table(("who", "what they do", "here", "test"), [(*row[:3], f"`{row.test}`") for row in ROWS])
+
+
+def benchmark(*names):
+    """The recorded overheads of guards: all of them, or those named, in their order."""
+    recorded = json.loads((PROJECT / "docs" / "benchmark.json").read_text(encoding="utf-8"))
+    found = recorded["overheads"]
+    _table(("guard", "overhead"), [(name, f"{found[name]:.2f}") for name in names or found])
+    cog.out(f"\n({recorded['date']}, {recorded['machine']}, Python {recorded['python']}.)\n")
+
+
+def questions():
+    """What is asked, what is answered by just pressing Enter, and what is accepted."""
+    asked = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    rows = []
+    for key, (_, remedy) in _hook("pre_gen_project")["RULES"].items():
+        default = asked[key]
+        default = default[0] if isinstance(default, list) else default
+        default = "from the name" if "{%" in default else default or "empty"
+        rows.append((f"`{key}`", asked["__prompts__"][key], default, remedy))
+    rows[-1] = (rows[-1][0], asked["__prompts__"]["deployment"]["__prompt__"], *rows[-1][2:])
+    _table(("key", "question", "default", "the answer"), rows)
+
+
+def layers():
+    """The import layers of the vendored module, as import-linter checks them."""
+    contract = re.search(
+        r'containers = \["cognises"\].*?layers = \[\n(.*?)\n\]',
+        (PROJECT / "pyproject.toml").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )[1]
+    lines = [line.strip().strip('",') for line in contract.splitlines()]
+    cog.out("\n".join(["```text", *lines, "```", ""]))
+
+
+def _table(head, rows):
+    for cells in (head, ["---"] * len(head), *rows):
+        cog.out("| " + " | ".join(re.sub(r"[|<]", r"\\\g<0>", cell) for cell in cells) + " |\n")
+
+
 SUITE = """Running the test suite of the new project, 120 seconds at most.
 ... passed, ... deselected in ..."""
 
 
-def _next_steps():
-    """What the post hook says last; read as text, because a hook is no module."""
-    text = (ROOT / "hooks" / "post_gen_project.py").read_text(encoding="utf-8")
-    return text.partition('NEXT = """')[2].partition('"""')[0]
+def _hook(name):
+    """What is defined in a hook; it runs only as a program."""
+    return runpy.run_path(str(ROOT / "hooks" / f"{name}.py"), run_name="hook")
 
 
 def _console(command, *outputs):

@@ -1,4 +1,4 @@
-"""Measures every app in turns and prints ratios; an SVG with `--svg FILE`.
+"""Measures every app in turns and prints ratios; with `--record` docs/ remembers them.
 
 Overhead is a guarded request's time less an unguarded one's, over the time of one RSA-2048
 verification by OpenSSL, all in the same run. Turns are short and interleaved, and the best of
@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -21,7 +20,7 @@ from werkzeug.test import EnvironBuilder
 
 from cognises.testing import FakePool
 
-from . import apps, chart, peers
+from . import apps, peers, record
 
 ROUNDS, TURN = 60, 40
 Call = Callable[[], object]
@@ -77,8 +76,8 @@ def measure(calls: dict[str, Call]) -> dict[str, float]:
     return best
 
 
-def overheads(pool: FakePool, url: str) -> dict[str, float]:
-    """Every contender's overhead over the unguarded view, in RSA verifications."""
+def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
+    """Every contender's overhead over the unguarded view in RSA verifications; one's seconds."""
     amount = ROUNDS * TURN
     decorated = apps.decorated(pool)
     contenders: dict[str, tuple[Flask, Iterator[str]]] = {
@@ -101,19 +100,20 @@ def overheads(pool: FakePool, url: str) -> dict[str, float]:
     times = measure(
         {"rsa": rsa(pool), "unguarded": requests_to(apps.unguarded(), repeated(pool)), **calls}
     )
-    return {name: (times[name] - times["unguarded"]) / times["rsa"] for name in contenders}
+    one = times["rsa"]
+    return {name: (times[name] - times["unguarded"]) / one for name in contenders}, one
 
 
 def main(arguments: list[str]) -> int:
     pool = FakePool()
     with peers.jwks_server(pool) as url:
-        found = overheads(pool, url)
+        found, verification = overheads(pool, url)
     width = max(len(name) for name in found)
     print("overhead over an unguarded view, in RSA-2048 verifications\n")
     for name, ratio in found.items():
         print(f"{name.ljust(width)}  {ratio:5.2f}")
-    if arguments[:1] == ["--svg"]:
-        Path(arguments[1]).write_text(chart.svg(found), encoding="utf-8")
+    if arguments == ["--record"]:
+        record.write(found, verification)
     return 0
 
 

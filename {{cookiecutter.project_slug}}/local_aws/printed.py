@@ -1,9 +1,11 @@
-"""What README.md shows of a program, written by that program: `make docs`, through cog."""
+"""What the pages show of a program, written by that program: `make docs`, through cog."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import cog
 
@@ -16,6 +18,17 @@ def demo() -> None:
 def access() -> None:
     """Who may call what, as a table."""
     cog.out(_output("flask", "cognises", "access", "--format", "markdown") + "\n")
+
+
+def benchmark() -> None:
+    """The figures that `make bench RECORD=1` left, when and on what they were measured."""
+    recorded = json.loads(Path("docs/benchmark.json").read_text(encoding="utf-8"))
+    cog.out(
+        f"{recorded['date']}, {recorded['machine']}, Python {recorded['python']}, one verification "
+        f"{recorded['verification_us']} µs:\n\n| guard | overhead |\n|---|---|\n"
+    )
+    for name, ratio in recorded["overheads"].items():
+        cog.out(f"| {name} | {ratio:.2f} |\n")
 
 
 def _output(*module: str) -> str:

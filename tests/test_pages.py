@@ -1,0 +1,119 @@
+"""The template's pages and the generated ones: what they link to, name and promise is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from baking import DEPLOYMENTS, ROOT, TEMPLATE_FOLDER, contents, files_of_a_clone
+
+sys.path.insert(0, str(ROOT / "tools"))
+from comparison import ROWS
+
+PROJECT = ROOT / TEMPLATE_FOLDER
+PAGES = [
+    name
+    for name in files_of_a_clone()
+    if name.endswith(".md") and not name.startswith(TEMPLATE_FOLDER)
+]
+FENCED = re.compile(r"(?ms)^ *```.*?^ *```")
+
+
+def links(text):
+    """Addresses of links and pictures, those in code left out."""
+    return re.findall(r"\]\(([^)\s]+)\)", FENCED.sub("", text))
+
+
+def anchors(text):
+    """The headings as GitHub names them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", FENCED.sub("", text))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(page, text):
+    """Links of a page to files and headings that are not there."""
+    for address in links(text):
+        file, _, anchor = unquote(address).partition("#")
+        if re.match(r"https?:", address):
+            continue
+        target = page.parent / file if file else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            yield address
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_of_the_templates_pages_leads_somewhere(name):
+    assert list(broken(ROOT / name, (ROOT / name).read_text())) == []
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_every_link_of_the_generated_pages_leads_somewhere(bakes, deployment):
+    project = bakes[deployment, ""]
+    found = {
+        name: list(broken(project / name, data.decode()))
+        for name, data in contents(project).items()
+        if name.endswith(".md")
+    }
+    assert {name: addresses for name, addresses in found.items() if addresses} == {}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.test)
+def test_what_the_comparison_says_of_us_has_its_test(row):
+    tests = "".join(path.read_text() for path in (PROJECT / "tests").rglob("test_*.py"))
+    assert f"def {row.test}(" in tests
+
+
+def test_the_comparison_says_nothing_of_anybody_twice():
+    assert len({row.finding for row in ROWS}) == len(ROWS)
+
+
+def table(page, head):
+    """First cells of the table that begins with that head, without their back-ticks."""
+    text = (ROOT / page).read_text().partition(f"| {head} |")[2].partition("\n\n")[0]
+    rows = text.splitlines()[2:]
+    return [re.findall(r"`([^`]+)`", row.split("|")[1]) for row in rows], rows
+
+
+def test_the_architecture_page_justifies_every_dependency_and_no_other():
+    wanted = re.findall(r"(?m)^([a-z].*?)[><=~]", (PROJECT / "requirements.in").read_text())
+    justified, _ = table("docs/architecture.md", "package")
+    assert sorted(name for (name,) in justified) == sorted(wanted)
+
+
+def test_the_architecture_page_names_modules_that_there_are():
+    _, rows = table("docs/architecture.md", "step")
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[2])]
+    assert len(named) > 10
+    there = {path.stem for path in (PROJECT / "cognises").iterdir()}
+    assert set(named) <= there
+
+
+def test_the_table_of_verdicts_quotes_the_hook():
+    """And cookiecutter's own word, which tests/test_verdicts.py sees."""
+    text = (ROOT / "README.md").read_text().partition("## After generating")[2]
+    text = text.partition("\n## ")[0]
+    hook = (ROOT / "hooks" / "post_gen_project.py").read_text()
+    quoted = {word for word in re.findall(r"`([A-Z]\w+[^`]*)`", text) if "=" not in word}
+    assert quoted == {"FAILED:", "NOT VERIFIED:", "NOT VERIFIED", "NOT VERIFIED: interrupted"} | {
+        "Aborted!"
+    }
+    for word in ("FAILED:", "NOT VERIFIED:", '"interrupted"', "COGNISES_VERIFY"):
+        assert word in hook
+
+
+def test_no_page_is_longer_than_its_reader_is_patient():
+    """The README says what, why and how on its first screen."""
+    first = (ROOT / "README.md").read_text().splitlines()[:16]
+    assert any("docs/demo.svg" in line for line in first)
+    assert any(line.startswith("make demo") for line in first)
+
+
+def test_make_check_notices_a_page_that_is_not_what_programs_print(template, tmp_path):
+    page = tmp_path / "README.md"
+    text = (template / "README.md").read_text()
+    page.write_text(text.replace("| `user_pool_id` |", "| `pool` |"))
+    cog = [sys.executable, "-m", "cogapp", "--check", "-I", str(template / "tools"), str(page)]
+    assert subprocess.run(cog, check=False, capture_output=True).returncode == 5
+    assert Path(template, "docs", "demo.svg").is_file()

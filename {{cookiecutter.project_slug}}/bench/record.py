@@ -1,0 +1,38 @@
+"""What was measured, when and on what: written by `make bench RECORD=1`, read by the documents."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import chart
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def write(overheads: Mapping[str, float], verification: float) -> None:
+    """Leave docs/benchmark.json and docs/benchmark.svg; `verification` in seconds."""
+    found = {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {_processor()}",
+        "python": platform.python_version(),
+        "verification_us": round(verification * 1e6),
+        "overheads": {name: round(ratio, 2) for name, ratio in overheads.items()},
+    }
+    text = json.dumps(found, indent=2) + "\n"
+    (DOCS / "benchmark.json").write_text(text, encoding="utf-8")
+    (DOCS / "benchmark.svg").write_text(chart.svg(overheads), encoding="utf-8")
+
+
+def _processor() -> str:
+    """The processor's own name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()
