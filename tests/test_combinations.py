@@ -160,10 +160,36 @@ def test_each_deployment_passes_the_fast_part_of_its_suite(committed):
 
 def test_help_lists_the_verbs_that_there_are_and_the_readme_tells_them(committed):
     listed = set(re.findall(r"(?m)^  make ([a-z-]+) +\S", make(committed, "help")))
-    text = (committed / "Makefile").read_text()
+    text = "".join(path.read_text() for path in (*committed.glob("*.mk"), committed / "Makefile"))
     assert {"help", "install", "test", "check", "dev", "demo", "plan", "apply"} <= listed
     assert listed <= set(re.findall(r"(?m)^([a-z-]+):.*## ", text))
     for verb in listed:
         assert run(["make", "--dry-run", verb], cwd=committed).returncode == 0, verb
-    told = set(re.findall(r"(?m)^\| `make ([a-z-]+)", (committed / "README.md").read_text()))
-    assert told == listed - {"help"}
+    rows = re.findall(r"(?m)^\| (`make .*?) \|", (committed / "README.md").read_text())
+    told = {verb for row in rows for verb in re.findall(r"`make ([a-z-]+)", row)}
+    assert sorted(listed - {"help"} - told) == sorted(told - listed) == []
+
+
+def commands(text):
+    """The command lines in a page's blocks, without comments and without what they print."""
+    for block in re.findall(r"(?ms)^ *```(?:sh|console)\n(.*?)^ *```", text):
+        lines = [line.strip() for line in block.replace("\\\n", " ").splitlines()]
+        prompted = [line[2:] for line in lines if line.startswith("$ ")]
+        yield from (line.split("  #")[0] for line in prompted or lines if line)
+
+
+def test_the_readme_names_commands_and_options_that_there_are(committed):
+    """Those that need no AWS account are executed in test_generated.py and test_new_user.py."""
+    verbs = set(re.findall(r"(?m)^  make ([a-z-]+) ", make(committed, "help")))
+    for command in commands((committed / "README.md").read_text()):
+        words = command.split()
+        if words[0] == "make":
+            assert words[1] in verbs, command
+        elif "provision.py" in command:
+            path = [word for word in words[2:4] if re.fullmatch("[a-z-]+", word)]
+            done = run([".venv/bin/python", "provision.py", *path, "--help"], cwd=committed)
+            assert done.returncode == 0, done.stdout
+            options = [word.split("=")[0] for word in words if word.startswith("--")]
+            assert [option for option in options if option not in done.stdout] == [], command
+        else:
+            assert words[0] in ("curl", ".venv/bin/flask"), f"no test executes: {command}"
