@@ -173,17 +173,6 @@ def test_make_help_lists_the_verbs_of_a_deployment(bakes):
         assert listed & every == own
 
 
-def test_deploy_says_plainly_where_there_is_nothing_to_deploy(developed, tmp_path):
-    project = tmp_path / "project"
-    shutil.copytree(developed, project, ignore=shutil.ignore_patterns(".venv", ".git"))
-    (project / "infra" / "service.yaml").unlink()
-    python = str(developed / ".venv/bin/python")
-    done = run([python, "-B", "provision.py", "deploy"], cwd=project)
-    assert done.returncode == 1
-    assert "there is no infra/service.yaml" in done.stdout
-    assert "Traceback" not in done.stdout
-
-
 # The function's package
 
 
