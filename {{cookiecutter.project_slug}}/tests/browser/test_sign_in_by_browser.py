@@ -19,7 +19,7 @@ from local_aws import demo
 @pytest.mark.parametrize("group", ["admins", "editors", "viewers"])
 def test_every_button_answers_what_the_manifest_says(page: Any, service: str, group: str):
     manifest = {each.name: each for each in load_groups(PROJECT_FOLDER / "groups.json")}
-    app = create_app()
+    app = create_app({"TESTING": True})
     sign_in(page, service, group)
 
     for route in demo.callable_routes(app)[0]:

@@ -344,7 +344,7 @@ def test_an_odd_answer_does_not_replace_good_keys(reply, verifier, server, pool,
 
     assert verifier.verify(token)
     assert len(server.hits) == 2
-    assert any("key set not read" in record.message for record in caplog.records)
+    assert any("key set not read" in record.getMessage() for record in caplog.records)
     assert verifier.verify(token)
 
 
