@@ -186,7 +186,7 @@ def test_the_readme_names_commands_and_options_that_there_are(committed):
         if words[0] == "make":
             assert words[1] in verbs, command
         elif "provision.py" in command:
-            path = [word for word in words[2:4] if re.fullmatch("[a-z-]+", word)]
+            path = takewhile(re.compile("[a-z][a-z-]*").fullmatch, words[2:])
             done = run([".venv/bin/python", "provision.py", *path, "--help"], cwd=committed)
             assert done.returncode == 0, done.stdout
             options = [word.split("=")[0] for word in words if word.startswith("--")]
