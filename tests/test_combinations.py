@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from itertools import takewhile
 
 import pytest
 from baking import (

@@ -1,0 +1,175 @@
+"""A newcomer's first route, following the generated README and nothing else.
+
+Her own view, her own group: planned and applied on the local AWS, then a 200 and a 403, from a
+service that runs as `make dev` starts it.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from baking import make, run
+
+START_AWS = """
+import json, os, sys
+from local_aws.environment import isolate
+isolate()
+from local_aws.embedded import embedded
+with embedded():
+    ours = ("AWS_", "COGNITO_", "COGNISES_", "FLASK_")
+    print(json.dumps({k: v for k, v in os.environ.items() if k.startswith(ours)}), flush=True)
+    sys.stdin.read()
+"""
+GROUP = {
+    "group_name": "analysts",
+    "description": "Read reports.",
+    "allowed_functions": ["report"],
+    "group_policy": {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "ReadReports",
+                "Effect": "Allow",
+                "Action": "s3:GetObject",
+                "Resource": "arn:${AWS::Partition}:s3:::data-${AWS::AccountId}/reports/*",
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def project(developed, tmp_path_factory):
+    """A fresh project of the newcomer's, with the packages of one that is there already."""
+    folder = tmp_path_factory.mktemp("newcomer") / "cognises-service"
+    ignored = shutil.ignore_patterns(".venv", ".git", "build", "__pycache__", ".*_cache")
+    shutil.copytree(developed, folder, ignore=ignored)
+    (folder / ".venv").symlink_to(developed / ".venv")
+    return folder
+
+
+def block(project, language, word):
+    """The README's block in that language that holds the word."""
+    text = (project / "README.md").read_text()
+    blocks = re.findall(rf"(?ms)^```{language}\n(.*?)^```", text)
+    (found,) = [block for block in blocks if word in block]
+    return found
+
+
+def add_the_group(project):
+    manifest = project / "groups.json"
+    groups = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps([*groups, GROUP], indent=2))
+
+
+def add_the_route(project):
+    with (project / "app/data.py").open("a") as module:
+        module.write("\n\n" + block(project, "python", "def report"))
+
+
+def clean_environment(**more):
+    ours = ("AWS_", "COGNITO_", "COGNISES_", "FLASK_", "MAKE", "MFLAGS", "PYTEST_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, **more}
+
+
+@pytest.fixture
+def local_aws(project):
+    """The settings of an AWS in memory, as `.env` and a profile would give those of a real one."""
+    process = subprocess.Popen(
+        [".venv/bin/python", "-B", "-c", START_AWS],
+        cwd=project, env=clean_environment(), text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    yield clean_environment(**json.loads(process.stdout.readline()))
+    process.stdin.close()
+    process.wait(30)
+
+
+@pytest.fixture
+def dev(project):
+    """`make dev` in a terminal of its own, stopped by Ctrl-C."""
+    log = project.parent / "dev.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["make", "dev"], cwd=project, env=clean_environment(), stdout=output,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    yield lambda pattern: wait_for(lambda: re.search(pattern, log.read_text()), log)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(30)
+
+
+def wait_for(check, log):
+    for _ in range(1200):
+        if found := check():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def test_a_new_group_is_planned_then_applied_and_then_there_is_nothing_to_do(project, local_aws):
+    kept = (project / "groups.json").read_text()
+    assert "6 to create" in answering_yes(project, "apply", local_aws)
+    add_the_group(project)
+
+    planned = make(project, "plan", env=local_aws)
+    assert re.search(r"(?m)^.*analysts", planned), planned
+    assert "2 to create" in planned
+    assert "2 to create" in answering_yes(project, "apply", local_aws)
+    assert "plan: nothing to do" in make(project, "plan", env=local_aws)
+    (project / "groups.json").write_text(kept)
+
+
+def answering_yes(project, verb, env):
+    """At a terminal: without one it does not ask, and changes nothing."""
+    ours, theirs = os.openpty()
+    os.write(ours, b"yes\n")
+    done = subprocess.run(
+        ["make", verb], cwd=project, env=env, stdin=theirs, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_a_new_route_answers_200_to_the_new_group_and_403_to_another(project, dev):
+    address = dev(r"Open (http://\S+)")[1]
+    add_the_route(project)
+    add_the_group(project)
+    dev(r"2 to create")
+    dev(r"new user: .*analysts")
+
+    assert call(project, address, "analysts") == 200
+    assert call(project, address, "viewers") == 403
+    assert call(project, address, None) == 401
+    access = run([".venv/bin/flask", "cognises", "access"], cwd=project, env=clean_environment())
+    assert re.search(r"(?m)^GET +/report +report +analysts$", access.stdout), access.stdout
+
+
+def call(project, address, group):
+    """The README's own line, for another group and route; the status it gets."""
+    line = block(project, "sh", "curl").strip()
+    line = line.replace("curl", "curl -s -o /dev/null -w '%{http_code}'")
+    line = line.replace("http://127.0.0.1:5000/protected", f"{address}/report")
+    if group is None:
+        line = re.sub(r'-H ".*?\)"', "", line)
+    done = wait_until_up(line.replace("token admins", f"token {group}"), project)
+    return int(done.stdout)
+
+
+def wait_until_up(line, project):
+    """The service starts again after an edit: nobody listens for a moment."""
+    for _ in range(100):
+        done = run(["sh", "-c", line], cwd=project, env=clean_environment())
+        if not done.stdout.endswith("000"):
+            break
+        time.sleep(0.1)
+    return done
