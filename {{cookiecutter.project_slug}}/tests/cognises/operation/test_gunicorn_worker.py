@@ -1,10 +1,15 @@
-"""When a request gets a thread."""
+"""When a request gets a thread, and that docs/operations.md knows how long it may take."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from cognises.operation import gunicorn_worker as worker
 from cognises.operation.gunicorn_worker import LOOK, missing
+from load.server import CONFIGURATIONS
+from tests.cognises.operation.test_operations_doc import PAGE, limit
 
 HEAD = b"POST /body HTTP/1.1\r\nHost: x"
 
@@ -39,3 +44,19 @@ def test_a_large_body_gets_its_thread_when_what_is_looked_at_is_full(length: int
 
     assert missing(head) == LOOK - len(head)
     assert missing(head + b"x" * (LOOK - len(head))) == 0
+
+
+def test_the_limits_are_those_of_gunicorn():
+    text = CONFIGURATIONS[0].read_text()
+    configured = dict(re.findall(r"(?m)^(\w+) = ([\d_]+)$", text))
+    asked = dict(re.findall(r'(?m)^(\w+) = int\(.*"(\d+)"\)\)$', text))
+
+    assert limit("request line") == f"{int(configured['limit_request_line']):,} bytes"
+    assert limit("headers") == configured["limit_request_fields"]
+    assert limit("connections") == f"{int(configured['worker_connections']):,}"
+    assert limit("head").startswith(f"{worker.LOOK // 1024} KiB")
+    assert limit("time for a request") == f"{worker.HEAD_SECONDS:.0f} s"
+    assert limit("time for the rest") == f"{worker.BODY_SECONDS:.0f} s"
+    assert limit("idle").startswith(f"{asked['keepalive']} s")
+    assert limit("time to finish") == f"{asked['graceful_timeout']} s"
+    assert f"within {worker.STOP_SECONDS:.0f} seconds" in PAGE
