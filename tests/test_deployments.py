@@ -125,6 +125,14 @@ def test_no_role_of_a_stack_may_do_everything_and_none_trusts_everybody(bakes, d
 
 
 @pytest.mark.parametrize("deployment", DEPLOYED)
+def test_the_deploying_role_finds_the_roles_it_makes_by_their_names(bakes, deployment):
+    """CloudFormation cuts the stack's name where a role's is too long: it must never have to."""
+    for name, resource in stack(bakes, deployment, "service")["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role":
+            assert len("s" * 32 + "-service" + f"-{name}-" + "RANDOM1234567") <= 64
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
 def test_the_role_for_pull_requests_changes_nothing(bakes, deployment):
     role = stack(bakes, deployment, "delivery")["Resources"]["PlanRole"]["Properties"]
     (policy,) = role["Policies"]
@@ -171,6 +179,55 @@ def test_make_help_lists_the_verbs_of_a_deployment(bakes):
         listed = set(re.findall(r"(?m)^  make ([a-z-]+) +\S", make(bakes[deployment, ""], "help")))
         assert {"help", "test", "check"} <= listed
         assert listed & every == own
+
+
+COMMANDS = """
+import re, shlex, sys
+from cognises.provisioning.cli import cli
+for line in sys.stdin:
+    name, *words = shlex.split(line.partition(" > ")[0])
+    command = cli.commands[name]
+    command.make_context(name, words, resilient_parsing=False)
+"""
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_every_command_of_the_page_can_be_typed(bakes, deployment):
+    """Verbs, options and parameters exist, and so does every file that the page names."""
+    project = bakes[deployment, ""]
+    page = (project / "docs" / "deploy.md").read_text()
+    blocks = "".join(re.findall(r"```console\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
+    inline = [text for text in re.findall(r"`([^`\n]+)`", page) if " " in text]
+    lines = [line.strip().removeprefix("$ ") for line in (*blocks.splitlines(), *inline)]
+
+    verbs = {word for line in lines for word in re.findall(r"^make ([a-z-]+)", line)}
+    for verb in verbs:
+        assert run(["make", "--dry-run", verb], cwd=project).returncode == 0, verb
+    assert {"deploy", "apply"} <= verbs
+
+    typed = [line.partition("provision.py ")[2] for line in lines if "provision.py " in line]
+    assert len(typed) >= 4
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", COMMANDS],
+        cwd=project,
+        input="\n".join(typed),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+    known = {name for each in ("service", "delivery")
+             for name in stack(bakes, deployment, each)["Parameters"]}  # fmt: skip
+    given = set(re.findall(r"--parameter (\w+)=", page))
+    assert given
+    assert given <= known
+    outputs = {name for each in ("service", "delivery")
+               for name in stack(bakes, deployment, each)["Outputs"]}  # fmt: skip
+    told = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", page))
+    assert told <= known | outputs
+    for name in re.findall(r"`((?:infra|docs|\.github|build)/[\w./-]+)`", page):
+        assert name.startswith("build/") or (project / name).exists(), name
 
 
 # The function's package
