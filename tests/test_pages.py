@@ -103,6 +103,18 @@ def test_the_table_of_verdicts_quotes_the_hook():
         assert word in hook
 
 
+def test_the_contributing_page_names_every_file_of_tests():
+    named = set(re.findall(r"`(test_\w+\.py)`", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert named == {path.name for path in (ROOT / "tests").glob("test_*.py")}
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_the_generated_readme_leads_to_every_page(bakes, deployment):
+    project = bakes[deployment, ""]
+    linked = set(links((project / "README.md").read_text()))
+    assert {f"docs/{path.name}" for path in project.glob("docs/*.md")} <= linked
+
+
 def test_no_page_is_longer_than_its_reader_is_patient():
     """The README says what, why and how on its first screen."""
     first = (ROOT / "README.md").read_text().splitlines()[:16]

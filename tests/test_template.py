@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from baking import (
+    DEPLOYMENTS,
     ROOT,
     TEMPLATE_FOLDER,
     borrow_packages,
@@ -163,3 +164,36 @@ def test_dependabot_sees_every_lock_that_it_can_read(bakes):
     for project in bakes.values():
         assert [each["directory"] for each in dependabot(project)][:2] == ["/", "/"]
         assert all("/" not in name for name in contents(project) if "requirements" in name)
+
+
+def test_a_workflow_may_do_no_more_than_it_must(bakes):
+    """Read the code, and prove who it is to AWS; its token is in no later step's reach."""
+    folders = [ROOT, *(bakes[deployment, ""] for deployment in DEPLOYMENTS)]
+    found = [path for folder in folders for path in folder.glob(".github/workflows/*.yml")]
+    assert len(found) == 6
+    for path in found:
+        workflow = yaml.safe_load(path.read_text())
+        assert workflow["permissions"] in ({}, {"contents": "read"}), path
+        for job in workflow["jobs"].values():
+            assert_lean(job)
+
+
+def assert_lean(job):
+    granted = job.get("permissions", {})
+    assert granted.items() <= {"contents": "read", "id-token": "write"}.items()
+    assert job["timeout-minutes"] <= 60
+    for step in job["steps"]:
+        if "checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+        if "uses" in step:
+            assert re.fullmatch(r"[\w/-]+@(v\d+|[0-9a-f]{40})", step["uses"])
+
+
+def test_the_workflows_run_every_python_that_is_promised():
+    told = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+    for folder in (ROOT, ROOT / TEMPLATE_FOLDER):
+        workflow = yaml.safe_load((folder / ".github/workflows/ci.yml").read_text())
+        (job,) = workflow["jobs"].values()
+        assert job["strategy"]["matrix"]["python-version"] == told
+        runs = [step["run"] for step in job["steps"] if "run" in step]
+        assert runs == ["make check", "make test", "make demo"]
