@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -121,32 +122,55 @@ def test_make_image_says_plainly_that_docker_is_missing(bakes, tmp_path):
     assert "needs docker" in done.stdout
 
 
-def pythons():
-    """Interpreters to try: this one, the system's, and one of the image's version."""
+def python_of_the_image():
+    """A Python of the image's version, if there is one: pyenv's, or on the path."""
     folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    image = shutil.which("python3.13") or next(iter(folder.glob("3.13.*/bin/python3")), None)
-    return [str(path) for path in (image, sys.executable, "/usr/bin/python3") if path]
+    found = next(iter(folder.glob("3.13.*/bin/python3.13")), None) or shutil.which("python3.13")
+    return found and str(found)
 
 
-def others():
-    """How a process is started as another user, where we may."""
+def another():
+    """How a process is started as another user, where we may; else we are one already."""
     return {"user": USER, "group": USER, "extra_groups": []} if os.getuid() == 0 else {}
 
 
 def may_run(python):
     command = [python, "-c", "import sys, ssl, venv; sys.exit(sys.version_info < (3, 10))"]
     try:
-        return subprocess.run(command, **others(), check=False, capture_output=True).returncode == 0
+        done = subprocess.run(command, **another(), check=False, capture_output=True)
     except OSError:
         return False
+    return done.returncode == 0
 
 
-@pytest.fixture(scope="module")
-def image(bakes, dockerfile):
-    """A folder that holds what the image holds, and may be written by nobody else."""
-    python = next(filter(may_run, pythons()), None)
+def python_and_user(wanted):
+    """The interpreter to build with, and who runs it. Root's own Pythons are root's alone."""
+    if wanted == "the image's Python":
+        python = python_of_the_image()
+        if python is None:
+            pytest.skip("there is no Python 3.13 here")
+        return python, another() if may_run(python) else {}
+    python = next(filter(may_run, (sys.executable, "/usr/bin/python3")), None)
     if python is None:
-        pytest.skip("root's own Pythons cannot be run by another user, and there is no other")
+        pytest.skip("there is no Python here that another user may run")
+    return python, another()
+
+
+@dataclass
+class Image:
+    """A folder that holds what the image holds, and who runs it."""
+
+    folder: Path
+    user: dict
+
+    def __truediv__(self, name):
+        return self.folder / name
+
+
+@pytest.fixture(scope="module", params=["another user", "the image's Python"])
+def image(request, bakes, dockerfile):
+    """The image, read-only."""
+    python, user = python_and_user(request.param)
     # Not below pytest's folder, which is its owner's alone.
     folder = Path(tempfile.mkdtemp(prefix="image-"))
     folder.chmod(0o755)
@@ -167,7 +191,7 @@ def image(bakes, dockerfile):
         done = run(words, cwd=service, env={"PATH": os.environ["PATH"]})
         assert done.returncode == 0, done.stdout
     run(["chmod", "-R", "a-w", str(service), str(venv)])
-    yield folder
+    yield Image(folder, user)
     run(["chmod", "-R", "u+w", str(folder)])
     shutil.rmtree(folder)
 
@@ -221,7 +245,7 @@ class Service:
             env=self.env,
             stdout=self.log,
             stderr=subprocess.STDOUT,
-            **others(),
+            **image.user,
         )
 
     def said(self):
@@ -241,7 +265,7 @@ class Service:
         check = command_of(self.dockerfile, "HEALTHCHECK")
         words = [word.replace("8000", str(self.port)) for word in check]
         done = subprocess.run(
-            words, env=self.env, capture_output=True, check=False, timeout=10, **others()
+            words, env=self.env, capture_output=True, check=False, timeout=10, **self.image.user
         )
         return done.returncode == 0
 
@@ -267,7 +291,7 @@ def service(image, dockerfile, bakes):
 
 def test_the_image_serves_from_a_read_only_folder_as_another_user(service):
     status = Path(f"/proc/{service.process.pid}/status").read_text()
-    if os.getuid() == 0:
+    if service.image.user:
         assert re.search(rf"^Uid:\s+{USER}\s+{USER}", status, re.MULTILINE)
     bearer = {"Authorization": f"Bearer {service.token}"}
     assert service.get("/health") == 200
@@ -295,7 +319,7 @@ def test_an_image_without_settings_says_so_and_stops(image, dockerfile):
         text=True,
         timeout=30,
         check=False,
-        **others(),
+        **image.user,
     )
     assert done.returncode != 0
     assert "COGNITO_USER_POOL_ID" in done.stderr
