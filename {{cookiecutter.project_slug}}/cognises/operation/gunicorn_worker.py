@@ -54,6 +54,8 @@ class Connection(TConn):  # type: ignore[misc]
     """A connection that knows its deadline, and closes without waiting."""
 
     deadline = 0.0
+    awaited = 0  # bytes that the socket must hold to be worth a look
+    is_watched = False  # by the poller
     worker: Worker
 
     def close(self, graceful: bool = False) -> None:
@@ -77,6 +79,7 @@ class Connection(TConn):  # type: ignore[misc]
 
     def wake_at(self, size: int) -> None:
         """Let the poller see the socket once it holds so many bytes, or its end."""
+        self.awaited = size
         with suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
@@ -131,10 +134,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if not self._dispatch(conn):
             self._waiting.add(conn)
             self.poller.register(conn.sock, EVENT_READ, partial(self._on_more, conn))
+            conn.is_watched = True
 
     def _on_more(self, conn: Connection, _: socket.socket) -> None:
-        if self._dispatch(conn):
-            self._waiting.discard(conn)
+        awaited = conn.awaited
+        if not self._dispatch(conn) and conn.awaited <= awaited:
+            self._unwatch(conn)  # woken for no more bytes: its end has come. The clock looks on
+
+    def _unwatch(self, conn: Connection) -> None:
+        if conn.is_watched:
+            self.poller.unregister(conn.sock)
+            conn.is_watched = False
 
     def _dispatch(self, conn: Connection) -> bool:
         """Give a thread to a request that has come; False: it has not yet."""
@@ -145,9 +155,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             ahead = len(conn.parser.unreader.buf.getvalue()) if conn.parser is not None else 0
             conn.wake_at(len(seen) - ahead + lacking)
             return False
-        if conn in self._waiting:
-            self.poller.unregister(conn.sock)
+        self._waiting.discard(conn)
+        self._unwatch(conn)
+        if conn.awaited:
             conn.wake_at(1)
+            conn.awaited = 0
         if lacking:
             self._drop(conn, _TOO_LONG)
             return True
@@ -199,9 +211,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """End what is past its deadline."""
         for sock in list(self._lingering):
             self._on_lingering(sock)
+        for conn in [conn for conn in self._waiting if not conn.is_watched]:
+            self._dispatch(conn)
         for conn in [conn for conn in self._waiting if now > conn.deadline]:
             self._waiting.discard(conn)
-            self.poller.unregister(conn.sock)
+            self._unwatch(conn)
             self._drop(conn, _TOO_LATE if conn.look() else b"")
         for conn in [conn for conn in self._busy if now > conn.deadline]:
             conn.deadline = float("inf")  # a body that does not come: its reader sees the end of it

@@ -147,3 +147,18 @@ def test_slow_clients_keep_nobody_waiting_and_are_sent_away(service):
         "a second request that does not come": {200: 100},
         "nothing at all": {None: 100},
     }
+
+
+def test_clients_that_end_in_the_middle_of_a_request_cost_no_cpu(service):
+    """Such a socket is readable for ever: whoever polls it spins."""
+    socks = [connect(service) for _ in range(50)]
+    for sock in socks:
+        sock.sendall(SLOW["a head that drips"])
+        sock.shutdown(socket.SHUT_WR)
+    before = service.cpu_seconds()
+    time.sleep(2)
+
+    assert service.cpu_seconds() - before < 0.5
+    assert service.get("/open") == "ok"
+    for sock in socks:
+        sock.close()
