@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask import Blueprint, Flask, current_app, render_template
 
 from cognises import Principal, permission_required
-from cognises.access import EVERYBODY, Row, may_call, report
+from cognises.access import Row, groups_may_call, may_call, report
 
 bp = Blueprint("access", __name__)
 
@@ -23,6 +23,11 @@ class Line(NamedTuple):
     why: str
     variables: list[str]
 
+    @property
+    def can_be_tried(self) -> bool:
+        """Whether a button makes sense: the doors of sign-in are for browsers to walk through."""
+        return not self.row.endpoint.startswith("signin.")
+
 
 class Matrix(NamedTuple):
     """Every route by every group: `cells` are (row, one verdict a group)."""
@@ -36,16 +41,16 @@ class Matrix(NamedTuple):
 def access(response: Principal) -> str:
     """Who you are, and what you may do here."""
     rows = _rows(current_app)
-    decisions = [may_call(row, response) for row in rows]
+    decisions = [may_call(current_app, row, response) for row in rows]
     lines = [
         Line(row, decision.allowed, decision.reason, _VARIABLE.findall(row.path))
         for row, decision in zip(rows, decisions, strict=True)
     ]
-    may_see_all = response.can("access_matrix")
+    may_see_all = any(line.allowed for line in lines if line.row.endpoint == "access.access_matrix")
     return render_template(
         "access.html",
-        guarded=[line for line in lines if line.row.open_to != (EVERYBODY,)],
-        unguarded=[line for line in lines if line.row.open_to == (EVERYBODY,)],
+        guarded=[line for line in lines if not line.row.is_public],
+        unguarded=[line for line in lines if line.row.is_public],
         matrix=_matrix(rows) if may_see_all else None,
     )
 
@@ -76,5 +81,5 @@ def _rows(app: Flask) -> list[Row]:
 def _matrix(rows: list[Row]) -> Matrix:
     groups = sorted({group for row in rows if row.by_group for group in row.open_to})
     users = [Principal({"cognito:groups": [group]}) for group in groups]
-    cells = [(row, [may_call(row, user).allowed for user in users]) for row in rows]
+    cells = [(row, [groups_may_call(row, user).allowed for user in users]) for row in rows]
     return Matrix(groups, cells)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, current_app, render_template
 
 from cognises import public
+from cognises.app_state import state_of
 
 bp = Blueprint("pages", __name__)
 
@@ -13,7 +14,8 @@ bp = Blueprint("pages", __name__)
 @public
 def home() -> str:
     """The front page."""
-    return render_template("home.html")
+    address = state_of(current_app).settings.public_url or "https://YOUR-SERVICE"
+    return render_template("home.html", address=address)
 
 
 @bp.get("/health")

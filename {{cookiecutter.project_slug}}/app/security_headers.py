@@ -17,7 +17,7 @@ _ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_HSTS = "max-age=31536000; includeSubDomains"
+_HSTS = "max-age=31536000"
 
 
 def install(app: Flask) -> None:
@@ -37,7 +37,8 @@ def install(app: Flask) -> None:
 def policy(domain: str | None) -> str:
     """The Content-Security-Policy: this service's own files only, nothing inline.
 
-    The sign-out form is answered by a redirect to managed login, which `form-action` counts.
+    Where no script runs the sign-out form is answered by a redirect to managed login, which
+    `form-action` counts.
     """
     targets = f"'self' {domain}" if domain else "'self'"
     return (

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from cognises.app_state import state_of
-from cognises.declarations import Requirement
-from cognises.errors import ProblemsError
+from cognises.claims import check
+from cognises.declarations import DEFAULT_LOGIN, LoginGuard, Requirement
+from cognises.errors import CognisesError, ProblemsError
 from cognises.permissions import Decision, Permissions, decide, endpoint_entries
 from cognises.principal import Principal
 from cognises.routes import Route, ambiguous_names, function_name, own_static_view, routes
 
 EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
+_ASKS = {
+    "insufficient_scope": "it asks for a scope that the token does not have",
+    "wrong_token_use": "it takes the other kind of token",
+    "wrong_client": "it takes tokens of another client",
+}
 _MARKUP = re.compile(r"([\\|<*`\[])")  # what Markdown would not show as it is
 
 
@@ -34,6 +41,13 @@ class Row:
     does: str = ""
     by_group: bool = False
     """Whether `open_to` holds groups, which may be called anything, and no word."""
+    logins: tuple[LoginGuard, ...] = ()
+    """What is asked of the token itself, if more than the app's settings do."""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody may call it."""
+        return self.open_to == (EVERYBODY,) and not self.by_group
 
 
 @dataclass(frozen=True)
@@ -58,17 +72,36 @@ def _row(app: Flask, route: Route) -> Row:
     open_to = _open_to(app, route)
     by_group = bool(permissions) and open_to != (NOBODY,)
     return Row(
-        route.method, route.path, route.endpoint, name, open_to, _first_line(app, route), by_group
+        route.method,
+        route.path,
+        route.endpoint,
+        name,
+        open_to,
+        _first_line(app, route),
+        by_group,
+        tuple(guard for guard in route.declaration.logins if guard != DEFAULT_LOGIN),
     )
 
 
-def may_call(row: Row, user: Principal) -> Decision:
-    """The decision that the guards would make for `user` at a route of the report."""
+def may_call(app: Flask, row: Row, user: Principal) -> Decision:
+    """The decision that the guards would make for `user`, by groups and by token."""
+    decision = groups_may_call(row, user)
+    if decision.allowed and not row.is_public:
+        for guard in row.logins:
+            try:
+                check(user.claims, state_of(app).verifier(guard).expected, time.time())
+            except CognisesError as error:
+                return Decision(False, _ASKS.get(error.reason, "it takes tokens of another kind"))
+    return decision
+
+
+def groups_may_call(row: Row, user: Principal) -> Decision:
+    """The part of the decision that groups make."""
     if row.by_group:
         return decide(user.groups, frozenset(row.open_to))
     if row.open_to == (SIGNED_IN,):
         return Decision(user.is_authenticated, "everybody who is signed in may")
-    return Decision(row.open_to == (EVERYBODY,), f"open to {row.open_to[0]}")
+    return Decision(row.is_public, f"open to {row.open_to[0]}")
 
 
 def _first_line(app: Flask, route: Route) -> str:
@@ -154,9 +187,9 @@ def as_markdown(found: Report) -> str:
 
 def as_json(found: Report) -> str:
     """The report as one JSON object: `routes` and `problems`."""
-    return json.dumps(
-        {"routes": [asdict(row) for row in found.rows], "problems": found.problems}, indent=2
-    )
+    told = ("method", "path", "endpoint", "name", "open_to", "does", "by_group")
+    rows = [{name: getattr(row, name) for name in told} for row in found.rows]
+    return json.dumps({"routes": rows, "problems": found.problems}, indent=2)
 
 
 def _cells(found: Report) -> list[list[str]]:
@@ -171,13 +204,13 @@ commands = AppGroup("cognises", help="Who may call what.")
 
 @commands.command("access")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="text")
-@click.option("--check", is_flag=True, help="Exit 1 if anything needs a look.")
-def access_command(kind: str, check: bool) -> None:
+@click.option("--check", "strict", is_flag=True, help="Exit 1 if anything needs a look.")
+def access_command(kind: str, strict: bool) -> None:
     """Every route and who may call it, from the code and groups.json alone."""
     try:
         found = report(current_app._get_current_object())  # type: ignore[attr-defined]
     except ProblemsError as error:
         raise click.ClickException(f"cannot tell who may call what:\n{error}") from None
     click.echo(FORMATS[kind](found))
-    if check and found.problems:
+    if strict and found.problems:
         raise click.exceptions.Exit(1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -32,8 +34,27 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
 
 
 def post_form(url: str, form: bytes, *, timeout: float = TIMEOUT) -> tuple[int, bytes]:
-    """Status and body of what `url` answers to a form, already encoded. Raises FetchError."""
-    return _call("POST", url, timeout, form)
+    """Status and body of what `url` answers to a form, already encoded. Raises FetchError.
+
+    The caller waits no longer than `timeout` seconds, whatever drips: the call has a thread of its
+    own, which ends when the other side does.
+    """
+    answer: queue.SimpleQueue[tuple[int, bytes] | FetchError] = queue.SimpleQueue()
+
+    def call() -> None:
+        try:
+            answer.put(_call("POST", url, timeout, form))
+        except FetchError as error:
+            answer.put(error)
+
+    threading.Thread(target=call, daemon=True, name="cognises-form").start()
+    try:
+        found = answer.get(timeout=timeout)
+    except queue.Empty:
+        raise FetchError("too slow") from None
+    if isinstance(found, FetchError):
+        raise found
+    return found
 
 
 def _call(method: str, url: str, timeout: float, form: bytes | None = None) -> tuple[int, bytes]:

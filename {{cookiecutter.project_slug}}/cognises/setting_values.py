@@ -117,7 +117,9 @@ def origin(text: str, local: bool) -> str:
         local and url.scheme == "http" and is_loopback(url.hostname or "")
     ):
         raise ValueError("must start with https:// (http on loopback in local mode only)")
-    return f"{url.scheme}://{url.netloc.lower()}"
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    is_default = url.port in (None, {"https": 443, "http": 80}[url.scheme])
+    return f"{url.scheme}://{host}{'' if is_default else f':{url.port}'}"
 
 
 def loopback_url(text: str) -> str:

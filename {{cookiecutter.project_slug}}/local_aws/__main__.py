@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from local_aws.environment import isolate
 
 isolate()  # before anything below can read the environment
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this at once, until `dev` knows better
 
 from cognises.errors import CognisesError  # noqa: E402
 from cognises.settings import PROJECT_FOLDER  # noqa: E402

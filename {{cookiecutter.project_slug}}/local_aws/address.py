@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import requests
@@ -17,15 +18,27 @@ class NotRunning(Exception):
     """No local service answers."""
 
 
-def keep_address(client_id: str) -> None:
-    """Write down the embedded Cognito's address and client."""
-    _FILE.parent.mkdir(exist_ok=True)
-    where = {"endpoint": os.environ["AWS_ENDPOINT_URL"], "client_id": client_id}
-    _FILE.write_text(json.dumps(where), encoding="utf-8")
+def keep_address(client_id: str, file: Path = _FILE) -> str:
+    """Write down the embedded Cognito's address and client; returns what was written.
+
+    Where that cannot be done, only the short command for tokens is missed.
+    """
+    text = json.dumps({"endpoint": os.environ["AWS_ENDPOINT_URL"], "client_id": client_id})
+    try:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        print(f"warning: {file.name}: {error.strerror}; no tokens by command", file=sys.stderr)
+    return text
 
 
-def forget_address() -> None:
-    _FILE.unlink(missing_ok=True)
+def forget_address(kept: str, file: Path = _FILE) -> None:
+    """Remove what `keep_address` wrote, unless another run has written since."""
+    try:
+        if file.read_text(encoding="utf-8") == kept:
+            file.unlink()
+    except OSError:
+        return
 
 
 def fetch_token(who: str, file: Path = _FILE) -> str:
@@ -39,7 +52,7 @@ def fetch_token(who: str, file: Path = _FILE) -> str:
                 data={"client_id": where["client_id"], "who": who},
                 timeout=10,
             )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise NotRunning("no local service answers: start it with `make dev`") from None
     if answer.status_code != 200:
         raise LookupError(answer.text)

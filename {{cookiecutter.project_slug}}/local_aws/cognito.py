@@ -9,15 +9,17 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 from cognises.settings import PROJECT_FOLDER
 from local_aws.environment import REGION
 from local_aws.managed_login import PATHS, managed_login
-from local_aws.service import by_path, one_at_a_time, running
+from local_aws.service import by_path, for_programs, loopback_only, one_at_a_time, running
 from local_aws.template import Template
 
 TEMPLATE = PROJECT_FOLDER / "infra" / "cognito.yaml"
+NEWCOMER = "newcomer@example.org"
 _ACCOUNT = "123456789012"  # moto's
 _PSEUDO = {
     "AWS::Region": REGION,
@@ -45,9 +47,9 @@ def serving(token_use: str = "id") -> Iterator[str]:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto = DomainDispatcherApplication(create_backend_app)
+    moto = for_programs(DomainDispatcherApplication(create_backend_app))
     app = by_path(PATHS, managed_login(token_use), moto)
-    with running(one_at_a_time(app)) as address:
+    with running(loopback_only(one_at_a_time(app))) as address:
         yield address
 
 
@@ -65,6 +67,7 @@ class LocalCognito:
             return boto3.client(service, region_name=REGION, endpoint_url=endpoint)
 
         self._cognito = client("cognito-idp")
+        self._names: set[str] = set()
         template = Template(
             TEMPLATE,
             {"ProjectSlug": "local", "PublicUrl": public_url, "DeletionProtection": "INACTIVE"},
@@ -99,10 +102,18 @@ class LocalCognito:
 
     def add_users(self, groups: Iterable[str], *, newcomer: bool = True) -> list[DemoUser]:
         """One user for every group and one in none, each with a password of its own."""
-        users = [self._add_user(name, group) for name, group in _addresses(groups).items()]
-        return [*users, self._add_user("newcomer@example.org", None)] if newcomer else users
+        users = [self._add_user(self._new_name(group), group) for group in groups]
+        return [*users, self._add_user(NEWCOMER, None)] if newcomer else users
+
+    def _new_name(self, group: str) -> str:
+        """An e-mail address after a group's name, as far as one may be, and nobody else's."""
+        plain = re.sub(r"[^a-z0-9]+", "-", group.lower()).strip("-")[:40] or "group"
+        numbered = (f"{plain}-{number}" for number in count(2))
+        names = (f"{name}@example.org" for name in chain([plain], numbered))
+        return next(name for name in names if name not in self._names | {NEWCOMER})
 
     def _add_user(self, name: str, group: str | None) -> DemoUser:
+        self._names.add(name)
         user = DemoUser(name, group, f"{secrets.token_urlsafe(12)}aA1!")
         who = {"UserPoolId": self.pool_id, "Username": user.name}
         self._cognito.admin_create_user(
@@ -128,17 +139,6 @@ class LocalCognito:
         kind = "IdToken" if token_use == "id" else "AccessToken"
         token: str = answer["AuthenticationResult"][kind]
         return token
-
-
-def _addresses(groups: Iterable[str]) -> dict[str, str]:
-    """An e-mail address for each group, after its name as far as an address allows."""
-    found: dict[str, str] = {}
-    for number, group in enumerate(groups, start=1):
-        plain = re.sub(r"[^a-z0-9]+", "-", group.lower()).strip("-")[:40]
-        name = f"{plain or number}@example.org"
-        taken = name in found or name.startswith("newcomer@")
-        found[f"{plain or 'group'}-{number}@example.org" if taken else name] = group
-    return found
 
 
 def _make_identity_pool(client: Any, properties: dict[str, Any]) -> str:

@@ -3,45 +3,58 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterable
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from cognises.errors import CognisesError
 from cognises.manifest import load_groups
-from cognises.settings import PROJECT_FOLDER, Settings, parse, read_values
+from cognises.settings import PROJECT_FOLDER, parse, read_values
 from local_aws.address import forget_address, keep_address
 from local_aws.cognito import DemoUser, LocalCognito
 from local_aws.embedded import NotApplied, apply_manifest, embedded
-from local_aws.service import HOST, free_port
+from local_aws.service import HOST, listen
 from local_aws.watch import Watch
 
 PORT = 5000
 _INTERVAL = 0.4
 _STOP_SECONDS = 5
+_CODE = ("app", "cognises", "wsgi.py", ".env", ".flaskenv")
 
 
 def run() -> int:
-    """Serve until Ctrl-C (or SIGTERM), then stop everything. Raises CognisesError, NotApplied."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    address = f"http://{HOST}:{free_port(PORT)}"
+    """Serve until Ctrl-C, SIGTERM or a closed terminal, then stop everything.
+
+    Raises CognisesError, NotApplied.
+    """
+    stopping = _stopping()
+    listener = listen(PORT)
+    address = f"http://{HOST}:{listener.getsockname()[1]}"
     with embedded(public_url=address) as cognito:
         settings = parse(PROJECT_FOLDER, read_values(PROJECT_FOLDER))
         print(apply_manifest())
         users = Users(cognito, settings.groups_file)
-        print(_greeting(address, users.all), flush=True)
-        keep_address(cognito.client_id)
+        kept = keep_address(cognito.client_id)
+        service = Service(listener)
         try:
-            _serve(address, settings, users)
-        except KeyboardInterrupt:
-            print("\nStopped.")
+            print(_greeting(address, users.all), flush=True)
+            _follow_changes(service, users, settings.groups_file, stopping)
         finally:
-            forget_address()
+            service.stop()
+            forget_address(kept)
+    print("\nStopped.")
     return 0
+
+
+def _stopping() -> threading.Event:
+    """Set by the signals that end this. Nothing is interrupted halfway."""
+    stopping = threading.Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), lambda *_: stopping.set())
+    return stopping
 
 
 class Users:
@@ -63,71 +76,75 @@ class Users:
         return [group.name for group in load_groups(self._groups_file)]
 
 
-def _serve(address: str, settings: Settings, users: Users) -> NoReturn:
-    files = [PROJECT_FOLDER / name for name in ("app", "cognises", "wsgi.py", ".env", ".flaskenv")]
-    watch = Watch([*files, settings.groups_file])
-    service = _start(address)
-    told = False
-    try:
-        while True:
-            time.sleep(_INTERVAL)
-            changed = watch.changed()
-            if not changed:
-                told = told or _tell_if_ended(service)
-                continue
-            told = False
-            names = ", ".join(sorted(_short(path) for path in changed))
-            print(f"\nchanged: {names}", flush=True)
-            if settings.groups_file in changed:
-                _apply(users)
-            _stop(service)
-            service = _start(address)
-    finally:
-        _stop(service)
+class Service:
+    """The service's process, on a port that is listened on from the beginning."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._port = int(listener.getsockname()[1])
+        self._told = False
+        self._process = self._started(listener)
+
+    def restart(self) -> None:
+        """Raises OSError if somebody else has taken the port in between."""
+        self.stop()
+        self._told = False
+        self._process = self._started(listen(self._port, or_another=False))
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+
+    def tell_if_ended(self) -> None:
+        if self._process.poll() is not None and not self._told:
+            print("The service has ended; it starts again when a file changes.", file=sys.stderr)
+            self._told = True
+
+    @staticmethod
+    def _started(listener: socket.socket) -> subprocess.Popen[bytes]:
+        """Out of the terminal's reach: Ctrl-C comes to this process alone."""
+        with listener:  # from here on the service's alone: when it ends, browsers are told at once
+            return subprocess.Popen(
+                [sys.executable, "-m", "local_aws.serve", str(listener.fileno())],
+                stdin=subprocess.PIPE,
+                cwd=PROJECT_FOLDER,
+                start_new_session=True,
+                pass_fds=[listener.fileno()],
+            )
 
 
-def _tell_if_ended(service: subprocess.Popen[bytes]) -> bool:
-    if service.poll() is None:
-        return False
-    print("The service has ended; it starts again when a file has changed.", file=sys.stderr)
-    return True
+def _follow_changes(
+    service: Service, users: Users, groups_file: Path, stopping: threading.Event
+) -> None:
+    watch = Watch([*(PROJECT_FOLDER / name for name in _CODE), groups_file])
+    while not stopping.wait(_INTERVAL):
+        changed = watch.changed()
+        if not changed:
+            service.tell_if_ended()
+            continue
+        print(f"\nchanged: {', '.join(sorted(map(_short, changed)))}", flush=True)
+        is_applied = groups_file not in changed or _apply(users)
+        if is_applied or changed != {groups_file}:
+            service.restart()
 
 
-def _apply(users: Users) -> None:
-    """Bring an edited manifest to the pool; a broken one is told, and changes nothing there."""
+def _apply(users: Users) -> bool:
+    """Bring an edited manifest to the pool; a broken one is told, and changes nothing."""
     try:
         print(apply_manifest())
         for user in users.add_missing():
             print(f"new user: {_line(user)}")
     except (NotApplied, CognisesError) as error:
         print(error, file=sys.stderr)
-    sys.stdout.flush()
-
-
-def _start(address: str) -> subprocess.Popen[bytes]:
-    """The service, out of the terminal's reach: Ctrl-C comes to this process alone."""
-    port = address.rpartition(":")[2]
-    return subprocess.Popen(
-        [sys.executable, "-m", "local_aws.serve", port],
-        stdin=subprocess.PIPE,
-        cwd=PROJECT_FOLDER,
-        start_new_session=True,
-    )
-
-
-def _stop(service: subprocess.Popen[bytes]) -> None:
-    service.terminate()
-    try:
-        service.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        service.kill()
-        service.wait()
-    if service.stdin:
-        service.stdin.close()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+        return False
+    finally:
+        sys.stdout.flush()
+    return True
 
 
 def _short(path: Path) -> str:
@@ -155,6 +172,5 @@ def _line(user: DemoUser) -> str:
 def _python() -> str:
     """How to call this Python from the project's folder."""
     path = Path(sys.executable)
-    return (
-        str(path.relative_to(PROJECT_FOLDER)) if path.is_relative_to(PROJECT_FOLDER) else "python"
-    )
+    is_own = path.is_relative_to(PROJECT_FOLDER)
+    return str(path.relative_to(PROJECT_FOLDER)) if is_own else "python"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from cognises import provisioning
+from cognises.setting_values import token_use
+from cognises.settings import PROJECT_FOLDER, read_values
 from local_aws.cognito import LocalCognito, serving
 from local_aws.environment import point_at
 
@@ -19,11 +20,16 @@ class NotApplied(Exception):
 @contextmanager
 def embedded(public_url: str | None = None) -> Iterator[LocalCognito]:
     """A pool, client, identity pool and boundary, for a service at that address if it has one."""
-    token_use = "id" if "id" in os.environ.get("COGNITO_TOKEN_USE", "id") else "access"
-    with serving(token_use) as endpoint:
+    with serving(_token_use()) as endpoint:
         cognito = LocalCognito(endpoint, public_url or "")
         point_at(endpoint, cognito, public_url)
         yield cognito
+
+
+def _token_use() -> str:
+    """The kind of token that programs are given: the one that the service takes."""
+    values = read_values(PROJECT_FOLDER, names=["COGNITO_TOKEN_USE"])
+    return "id" if "id" in token_use(values.get("COGNITO_TOKEN_USE", "id")) else "access"
 
 
 def apply_manifest() -> str:

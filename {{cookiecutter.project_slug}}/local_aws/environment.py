@@ -16,12 +16,17 @@ _DROPPED = ("AWS_", "BOTO_", "COGNITO_", "COGNISES_", "FLASK_", "MOTO_")
 _KEPT = {"COGNISES_GROUPS_FILE", "COGNITO_TOKEN_USE"}
 
 
+def _is_dropped(name: str) -> bool:
+    """Names of ours and of AWS; and of proxies, which would be sent what is meant for loopback."""
+    return name.lower().endswith("_proxy") or (name.startswith(_DROPPED) and name not in _KEPT)
+
+
 def isolate(environ: MutableMapping[str, str] = os.environ) -> None:
     """Drop what points at AWS, and put in its place what points nowhere.
 
     A setting left out would be looked up in `.env`; an empty one counts as unset.
     """
-    for name in [name for name in environ if name.startswith(_DROPPED) and name not in _KEPT]:
+    for name in [name for name in environ if _is_dropped(name)]:
         del environ[name]
     environ.update(
         {name: "" for name in NAMES if name not in _KEPT},

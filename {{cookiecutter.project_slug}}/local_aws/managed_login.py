@@ -16,8 +16,6 @@ from flask import Flask, Request, Response, jsonify, redirect, render_template, 
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.credentials import is_same_origin
-from cognises.enforcement import require_loopback
-from cognises.errors import CognisesError
 from local_aws.grants import Grant, Grants
 from local_aws.issuer import Issuer
 
@@ -40,14 +38,6 @@ def managed_login(token_use: str = "id") -> Flask:
     """The stand-in as an app. `token_use` is the kind that `/local/token` gives."""
     app = Flask(__name__, static_url_path="/managed-login")
     grants = Grants()
-
-    @app.before_request
-    def loopback_only() -> tuple[str, int] | None:
-        try:
-            require_loopback(request)
-        except CognisesError as error:
-            return str(error), error.status
-        return None
 
     @app.after_request
     def add_headers(response: Response) -> Response:

@@ -1,7 +1,7 @@
 """The service as a process of its own, which `dev` starts anew when a file has changed.
 
-`python -m local_aws.serve PORT`: werkzeug's server, on loopback, without debugger. It ends with
-the process that started it, however that one ended: they share a pipe.
+`python -m local_aws.serve FD`: werkzeug's server on a loopback socket that listens already, without
+debugger. It ends with the process that started it, however that one ended: they share a pipe.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cognises.extension import check
 from local_aws.service import HOST
 
 
-def main(port: int) -> int:
+def main(listener: int) -> int:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from wsgi import app
 
@@ -28,12 +28,12 @@ def main(port: int) -> int:
         print(f"cannot start:\n{error}", file=sys.stderr)
         return 1
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the app logs its requests itself
-    make_server(HOST, port, app, threaded=True).serve_forever()
+    make_server(HOST, 0, app, threaded=True, fd=listener).serve_forever()
     return 0
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()  # returns when the other end is closed
+    os.read(sys.stdin.fileno(), 1)  # returns when the other end is closed
     os._exit(0)
 
 

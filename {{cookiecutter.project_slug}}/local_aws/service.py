@@ -8,7 +8,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from flask import Request
 from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Response
+
+from cognises.enforcement import require_loopback
+from cognises.errors import CognisesError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,18 +44,46 @@ def by_path(
     return call
 
 
-def free_port(wanted: int) -> int:
-    """That loopback port if nobody listens there, else one that the system picks."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            found: int = probe.getsockname()[1]
-            return found
-    raise OSError("no free port on loopback")
+def loopback_only(app: WSGIApplication) -> WSGIApplication:
+    """`app` for this machine alone: neither another host's name, nor what was passed on."""
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            require_loopback(Request(environ))
+        except CognisesError as error:
+            return Response(str(error), error.status)(environ, start_response)
+        return app(environ, start_response)
+
+    return call
+
+
+def for_programs(app: WSGIApplication) -> WSGIApplication:
+    """`app` for everything but pages that somebody has open in a browser."""
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ:
+            return Response("not for browsers", 403)(environ, start_response)
+        return app(environ, start_response)
+
+    return call
+
+
+def listen(wanted: int, *, or_another: bool = True) -> socket.socket:
+    """A socket that listens on that loopback port, else on one that the system picks.
+
+    Raises OSError where there is none.
+    """
+    for port in (wanted, 0) if or_another else (wanted,):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+            listener.listen(128)
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    raise OSError(f"port {wanted} is taken")
 
 
 @contextmanager

@@ -70,7 +70,8 @@ class Template:
         text, own = (argument, {}) if isinstance(argument, str) else argument
         values = {name: self._resolve(value) for name, value in own.items()}
         return _PLACE.sub(
-            lambda found: str(values.get(found[1]) or self._value(found[1])), str(text)
+            lambda found: str(values[found[1]] if found[1] in values else self._value(found[1])),
+            str(text),
         )
 
     def _value(self, name: str) -> Any:

@@ -23,7 +23,7 @@ class Watch:
         found: dict[Path, tuple[int, int]] = {}
         for path in self._paths:
             for file in path.rglob("*") if path.is_dir() else [path]:
-                if "__pycache__" in file.parts:
+                if _is_passing(file, path):
                     continue
                 try:
                     status = file.stat()
@@ -32,3 +32,11 @@ class Watch:
                 if not file.is_dir():
                     found[file] = (status.st_mtime_ns, status.st_size)
         return found
+
+
+def _is_passing(file: Path, top: Path) -> bool:
+    """What Python, and editors while they write, leave in a folder."""
+    inside = file.relative_to(top).parts
+    return any(part == "__pycache__" or part.startswith(".") for part in inside) or (
+        file.name.endswith(("~", ".swp", ".tmp"))
+    )

@@ -13,9 +13,11 @@ function ask(what) {
   });
 }
 
+// The address with its variables filled in; null where a value would make it another address.
 function addressOf(form) {
-  return form.dataset.path.replace(/<(?:[^<>:]+:)?([^<>]+)>/g, (_, name) =>
+  const address = form.dataset.path.replace(/<(?:[^<>:]+:)?([^<>]+)>/g, (_, name) =>
     encodeURIComponent(form.elements.namedItem(name).value));
+  return new URL(address, location.origin).pathname === address ? address : null;
 }
 
 async function send(method, address) {
@@ -25,6 +27,9 @@ async function send(method, address) {
     options.body = "{}";
   }
   const answer = await fetch(address, options);
+  if (answer.type === "opaqueredirect") {
+    return { status: 302, text: "a redirect to another address" };
+  }
   const text = method === "HEAD" ? "" : await answer.text();
   return { status: answer.status, text: text.replace(/\s+/g, " ").slice(0, 160) };
 }
@@ -35,6 +40,11 @@ async function tryIt(event) {
   const output = form.querySelector("output");
   const { method } = form.dataset;
   const address = addressOf(form);
+  if (address === null) {
+    output.className = "bad";
+    output.textContent = "not sent: that value leads to another address";
+    return;
+  }
   if (!SAFE.has(method) && !(await ask(`${method} ${address}`))) {
     return;
   }

@@ -62,5 +62,6 @@ def from_cookie(value: str) -> Attempt | None:
     except (ValueError, TypeError, RecursionError):
         return None
     texts = (attempt.state, attempt.nonce, attempt.verifier, attempt.return_path)
-    is_sound = all(isinstance(text, str) and text for text in texts)
-    return attempt if is_sound and type(attempt.started) is int else None
+    is_sound = all(isinstance(text, str) and text and text.isascii() for text in texts)
+    is_time = type(attempt.started) is int and 0 < attempt.started < 2**53
+    return attempt if is_sound and is_time else None

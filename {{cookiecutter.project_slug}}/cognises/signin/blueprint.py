@@ -18,6 +18,7 @@ from flask import (
     request,
     url_for,
 )
+from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.app_state import state_of
@@ -29,7 +30,7 @@ from cognises.refusals import Refusal, refusal
 from cognises.settings import Settings
 from cognises.signin.browser import is_page_view, prefers_html, vary_by_accept
 from cognises.signin.cookies import Cookies
-from cognises.signin.managed_login import ManagedLogin
+from cognises.signin.managed_login import ManagedLogin, Tokens
 from cognises.signin.problems import SignInProblem
 from cognises.signin.return_path import return_path
 from cognises.signin.session import SessionChecks
@@ -53,11 +54,16 @@ def sign_in(app: Flask) -> None:
     app.context_processor(lambda: {"can_sign_in": _is_on(state_of(app).settings)})
 
 
+@bp.before_request
+def personal() -> None:
+    """No cache may keep these answers."""
+    mark_guarded(request)
+
+
 @bp.get("/login")
 @public
 def login() -> WerkzeugResponse:
     """To Cognito's managed login; back to the page that the person wanted."""
-    _personal()
     managed = _managed_login()
     target = return_path(current_app, request.args.get("next"))
     settings = state_of(current_app).settings
@@ -74,7 +80,6 @@ def login() -> WerkzeugResponse:
 @public
 def callback() -> WerkzeugResponse:
     """Back from managed login, with a code or an error."""
-    _personal()
     managed, cookies = _managed_login(), _cookies()
     state = _one("state")
     try:
@@ -88,6 +93,8 @@ def callback() -> WerkzeugResponse:
         tokens = managed.exchange(code, attempt)
         _checks().check_new(tokens, attempt.nonce)
         response = _to(return_path(current_app, attempt.return_path))
+        if not tokens.refresh_token:
+            cookies.forget_refresh_token(response)  # the one before was somebody else's, perhaps
         cookies.keep_session(response, _shown(tokens), tokens.refresh_token)
     except SignInProblem as problem:
         response = _problem_page(problem)
@@ -99,7 +106,6 @@ def callback() -> WerkzeugResponse:
 @public
 def logout() -> WerkzeugResponse:
     """End the session here, the refresh token at Cognito, and Cognito's own session."""
-    _personal()
     managed, cookies = _managed_login(), _cookies()
     _require_same_origin()
     refresh_token = cookies.refresh_token(request)
@@ -108,24 +114,28 @@ def logout() -> WerkzeugResponse:
             managed.revoke(refresh_token)
         except SignInProblem as problem:
             log.warning("refresh token not revoked: %s", problem.detail)
-    response = _to(managed.logout_url(), 303)
+    address = managed.logout_url()
+    if request.accept_mimetypes.best == "application/json":
+        response = jsonify(status=200, message="Signed out.", next=address)
+    else:
+        response = _to(address, 303)
     cookies.end_session(response)
-    return response
+    return vary_by_accept(response)
 
 
 @bp.post("/session/refresh")
 @public
 def refresh() -> WerkzeugResponse:
     """New tokens for the refresh token; a form goes on to the page that it names."""
-    _personal()
     managed, cookies = _managed_login(), _cookies()
     _require_same_origin()
     try:
         refresh_token = cookies.refresh_token(request)
         if refresh_token is None:
             raise SignInProblem("no_session", "no refresh token")
+        sub = _checks().sub_of(cookies.previous_token(request))  # before the token is spent
         tokens = managed.refresh(refresh_token)
-        _checks().check_refreshed(tokens, cookies.previous_token(request))
+        _checks().check_refreshed(tokens, sub)
         is_form = prefers_html(request)
         target = return_path(current_app, request.form.get("next"))
         response = _to(target, 303) if is_form else jsonify(status=200, message="Refreshed.")
@@ -186,7 +196,7 @@ def _raise_error() -> None:
 
 def _here() -> str:
     """The address that was asked for, as the browser wrote it."""
-    url = urlsplit(request.url)
+    url = urlsplit(iri_to_uri(request.url))
     return return_path(current_app, f"{url.path}?{url.query}" if url.query else url.path)
 
 
@@ -203,11 +213,10 @@ def _require_same_origin() -> None:
         raise refusal(error, settings.realm)
 
 
-def _shown(tokens: object) -> str:
+def _shown(tokens: Tokens) -> str:
     """The token that the cookie carries: the kind that the guards accept."""
     is_id = "id" in state_of(current_app).settings.token_use
-    token: str = getattr(tokens, "id_token" if is_id else "access_token")
-    return token
+    return tokens.id_token if is_id else tokens.access_token
 
 
 def _is_on(settings: Settings) -> bool:
@@ -217,6 +226,10 @@ def _is_on(settings: Settings) -> bool:
 def _managed_login() -> ManagedLogin:
     settings = state_of(current_app).settings
     if not (settings.domain and settings.public_url and settings.sign_in_client_id):
+        abort(404)
+    if request.script_root:
+        # Where managed login comes back to is the root of the public address.
+        log.error("browser sign-in does not work below a path: the app is mounted at one")
         abort(404)
     return ManagedLogin(settings.domain, settings.sign_in_client_id, settings.public_url)
 
@@ -233,11 +246,6 @@ def _checks() -> SessionChecks:
 
 def _cookies() -> Cookies:
     return Cookies(state_of(current_app).settings)
-
-
-def _personal() -> None:
-    """No cache may keep these answers."""
-    mark_guarded(request)
 
 
 def _to(address: str, code: int = 302) -> Response:

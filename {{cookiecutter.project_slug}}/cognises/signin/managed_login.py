@@ -100,7 +100,7 @@ class ManagedLogin:
         except OAuth2Error as error:
             is_expired = error.error == "invalid_grant"
             raise SignInProblem(expired if is_expired else "refused", _name(error)) from None
-        except (ValueError, TypeError, AttributeError, RecursionError, Warning):
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             raise SignInProblem("bad_tokens", "token endpoint's answer is no token") from None
         if status != 200:
             raise SignInProblem("refused", f"token endpoint answered {status}")
@@ -125,4 +125,5 @@ def _name(error: OAuth2Error) -> str:
     """RFC 6749's name for an error, if it is one; what a server made up stays out of the log."""
     known = {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
              "unsupported_grant_type", "invalid_scope", "missing_token"}  # fmt: skip
-    return error.error if error.error in known else "an error of its own"
+    name = error.error
+    return name if isinstance(name, str) and name in known else "an error of its own"

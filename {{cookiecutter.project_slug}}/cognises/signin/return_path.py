@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 HOME = "/"
-_MAX_LENGTH = 1024
+_MAX_LENGTH = 512  # it travels in a cookie
 # One leading slash; nothing that a browser, a proxy or a router could read as another address.
 _SAFE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
@@ -21,7 +21,7 @@ def return_path(app: Flask, text: str | None) -> str:
     if not text or len(text) > _MAX_LENGTH or not _SAFE.fullmatch(text):
         return HOME
     path = urlsplit(text).path
-    if "//" in path or _ENCODED_SLASH.search(path) or not _is_page(app, path):
+    if "//" in path or _ENCODED_SLASH.search(path) or not _is_page(app, unquote(path)):
         return HOME
     return text
 

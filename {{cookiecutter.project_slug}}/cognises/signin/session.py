@@ -36,16 +36,16 @@ class SessionChecks:
         if not isinstance(found, str) or not hmac.compare_digest(found.encode(), nonce.encode()):
             raise SignInProblem("bad_tokens", "nonce is not the attempt's")
 
-    def check_refreshed(self, tokens: Tokens, previous: str | None) -> None:
-        """Pass, or raise SignInProblem: the pair is good, and the user is still the same one.
-
-        `previous` is the token that the browser has held; it may have expired.
-        """
-        sub = self._check_pair(tokens).get("sub")
-        if sub != self._sub_of(previous):
+    def check_refreshed(self, tokens: Tokens, sub: str) -> None:
+        """Pass, or raise SignInProblem: the pair is good, and the user is still that one."""
+        if self._check_pair(tokens).get("sub") != sub:
             raise SignInProblem("no_session", "refreshed tokens are of another user")
 
-    def _sub_of(self, token: str | None) -> str:
+    def sub_of(self, token: str | None) -> str:
+        """Whose session it is, by the token that the browser has held; it may have expired.
+
+        Raises SignInProblem.
+        """
         try:
             sub = jws.parse_object(self._id.verify_signature(token)).get("sub")
         except CognisesError as error:

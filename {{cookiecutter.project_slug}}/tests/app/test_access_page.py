@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from cognises import permission_required
+from cognises import login_check, permission_required
+from cognises.access import Row
 from cognises.routes import routes
 from cognises.testing.fixtures import AsGroup
 
@@ -40,9 +42,11 @@ class Page(HTMLParser):
 def verdicts(text: str) -> dict[tuple[str, str], bool]:
     """Route by route, whether the page says that it is open to me."""
     found = re.findall(
-        r'<li class="route (open|closed)">.*?data-method="([A-Z]+)" data-path="([^"]+)"', text, re.S
+        r'<li class="route (open|closed)">.*?method-\w+">([A-Z]+)<.*?class="path"[^>]*>([^<]+)<',
+        text,
+        re.S,
     )
-    return {(method, path): verdict == "open" for verdict, method, path in found}
+    return {(method, unescape(path)): verdict == "open" for verdict, method, path in found}
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -63,6 +67,35 @@ def test_every_route_of_the_url_map_is_on_the_page(app: Flask, as_group: AsGroup
     assert set(said) == {
         (route.method, route.path) for route in routes(app) if route.endpoint != "static"
     }
+
+
+ASKS = {
+    "a scope": ({"scopes": "files/read"}, "a scope that the token does not have"),
+    "an access token": ({"token_use": "access"}, "the other kind of token"),
+    "another client": ({"client_ids": "another"}, "tokens of another client"),
+    "another pool": (
+        {"region": "eu-west-1", "pool_id": "eu-west-1_Other", "client_ids": "c"},
+        "tokens of another kind",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asks", "why"), ASKS.values(), ids=ASKS.keys())
+def test_a_route_that_asks_more_of_the_token_is_not_shown_as_open(
+    asks: dict[str, str], why: str, app: Flask, as_group: AsGroup
+) -> None:
+    view = login_check(**asks)(lambda response: "")
+    app.add_url_rule("/more", "more", view)
+
+    text = as_group("admins").get("/access").text
+
+    assert verdicts(text)["GET", "/more"] is False
+    assert why in text
+
+
+def test_a_group_called_everybody_opens_nothing_to_everybody(as_group: AsGroup) -> None:
+    row = Row("GET", "/x", "x", "x", ("everybody",), by_group=True)
+    assert not row.is_public
 
 
 def test_the_matrix_is_for_those_whose_groups_list_it(as_group: AsGroup) -> None:

@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 
 from cognises import Cognises, login_check, permission_required, public
 from cognises.signin import sign_in
+from cognises.signin.attempt import from_cookie
 from cognises.testing import FakePool
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -222,12 +223,13 @@ def test_tokens_live_in_httponly_lax_cookies_and_nowhere_else(browser, endpoint)
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 
-def test_on_https_every_cookie_has_the_host_prefix_and_is_secure(app, cognito):
+@pytest.mark.parametrize("token_cookie", ["__Host-token", "token_cookie", "__Secure-token"])
+def test_on_https_every_cookie_has_the_host_prefix_and_is_secure(token_cookie, app, cognito):
     app.config.update(
         COGNISES_LOCAL="0",
         COGNISES_PUBLIC_URL="https://service.example.org",
         COGNITO_DOMAIN="https://login.example.org",
-        COGNITO_COOKIE_NAME="__Host-token",
+        COGNITO_COOKIE_NAME=token_cookie,
     )
     cognito.attach(app)
 
@@ -666,3 +668,71 @@ def test_an_endpoint_that_does_not_answer_is_a_page(app, cognito, browser, endpo
     )
 
     assert answer.status_code == 503
+
+
+def test_a_script_that_signs_out_is_told_where_to_go(browser, endpoint):
+    signed_in(browser, endpoint)
+
+    answer = browser.post("/logout", headers={**SAME, "Accept": "application/json"})
+
+    assert answer.status_code == 200
+    assert answer.json["next"].startswith(f"{endpoint.url}/logout?")
+    assert browser.get("/page").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/search/%C3%A9", "/search/x?q=%C3%A9", "/search/a%20b"])
+def test_an_address_with_letters_of_every_kind_is_come_back_to(path, browser):
+    answer = browser.get(path, headers=HTML)
+
+    assert parse_qs(urlsplit(answer.headers["Location"]).query)["next"] == [path]
+
+
+def test_a_previous_users_refresh_token_does_not_outlive_a_new_sign_in(browser, endpoint):
+    signed_in(browser, endpoint)
+    endpoint.change = lambda body: (200, {k: v for k, v in body.items() if k != "refresh_token"})
+    signed_in(browser, endpoint)
+
+    assert browser.get_cookie("refresh") is None
+
+
+def test_a_refresh_token_is_not_spent_without_a_session_to_go_on(browser, endpoint):
+    signed_in(browser, endpoint)
+    browser.delete_cookie("token_cookie")
+    before = len(endpoint.forms)
+
+    assert browser.post("/session/refresh", headers=SAME).status_code == 401
+    assert len(endpoint.forms) == before
+
+
+ODD_ANSWERS = {
+    "an error that is no text": (400, {"error": ["x"]}),
+    "a life without end": (200, b'{"id_token": "a", "access_token": "b", "expires_in": 1e999}'),
+    "a list": (200, b"[]"),
+    "no text at all": (200, b"\xff\xfe"),
+}
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=ODD_ANSWERS.keys())
+def test_whatever_the_token_endpoint_says_a_person_gets_a_page(answer, browser, endpoint):
+    state = begin(browser, endpoint)["state"]
+    endpoint.change = lambda body: answer
+
+    page = browser.get(f"/callback?code=c&state={state}", headers=HTML)
+
+    assert page.status_code == 502
+    assert "token_cookie" not in page.headers.get("Set-Cookie", "")
+
+
+@pytest.mark.parametrize("started", [10**400, -1, 0, "1", None, 1.5])
+def test_an_attempt_that_never_began_is_none(started):
+    fields = ["s", "n", "v", "/", started]
+    value = urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
+
+    assert from_cookie(value) is None
+
+
+def test_below_a_path_nobody_is_sent_to_sign_in(browser, caplog):
+    answer = browser.get("/login", headers=HTML, environ_overrides={"SCRIPT_NAME": "/svc"})
+
+    assert answer.status_code == 404
+    assert "mounted" in caplog.text

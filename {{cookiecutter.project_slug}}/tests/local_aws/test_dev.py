@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin
@@ -112,8 +113,8 @@ def test_edits_of_the_manifest_and_of_the_code_are_picked_up(dev: Dev):
     assert status(f"{address}/protected", auditor) == 200
 
     manifest.write_text("[{]")
-    wait_for(lambda: "cannot start" in dev.output)
-    assert status(f"{address}/health") is None
+    wait_for(lambda: "could not be applied" in dev.output)
+    assert status(f"{address}/data", viewer) == 403
     assert "Traceback" not in dev.output
 
     manifest.write_text(good)
@@ -148,3 +149,81 @@ def test_it_does_not_start_where_other_peoples_requests_arrive(copy: Path):
     assert dev.process.wait(PATIENCE) == 1
     assert "KUBERNETES_SERVICE_HOST" in dev.output
     assert "Traceback" not in dev.output
+
+
+def test_a_signal_while_groups_are_applied_is_not_lost(dev: Dev):
+    assert dev.address
+    manifest = dev.folder / "groups.json"
+    manifest.write_text(manifest.read_text().replace("Read what is shared", "Read this"))
+    wait_for(lambda: "changed: groups.json" in dev.output)
+
+    assert dev.stop(signal.SIGINT) == 0
+    assert "error" not in dev.output
+
+
+def test_a_signal_while_it_starts_is_no_error(copy: Path):
+    for pause in (0.2, 0.7, 1.2):
+        dev = Dev(copy)
+        time.sleep(pause)
+        dev.stop(signal.SIGINT)
+        assert "Traceback" not in dev.output
+        assert "error" not in dev.output
+
+
+def test_two_groups_whose_names_make_one_address_get_a_user_each(dev: Dev):
+    address = dev.address
+    manifest = dev.folder / "groups.json"
+    groups = json.loads(manifest.read_text())
+    groups.append({**groups[2], "group_name": "viewers_", "precedence": 9})
+    manifest.write_text(json.dumps(groups))
+    wait_for(lambda: "new user: viewers-2@example.org" in dev.output)
+
+    second = token(dev, "viewers_").stdout.strip()
+    wait_for(lambda: status(f"{address}/protected", second) == 200)
+
+
+def test_a_mistake_in_the_code_is_shown_as_it_is_and_mended_without_a_new_start(dev: Dev):
+    address = dev.address
+    pages = dev.folder / "app" / "pages.py"
+    good = pages.read_text()
+    pages.write_text(good + "\ndef (:\n")
+    wait_for(lambda: "starts again when a file changes" in dev.output)
+
+    assert "SyntaxError" in dev.output
+    assert "Fatal" not in dev.output
+    assert status(f"{address}/health") is None
+
+    pages.write_text(good)
+    wait_for(lambda: status(f"{address}/health") == 200)
+
+
+def test_two_at_once_have_an_address_each_and_the_token_command_goes_to_the_last(
+    dev: Dev, tmp_path: Path
+):
+    first = dev.address
+    second = Dev(dev.folder)
+    try:
+        assert second.address != first
+        viewer = token(second, "viewers").stdout.strip()
+        assert status(f"{second.address}/data", viewer) == 200
+        dev.stop()
+        assert token(second, "viewers").returncode == 0
+    finally:
+        second.stop()
+
+
+def test_a_service_that_takes_access_tokens_gives_programs_access_tokens(copy: Path):
+    (copy / ".env").write_text("COGNITO_TOKEN_USE=access\n")
+    dev = Dev(copy)
+    try:
+        assert status(f"{dev.address}/data", token(dev, "viewers").stdout.strip()) == 200
+    finally:
+        dev.stop()
+
+
+def test_a_proxy_of_the_machine_is_sent_nothing(copy: Path):
+    dev = Dev(copy, http_proxy="http://127.0.0.1:9", HTTPS_PROXY="http://127.0.0.1:9")
+    try:
+        assert status(f"{dev.address}/health") == 200
+    finally:
+        dev.stop()

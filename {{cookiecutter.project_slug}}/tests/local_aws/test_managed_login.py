@@ -301,3 +301,18 @@ def test_the_page_runs_no_script_and_is_in_no_frame(browser, cognito):
     assert "unsafe" not in policy
     assert f"form-action 'self' {PUBLIC_URL}" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "none"}]
+)
+def test_pages_in_a_browser_do_not_reach_the_aws_behind_it(cognito, headers):
+    url = f"{cognito.address}/moto-api/reset"
+
+    assert requests.post(url, headers=headers, timeout=10).status_code == 403
+
+
+def test_the_aws_behind_it_answers_this_machine_alone(cognito):
+    url = f"{cognito.address}/moto-api/data.json"
+
+    assert requests.get(url, headers={"Host": "evil.example"}, timeout=10).status_code == 403

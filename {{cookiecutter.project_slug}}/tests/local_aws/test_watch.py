@@ -28,9 +28,10 @@ def test_written_made_and_removed_files_are_seen_once(tmp_path: Path):
     assert watch.changed() == set()
 
 
-def test_what_python_writes_by_itself_is_no_change(tmp_path: Path):
+def test_what_python_and_editors_write_by_themselves_is_no_change(tmp_path: Path):
     watch = Watch([tmp_path])
     (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__" / "a.pyc").write_text("")
+    for name in ("__pycache__/a.pyc", ".pages.py.swp", "pages.py~", ".#pages.py"):
+        (tmp_path / name).write_text("")
 
     assert watch.changed() == set()
