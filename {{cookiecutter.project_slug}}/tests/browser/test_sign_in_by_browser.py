@@ -37,6 +37,7 @@ def test_only_those_allowed_see_the_whole_matrix(page: Any, service: str):
     assert page.get_by_role("heading", name="Who may call what").count() == 0
 
     page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{service}/")
     sign_in(page, service, "admins")
 
     cells = page.get_by_role("table").get_by_role("row").filter(has_text="/admin")
