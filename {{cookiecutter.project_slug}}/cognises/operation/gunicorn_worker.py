@@ -174,8 +174,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().finish_request(conn, future)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
-        """A body that nobody read is dropped if it is here; nobody waits for the rest of it."""
-        return bool(keepalive and conn.parser.finish_body(deadline=time.monotonic() + 0.05))
+        """A body that nobody read is dropped; where it has not come, nobody waits for it."""
+        if not keepalive:
+            return False
+        seconds = BODY_SECONDS if _came_whole(conn.parser.mesg.headers) else 0.05
+        return bool(conn.parser.finish_body(deadline=time.monotonic() + seconds))
 
     def linger(self, sock: socket.socket) -> None:
         """Close once the client has read its answer (RFC 9112 section 9.6), or soon."""
@@ -227,6 +230,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         with suppress(OSError):
             conn.sock.send(farewell)
         conn.close(graceful=bool(farewell))
+
+
+def _came_whole(headers: list[tuple[str, str]]) -> bool:
+    """Whether a request was small enough to have come whole before it got its thread."""
+    found = dict(headers)
+    return "TRANSFER-ENCODING" not in found and int(found.get("CONTENT-LENGTH", 0)) <= LOOK // 4
 
 
 def _is_over(sock: socket.socket) -> bool:

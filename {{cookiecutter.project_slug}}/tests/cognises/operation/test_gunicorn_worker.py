@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,6 +47,36 @@ def test_a_large_body_gets_its_thread_when_what_is_looked_at_is_full(length: int
 
     assert missing(head) == LOOK - len(head)
     assert missing(head + b"x" * (LOOK - len(head))) == 0
+
+
+class Parser:
+    """A parsed request whose body is drained, or is not before the deadline."""
+
+    def __init__(self, *headers: tuple[str, str]) -> None:
+        self.mesg = SimpleNamespace(headers=list(headers))
+
+    def finish_body(self, deadline: float) -> bool:
+        return deadline - time.monotonic() > 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_kept"),
+    [
+        ([], True),
+        ([("CONTENT-LENGTH", "0")], True),
+        ([("CONTENT-LENGTH", "100")], True),
+        ([("CONTENT-LENGTH", "100000000")], False),
+        ([("TRANSFER-ENCODING", "chunked")], False),
+    ],
+)
+def test_a_thread_that_had_to_wait_for_the_cpu_closes_no_connection_that_it_promised_to_keep(
+    headers, is_kept
+):
+    """Only what has not come is not waited for."""
+    keep = partial(worker.Worker._keepalive_after, None)
+
+    assert keep(SimpleNamespace(parser=Parser(*headers)), True) is is_kept
+    assert keep(SimpleNamespace(parser=Parser(*headers)), False) is False
 
 
 def test_the_limits_are_those_of_gunicorn():
