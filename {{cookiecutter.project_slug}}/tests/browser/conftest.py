@@ -22,10 +22,18 @@ HOW = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder take seconds."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.slow)
+    """All tests of this folder take seconds. And they come last: playwright's event loop stays.
+
+    Flask runs no async view in a thread that has one.
+    """
+    items.sort(key=is_ours)
+    for item in filter(is_ours, items):
+        item.add_marker(pytest.mark.slow)
+
+
+def is_ours(item: pytest.Item) -> bool:
+    """Whether a test is one of this folder."""
+    return Path(__file__).parent in item.path.parents
 
 
 def chromium() -> str | None:
