@@ -5,6 +5,8 @@ Source: OWASP HTTP Headers cheat sheet; Content Security Policy Level 3.
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from flask import Flask, Response
 
 from cognises.app_state import state_of
@@ -40,7 +42,7 @@ def policy(domain: str | None) -> str:
     Where no script runs the sign-out form is answered by a redirect to managed login, which
     `form-action` counts.
     """
-    targets = f"'self' {domain}" if domain else "'self'"
+    targets = "'self' {0.scheme}://{0.netloc}".format(urlsplit(domain)) if domain else "'self'"
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         f"connect-src 'self'; form-action {targets}; base-uri 'none'; frame-ancestors 'none'"

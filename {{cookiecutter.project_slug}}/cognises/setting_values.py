@@ -15,6 +15,7 @@ CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
 COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
 AUDIENCE = re.compile(r"[!#-+\--~]{1,512}")
+_PATH = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)
 _HOST = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|[0-9a-f:]{2,39}")
 ORIGIN = re.compile(r"https?://[0-9A-Za-z.-]{1,253}(?::[0-9]{1,5})?")
 REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
@@ -120,6 +121,14 @@ def origin(text: str, local: bool) -> str:
     host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
     is_default = url.port in (None, {"https": 443, "http": 80}[url.scheme])
     return f"{url.scheme}://{host}{'' if is_default else f':{url.port}'}"
+
+
+def login_address(text: str, local: bool) -> str:
+    """Managed login's address: an origin; in local mode a path may follow, as emulators have it."""
+    path = urlsplit(text).path.rstrip("/") if local else ""
+    if not _PATH.fullmatch(path):
+        raise ValueError("has a path that is none; see docs/signin.md")
+    return origin(text.rstrip("/").removesuffix(path), local) + path
 
 
 def loopback_url(text: str) -> str:

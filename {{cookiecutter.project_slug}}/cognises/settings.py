@@ -26,6 +26,7 @@ from cognises.setting_values import (
     existing_file,
     flag,
     items,
+    login_address,
     loopback_url,
     matching,
     one_of,
@@ -215,7 +216,7 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
         jwks_url=take("COGNITO_JWKS_URL", loopback_url, None),
         issuer=take("COGNITO_ISSUER", loopback_url, None),
         public_url=take("COGNISES_PUBLIC_URL", lambda text: origin(text, local), None),
-        domain=take("COGNITO_DOMAIN", lambda text: origin(text, local), None),
+        domain=take("COGNITO_DOMAIN", lambda text: login_address(text, local), None),
         cookie_name=take("COGNITO_COOKIE_NAME", matching(COOKIE_NAME), "token_cookie"),
         realm=take("COGNISES_REALM", matching(REALM), "cognises"),
         groups_file=take(

@@ -117,8 +117,8 @@ class ManagedLogin:
             raise SignInProblem("unreachable", f"sign-in service: {error}") from None
 
     def _url(self, path: str, query: str = "") -> str:
-        scheme, host, *_ = urlsplit(self._domain)
-        return urlunsplit((scheme, host, path, query, ""))
+        scheme, host, base, *_ = urlsplit(self._domain)
+        return urlunsplit((scheme, host, base + path, query, ""))
 
 
 def _name(error: OAuth2Error) -> str:

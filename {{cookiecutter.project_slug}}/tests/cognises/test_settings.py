@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from cognises import SettingsError
-from cognises.setting_values import is_loopback
+from cognises.setting_values import is_loopback, login_address
 from cognises.settings import (
     DEPLOYED_MARKERS,
     NAMES,
@@ -395,3 +395,31 @@ def test_an_env_file_that_is_not_utf_8_is_named(tmp_path):
 
     with pytest.raises(SettingsError, match=r"\.env: must be UTF-8"):
         read_values(tmp_path)
+
+
+LOGIN_ADDRESSES = {
+    "an emulator's path": (
+        "http://127.0.0.1:4566/cognito-idp",
+        True,
+        "http://127.0.0.1:4566/cognito-idp",
+    ),
+    "a slash at the end": ("http://localhost:4566/a/b/", True, "http://localhost:4566/a/b"),
+    "a default port": ("https://Login.example.org:443/", False, "https://login.example.org"),
+    "no path": ("https://login.example.org", False, "https://login.example.org"),
+    "a path outside local mode": ("https://login.example.org/x", False, None),
+    "a query": ("http://localhost/x?y=1", True, None),
+    "a double slash": ("http://localhost//x", True, None),
+    "a path that is encoded": ("http://localhost/%2f", True, None),
+    "another host, locally": ("http://login.example.org/x", True, None),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "expected"), LOGIN_ADDRESSES.values(), ids=LOGIN_ADDRESSES.keys()
+)
+def test_managed_login_has_a_path_in_local_mode_alone(text, local, expected):
+    if expected is None:
+        with pytest.raises(ValueError, match=r"must|path"):
+            login_address(text, local)
+    else:
+        assert login_address(text, local) == expected

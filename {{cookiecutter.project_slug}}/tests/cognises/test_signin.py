@@ -736,3 +736,15 @@ def test_below_a_path_nobody_is_sent_to_sign_in(browser, caplog):
 
     assert answer.status_code == 404
     assert "mounted" in caplog.text
+
+
+def test_an_emulator_may_have_its_endpoints_below_a_path(app, cognito, endpoint):
+    app.config["COGNITO_DOMAIN"] = f"{endpoint.url}/cognito-idp"
+    cognito.attach(app)
+    browser = app.test_client()
+    begun = browser.get("/login", headers=HTML).headers["Location"]
+    state = parse_qs(urlsplit(begun).query)["state"][0]
+    browser.get(f"/callback?code=c&state={state}")
+
+    assert begun.startswith(f"{endpoint.url}/cognito-idp/oauth2/authorize?")
+    assert endpoint.forms[-1][0] == "/cognito-idp/oauth2/token"
