@@ -58,7 +58,7 @@ demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a service into build
 	$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=.venv
 
 test: $(VENV)/.dev tidy  ## the whole test suite, generated services included
-	python -m pytest --numprocesses=auto --dist=loadfile
+	python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev tidy  ## lint, format and types, of the template and of the unrendered project
 	ruff check hooks tests tools
