@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from cognises.operation.logs import JsonFormatter, TextFormatter, _no_access_line
+from cognises.operation.logs import JsonFormatter, TextFormatter, _no_access_line, configure
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
@@ -89,3 +92,64 @@ def test_the_development_servers_own_access_lines_with_queries_are_dropped():
 
     assert not _no_access_line(access)
     assert _no_access_line(start)
+
+
+@contextmanager
+def root_logger(*handlers: logging.Handler) -> Iterator[logging.Logger]:
+    """The root logger with these handlers; everything is put back before pytest looks at it."""
+    touched = [logging.getLogger(name) for name in (None, "werkzeug", "cognises.decisions")]
+    before = [(one.handlers, one.level, one.filters) for one in touched]
+    touched[0].handlers = list(handlers)
+    try:
+        yield touched[0]
+    finally:
+        for one, (had, level, filters) in zip(touched, before, strict=True):
+            one.handlers, one.filters = had, filters
+            one.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("form", "stream", "formatter"),
+    [("json", "stdout", JsonFormatter), ("text", "stderr", TextFormatter)],
+)
+def test_lines_go_where_a_container_or_a_person_looks_for_them(form, stream, formatter):
+    with root_logger() as root:
+        configure(form, "INFO")
+        (handler,) = root.handlers
+
+    assert handler.stream is getattr(sys, stream)
+    assert isinstance(handler.formatter, formatter)
+
+
+def test_a_handler_of_the_runtime_stays_and_writes_our_form():
+    """Lambda puts one there, which carries lines to CloudWatch."""
+    theirs = logging.StreamHandler()
+    with root_logger(theirs) as root:
+        configure("json", "WARNING")
+        configure("json", "WARNING")
+
+        assert root.handlers == [theirs]
+        assert isinstance(theirs.formatter, JsonFormatter)
+        assert root.level == logging.WARNING
+        assert logging.getLogger("werkzeug").filters.count(_no_access_line) == 1
+
+
+def test_a_decision_has_a_line_of_its_own_only_where_that_is_asked_for():
+    decisions = logging.getLogger("cognises.decisions")
+    with root_logger():
+        configure("json", "INFO")
+        assert not decisions.isEnabledFor(logging.INFO)
+
+        decisions.setLevel(logging.NOTSET)
+        configure("json", "DEBUG")
+        assert decisions.isEnabledFor(logging.INFO)
+
+
+def test_a_long_hostile_line_takes_no_longer_than_its_length():
+    """A pattern that reads a run twice would take minutes for these."""
+    started = time.monotonic()
+    for text in ("a" * 300_000 + " @", "eyJ" * 100_000, "a@" * 150_000, "a%40" * 75_000,
+                 "x@" + "a" * 300_000, "@" + "a.b-" * 75_000, "earer " * 50_000):  # fmt: skip
+        line(message=text)
+
+    assert time.monotonic() - started < 2

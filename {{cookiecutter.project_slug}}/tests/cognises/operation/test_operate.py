@@ -6,13 +6,24 @@ import io
 
 import pytest
 
-from cognises.errors import CognisesError
+from cognises.errors import CognisesError, SettingsError
+from cognises.extension import check
 from cognises.fetch import FetchError
 from cognises.keys import admit
 from cognises.keyset import KeySet
 from tests.cognises.request_side import refused
 
 ORIGINS = "https://app.example.org,https://admin.example.org:8443"
+
+
+def test_settings_that_are_wrong_change_nothing_here_and_are_all_told_at_start(operated):
+    app = operated(COGNISES_LOG_FORMAT="xml", COGNISES_MAX_BODY_BYTES="much")
+
+    assert app.test_client().get("/open").status_code == 500
+    with pytest.raises(SettingsError) as caught:
+        check(app)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "COGNISES_LOG_FORMAT", "COGNISES_MAX_BODY_BYTES"]  # fmt: skip
 
 
 def test_ready_fetches_the_keys_itself_and_then_says_so(operated):
@@ -63,11 +74,11 @@ def test_a_body_of_no_announced_length_is_refused_and_not_cut_at_the_limit(
     operated, path, size, status
 ):
     """What gunicorn makes of chunked encoding."""
-    chunked = {"input_stream": io.BytesIO(b"x" * size), "content_length": None}
-    environ = {"wsgi.input_terminated": True}
+    chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked",
+               "wsgi.input": io.BytesIO(b"x" * size)}  # fmt: skip
 
     client = operated(COGNISES_MAX_BODY_BYTES="100").test_client()
-    answer = client.post(path, **chunked, environ_base=environ)
+    answer = client.post(path, environ_overrides=chunked)
 
     assert answer.status_code == status
     assert answer.text == "99" or status == 413

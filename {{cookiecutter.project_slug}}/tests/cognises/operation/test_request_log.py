@@ -87,6 +87,14 @@ def test_a_view_that_breaks_is_a_500_with_its_id(operated, caplog):
     assert answer.headers["X-Request-Id"] == line["request_id"]
 
 
+def test_what_breaks_the_app_itself_is_logged_too(operated, caplog):
+    with pytest.raises(RuntimeError):
+        operated(PROPAGATE_EXCEPTIONS=True).test_client().get("/broken")
+
+    (line,) = lines(caplog)
+    assert (line["path"], line["status"]) == ("/broken", 500)
+
+
 def test_a_token_in_a_query_reaches_no_log(operated, cognito, caplog):
     caplog.set_level(logging.DEBUG)
     token = cognito.token(["editors"], email="ada@secret.example")

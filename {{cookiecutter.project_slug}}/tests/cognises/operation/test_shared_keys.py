@@ -168,3 +168,18 @@ def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fe
 
         assert first.result()
         assert second.result()
+
+
+def test_a_key_set_that_changes_all_the_time_keeps_nobody_for_ever(cognito: FakePool):
+    keys = KeySet(down, admit)
+    looks = []
+
+    def another(kid=None, seen=None):
+        looks.append(kid)
+        keys._snapshot = Snapshot(admit({"keys": [cognito.keys[0].jwk]}), Moment.now(), True)
+
+    another()
+    keys._wait_for_fetch = another
+
+    assert refused(keys.key_for, cognito.keys[1].kid).reason == "unknown_key"
+    assert len(looks) == 4
