@@ -13,6 +13,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,14 +48,22 @@ def prune(folder: Path) -> None:
             path.unlink()
 
 
-def add_bytecode(folder: Path, runtime: str) -> bool:
-    """Compile everything for that Python. Returns whether there was one to do it."""
+def interpreter(runtime: str) -> str | None:
+    """A Python of that version: the one that runs this, else one that uv finds."""
+    if runtime == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
     uv = shutil.which("uv")
     if uv is None:
-        return False
+        return None
     command = [uv, "python", "find", "--no-project", runtime]
     found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if found.returncode != 0:
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def add_bytecode(folder: Path, runtime: str) -> bool:
+    """Compile everything for that Python. Returns whether there was one to do it."""
+    python = interpreter(runtime)
+    if python is None:
         return False
     # Checked against nothing: the zip's time stamps say nothing, and nobody edits /var/task. One
     # process and sorted names: the order of work shows in the bytes.
@@ -64,7 +73,7 @@ def add_bytecode(folder: Path, runtime: str) -> bool:
         " stripdir=sys.argv[1], invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))"
     )
     done = subprocess.run(  # noqa: S603
-        [found.stdout.strip(), "-I", "-B", "-c", compiler, str(folder)], check=False
+        [python, "-I", "-B", "-c", compiler, str(folder)], check=False
     )
     return done.returncode == 0
 

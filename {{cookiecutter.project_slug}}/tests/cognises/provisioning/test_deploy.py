@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -332,3 +333,21 @@ def test_what_does_not_belong_into_a_package_goes(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "function.zip") as archive:
         assert archive.namelist() == sorted(kept)
     assert not (tmp_path / "function" / "bin").exists()
+
+
+def test_bytecode_is_made_by_a_python_of_the_functions_version_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "function"
+    folder.mkdir()
+    (folder / "wsgi.py").write_text("x = 1\n")
+    monkeypatch.setenv("PATH", str(tmp_path))  # no uv, so only the one that runs this
+    assert not function_package.add_bytecode(folder, "2.7")
+    assert [path.name for path in folder.iterdir()] == ["wsgi.py"]
+
+    own = ".".join(map(str, sys.version_info[:2]))
+    assert function_package.add_bytecode(folder, own)
+    (compiled,) = (folder / "__pycache__").iterdir()
+    # PEP 552: bits 0 and 1 say that a hash stands for the time, and that nobody checks it.
+    assert int.from_bytes(compiled.read_bytes()[4:8], "little") == 0b01
+    assert str(tmp_path).encode() not in compiled.read_bytes()
