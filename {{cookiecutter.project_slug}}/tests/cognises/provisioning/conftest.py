@@ -23,9 +23,17 @@ from cognises.provisioning import main
 from cognises.provisioning.clients import make_session
 from local_aws.cognito import serving
 
+# Commands for people, tried on a pool each: many seconds together, and nothing that a manifest or
+# an app of one's own could break.
+_LATER = ("test_users_", "test_verify.")
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The full crash matrix takes minutes: it runs when it is asked for by its marker."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.path.name.startswith(_LATER):
+            item.add_marker(pytest.mark.slow)
     if "crash_matrix" in config.option.markexpr:
         return
     asked = [item for item in items if item.get_closest_marker("crash_matrix")]
