@@ -139,7 +139,7 @@ def test_slow_clients_keep_nobody_waiting_and_are_sent_away(service):
         time.sleep(0.2)
 
     answers = {name: Counter(status(sock) for sock in socks) for name, socks in slow.items()}
-    assert max(waits) < 2
+    assert max(waits) < 4
     assert service.memory() - before < 20_000
     assert answers == {
         "a head that drips": {408: 100},

@@ -63,7 +63,7 @@ def test_a_stop_under_load_answers_every_request_that_was_accepted(more):
         assert tally.answers[200] > 3
         assert tally.refused > 0
     assert code == 0
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 25
 
 
 def numbers(port: int) -> dict[str, float]:
