@@ -66,6 +66,17 @@ def test_a_stop_under_load_answers_every_request_that_was_accepted(more):
     assert time.monotonic() - started < 25
 
 
+def test_workers_that_are_replaced_by_their_number_of_requests_lose_none():
+    arguments = "--max-requests 200 --max-requests-jitter 50"
+    with running(workers=2, GUNICORN_CMD_ARGS=arguments) as service:
+        token = service.pool.token(["editors"])
+        tally = Driver(service.port, repeat(shot("/guarded", token=token))).run(4)
+        started = service.log.read_text().count("Booting worker")
+
+    assert tally.is_clean
+    assert started > 3
+
+
 def numbers(port: int) -> dict[str, float]:
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
