@@ -1,13 +1,14 @@
 """The template's pages and the generated ones: what they link to, name and promise is there."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from baking import DEPLOYMENTS, ROOT, TEMPLATE_FOLDER, contents, files_of_a_clone
+from baking import DEPLOYMENTS, ROOT, TEMPLATE_FOLDER, contents, files_of_a_clone, run
 
 sys.path.insert(0, str(ROOT / "tools"))
 from comparison import ROWS
@@ -113,6 +114,39 @@ def test_the_generated_readme_leads_to_every_page(bakes, deployment):
     project = bakes[deployment, ""]
     linked = set(links((project / "README.md").read_text()))
     assert {f"docs/{path.name}" for path in project.glob("docs/*.md")} <= linked
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_the_generated_readme_says_what_is_where(bakes, deployment):
+    """Every path of its table is there, and every folder is in it."""
+    project = bakes[deployment, ""]
+    table = (project / "README.md").read_text().partition("| path | what it is |")[2]
+    rows = table.partition("\n\n")[0].splitlines()[2:]
+    told = {path for row in rows for path in re.findall(r"`([^`]+)`", row.split("|")[1])}
+    files = [path.rstrip("/") for path in told if path != ".txt"]  # stands for the locks
+    assert [path for path in files if not list(project.glob(path))] == []
+    folders = {path.name for path in project.iterdir() if path.is_dir()}
+    mentioned = {path.split("/")[0] for path in told}
+    assert {name for name in folders if not name.startswith(".")} <= mentioned
+
+
+def test_a_service_of_ones_own_is_closed_as_the_migrating_page_says(tmp_path):
+    for name in ("cognises", "groups.json", "groups.schema.json", "provision.py"):
+        source = PROJECT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    (tmp_path / "wsgi.py").write_text(
+        "from flask import Flask\n"
+        "from cognises import Cognises, public\n"
+        "app = Flask(__name__)\n"
+        "app.add_url_rule('/open', 'open', public(lambda: 'open'))\n"
+        "app.add_url_rule('/old', 'old', lambda: 'old')\n"
+        "Cognises(app)\n"
+    )
+    command = [sys.executable, "-Bm", "flask", "--app", "wsgi", "cognises", "access", "--check"]
+    done = run(command, cwd=tmp_path)
+    assert done.returncode == 1
+    assert re.search(r"(?m)^GET +/open .*everybody$", done.stdout), done.stdout
+    assert re.search(r"(?m)^GET +/old .*nobody$", done.stdout), done.stdout
 
 
 def test_no_page_is_longer_than_its_reader_is_patient():
