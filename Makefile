@@ -53,9 +53,9 @@ new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a 
 	    cookiecutter . -o "$${folder:-..}"
 
 demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a service into build/ and watch every group try every route
-	rm -rf build/demo
-	cookiecutter . --no-input -o build/demo
-	$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=.venv
+	@rm -rf build/demo
+	@cookiecutter . --no-input -o build/demo
+	@$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=.venv
 
 test: $(VENV)/.dev tidy  ## the whole test suite, generated services included
 	python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
