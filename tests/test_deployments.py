@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from baking import contents, make, run
+from baking import borrow_packages, contents, make, run
 
 DEPLOYED = ("container", "lambda")
 
@@ -241,9 +241,11 @@ def python_313():
 
 
 @pytest.fixture(scope="module")
-def package(bakes):
-    """The project, its package, and what building it said."""
-    project = bakes["lambda", "us-east-1_AbCdEfGhI"]
+def package(bakes, tmp_path_factory):
+    """A copy of the project, its package, and what building it said."""
+    project = tmp_path_factory.mktemp("package") / "cognises-service"
+    shutil.copytree(bakes["lambda", "us-east-1_AbCdEfGhI"], project)
+    borrow_packages(project)
     said = make(project, "package", env=environment())
     return project, project / "build" / "function.zip", said
 
@@ -299,7 +301,7 @@ def test_other_sources_make_another_package(package, tmp_path):
     project, built, _ = package
     copy = tmp_path / "project"
     shutil.copytree(project, copy, ignore=shutil.ignore_patterns("build", ".venv"))
-    (copy / ".venv").symlink_to(project / ".venv")
+    borrow_packages(copy)
     (copy / "app" / "__init__.py").open("a").write("# a change\n")
     keys = tmp_path / "keys.json"
     keys.write_text('{"keys": []}')
