@@ -80,13 +80,17 @@ def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
 def _pool(
     request: Request, pools: str, new: dict[str, Any], ours: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """A given pool carries no tag of ours: it is named by its id, and only clients are made."""
+    """A given pool carries no tag of ours: it is named by its id, and only clients are made.
+
+    A pool that is named may be one of our own, too, after the first run: the tag tells.
+    """
     clients = _allow("ClientsOfThePool", "cognito-idp", CLIENT, pools)
+    change = {**_allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools), **ours}
     if request.pool_id:
-        return [clients]
+        return [change, clients]
     return [
         {**_allow("MakePool", "cognito-idp", ("CreateUserPool", "TagResource"), "*"), **new},
-        {**_allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools), **ours},
+        change,
         {**clients, **ours},
     ]
 

@@ -48,7 +48,8 @@ class Choices:
 def run(options: Options, choices: Choices) -> int:
     """Bring the stack up and write the ids. Returns 0; refusals and failures are raised."""
     request = read_request(options, choices.public_url, choices.domain_prefix)
-    env = read_env(options.env_file or settings.PROJECT_FOLDER / ".env")
+    env_file = options.env_file or settings.PROJECT_FOLDER / ".env"
+    read_env(env_file)  # what cannot be written later is told now
     aws = _Aws(request)
     stack = aws.stacks.describe(request.stack)
     tags = stack_tags(request.role_prefix)
@@ -70,7 +71,7 @@ def run(options: Options, choices: Choices) -> int:
     result = bring_up(aws.stacks, spec, confirm, dry_run=choices.dry_run)
     if choices.dry_run:
         return 0
-    _write(env, settings_to_write(request, result.outputs, chosen, given))
+    _write(read_env(env_file), settings_to_write(request, result.outputs, chosen, given))
     return 0
 
 

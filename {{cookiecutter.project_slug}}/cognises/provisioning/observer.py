@@ -9,7 +9,7 @@ from typing import Any
 from cognises.errors import SettingsError
 from cognises.provisioning.clients import Clients, on_loopback
 from cognises.provisioning.equivalence import decode
-from cognises.provisioning.names import is_owned
+from cognises.provisioning.names import POOL_TAG, is_owned
 from cognises.provisioning.observed import Document, IdentityPool, Observed, PoolGroup, Role
 
 GROUPS_A_PAGE = 60  # Cognito's most
@@ -62,16 +62,16 @@ def groups_with_members(cognito: Any, pool_id: str, groups: Iterable[str]) -> fr
     )
 
 
-def confirm_boundaries(iam: Any, observed: Observed) -> Observed:
-    """The same look, with GetRole asked about every owned role that seems to have no boundary.
+def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:
+    """The same look, with GetRole asked about roles of the pool that seem to have no boundary.
 
     A bulk reading may be behind, and some emulators leave the boundary out of it. A missing
-    boundary is told as drift and mended, so it must really be missing; where all is well, and on
-    AWS, this makes no call.
+    boundary is told as drift and mended, so it must really be missing; where all is well, this
+    makes no call.
     """
     roles = dict(observed.roles)
     for key, role in observed.roles.items():
-        if role.boundary is None and is_owned(role.tags):
+        if role.boundary is None and is_owned(role.tags) and role.tags.get(POOL_TAG) == pool_id:
             found = iam.get_role(RoleName=role.name)["Role"].get("PermissionsBoundary", {})
             roles[key] = replace(role, boundary=found.get("PermissionsBoundaryArn"))
     return replace(observed, roles=roles)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG
+from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
 from cognises.provisioning.target import Target
 
 READ_POOL = ("DescribeUserPool", "ListGroups", "GetGroup", "ListUsersInGroup")
@@ -112,6 +112,19 @@ def _denials(target: Target) -> list[dict[str, Any]]:
     denials = [
         _deny("NeverLiftTheBoundary", ("DeleteRolePermissionsBoundary",), "*"),
         _deny("NeverAttachPolicies", ("AttachRolePolicy",), "*"),
+        # By name alone the prefix reaches further: to the roles of the service's own stacks, and to
+        # those of a stage whose prefix begins with this one. Their tags tell them.
+        {
+            **_deny("NeverAStacksRoles", (*GRANT, *CHANGE), "*"),
+            "Condition": {"Null": {f"aws:ResourceTag/{PROJECT_TAG}": "false"}},
+        },
+        {
+            **_deny("NeverAnotherPoolsRoles", (*GRANT, *CHANGE), "*"),
+            "Condition": {
+                "Null": {f"aws:ResourceTag/{POOL_TAG}": "false"},
+                "StringNotEquals": {f"aws:ResourceTag/{POOL_TAG}": target.pool.id},
+            },
+        },
         {
             **_deny("NeverUntagRoles", ("UntagRole",), "*"),
             "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": [OWNER_TAG, POOL_TAG]}},

@@ -67,7 +67,7 @@ class Session:
         prefix = scope.role_prefix
         found = observe(self.clients, scope.pool_id, prefix, self._identity_pool())
         if scope.boundary is not None:
-            found = confirm_boundaries(self.clients.iam, found)
+            found = confirm_boundaries(self.clients.iam, found, scope.pool_id)
         if pruning is None or pruning.force:
             return found
         candidates = prune_candidates({group.name for group in groups}, found, scope)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
+
 from cognises.errors import SettingsError
 from cognises.pool import UserPool
 from cognises.provisioning.env_file import read_env_file
@@ -50,11 +52,31 @@ class Target:
         return (self.identity_pool_id or self.pool.region).partition(":")[0]
 
 
+# What bootstrap writes for a stage. With a file of the stage's own, another stage's `.env` does not
+# speak of these: its pool or clients would be taken for this one's.
+OF_A_STAGE = (
+    "COGNITO_USER_POOL_ID",
+    "COGNITO_CLIENT_ID",
+    "COGNITO_IDENTITY_POOL_ID",
+    "COGNITO_DOMAIN",
+    "COGNISES_PERMISSIONS_BOUNDARY",
+    "COGNISES_PUBLIC_URL",
+)
+
+
 def settings_values(options: Options) -> dict[str, str]:
-    """Raw settings: options, the environment, `--env-file`, `.env`, `.flaskenv`, in this order."""
+    """Raw settings: options, the environment, `--env-file`, `.env`, `.flaskenv`, in this order.
+
+    With `--env-file`, those of `OF_A_STAGE` are not taken from `.env`.
+    """
     values = read_values(PROJECT_FOLDER)
     if options.env_file:
         named = read_env_file(options.env_file)
+        for name in filter(_may_set, OF_A_STAGE):
+            values.pop(name, None)
+            committed = _committed(name)
+            if committed:
+                values[name] = committed
         values |= {name: value for name, value in named.items() if value and _may_set(name)}
     if options.region:
         values["AWS_REGION"] = options.region
@@ -69,10 +91,6 @@ def read_target(options: Options) -> Target:
     problems: list[str] = []
     pool = _pool(values, problems)
     problems += shape_problems(values)
-    if "AWS_ENDPOINT_URL" in values and not _is_address(values["AWS_ENDPOINT_URL"]):
-        problems.append(
-            "AWS_ENDPOINT_URL: is not of the form http://127.0.0.1:5000; unset it for AWS"
-        )
     if problems or pool is None:
         raise SettingsError([f"error: {problem}" for problem in problems])
     return Target(
@@ -112,11 +130,22 @@ def _is_address(text: str) -> bool:
 
 def shape_problems(values: Mapping[str, str]) -> list[str]:
     """What is wrong with the form of settings that provisioning alone reads."""
-    return [
+    problems = [
         f"{name}: {values[name]!r} is not of the form {example}"
         for name, pattern, example in _SHAPES
         if name in values and not pattern.fullmatch(values[name])
     ]
+    if "AWS_ENDPOINT_URL" in values and not _is_address(values["AWS_ENDPOINT_URL"]):
+        problems.append(
+            "AWS_ENDPOINT_URL: is not of the form http://127.0.0.1:5000; unset it for AWS"
+        )
+    return problems
+
+
+def _committed(name: str) -> str | None:
+    """A setting of `.flaskenv`, which every stage shares."""
+    path = PROJECT_FOLDER / ".flaskenv"
+    return dotenv_values(path, interpolate=False).get(name) if path.is_file() else None
 
 
 def _may_set(name: str) -> bool:

@@ -34,6 +34,12 @@ class User:
     email_verified: bool = False
     created: str = ""
     groups: tuple[str, ...] | None = None  # None: not asked for
+    sub: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What names this user and nobody else, in small letters; an alias is not among it."""
+        return frozenset({self.name.casefold(), self.sub.casefold()})
 
     @property
     def external(self) -> bool:
@@ -79,6 +85,7 @@ def user_of(answer: Mapping[str, Any]) -> User:
         email=attributes.get("email", ""),
         email_verified=attributes.get("email_verified", "").lower() == "true",
         created=created.isoformat(timespec="seconds") if created else "",
+        sub=attributes.get("sub", ""),
     )
 
 

@@ -12,7 +12,12 @@ from typing import Any
 
 from cognises.errors import ManifestError, SettingsError
 from cognises.manifest import load_groups
-from cognises.provisioning.clients import give_up_early, make_client, make_session
+from cognises.provisioning.clients import (
+    give_up_early,
+    make_client,
+    make_session,
+    on_loopback,
+)
 from cognises.provisioning.pace import Pace
 from cognises.provisioning.retry import error_code
 from cognises.provisioning.target import Target
@@ -60,13 +65,22 @@ class Directory:
         return found
 
     def find(self, name: str) -> User | None:
-        """The same, or None."""
+        """The same, or None. Raises UserProblem for a name that is somebody's alias only."""
         try:
-            return user_of(self.cognito.admin_get_user(UserPoolId=self.pool.id, Username=name))
+            found = user_of(self.cognito.admin_get_user(UserPoolId=self.pool.id, Username=name))
         except Exception as error:
             if error_code(error) != NO_USER:
                 raise
-        return self._by_email(name) if self.pool.found_by_email and "@" in name else None
+            is_helped = self.pool.found_by_email and "@" in name and on_loopback(self.cognito)
+            return self._by_email(name) if is_helped else None
+        if not self.pool.found_by_email and name.casefold() not in found.names:
+            raise UserProblem(
+                [
+                    f"{name} is what user {found.name} calls themselves, and no user name; "
+                    f"if you mean them, name {found.name}"
+                ]
+            )
+        return found
 
     def all(self) -> Iterator[User]:
         """Every user, sixty a call."""
@@ -80,7 +94,7 @@ class Directory:
             raise self.explained(error, group) from error
 
     def _by_email(self, email: str) -> User | None:
-        """AWS finds people by e-mail itself; some emulators do not."""
+        """AWS finds people by e-mail itself, its own alone; some emulators do not find any."""
         quoted = email.replace("\\", "\\\\").replace('"', '\\"')
         found = list(self._pages("list_users", Filter=f'email = "{quoted}"'))
         if len(found) > 1:

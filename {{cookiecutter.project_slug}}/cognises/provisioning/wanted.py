@@ -57,7 +57,7 @@ def fingerprint(
 
 def _wanted(group: Group, scope: Scope) -> Wanted:
     policy = cast("dict[str, Any]", fill(group.policy, scope.placeholders))
-    trust = trust_policy(scope.identity_pool_id)
+    trust = trust_policy(scope.identity_pool_id, scope.partition)
     tags = ownership_tags(scope.pool_id, group.name)
     tags[HASH_TAG] = fingerprint(trust, policy, group.description, group.precedence)
     role = Role(

@@ -141,6 +141,49 @@ def test_the_runner_cannot_lift_the_boundary_or_the_tags(monkeypatch: pytest.Mon
     assert denied["iam:CreatePolicyVersion"]["Resource"] == BOUNDARY
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"cognises:owner": "cognises", "cognises:project": "svc-"},
+        {"cognises:owner": "cognises", "cognises:pool": "us-east-1_Other"},
+    ],
+    ids=["of the service's own stacks", "of a stage whose prefix begins with this one"],
+)
+@pytest.mark.parametrize(
+    "action", ["TagRole", "UpdateAssumeRolePolicy", "PutRolePolicy", "DeleteRole"]
+)
+def test_the_runner_writes_no_role_of_the_prefix_that_is_somebody_elses(
+    action: str, tags: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert denials(statements(monkeypatch), f"iam:{action}", tags)
+    own = {"cognises:owner": "cognises", "cognises:pool": "us-east-1_Pool"}
+    assert not denials(statements(monkeypatch), f"iam:{action}", own)
+    assert not denials(statements(monkeypatch), f"iam:{action}", {})
+
+
+def denials(found: list[dict[str, Any]], action: str, tags: dict[str, str]) -> list[str]:
+    """The statements that deny an action on a role of these tags; Null and StringNotEquals only."""
+
+    def holds(kind: str, key: str, value: str) -> bool:
+        present = tags.get(key.partition("/")[2])
+        if kind == "Null":
+            return (present is None) == (value == "true")
+        assert kind == "StringNotEquals"
+        return present != value
+
+    return [
+        each["Sid"]
+        for each in found
+        if each["Effect"] == "Deny"
+        and action in each["Action"]
+        and all(
+            holds(kind, key, value)
+            for kind, pairs in each.get("Condition", {}).items()
+            for key, value in pairs.items()
+        )
+    ]
+
+
 def test_the_runner_writes_only_bounded_owned_roles_of_the_prefix(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -170,6 +213,14 @@ def test_no_other_identity_pool_can_assume_a_role(identity_pool_id: str | None) 
     assert found["Condition"]["ForAnyValue:StringLike"] == {
         "cognito-identity.amazonaws.com:amr": "authenticated"
     }
+
+
+def test_govcloud_has_an_identity_service_of_its_own() -> None:
+    (found,) = trust_policy("us-gov-west-1:0d1c", "aws-us-gov")["Statement"]
+    service = "cognito-identity-us-gov.amazonaws.com"
+    assert found["Principal"] == {"Federated": service}
+    assert list(found["Condition"]["StringEquals"]) == [f"{service}:aud"]
+    assert list(found["Condition"]["ForAnyValue:StringLike"]) == [f"{service}:amr"]
 
 
 def test_roles_are_not_trusted_to_the_user_pools_id() -> None:

@@ -366,6 +366,52 @@ def test_ids_go_into_the_named_env_file_and_nowhere_else(run: Run, tmp_path: Pat
     assert not (tmp_path / ".env").exists()
 
 
+def test_a_second_stages_file_takes_nothing_of_the_first_stage(
+    run: Run, fake: FakeCloudFormation, env: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COGNISES_ROLE_PREFIX")
+    env.write_text(
+        f"COGNITO_USER_POOL_ID={GIVEN_POOL}\nCOGNITO_CLIENT_ID=firsts\n"
+        "COGNISES_PUBLIC_URL=https://first.example.org\nCOGNITO_DOMAIN=https://x.example.org\n"
+    )
+    stage = tmp_path / "dev.env"
+    stage.write_text("COGNISES_ROLE_PREFIX=dev-\n")
+
+    assert run("bootstrap", "--yes", "--env-file", str(stage)).code == 0
+
+    given = fake.stacks["dev-cognito"]["Parameters"]
+    assert (given["ExistingUserPoolId"], given["PublicUrl"]) == ("", "")
+    assert settings(stage)["COGNITO_USER_POOL_ID"] == OWN_POOL
+    assert settings(stage)["COGNITO_CLIENT_ID"] == WRITTEN["COGNITO_CLIENT_ID"]
+
+
+def test_what_somebody_writes_into_the_file_meanwhile_is_not_lost(
+    run: Run, env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env.write_text("ONE=1\n")
+    bring_up = command_bootstrap.bring_up
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        result = bring_up(*arguments, **options)
+        env.write_text("ONE=1\nTWO=2\n")
+        return result
+
+    monkeypatch.setattr(command_bootstrap, "bring_up", slowly)
+
+    assert run("bootstrap", "--yes").code == 0
+    assert settings(env) == {"ONE": "1", "TWO": "2", **WRITTEN}
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:99999", "ftp://127.0.0.1"])
+def test_an_address_that_is_none_is_one_clear_line(
+    run: Run, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    ran = run("bootstrap", "--yes")
+
+    assert (ran.code, "AWS_ENDPOINT_URL: is not of the form" in ran.err) == (1, True)
+
+
 def test_a_variable_that_hides_what_was_written_is_warned_of(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

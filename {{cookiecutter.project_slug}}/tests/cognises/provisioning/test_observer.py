@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cognises.provisioning.names import OWNER, OWNER_TAG
+from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG
 from cognises.provisioning.observed import Observed, Role
 from cognises.provisioning.observer import confirm_boundaries
 
+POOL = "us-east-1_Pool"
 EDGE = "arn:aws:iam::123456789012:policy/edge"
 
 
@@ -26,7 +27,8 @@ class Iam:
 
 def seen(**boundaries: str | None) -> Observed:
     def role(name: str, boundary: str | None) -> Role:
-        tags = {} if name.startswith("foreign") else {OWNER_TAG: OWNER}
+        pool = "another" if name == "elsewhere" else POOL
+        tags = {} if name == "foreign" else {OWNER_TAG: OWNER, POOL_TAG: pool}
         return Role(name, f"arn:aws:iam::1:role/{name}", {}, boundary=boundary, tags=tags)
 
     return Observed(roles={name: role(name, found) for name, found in boundaries.items()})
@@ -34,12 +36,14 @@ def seen(**boundaries: str | None) -> Observed:
 
 def test_a_boundary_that_the_bulk_reading_left_out_is_looked_up():
     iam = Iam(behind=EDGE, bare=None)
-    found = confirm_boundaries(iam, seen(behind=None, bare=None, complete=EDGE, foreign=None))
+    looked = seen(behind=None, bare=None, complete=EDGE, foreign=None, elsewhere=None)
+    found = confirm_boundaries(iam, looked, POOL)
 
     assert {name: role.boundary for name, role in found.roles.items()} == {
         "behind": EDGE,
         "bare": None,
         "complete": EDGE,
         "foreign": None,
+        "elsewhere": None,
     }
     assert iam.asked == ["behind", "bare"]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from accounts import Account, Ran
 from staff import ADA, failing, people
 
-from cognises.provisioning.users import user_of
+from cognises.provisioning.users import Pool, UserProblem, user_of
 from cognises.provisioning.users_directory import Directory
+from cognises.provisioning.users_passwords import PasswordPolicy
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
@@ -136,6 +138,8 @@ def test_an_emulator_that_finds_nobody_by_email_is_helped(
         "moto.cognitoidp.models.CognitoIdpUserPool._get_user",
         lambda self, name: self.users.get(name),
     )
+    assert run("users", "disable", ADA).code == 1  # AWS would have found her itself
+    monkeypatch.setattr("cognises.provisioning.users_directory.on_loopback", lambda client: True)
     assert run("users", "disable", ADA).code == 0
     assert run("users", "disable", 'x"@example.org').code == 1
 
@@ -145,8 +149,24 @@ def test_an_email_that_several_claim_names_nobody(
 ) -> None:
     twins = [user_of({"Username": name}) for name in ("one", "two")]
     monkeypatch.setattr(Directory, "_pages", lambda self, *_, **__: iter(twins))
+    monkeypatch.setattr("cognises.provisioning.users_directory.on_loopback", lambda client: True)
     ran = run("users", "delete", "nobody@example.org", "--yes")
     assert (ran.code, "name one: one, two" in ran.err) == (1, True)
+
+
+def test_an_alias_that_anybody_may_give_themselves_names_nobody(
+    run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AdminGetUser answers to aliases, too."""
+    mallory = {"Username": "mallory", "UserAttributes": [{"Name": "sub", "Value": "0-1"}]}
+    client = SimpleNamespace(admin_get_user=lambda **_: mallory)
+    pool = Pool("us-east-1_Pool", False, False, PasswordPolicy())
+    directory = Directory(client, pool, None)  # type: ignore[arg-type]
+
+    with pytest.raises(UserProblem, match="name mallory"):
+        directory.find("boss")
+    for name in ("mallory", "Mallory", "0-1"):
+        assert directory.user(name).name == "mallory"
 
 
 def test_an_email_that_anybody_could_claim_finds_nobody(run: Run, staff: Account) -> None:
