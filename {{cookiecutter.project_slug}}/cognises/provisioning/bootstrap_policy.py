@@ -63,9 +63,12 @@ def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
     identity_pools = f"arn:{partition}:cognito-identity:{here}:identitypool/*"
     boundary = f"arn:{partition}:iam::{account}:policy/{request.stack}-PermissionsBoundary-*"
     stack = f"arn:{partition}:cloudformation:{here}:stack/{request.stack}/*"
+    change_sets = f"arn:{partition}:cloudformation:{here}:changeSet/cognises-*"
     make_identity_pool = ("CreateIdentityPool", "TagResource")
     statements = [
         _allow("OwnStack", "cloudformation", STACK, stack),
+        # Change sets carry the stack's tags.
+        _allow("TagChangeSets", "cloudformation", ("TagResource",), change_sets),
         *_pool(request, pools, new, ours),
         _allow("LookAtDomains", "cognito-idp", ("DescribeUserPoolDomain",), "*"),
         {**_allow("MakeIdentityPool", "cognito-identity", make_identity_pool, "*"), **new},

@@ -58,6 +58,17 @@ def test_every_action_is_a_call_that_aws_knows(printed: dict[str, Any]) -> None:
     assert set(by_action(printed)) - known == {"cloudformation:TagResource"}
 
 
+def test_change_sets_are_made_with_the_tags_of_the_stack(printed: dict[str, Any]) -> None:
+    """CreateChangeSet with tags asks for TagResource on the stack and on the change set."""
+    found = by_action(printed)["cloudformation:TagResource"]
+    here = f"arn:aws:cloudformation:eu-west-1:{ACCOUNT}"
+    assert sorted(each["Resource"] for each in found) == [
+        f"{here}:changeSet/cognises-*",
+        found[0]["Resource"],
+    ]
+    assert found[0]["Resource"].startswith(f"{here}:stack/")
+
+
 def test_nothing_in_it_deletes_users_or_makes_roles(printed: dict[str, Any]) -> None:
     actions = set(by_action(printed))
     assert "cognito-idp:DeleteUserPool" not in actions
