@@ -15,11 +15,11 @@ import click
 
 from cognises import settings
 from cognises.errors import SettingsError
-from cognises.provisioning import function_package
 from cognises.provisioning.bootstrap_request import Request, read_request
 from cognises.provisioning.clients import make_client, make_session
 from cognises.provisioning.confirmation import confirm_by
 from cognises.provisioning.names import stack_name, stack_tags
+from cognises.provisioning.package_store import Package, PackageStore, read_package
 from cognises.provisioning.retry import error_code
 from cognises.provisioning.stack import StackSpec, bring_up, refuse_foreign, say
 from cognises.provisioning.stack_client import StackClient
@@ -34,7 +34,7 @@ from cognises.provisioning.stack_parameters import (
 from cognises.provisioning.target import Options, settings_values
 
 DELIVERY = "delivery"  # what is there before the service: where its images or packages lie
-KEYS = "jwks.json"
+LONGEST_STAGE = 32  # more, and CloudFormation cuts the names of roles that policies know by prefix
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,11 @@ class Choices:
 def run(options: Options, choices: Choices) -> int:
     """Bring the stack up. Returns 0; refusals and failures are raised."""
     given = read_pairs(choices.parameters)
+    _refuse_contradictions(choices, given)
+    package = read_package(choices.package) if choices.package else None
     template = _template(choices.stack)
     request = read_request(options)
+    _refuse_long_stage(request)
     aws = _Aws(request)
     declared = aws.declared(template)
     stack = aws.stacks.describe(stack_name(request.role_prefix, choices.stack))
@@ -64,7 +67,7 @@ def run(options: Options, choices: Choices) -> int:
         {"Stage": request.stage, **aws.delivered(request)},
         told(declared, stack.parameters),
     ]
-    given |= aws.found(choices, given, sources)
+    given |= aws.found(declared, choices, package, given, sources)
     chosen = gather(declared, given, *sources)
     for line in differences(declared, stack.parameters, chosen):
         say(f"  {line}")
@@ -75,11 +78,37 @@ def run(options: Options, choices: Choices) -> int:
         tags=tags,
         capabilities=("CAPABILITY_IAM",),
     )
-    confirm = _then(confirm_by(choices.yes, "deploy"), lambda: aws.upload(choices.package, chosen))
+    confirm = _then(confirm_by(choices.yes, "deploy"), lambda: aws.upload(package, chosen))
     result = bring_up(aws.stacks, spec, confirm, dry_run=choices.dry_run)
     for name, text in sorted(result.outputs.items()):
         say(f"{name}: {text}")
     return 0
+
+
+def _refuse_contradictions(choices: Choices, given: Mapping[str, str]) -> None:
+    """Raise SettingsError where a parameter is typed that an option finds out."""
+    found_out = {
+        "--image-tag": ("ImageDigest",) if choices.image_tag else (),
+        "--package": ("CodeKey", "Architecture", "CognitoJwksFile") if choices.package else (),
+    }
+    problems = [
+        f"error: {option} finds {name} out; leave out one of --parameter {name} and {option}"
+        for option, names in found_out.items()
+        for name in names
+        if name in given
+    ]
+    if problems:
+        raise SettingsError(problems)
+
+
+def _refuse_long_stage(request: Request) -> None:
+    if len(request.stage) > LONGEST_STAGE:
+        raise SettingsError(
+            [
+                f"error: COGNISES_ROLE_PREFIX names the stage {request.stage}, and a stage that is "
+                f"deployed has {LONGEST_STAGE} characters at most; choose a shorter one"
+            ]
+        )
 
 
 def _template(stack: str) -> str:
@@ -129,14 +158,23 @@ class _Aws:
         return self.stacks.describe(stack_name(request.role_prefix, DELIVERY)).outputs
 
     def found(
-        self, choices: Choices, given: Mapping[str, str], sources: Sequence[Mapping[str, str]]
+        self,
+        declared: Sequence[Declared],
+        choices: Choices,
+        package: Package | None,
+        given: Mapping[str, str],
+        sources: Sequence[Mapping[str, str]],
     ) -> dict[str, str]:
         """The parameters that name what is to run."""
         if choices.image_tag:
             repository = _first("ImageRepository", given, *sources)
             return {"ImageDigest": self._digest(repository, choices.image_tag)}
-        if choices.package:
-            return _about(choices.package)
+        if package:
+            return package.parameters
+        if "CodeKey" in given and any(each.name == "CodeKey" for each in declared):
+            bucket = _first("CodeBucket", given, *sources)
+            about = PackageStore(self._client("s3"), bucket).about(given["CodeKey"])
+            return _with_code(about, given)
         return {}
 
     def _digest(self, repository: str, tag: str) -> str:
@@ -152,21 +190,14 @@ class _Aws:
             ) from None
         return str(said["imageDetails"][0]["imageDigest"])
 
-    def upload(self, package: Path | None, chosen: Mapping[str, str]) -> None:
-        """Put a package where the stack will look for it, unless it is there already."""
+    def upload(self, package: Package | None, chosen: Mapping[str, str]) -> None:
+        """Put a package where the stack will look for it, unless these very bytes are there."""
         if package is None:
             return
-        bucket, key = chosen["CodeBucket"], chosen["CodeKey"]
-        s3 = self._client("s3")
-        try:
-            s3.head_object(Bucket=bucket, Key=key)
-        except Exception as error:
-            if error_code(error) not in ("404", "NoSuchKey", "NotFound"):
-                raise
-            say(f"uploading {package} to s3://{bucket}/{key}")
-            s3.put_object(
-                Bucket=bucket, Key=key, Body=package.read_bytes(), ChecksumAlgorithm="SHA256"
-            )
+        store = PackageStore(self._client("s3"), chosen["CodeBucket"])
+        if not store.holds(package):
+            say(f"uploading {package.path} to s3://{chosen['CodeBucket']}/{chosen['CodeKey']}")
+            store.put(package)
 
     def _client(self, service: str) -> Any:
         return make_client(self._session, service, self._request.region, self._request.endpoint_url)
@@ -179,12 +210,13 @@ def _first(name: str, *sources: Mapping[str, str]) -> str:
     raise SettingsError([f"error: {name} is not known yet; give it once: --parameter {name}=..."])
 
 
-def _about(package: Path) -> dict[str, str]:
-    """What a package says of itself: other code, another key."""
-    if not package.is_file():
-        raise click.ClickException(f"there is no {package}; make package builds it")
-    return {
-        "CodeKey": f"function/{function_package.digest(package)}.zip",
-        "Architecture": function_package.architecture(package),
-        "CognitoJwksFile": KEYS if function_package.holds(package, KEYS) else "",
-    }
+def _with_code(about: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """What goes with an older package that is named by its key, never what the newer one left."""
+    missing = [
+        f"error: {given['CodeKey']} does not say its {name}; add --parameter {name}={example}"
+        for name, example in (("Architecture", "..."), ("CognitoJwksFile", " or =jwks.json"))
+        if name not in about and name not in given
+    ]
+    if missing:
+        raise SettingsError(missing)
+    return {name: text for name, text in about.items() if name not in given}

@@ -10,6 +10,8 @@ from cognises.errors import SettingsError
 from cognises.provisioning.printable import printable
 
 _SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
+# Named like a setting, and yet a fact about the package that is deployed.
+_OF_THE_PACKAGE = ("CognitoJwksFile",)
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -24,7 +26,7 @@ class Declared:
 
 def setting_of(parameter: str) -> str | None:
     """The setting that a parameter is named after: CognitoClientId, COGNITO_CLIENT_ID."""
-    if not _SETTINGS.fullmatch(parameter):
+    if parameter in _OF_THE_PACKAGE or not _SETTINGS.fullmatch(parameter):
         return None
     return _WORD.sub("_", parameter).upper()
 
@@ -79,9 +81,13 @@ def from_settings(declared: Iterable[Declared], settings: Mapping[str, str]) -> 
 
 
 def told(declared: Iterable[Declared], before: Mapping[str, str]) -> dict[str, str]:
-    """What a stack has now, but for secrets: AWS tells asterisks in their place."""
-    secrets = {each.name for each in declared if each.secret}
-    return {name: value for name, value in before.items() if name not in secrets}
+    """What a stack has now and keeps, unless somebody says otherwise.
+
+    Not its secrets: AWS tells asterisks in their place. Nor what settings say: one that is taken
+    out of its file is to be gone from the service, too.
+    """
+    kept = {each.name for each in declared if not each.secret and setting_of(each.name) is None}
+    return {name: value for name, value in before.items() if name in kept}
 
 
 def differences(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
@@ -57,6 +59,7 @@ class Stores:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.put: dict[tuple[str, str], bytes] = {}
+        self.metadata: dict[tuple[str, str], dict[str, str]] = {}
 
     def describe_images(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         if asked["repositoryName"] != "images":
@@ -66,14 +69,24 @@ class Stores:
         return {"imageDetails": [{"imageDigest": DIGEST}]}
 
     def head_object(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        if (asked["Bucket"], asked["Key"]) not in self.put:
+        place = (asked["Bucket"], asked["Key"])
+        if place not in self.put:
             raise Refused("404", "Not Found")
-        return {}
+        told: dict[str, Any] = {"Metadata": self.metadata.get(place, {})}
+        if asked.get("ChecksumMode") == "ENABLED":
+            told["ChecksumSHA256"] = checksum(self.put[place])
+        return told
 
     def put_object(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         assert "execute_change_set" not in self.cloud.calls  # the code is there before the stack
+        assert asked["ChecksumSHA256"] == checksum(asked["Body"])
         self.put[asked["Bucket"], asked["Key"]] = asked["Body"]
+        self.metadata[asked["Bucket"], asked["Key"]] = asked["Metadata"]
         return {}
+
+
+def checksum(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(body).digest()).decode()
 
 
 @pytest.fixture
@@ -150,6 +163,48 @@ def test_what_was_given_once_stays(run: Run, cloud: Cloud, monkeypatch: pytest.M
     assert kept.items() <= parameters(cloud).items()
 
 
+def test_a_setting_that_is_taken_away_is_gone_from_the_service(
+    run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An origin that may no longer read answers must not stay because a stack remembers it."""
+    cloud.declared = {"CognisesCorsOrigins": "", "CognitoAudience": "", "VpcId": None}
+    monkeypatch.setenv("COGNISES_CORS_ORIGINS", "https://evil.example")
+    run("deploy", "--yes", "--parameter", "VpcId=vpc-1", "--parameter", "CognitoAudience=https://a")
+    assert parameters(cloud)["CognisesCorsOrigins"] == "https://evil.example"
+    monkeypatch.delenv("COGNISES_CORS_ORIGINS")
+    ran = run("deploy", "--yes")
+
+    assert parameters(cloud) == {"CognisesCorsOrigins": "", "CognitoAudience": "", "VpcId": "vpc-1"}
+    assert "CognisesCorsOrigins: 'https://evil.example' -> ''" in ran.err
+    assert "CognitoAudience: 'https://a' -> ''" in ran.err
+
+
+def test_a_required_setting_that_is_taken_away_is_asked_for(
+    run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.declared = {"CognitoClientId": None}
+    monkeypatch.setenv("COGNITO_CLIENT_ID", "client1")
+    assert run("deploy", "--yes").code == 0
+    monkeypatch.delenv("COGNITO_CLIENT_ID")
+    ran = run("deploy", "--yes")
+
+    assert ran.code == 1
+    assert "CognitoClientId is not known yet; set COGNITO_CLIENT_ID" in ran.err
+
+
+def test_a_stage_too_long_for_the_names_of_roles_is_refused(
+    run: Run, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COGNISES_ROLE_PREFIX", "s" * 33 + "-")
+    ran = run("deploy", "--yes", *FIRST)
+
+    assert ran.code == 1
+    assert "32 characters at most" in ran.err
+    assert cloud.calls == []
+    monkeypatch.setenv("COGNISES_ROLE_PREFIX", "s" * 32 + "-")
+    assert run("deploy", "--yes", *FIRST).code == 0
+
+
 def test_a_second_run_changes_nothing_and_asks_nothing(run: Run, cloud: Cloud) -> None:
     run("deploy", "--yes", *FIRST)
     ran = run("deploy", "--image-tag", "v1")
@@ -207,6 +262,11 @@ def test_off_a_terminal_nothing_happens_without_yes(run: Run, cloud: Cloud) -> N
         (("--image-tag", "v1", "--parameter", "ImageRepository=nowhere"),
          ["repository nowhere holds no image v1; push it first"]),
         (("--package", "nowhere.zip"), ["there is no nowhere.zip; make package builds it"]),
+        (("--package", __file__), ["test_deploy.py is no zip; make package builds one"]),
+        (("--image-tag", "v1", "--parameter", "ImageDigest=sha256:1"),
+         ["--image-tag finds ImageDigest out; leave out one of"]),
+        (("--package", "a.zip", "--parameter", "CodeKey=k", "--parameter", "Architecture=arm64"),
+         ["--package finds CodeKey out; leave out one of", "--package finds Architecture out"]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_or_missing_is_told_at_once(
@@ -304,9 +364,79 @@ def test_a_package_is_not_uploaded_before_anybody_agreed_nor_twice(
     assert stores.put == {}
     assert "uploading" in run("deploy", "--yes", *given).err
     cloud.calls.clear()
-    assert (
-        "uploading" not in run("deploy", "--yes", *given, "--parameter", "Architecture=arm64").err
+    assert "uploading" not in run("deploy", "--yes", *given).err
+
+
+def test_what_lies_at_the_packages_key_is_compared_and_replaced(
+    run: Run, cloud: Cloud, stores: Stores, package: Path
+) -> None:
+    """A key is a name that anybody who writes to the bucket may choose."""
+    cloud.declared = FUNCTION
+    place = ("b", f"function/{function_package.digest(package)}.zip")
+    stores.put[place] = b"somebody else's code"
+    ran = run("deploy", "--yes", "--package", str(package), "--parameter", "CodeBucket=b")
+
+    assert ran.code == 0, ran.err
+    assert "uploading" in ran.err
+    assert stores.put[place] == package.read_bytes()
+
+
+def test_an_older_package_brings_its_own_architecture_and_keys(
+    run: Run, cloud: Cloud, stores: Stores, tmp_path: Path
+) -> None:
+    cloud.declared = FUNCTION
+    older = make_package(tmp_path / "older", {"wsgi.py": "1"})
+    newer = make_package(tmp_path / "newer", {"x.cpython-313-aarch64.so": "", "jwks.json": "{}"})
+    run("deploy", "--yes", "--package", str(older), "--parameter", "CodeBucket=b")
+    first = dict(parameters(cloud))
+    cloud.calls.clear()
+    run("deploy", "--yes", "--package", str(newer))
+    assert (parameters(cloud)["Architecture"], parameters(cloud)["CognitoJwksFile"]) == (
+        "arm64",
+        "jwks.json",
     )
+    ran = run("deploy", "--yes", "--parameter", f"CodeKey={first['CodeKey']}")
+
+    assert ran.code == 0, ran.err
+    assert parameters(cloud) == first
+
+
+def test_without_a_package_the_one_that_runs_keeps_its_keys(
+    run: Run, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting of this machine names a file of this machine."""
+    cloud.declared = FUNCTION
+    package = make_package(tmp_path / "function", {"jwks.json": "{}"})
+    run("deploy", "--yes", "--package", str(package), "--parameter", "CodeBucket=b")
+    monkeypatch.setenv("COGNITO_JWKS_FILE", "my-keys.json")
+    ran = run("deploy", "--yes")
+
+    assert ran.code == 0, ran.err
+    assert parameters(cloud)["CognitoJwksFile"] == "jwks.json"
+
+
+def test_an_older_package_that_is_gone_or_says_nothing_is_not_guessed_about(
+    run: Run, cloud: Cloud, stores: Stores
+) -> None:
+    cloud.declared = FUNCTION
+    named = (
+        "deploy",
+        "--yes",
+        "--parameter",
+        "CodeBucket=b",
+        "--parameter",
+        "CodeKey=function/1.zip",
+    )
+    assert "bucket b holds no package function/1.zip" in run(*named).err
+
+    stores.put["b", "function/1.zip"] = b"a package"
+    silent = run(*named)
+    assert silent.code == 1
+    assert "add --parameter Architecture=..." in silent.err
+    assert "add --parameter CognitoJwksFile= or =jwks.json" in silent.err
+    assert "create_change_set" not in cloud.calls
+    typed = run(*named, "--parameter", "Architecture=arm64", "--parameter", "CognitoJwksFile=")
+    assert typed.code == 0, typed.err
 
 
 def test_keys_in_the_package_are_named_to_the_function(
