@@ -48,11 +48,12 @@ def taken(project):
 
 def test_the_image_takes_the_service_and_nothing_else(bakes):
     project = bakes["container", ""]
-    for stray in ("app/__pycache__/x.pyc", ".env", "app/x.pyc"):
+    strays = ("app/__pycache__/x.pyc", ".env", "app/x.pyc", "app/.env", "app/static/.env.local")
+    for stray in strays:
         (project / stray).parent.mkdir(exist_ok=True)
         (project / stray).touch()
     names = taken(project)
-    for stray in ("app/__pycache__/x.pyc", ".env", "app/x.pyc"):
+    for stray in strays:
         (project / stray).unlink()
     (project / "app/__pycache__").rmdir()
 
@@ -60,6 +61,7 @@ def test_the_image_takes_the_service_and_nothing_else(bakes):
     assert {name.split("/")[0] for name in names if "/" in name} == {"app", "cognises"}
     unwanted = ("cognises/testing", "cognises/provisioning")
     assert not [name for name in names if name.startswith(unwanted) or name.endswith(".pyc")]
+    assert not [name for name in names if "/." in f"/{name}"]
 
 
 class Dockerfile:

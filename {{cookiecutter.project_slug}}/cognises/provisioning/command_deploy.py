@@ -58,7 +58,7 @@ def run(options: Options, choices: Choices) -> int:
     request = read_request(options)
     _refuse_long_stage(request)
     aws = _Aws(request)
-    declared = aws.declared(template)
+    declared, kinds = aws.read(template)
     stack = aws.stacks.describe(stack_name(request.role_prefix, choices.stack))
     tags = stack_tags(request.role_prefix)
     refuse_foreign(stack, tags)
@@ -71,6 +71,10 @@ def run(options: Options, choices: Choices) -> int:
     chosen = gather(declared, given, *sources)
     for line in differences(declared, stack.parameters, chosen):
         say(f"  {line}")
+    if choices.dry_run and not stack.exists:
+        # A change set would begin a stack, which not everybody who may look may delete again.
+        say(f"stack {stack.name} is not there; it will be made, with {', '.join(kinds)}")
+        return 0
     spec = StackSpec(
         name=stack.name,
         template=template,
@@ -145,13 +149,17 @@ class _Aws:
         self._cloudformation = self._client("cloudformation")
         self.stacks = StackClient(self._cloudformation)
 
-    def declared(self, template: str) -> list[Declared]:
-        """The parameters of a template. Raises botocore's errors, if it is none, too."""
+    def read(self, template: str) -> tuple[list[Declared], list[str]]:
+        """A template's parameters and its types of resources.
+
+        Raises botocore's errors, if it is no template, too.
+        """
         said = self._cloudformation.get_template_summary(TemplateBody=template)
-        return [
+        declared = [
             Declared(each["ParameterKey"], each.get("DefaultValue"), bool(each.get("NoEcho")))
             for each in said.get("Parameters", ())
         ]
+        return declared, sorted(set(said.get("ResourceTypes", ())))
 
     def delivered(self, request: Request) -> Mapping[str, str]:
         """The outputs of the stack that was there before: its names are the service's."""

@@ -27,7 +27,7 @@ MAX_BYTES = 250 * 1024 * 1024  # unpacked: AWS, "Lambda quotas"
 # Test keys and what writes to AWS; what an installer notes about itself; what no import reads.
 _LEFT_OUT = re.compile(
     r"cognises/(testing|provisioning)(\.py$|/)|bin/|(.+/)?__pycache__/|.+\.(pyi|c|h|pyx)$"
-    r"|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json|uv_.*)$|\."
+    r"|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json|uv_.*)$|(.+/)?\."
 )
 
 

@@ -37,6 +37,7 @@ import click
 from cognises.errors import ProblemsError, ProvisionBlocked
 from cognises.provisioning.names import PROJECT_TAG, is_owned
 from cognises.provisioning.printable import printable
+from cognises.provisioning.retry import error_code
 from cognises.provisioning.stack_changes import guard_problems
 from cognises.provisioning.stack_client import (
     ChangeSet,
@@ -113,7 +114,7 @@ def bring_up(
             return _discarded(client, spec, stack, change_set)
         confirm(f"{'Make' if step is Step.CREATE else 'Change'} stack {spec.name} so?")
     except BaseException:
-        _discarded(client, spec, stack, change_set)
+        _swept(client, spec, stack, change_set)
         raise
     known = client.newest_event(spec.name)
     client.execute(change_set, spec.name)
@@ -173,7 +174,7 @@ def _prepared(client: StackClient, spec: StackSpec, step: Step) -> ChangeSet:
         return client.prepare(spec, step.name)
     except ChangeSetFailed as error:
         if step is Step.CREATE:
-            _drop_placeholder(client, spec.name)
+            _swept(client, spec, Stack(spec.name), ChangeSet("", (), empty=True))
         raise StackFailed(
             [f"stack {spec.name}: AWS cannot work the changes out: {error}"]
         ) from None
@@ -210,6 +211,17 @@ def _discarded(
     if stack.status in (ABSENT, "DELETE_COMPLETE"):
         _drop_placeholder(client, spec.name)
     return StackResult(changed=False, outputs=stack.outputs)
+
+
+def _swept(client: StackClient, spec: StackSpec, stack: Stack, change_set: ChangeSet) -> None:
+    """Discard after something went wrong; that is the news, whatever becomes of this."""
+    try:
+        _discarded(client, spec, stack, change_set)
+    except Exception as error:
+        say(
+            f"warning: stack {spec.name}: its change set, or the empty stack it began, stays "
+            f"({error_code(error) or type(error).__name__}); the next run goes on from there"
+        )
 
 
 def _drop_placeholder(client: StackClient, name: str) -> None:

@@ -185,8 +185,12 @@ class StackClient:
         nothing = ChangeSet(change_set_id, (), empty=True)
         if is_empty_change_set(reason):
             return nothing
-        self.discard(nothing, stack_name)
-        raise ChangeSetFailed(reason or f"the change set stays in state {said['Status']}")
+        reason = reason or f"the change set stays in state {said['Status']}"
+        try:
+            self.discard(nothing, stack_name)
+        except Exception as error:  # the reason is what has to be known
+            raise ChangeSetFailed(f"{reason} (and it cannot be deleted)") from error
+        raise ChangeSetFailed(reason)
 
     def _all_changes(self, said: dict[str, Any], change_set_id: str, stack_name: str) -> list[Any]:
         changes = list(said.get("Changes") or ())

@@ -62,6 +62,12 @@ _ADVICE = (
         r"DeleteConflict|must detach|cannot delete (a policy|an entity) attached",
         "something still uses it: run `provision.py destroy` for every stage first",
     ),
+    (
+        r"OIDCProvider.*already exists",
+        "this account knows GitHub already, and other repositories use that: add "
+        "--parameter GitHubProviderArn=arn:PARTITION:iam::ACCOUNT:oidc-provider/"
+        "token.actions.githubusercontent.com",
+    ),
     (r"already exists", "something of this name is there already; rename or delete that"),
     (r"throttl|rate exceeded|too many requests", "AWS was throttling; wait a minute"),
 )

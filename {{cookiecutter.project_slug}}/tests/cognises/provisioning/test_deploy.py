@@ -50,7 +50,7 @@ class Cloud(FakeCloudFormation):
             {"ParameterKey": name, "NoEcho": name in self.secret}
             | ({} if default is None else {"DefaultValue": default})
             for name, default in self.declared.items()
-        ]}  # fmt: skip
+        ], "ResourceTypes": ["AWS::ECS::Service", "AWS::ECS::Cluster"]}  # fmt: skip
 
 
 class Stores:
@@ -231,13 +231,27 @@ def test_the_delivery_stack_is_told_the_stage(run: Run, cloud: Cloud) -> None:
     assert cloud.stacks["svc-delivery"]["Parameters"]["Stage"] == "svc"
 
 
-def test_a_dry_run_shows_and_leaves_nothing(run: Run, cloud: Cloud, stores: Stores) -> None:
+def test_a_dry_run_before_the_stack_is_there_begins_none(run: Run, cloud: Cloud) -> None:
+    """Whoever may only look may not delete what a change set of a new stack leaves."""
     ran = run("deploy", "--dry-run", *FIRST)
 
     assert ran.code == 0
-    assert "will be made" in ran.err
+    assert "it will be made, with AWS::ECS::Cluster, AWS::ECS::Service" in ran.err
+    assert "VpcId: 'vpc-1'" in ran.err
+    assert "create_change_set" not in cloud.calls
+    assert (cloud.stacks, cloud.change_sets, cloud.deleted) == ({}, {}, [])
+
+
+def test_a_dry_run_shows_and_leaves_nothing(run: Run, cloud: Cloud, stores: Stores) -> None:
+    run("deploy", "--yes", *FIRST)
+    cloud.calls.clear()
+    ran = run("deploy", "--dry-run", "--parameter", "MinTasks=4")
+
+    assert ran.code == 0
+    assert "~ change Client" in ran.err
     assert "execute_change_set" not in cloud.calls
-    assert (cloud.stacks, cloud.change_sets) == ({}, {})
+    assert cloud.change_sets == {}
+    assert parameters(cloud)["MinTasks"] == "2"
 
 
 def test_off_a_terminal_nothing_happens_without_yes(run: Run, cloud: Cloud) -> None:
@@ -455,6 +469,7 @@ def test_what_does_not_belong_into_a_package_goes(tmp_path: Path) -> None:
             "flask-3.dist-info/METADATA", "binary.py"}  # fmt: skip
     goes = {"cognises/testing/fake_pool.py", "cognises/testing.py", "cognises/provisioning/cli.py",
             "bin/flask", "app/__pycache__/x.pyc", "__pycache__/x.pyc", "a/b.pyi", ".env",
+            "app/.env", "app/deep/.git/config",
             "flask-3.dist-info/RECORD", "flask-3.dist-info/direct_url.json"}  # fmt: skip
     make_package(tmp_path / "function", dict.fromkeys(kept | goes, ""))
     function_package.prune(tmp_path / "function")

@@ -262,6 +262,39 @@ def test_the_user_pool_is_never_replaced_nor_removed_even_unasked(
     assert (asked, fake.change_sets) == ([], {})
 
 
+def refuse_to_delete(fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(asked_for: Any) -> Any:
+        raise Refused("AccessDenied", "may not")
+
+    for operation in ("delete_change_set", "delete_stack"):
+        monkeypatch.setattr(fake, operation, refuse)
+
+
+def test_a_guards_refusal_is_not_hidden_by_a_change_set_that_stays(
+    up: Up,
+    fake: FakeCloudFormation,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake.put(NAME, "CREATE_COMPLETE", **AS_IT_IS)
+    fake.changes = [change("Remove", "UserPool", POOL)]
+    refuse_to_delete(fake, monkeypatch)
+    with pytest.raises(ProvisionBlocked, match="would be lost"):
+        up()
+    assert "its change set, or the empty stack it began, stays (AccessDenied)" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_reason_of_aws_is_not_hidden_by_a_change_set_that_stays(
+    up: Up, fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.change_set_reason = "Requires capabilities : [CAPABILITY_NAMED_IAM]"
+    refuse_to_delete(fake, monkeypatch)
+    with pytest.raises(StackFailed, match=r"CAPABILITY_NAMED_IAM.*cannot be deleted"):
+        up()
+
+
 def test_no_changes_said_at_once_is_no_changes_too(
     up: Up, fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

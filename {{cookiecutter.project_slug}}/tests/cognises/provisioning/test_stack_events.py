@@ -72,6 +72,11 @@ def test_where_only_consequences_are_known_they_are_told() -> None:
         ("T", "The user pool cannot be deleted: deletion protection is activated", "protected"),
         ("T", "Cannot delete a policy attached to entities. DeleteConflict", "destroy"),
         ("T", "x already exists in stack y", "rename or delete"),
+        (
+            "AWS::IAM::OIDCProvider",
+            "Provider with url https://token.actions.githubusercontent.com already exists.",
+            "--parameter GitHubProviderArn=",
+        ),
         ("T", "Rate exceeded", "wait a minute"),
     ],
 )
@@ -79,6 +84,13 @@ def test_a_known_reason_comes_with_what_helps(kind: str, reason: str, advice: st
     (told,) = causes(of(event("CREATE_FAILED", "A", kind, reason)))
     assert reason in told
     assert advice in told.replace(reason, "")
+
+
+def test_nobody_is_told_to_delete_the_provider_that_other_repositories_use() -> None:
+    event_ = event(
+        "CREATE_FAILED", "GitHub", "AWS::IAM::OIDCProvider", "EntityAlreadyExists: already exists"
+    )
+    assert "delete" not in causes(of(event_))[0]
 
 
 def test_what_was_kept_is_found() -> None:
