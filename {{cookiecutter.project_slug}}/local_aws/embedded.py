@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
@@ -10,7 +11,7 @@ from cognises import provisioning
 from cognises.setting_values import token_use
 from cognises.settings import PROJECT_FOLDER, read_values
 from local_aws.cognito import LocalCognito, serving
-from local_aws.environment import point_at
+from local_aws.environment import REGION
 
 
 class NotApplied(Exception):
@@ -22,8 +23,30 @@ def embedded(public_url: str | None = None) -> Iterator[LocalCognito]:
     """A pool, client, identity pool and boundary, for a service at that address if it has one."""
     with serving(_token_use()) as endpoint:
         cognito = LocalCognito(endpoint, public_url or "")
-        point_at(endpoint, cognito, public_url)
+        _point_at(endpoint, cognito, public_url)
         yield cognito
+
+
+def _point_at(endpoint: str, cognito: LocalCognito, public_url: str | None) -> None:
+    """Settings for the service and for provisioning: the embedded pool, in local mode.
+
+    Without a public address there is no browser sign-in.
+    """
+    os.environ.update(
+        AWS_ENDPOINT_URL=endpoint,
+        AWS_REGION=REGION,
+        AWS_DEFAULT_REGION=REGION,
+        COGNITO_USER_POOL_ID=cognito.pool_id,
+        COGNITO_CLIENT_ID=cognito.client_id,
+        COGNITO_IDENTITY_POOL_ID=cognito.identity_pool_id,
+        COGNITO_COOKIE_NAME="token_cookie",
+        COGNITO_JWKS_URL=f"{endpoint}/{cognito.pool_id}/.well-known/jwks.json",
+        COGNITO_DOMAIN=endpoint if public_url else "",
+        COGNISES_LOCAL="1",
+        COGNISES_PERMISSIONS_BOUNDARY=cognito.boundary,
+        COGNISES_PUBLIC_URL=public_url or "",
+        COGNISES_ROLE_PREFIX="local-",
+    )
 
 
 def _token_use() -> str:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING
 
 from cognises.settings import NAMES
-
-if TYPE_CHECKING:
-    from local_aws.cognito import LocalCognito
 
 REGION = "us-east-1"
 _DROPPED = ("AWS_", "BOTO_", "COGNITO_", "COGNISES_", "FLASK_", "MOTO_")
@@ -41,25 +37,3 @@ def isolate(environ: MutableMapping[str, str] = os.environ) -> None:
         MOTO_COGNITO_IDP_USER_POOL_CLIENT_ID_STRATEGY="HASH",
     )
     del environ["AWS_ENDPOINT_URL"]  # botocore reads this one itself, and takes "" for an address
-
-
-def point_at(endpoint: str, cognito: LocalCognito, public_url: str | None) -> None:
-    """Settings for the service and for provisioning: the embedded pool, in local mode.
-
-    Without a public address there is no browser sign-in.
-    """
-    os.environ.update(
-        AWS_ENDPOINT_URL=endpoint,
-        AWS_REGION=REGION,
-        AWS_DEFAULT_REGION=REGION,
-        COGNITO_USER_POOL_ID=cognito.pool_id,
-        COGNITO_CLIENT_ID=cognito.client_id,
-        COGNITO_IDENTITY_POOL_ID=cognito.identity_pool_id,
-        COGNITO_COOKIE_NAME="token_cookie",
-        COGNITO_JWKS_URL=f"{endpoint}/{cognito.pool_id}/.well-known/jwks.json",
-        COGNITO_DOMAIN=endpoint if public_url else "",
-        COGNISES_LOCAL="1",
-        COGNISES_PERMISSIONS_BOUNDARY=cognito.boundary,
-        COGNISES_PUBLIC_URL=public_url or "",
-        COGNISES_ROLE_PREFIX="local-",
-    )

@@ -20,6 +20,7 @@ from typing import Any
 from cognises.pool import partition_of
 from cognises.provisioning.bootstrap_request import Request
 from cognises.provisioning.names import OWNER, OWNER_TAG
+from cognises.provisioning.statements import allow
 
 STACK = (
     *("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet"),
@@ -66,16 +67,16 @@ def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
     change_sets = f"arn:{partition}:cloudformation:{here}:changeSet/cognises-*"
     make_identity_pool = ("CreateIdentityPool", "TagResource")
     statements = [
-        _allow("OwnStack", "cloudformation", STACK, stack),
+        allow("OwnStack", "cloudformation", STACK, stack),
         # Change sets carry the stack's tags.
-        _allow("TagChangeSets", "cloudformation", ("TagResource",), change_sets),
+        allow("TagChangeSets", "cloudformation", ("TagResource",), change_sets),
         *_pool(request, pools, new, ours),
-        _allow("LookAtDomains", "cognito-idp", ("DescribeUserPoolDomain",), "*"),
-        {**_allow("MakeIdentityPool", "cognito-identity", make_identity_pool, "*"), **new},
-        {**_allow("OwnIdentityPool", "cognito-identity", IDENTITY_POOL, identity_pools), **ours},
+        allow("LookAtDomains", "cognito-idp", ("DescribeUserPoolDomain",), "*"),
+        {**allow("MakeIdentityPool", "cognito-identity", make_identity_pool, "*"), **new},
+        {**allow("OwnIdentityPool", "cognito-identity", IDENTITY_POOL, identity_pools), **ours},
         # Knows neither resources nor tags.
-        _allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
-        _allow("OwnBoundary", "iam", BOUNDARY, boundary),
+        allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
+        allow("OwnBoundary", "iam", BOUNDARY, boundary),
     ]
     return {"Version": "2012-10-17", "Statement": statements}
 
@@ -87,21 +88,12 @@ def _pool(
 
     A pool that is named may be one of our own, too, after the first run: the tag tells.
     """
-    clients = _allow("ClientsOfThePool", "cognito-idp", CLIENT, pools)
-    change = {**_allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools), **ours}
+    clients = allow("ClientsOfThePool", "cognito-idp", CLIENT, pools)
+    change = {**allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools), **ours}
     if request.pool_id:
         return [change, clients]
     return [
-        {**_allow("MakePool", "cognito-idp", ("CreateUserPool", "TagResource"), "*"), **new},
+        {**allow("MakePool", "cognito-idp", ("CreateUserPool", "TagResource"), "*"), **new},
         change,
         {**clients, **ours},
     ]
-
-
-def _allow(sid: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Action": [f"{service}:{action}" for action in actions],
-        "Resource": resource,
-    }

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
+from cognises.provisioning.statements import allow, deny
 from cognises.provisioning.target import Target
 
 READ_POOL = ("DescribeUserPool", "ListGroups", "GetGroup", "ListUsersInGroup")
@@ -41,29 +42,29 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
     pool = _pool_arn(target, account)
     people = (*READ_USERS, *WRITE_USERS)
     statements = [
-        _allow("UserPool", "cognito-idp", (*READ_POOL, *WRITE_POOL), pool),
-        *([_allow("Users", "cognito-idp", people, pool)] if users else []),
+        allow("UserPool", "cognito-idp", (*READ_POOL, *WRITE_POOL), pool),
+        *([allow("Users", "cognito-idp", people, pool)] if users else []),
         *_identity_pool(target, account),
-        _allow("ReadRoles", "iam", ("GetAccountAuthorizationDetails",), "*"),
-        _allow("ReadOwnRoles", "iam", ("GetRole",), roles),
+        allow("ReadRoles", "iam", ("GetAccountAuthorizationDetails",), "*"),
+        allow("ReadOwnRoles", "iam", ("GetRole",), roles),
         {
-            **_allow("MakeRoles", "iam", ("CreateRole",), roles),
+            **allow("MakeRoles", "iam", ("CreateRole",), roles),
             "Condition": _condition(target, "aws:RequestTag", boundary=True),
         },
         # IAM asks for TagRole too where CreateRole carries tags; the tags are the condition.
         {
-            **_allow("TagNewRoles", "iam", ("TagRole",), roles),
+            **allow("TagNewRoles", "iam", ("TagRole",), roles),
             "Condition": _condition(target, "aws:RequestTag"),
         },
         {
-            **_allow("GrantToOwnRoles", "iam", GRANT, roles),
+            **allow("GrantToOwnRoles", "iam", GRANT, roles),
             "Condition": _condition(target, "aws:ResourceTag", boundary=True),
         },
         {
-            **_allow("ChangeOwnRoles", "iam", CHANGE, roles),
+            **allow("ChangeOwnRoles", "iam", CHANGE, roles),
             "Condition": _condition(target, "aws:ResourceTag"),
         },
-        _allow("LinkOwnRoles", "iam", ("PassRole",), roles),
+        allow("LinkOwnRoles", "iam", ("PassRole",), roles),
         *_denials(target),
     ]
     return {"Version": "2012-10-17", "Statement": statements}
@@ -72,22 +73,13 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
 def users_policy(target: Target, account: str) -> dict[str, Any]:
     """The policy of somebody who manages people and nothing else: one pool, no role."""
     actions = (*READ_POOL, *READ_USERS, *WRITE_USERS)
-    statement = _allow("Users", "cognito-idp", actions, _pool_arn(target, account))
+    statement = allow("Users", "cognito-idp", actions, _pool_arn(target, account))
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def _pool_arn(target: Target, account: str) -> str:
     pool = target.pool
     return f"arn:{pool.partition}:cognito-idp:{pool.region}:{account}:userpool/{pool.id}"
-
-
-def _allow(sid: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
-    return {
-        "Sid": sid,
-        "Effect": "Allow",
-        "Action": [f"{service}:{action}" for action in actions],
-        "Resource": resource,
-    }
 
 
 def _condition(target: Target, key: str, *, boundary: bool = False) -> dict[str, Any]:
@@ -104,37 +96,35 @@ def _identity_pool(target: Target, account: str) -> list[dict[str, Any]]:
         f"arn:{target.pool.partition}:cognito-identity:{target.identity_region}:{account}"
         f":identitypool/{target.identity_pool_id}"
     )
-    return [_allow("ReadIdentityPool", "cognito-identity", ("DescribeIdentityPool",), arn)]
+    return [allow("ReadIdentityPool", "cognito-identity", ("DescribeIdentityPool",), arn)]
 
 
 def _denials(target: Target) -> list[dict[str, Any]]:
     """Explicit denials outlast whatever else the runner may hold."""
     denials = [
-        _deny("NeverLiftTheBoundary", ("DeleteRolePermissionsBoundary",), "*"),
-        _deny("NeverAttachPolicies", ("AttachRolePolicy",), "*"),
+        deny("NeverLiftTheBoundary", "iam", ("DeleteRolePermissionsBoundary",), "*"),
+        deny("NeverAttachPolicies", "iam", ("AttachRolePolicy",), "*"),
         # By name alone the prefix reaches further: to the roles of the service's own stacks, and to
         # those of a stage whose prefix begins with this one. Their tags tell them.
         {
-            **_deny("NeverAStacksRoles", (*GRANT, *CHANGE), "*"),
+            **deny("NeverAStacksRoles", "iam", (*GRANT, *CHANGE), "*"),
             "Condition": {"Null": {f"aws:ResourceTag/{PROJECT_TAG}": "false"}},
         },
         {
-            **_deny("NeverAnotherPoolsRoles", (*GRANT, *CHANGE), "*"),
+            **deny("NeverAnotherPoolsRoles", "iam", (*GRANT, *CHANGE), "*"),
             "Condition": {
                 "Null": {f"aws:ResourceTag/{POOL_TAG}": "false"},
                 "StringNotEquals": {f"aws:ResourceTag/{POOL_TAG}": target.pool.id},
             },
         },
         {
-            **_deny("NeverUntagRoles", ("UntagRole",), "*"),
+            **deny("NeverUntagRoles", "iam", ("UntagRole",), "*"),
             "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": [OWNER_TAG, POOL_TAG]}},
         },
     ]
     if target.boundary:
         edit = ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion")
-        denials.append(_deny("NeverEditTheBoundary", (*edit, "DeletePolicy"), target.boundary))
+        denials.append(
+            deny("NeverEditTheBoundary", "iam", (*edit, "DeletePolicy"), target.boundary)
+        )
     return denials
-
-
-def _deny(sid: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
-    return {**_allow(sid, "iam", actions, resource), "Effect": "Deny"}
