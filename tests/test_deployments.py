@@ -222,6 +222,15 @@ def test_every_command_of_the_page_can_be_typed(bakes, deployment):
         assert name.startswith("build/") or (project / name).exists(), name
 
 
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_the_page_makes_the_environment_before_the_role_that_trusts_it(bakes, deployment):
+    """GitHub makes one that is missing for whoever names it first, and without rules."""
+    page = (bakes[deployment, ""] / "docs" / "deploy.md").read_text()
+    steps = re.findall(r"(?m)^\d\. .*(?:\n(?!\d\. ).*)*", page[page.index("## From GitHub") :])
+    assert "make an environment `production`" in steps[0]
+    assert "deploy delivery --parameter GitHubRepository=" in steps[1]
+
+
 # The function's package
 
 
