@@ -77,6 +77,7 @@ class PackageStore:
             Bucket=self._bucket,
             Key=package.parameters["CodeKey"],
             Body=package.path.read_bytes(),
+            ChecksumAlgorithm="SHA256",  # emulators go by this one
             ChecksumSHA256=package.checksum,
             Metadata={
                 "architecture": package.architecture,
