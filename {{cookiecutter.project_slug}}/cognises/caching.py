@@ -37,13 +37,17 @@ def install(app: Flask) -> None:
 def forbid_shared_caching(response: Response) -> Response:
     """`Cache-Control: private, no-store` unless the view set its own, and always `Vary`."""
     headers = response.headers
-    present = [name.lower() for name, _ in headers]
-    if "cache-control" not in present:
+    has_own = has_vary = False
+    for name, _ in headers:
+        lower = name.lower()
+        has_own |= lower == "cache-control"
+        has_vary |= lower == "vary"
+    if not has_own:
         headers.add("Cache-Control", "private, no-store")
-    if "vary" not in present:
-        headers.add("Vary", "Authorization, Cookie")
-    else:
+    if has_vary:
         _extend_vary(response)
+    else:
+        headers.add("Vary", "Authorization, Cookie")
     return response
 
 

@@ -34,7 +34,10 @@ def check(claims: Mapping[str, Any], expected: Expectations, now: float) -> None
 
     It runs at every request, so it is written flat: what JSON gives is exactly str, int or float.
     """
-    if _time(claims, "exp") <= now:
+    expiry = claims.get("exp")
+    if type(expiry) is not int:
+        expiry = _time(claims, "exp")
+    if expiry <= now:
         raise CognisesError("token_expired", "exp is past")
     for name in _STARTS:
         if name in claims and _time(claims, name) > now + LEEWAY:
@@ -82,7 +85,10 @@ def groups_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
     groups = claims.get("cognito:groups")
     if not isinstance(groups, (list, tuple)):
         return ()
-    return tuple([group for group in groups if isinstance(group, str)])
+    for group in groups:
+        if not isinstance(group, str):
+            return tuple([group for group in groups if isinstance(group, str)])
+    return tuple(groups)
 
 
 def freeze(claims: dict[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from flask import Request
 from cognises.errors import CognisesError
 from cognises.jws import MAX_TOKEN
 
-_SCHEME = "bearer "
+_MAX_HEADER = MAX_TOKEN + len("Bearer ")
 _MAX_COOKIES = 64 * 1024
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -31,22 +31,16 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     A header wins over the cookie and a bad header never falls back to it. Raises CognisesError:
     `invalid_request`, `cross_site`, or `invalid_token` for text past any token's length.
     """
-    header = request.environ.get("HTTP_AUTHORIZATION")
-    if header is not None:
-        return _bearer(header)
-    cookies = request.environ.get("HTTP_COOKIE")
-    if not cookies or rules.name not in cookies:
-        return None
-    return _cookie(request, cookies, rules)
-
-
-def _bearer(header: str) -> str:
-    if len(header) > MAX_TOKEN + len(_SCHEME):
+    environ = request.environ
+    header = environ.get("HTTP_AUTHORIZATION")
+    if header is None:
+        cookies = environ.get("HTTP_COOKIE")
+        return _cookie(request, cookies, rules) if cookies and rules.name in cookies else None
+    if len(header) > _MAX_HEADER:
         raise CognisesError("invalid_token", "header too long")
-    token = header[len(_SCHEME) :]
+    token: str = header[7:]
     # A comma joins repeated headers: two credentials, of which none is believed.
-    is_one = token.split() == [token] and "," not in token
-    if not is_one or header[: len(_SCHEME)].lower() != _SCHEME:
+    if header[:7].lower() != "bearer " or token.split() != [token] or "," in token:
         raise CognisesError("invalid_request", "Authorization is not one Bearer credential")
     return token
 

@@ -138,13 +138,13 @@ def passed_by(request: Request) -> Passed:
     return passed
 
 
-def enforce(request: Request, point: Checkpoint) -> Principal:
+def enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
     """The principal of a request that passes every guard. Raises CognisesError otherwise."""
-    passed = passed_by(request)
     try:
         if point.is_local:
             require_loopback(request)
-        principal = _authenticate(request, point)
+        token = read_token(request, point.cookie_rules)
+        principal = _principal_of(token, point) if token is not None else _anonymous(point)
         for groups in point.open_to:
             decision = decide(principal.groups, groups)
             if not decision.allowed:
@@ -162,18 +162,19 @@ def enforce(request: Request, point: Checkpoint) -> Principal:
     return principal
 
 
-def _authenticate(request: Request, point: Checkpoint) -> Principal:
+def _principal_of(token: str, point: Checkpoint) -> Principal:
     """Every login guard must accept the token; the first one's principal is the view's."""
-    token = read_token(request, point.cookie_rules)
-    if token is None:
-        if point.admits_anonymous:
-            return ANONYMOUS
-        raise CognisesError("missing_token", "no credential")
     first, *others = point.logins
     principal = Principal(first.verifier.verify(token), first.can)
     for login in others:
         login.verifier.verify(token)
     return principal
+
+
+def _anonymous(point: Checkpoint) -> Principal:
+    if point.admits_anonymous:
+        return ANONYMOUS
+    raise CognisesError("missing_token", "no credential")
 
 
 def require_loopback(request: Request) -> None:

@@ -24,6 +24,7 @@ from cognises.enforcement import (
     current_user,
     enforce,
     note_refusal,
+    passed_by,
     require_loopback,
 )
 from cognises.errors import CognisesError, ProblemsError, SettingsError
@@ -116,7 +117,7 @@ class _Gate:
         if entry.point is None or is_automatic_options(request):
             return
         caching.mark_guarded(request)
-        enforce(request, entry.point)
+        enforce(request, entry.point, passed_by(request))
         if not entry.is_declared:
             raise CognisesError("forbidden", "the view is neither public nor guarded")
 

@@ -25,6 +25,7 @@ from cognises.declarations import (
 )
 from cognises.enforcement import (
     Checkpoint,
+    Passed,
     Target,
     checkpoint,
     enforce,
@@ -129,9 +130,9 @@ def _guards_of(decorator: Decorator) -> tuple[Guard, ...]:
 
 def _enforce_blueprint(guards: tuple[Guard, ...]) -> None:
     request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
-    passed = passed_by(request).by_guard
-    if not is_automatic_options(request) and any(guard not in passed for guard in guards):
-        _enforce(request, guards)
+    passed = passed_by(request)
+    if not is_automatic_options(request) and any(g not in passed.by_guard for g in guards):
+        _enforce(request, guards, passed)
 
 
 def _guarded_by(guard: Guard) -> Decorator:
@@ -156,9 +157,10 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
 
     def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
-        principal = passed_by(request).by_guard.get(first)
+        passed = passed_by(request)
+        principal = passed.by_guard.get(first)
         if principal is None:
-            principal = _enforce(request, guarded)
+            principal = _enforce(request, guarded, passed)
         return place(principal, args, kwargs)
 
     if inspect.iscoroutinefunction(view):
@@ -177,7 +179,7 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
     return guarded
 
 
-def _enforce(request: Request, subject: View | tuple[Guard, ...]) -> Principal:
+def _enforce(request: Request, subject: View | tuple[Guard, ...], passed: Passed) -> Principal:
     """Enforce what `Cognises(app)` has not; `subject` is the view, or a blueprint's guards."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     state = state_of(app)
@@ -188,7 +190,7 @@ def _enforce(request: Request, subject: View | tuple[Guard, ...]) -> Principal:
         point = state.checkpoints[place] = _checkpoint(app, request, subject)
     caching.mark_guarded(request)
     try:
-        return enforce(request, point)
+        return enforce(request, point, passed)
     except CognisesError as error:
         raise refusal(error, point.realm) from error
 
@@ -217,6 +219,8 @@ def _placer(view: View) -> Place:
     def place(
         principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, ...]:
+        if by_position and not args and not index:
+            return (principal,)
         if not by_position:
             if not isinstance(kwargs.get("response"), Principal):
                 kwargs["response"] = principal

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from binascii import Error as BinasciiError
 from binascii import a2b_base64
 from typing import Any, NamedTuple
 
@@ -17,8 +18,14 @@ MAX_DEPTH = 32
 MAX_KID = 256
 
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _PADDING = {0: b"", 2: b"==", 3: b"="}
+_JSON_SPACE = " \t\r\n"
+
+# Every other byte, standard base64's own included, becomes one that no decoder takes.
+_TO_BASE64 = bytes(
+    _BASE64[_BASE64URL.index(byte)] if byte in _BASE64URL else 0 for byte in range(256)
+)
 
 # RFC 4648 section 3.5: the bits of the last character that carry no data must be zero.
 _CANONICAL_TAIL = {0: _BASE64URL, 2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
@@ -49,29 +56,37 @@ def to_bytes(token: object) -> bytes:
 
 def split(token: bytes) -> Parts:
     """The segments of a compact JWS. Raises CognisesError (`invalid_token`)."""
-    segments = token.split(b".")
-    # Without the letters of base64url, two dots must be all that is left.
-    if token.translate(None, _BASE64URL) != b".." or not all(segments):
-        raise CognisesError("invalid_token", "not three base64url segments")
+    segments = token.split(b".", 3)
+    if len(segments) != 3 or not all(segments):
+        raise CognisesError("invalid_token", "not three segments")
     header, payload, signature = segments
     return Parts(header, payload, signature, token[: -len(signature) - 1])
 
 
 def decode_segment(segment: bytes) -> bytes:
-    """Canonical, unpadded base64url (RFC 7515 section 2) to bytes; letters are checked before."""
+    """Canonical, unpadded base64url (RFC 7515 section 2) to bytes. Raises CognisesError."""
     rest = len(segment) % 4
     if rest == 1 or segment[-1] not in _CANONICAL_TAIL[rest]:
         raise CognisesError("invalid_token", "base64url not canonical")
-    return a2b_base64(segment.translate(_TO_BASE64) + _PADDING[rest])
+    try:
+        data = a2b_base64(segment.translate(_TO_BASE64) + _PADDING[rest])
+    except BinasciiError:
+        data = b""
+    # The decoder passes over what it does not know: what comes out is then too short.
+    if len(data) != len(segment) * 3 // 4:
+        raise CognisesError("invalid_token", "not base64url")
+    return data
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
     """A JSON object in UTF-8: no duplicate members, NaN, Infinity or deep nesting."""
     try:
-        text = data.decode()
+        text = data.decode().strip(_JSON_SPACE)
         if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(text):
             raise CognisesError("invalid_token", "JSON nested too deep")
-        value = _decode(text)
+        value, end = _raw_decode(text)
+        if end != len(text):
+            raise CognisesError("invalid_token", "more than one JSON value")
     except (ValueError, RecursionError):
         raise CognisesError("invalid_token", "not JSON in UTF-8") from None
     if not isinstance(value, dict):
@@ -123,6 +138,6 @@ def _finite(text: str) -> float:
     return number
 
 
-_decode = json.JSONDecoder(
+_raw_decode = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
-).decode
+).raw_decode

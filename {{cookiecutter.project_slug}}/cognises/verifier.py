@@ -73,8 +73,9 @@ class Verifier:
         """
         data = jws.to_bytes(token)
         digest = sha256(data).digest()
-        claims = self._remembered.recall(digest, self.keys)
-        if claims is None:
+        under, memory = self._remembered.memory
+        claims = memory.get(digest)
+        if claims is None or self.keys.snapshot() is not under:
             payload, snapshot = self._verified_payload(data)
             claims = freeze(jws.parse_object(payload))
             self._remembered.remember(digest, claims, snapshot)
@@ -123,24 +124,16 @@ class _Remembered:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._memory: tuple[Snapshot | None, _Memory] = (None, OrderedDict())
-
-    def recall(self, digest: bytes, keys: KeySet) -> Claims | None:
-        """The claims, if they were verified under the keys that are in force now."""
-        under, memory = self._memory
-        claims = memory.get(digest)
-        if claims is None or keys.snapshot() is not under:
-            return None
-        return claims
+        self.memory: tuple[Snapshot | None, _Memory] = (None, OrderedDict())
 
     def remember(self, digest: bytes, claims: Claims, snapshot: Snapshot) -> None:
         if not self._size:
             return
         # Each step is atomic: threads may overshoot the size by their number, and need no lock.
-        under, memory = self._memory
+        under, memory = self.memory
         if under is not snapshot:
             memory = OrderedDict()
-            self._memory = (snapshot, memory)
+            self.memory = (snapshot, memory)
         memory[digest] = claims
         if len(memory) > self._size:
             memory.popitem(last=False)

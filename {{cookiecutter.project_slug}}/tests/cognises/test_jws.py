@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 import time
 
 import pytest
@@ -97,6 +98,18 @@ NOT_UTF_8 = [b"\xff", b'{"a":"\xc0\x80"}', b'{"a":"\xed\xa0\x80"}',
 @pytest.mark.parametrize("data", NOT_UTF_8)
 def test_what_is_not_utf_8_is_refused(data: bytes):
     assert refused(jws.parse_object, data).reason == "invalid_token"
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 6, 7, 8, 342])
+def test_a_byte_outside_the_alphabet_is_refused_wherever_it_stands(length: int):
+    letters = set(string.ascii_letters.encode() + string.digits.encode() + b"-_")
+    foreign = [byte for byte in range(256) if byte not in letters]
+    assert len(jws.decode_segment(b"A" * length)) == length * 3 // 4
+    for place in {0, 1, length // 2, length - 1}:
+        for byte in foreign:
+            segment = bytearray(b"A" * length)
+            segment[place] = byte
+            assert refused(jws.decode_segment, bytes(segment)).reason == "invalid_token"
 
 
 def test_every_noncanonical_last_character_is_refused(verifier, cognito: FakePool):
