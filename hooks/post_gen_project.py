@@ -63,7 +63,8 @@ def install(folder):
 
 def fail(what, output):
     Path(log := tempfile.mkstemp(".log", "cognises-")[1]).write_text(output, encoding="utf-8")
-    sys.exit(f"FAILED: {what} (log: {log})\n{output[-1000:]}")
+    last = "\n".join(output.splitlines()[-20:])
+    sys.exit(f"FAILED: {what} (log: {log})\n{last}")
 
 
 def verify(folder):
