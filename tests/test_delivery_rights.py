@@ -62,8 +62,8 @@ def may(deployment, resource, action, on="*", **context):
 
 CHECK = """
 import json, sys
-from cognises.iam_policy import check_policy
-from cognises.iam_reference import check_reference
+from cognises.iam.policy import check_policy
+from cognises.iam.reference import check_reference
 for document in json.load(sys.stdin):
     for problem in (*check_policy(document), *check_reference(document)):
         print(problem)

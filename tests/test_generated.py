@@ -43,7 +43,7 @@ def test_an_odd_name_is_text_in_the_readme(replay):
 
 
 @pytest.mark.parametrize(
-    "part", ["-m slow", "tests/cognises/test_schema.py tests/cognises/test_iam_reference.py"]
+    "part", ["-m slow", "tests/cognises/test_schema.py tests/cognises/iam/test_iam_reference.py"]
 )
 def test_what_the_hook_leaves_out_of_the_suite_passes_too(developed, part):
     """The fast part runs in tests/test_post_gen.py, where a real project is verified."""

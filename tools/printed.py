@@ -57,10 +57,10 @@ def questions():
     _table(("key", "question", "default", "the answer"), rows)
 
 
-def layers():
-    """The import layers of the vendored module, as import-linter checks them."""
+def layers(package):
+    """The import layers of a package, as import-linter checks them."""
     contract = re.search(
-        r'containers = \["cognises"\].*?layers = \[\n(.*?)\n\]',
+        rf'containers = \["{re.escape(package)}"\].*?layers = \[\n(.*?)\n\]',
         (PROJECT / "pyproject.toml").read_text(encoding="utf-8"),
         re.DOTALL,
     )[1]

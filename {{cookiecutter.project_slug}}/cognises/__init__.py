@@ -3,6 +3,18 @@
     request -> token -> claims -> principal -> decision -> view
     groups.json -> manifest -> plan -> apply -> AWS
 
+    request      extension, guards, declarations, routes: what stands before which view
+                 enforcement, caching, refusals: one request at its guards, and its answer
+    token        credentials, jws: found in the request, taken apart
+    claims       verifier, claims; keyset, keys, own_keys, fetch, pool: whose keys, how fresh
+    principal    principal: who it is, as the view and `current_user` see it
+    decision     permissions: who may use what; access: all of it, as a table
+    manifest     manifest, manifest_json, manifest_rules, placeholders, iam/: groups.json, checked
+    plan, apply  provisioning/: the command line and AWS
+    around them  app_state, settings, setting_values: what an app was told
+                 signin/ (browsers), operation/ (logs, limits, metrics), testing/ (for your tests)
+                 errors, problem: what can be wrong, and how it is said
+
 Names resolve on first use (PEP 562), so that importing this package, or its manifest checker,
 loads no third-party module.
 """

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
-from cognises.iam_policy import INLINE_LIMIT, check_policy, policy_size
-from cognises.iam_reference import check_reference
-from cognises.iam_risks import check_risks
+from cognises.iam.policy import INLINE_LIMIT, check_policy, policy_size
+from cognises.iam.reference import check_reference
+from cognises.iam.risks import check_risks
 from cognises.placeholders import EXAMPLE_VALUES, check_placeholders, fill
 from cognises.problem import Problem, warning
 

@@ -1,6 +1,7 @@
 """The AWS side: groups.json to roles and groups. boto3 is imported below here and nowhere else.
 
-options, settings -> target -> session (manifest, observer) -> plan -> executor -> AWS
+cli -> commands -> target (options, settings), manifest
+                -> aws.observer -> planning -> aws.executor -> AWS
 """
 
 from __future__ import annotations

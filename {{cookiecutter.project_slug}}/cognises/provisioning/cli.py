@@ -14,15 +14,15 @@ import click
 
 from cognises.errors import CognisesError, ProvisionBlocked
 from cognises.manifest import report
-from cognises.provisioning import (
-    command_apply,
-    command_bootstrap,
-    command_deploy,
-    command_destroy,
-    command_plan,
-    command_policy,
-)
-from cognises.provisioning.command_options import (
+from cognises.provisioning.aws.explain import explain, is_aws_error
+from cognises.provisioning.aws.pace import DEFAULT_GROUP_WRITES
+from cognises.provisioning.commands import apply as command_apply
+from cognises.provisioning.commands import bootstrap as command_bootstrap
+from cognises.provisioning.commands import deploy as command_deploy
+from cognises.provisioning.commands import destroy as command_destroy
+from cognises.provisioning.commands import plan as command_plan
+from cognises.provisioning.commands import policy as command_policy
+from cognises.provisioning.commands.options import (
     EXIT_BLOCKED,
     EXIT_ERROR,
     EXIT_USAGE,
@@ -33,12 +33,10 @@ from cognises.provisioning.command_options import (
     place_options,
     prune_options,
 )
-from cognises.provisioning.command_users import users
-from cognises.provisioning.explain import explain, is_aws_error
-from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
-from cognises.provisioning.pace import DEFAULT_GROUP_WRITES
+from cognises.provisioning.commands.users import users
+from cognises.provisioning.planning.names import DEFAULT_ROLE_PREFIX
+from cognises.provisioning.planning.prune import Pruning
 from cognises.provisioning.printable import printable
-from cognises.provisioning.prune import Pruning
 from cognises.provisioning.target import Options, groups_file, settings_values
 
 
@@ -163,7 +161,8 @@ def destroy(options: Options, confirm: str | None, force: bool, stack: str | Non
 @json_option
 def verify(options: Options, token_file: Path | None, as_json: bool) -> int:
     """Exchange a user's ID token for AWS credentials, and show whose role they are."""
-    from cognises.provisioning import command_verify  # with it comes what verifies tokens
+    # Here, for with it comes all that verifies tokens.
+    from cognises.provisioning.commands import verify as command_verify
 
     return command_verify.run(options, token_file, as_json=as_json)
 

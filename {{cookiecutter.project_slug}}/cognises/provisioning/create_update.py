@@ -8,17 +8,17 @@ from typing import Any
 from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.manifest import Group, parse_groups
 from cognises.pool import UserPool
-from cognises.provisioning.changes import policy_change
-from cognises.provisioning.clients import Clients, make_client, make_session
-from cognises.provisioning.executor import Executor
-from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, POOL_TAG, is_owned, role_name
-from cognises.provisioning.observed import IdentityPool, Role
-from cognises.provisioning.observer import account_and_partition, observe, observe_identity_pool
-from cognises.provisioning.plan import Change, Plan, digest_of_manifest
-from cognises.provisioning.planner import make_plan
-from cognises.provisioning.scope import Scope
+from cognises.provisioning.aws.clients import Clients, make_client, make_session
+from cognises.provisioning.aws.executor import Executor
+from cognises.provisioning.aws.observer import account_and_partition, observe, observe_identity_pool
+from cognises.provisioning.planning.changes import policy_change
+from cognises.provisioning.planning.names import DEFAULT_ROLE_PREFIX, POOL_TAG, is_owned, role_name
+from cognises.provisioning.planning.observed import IdentityPool, Role
+from cognises.provisioning.planning.plan import Change, Plan, digest_of_manifest
+from cognises.provisioning.planning.planner import make_plan
+from cognises.provisioning.planning.scope import Scope
+from cognises.provisioning.planning.wanted import wanted_groups
 from cognises.provisioning.target import shape_problems
-from cognises.provisioning.wanted import wanted_groups
 
 
 def create_update(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,14 @@ def test_every_public_name_resolves_and_no_other_does():
     assert (ran.returncode, ran.stdout.strip()) == (0, "True"), ran.stderr + ran.stdout
     with pytest.raises(AttributeError, match="has no attribute 'bypass'"):
         cognises.bypass  # noqa: B018
+
+
+def test_the_package_says_what_each_of_its_modules_is_for():
+    folder = Path(cognises.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    words = set(re.findall(r"[a-z_]+", cognises.__doc__ or ""))
+    assert modules | packages <= words
 
 
 def test_the_request_side_never_imports_what_is_for_tests_or_for_aws():

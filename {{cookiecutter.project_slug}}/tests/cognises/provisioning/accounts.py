@@ -109,3 +109,17 @@ class Ran:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+def make_identity_pool(account: Account, *, guests: bool = False) -> str:
+    import boto3
+
+    client = boto3.client("cognito-identity", region_name="us-east-1")
+    made = client.create_identity_pool(
+        IdentityPoolName="x",
+        AllowUnauthenticatedIdentities=guests,
+        CognitoIdentityProviders=[
+            {"ProviderName": f"cognito-idp.us-east-1.amazonaws.com/{account.pool_id}"}
+        ],
+    )
+    return str(made["IdentityPoolId"])

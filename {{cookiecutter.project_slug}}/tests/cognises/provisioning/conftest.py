@@ -20,19 +20,19 @@ from moto import mock_aws
 from staff import ADA, PASSWORD
 
 from cognises.provisioning import main
-from cognises.provisioning.clients import make_session
+from cognises.provisioning.aws.clients import make_session
 from local_aws.cognito import serving
 
 # Commands for people, tried on a pool each: many seconds together, and nothing that a manifest or
 # an app of one's own could break.
-_LATER = ("test_users_", "test_verify.")
+_LATER = {Path(__file__).parent / name for name in ("users", "verification")}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The full crash matrix takes minutes: it runs when it is asked for by its marker."""
     for item in items:
-        if Path(__file__).parent in item.path.parents and item.path.name.startswith(_LATER):
+        if item.path.parent in _LATER:
             item.add_marker(pytest.mark.slow)
     if "crash_matrix" in config.option.markexpr:
         return
@@ -62,7 +62,7 @@ def read_once() -> Iterator[None]:
         return sessions[aws]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cognises.provisioning.clients.make_session", session_of)
+        patch.setattr("cognises.provisioning.aws.clients.make_session", session_of)
         patch.setattr("botocore.session.create_loader", lambda path=None: loader)
         patch.setattr("moto.cognitoidp.models.jwk", moto_jwk)
         yield

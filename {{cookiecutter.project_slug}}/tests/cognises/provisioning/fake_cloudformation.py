@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from itertools import count
+from types import ModuleType
 from typing import Any
 
+import pytest
 from answering import Refused, answering
 
 REGION = "eu-west-1"
@@ -223,3 +225,21 @@ def _members(pairs: Mapping[str, str], key: str, value: str) -> list[dict[str, s
 
 def _pairs(members: list[dict[str, str]], key: str, value: str) -> dict[str, str]:
     return {each[key]: each[value] for each in members}
+
+
+def stand_in(
+    monkeypatch: pytest.MonkeyPatch,
+    command: ModuleType,
+    cloud: FakeCloudFormation,
+    answers: object,
+) -> None:
+    """Give a command this CloudFormation, `answers` for every other service, and no waiting."""
+
+    def client(_: Any, service: str, region: str, endpoint: str | None) -> Any:
+        assert region == REGION
+        if service == "cloudformation":
+            return cloud.client(endpoint or "")
+        return answering(service, answers, region, endpoint or "")
+
+    monkeypatch.setattr(command, "make_client", client)
+    monkeypatch.setattr("cognises.provisioning.stacks.client.time.sleep", lambda seconds: None)

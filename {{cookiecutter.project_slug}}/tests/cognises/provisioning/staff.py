@@ -10,7 +10,7 @@ import pytest
 from accounts import Account
 from botocore.exceptions import ClientError
 
-from cognises.provisioning.users_directory import Directory
+from cognises.provisioning.users.directory import Directory
 
 PASSWORD = "Tr0ub4dor&3x"
 ADA = "ada@example.org"
@@ -58,7 +58,7 @@ class Terminal:
 
     def sees(self) -> None:
         self.monkeypatch.setattr(
-            "cognises.provisioning.users_secrets.sys.stderr.isatty", lambda: True, raising=False
+            "cognises.provisioning.users.secrets.sys.stderr.isatty", lambda: True, raising=False
         )
 
 

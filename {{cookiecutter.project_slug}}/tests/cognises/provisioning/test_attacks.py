@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accounts import Account, Ran, group, policy, statement
-from test_cli import make_identity_pool
+from accounts import Account, Ran, group, make_identity_pool, policy, statement
 from worlds import ADMINS, SCOPE, plan, with_role, world
 
-from cognises.provisioning.calls import calls_for
-from cognises.provisioning.clients import on_loopback
-from cognises.provisioning.observed import IdentityPool, Observed
-from cognises.provisioning.observer import observe_identity_pool
-from cognises.provisioning.plan_text import plan_text
-from cognises.provisioning.runner_policy import runner_policy
+from cognises.provisioning.aws.clients import on_loopback
+from cognises.provisioning.aws.observer import observe_identity_pool
+from cognises.provisioning.planning.calls import calls_for
+from cognises.provisioning.planning.observed import IdentityPool, Observed
+from cognises.provisioning.planning.plan_text import plan_text
+from cognises.provisioning.planning.trust import trust_policy
+from cognises.provisioning.policies.runner import runner_policy
 from cognises.provisioning.target import Options, read_target
-from cognises.provisioning.trust import trust_policy
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accounts import PREFIX, Account, Ran, group, policy, statement
+from accounts import PREFIX, Account, Ran, group, make_identity_pool, policy, statement
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cognises.provisioning import main
-from cognises.provisioning.clients import FIRST_CALL_ATTEMPTS
+from cognises.provisioning.aws.clients import FIRST_CALL_ATTEMPTS
 
 PROJECT = Path(__file__).resolve().parents[3]
 Run = Callable[..., Ran]
@@ -101,20 +101,6 @@ def test_an_identity_pool_set_later_opens_the_trust(
         "StringEquals": {"cognito-identity.amazonaws.com:aud": identity_pool},
         "ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"},
     }
-
-
-def make_identity_pool(account: Account, *, guests: bool = False) -> str:
-    import boto3
-
-    client = boto3.client("cognito-identity", region_name="us-east-1")
-    made = client.create_identity_pool(
-        IdentityPoolName="x",
-        AllowUnauthenticatedIdentities=guests,
-        CognitoIdentityProviders=[
-            {"ProviderName": f"cognito-idp.us-east-1.amazonaws.com/{account.pool_id}"}
-        ],
-    )
-    return str(made["IdentityPoolId"])
 
 
 def test_plan_json_is_one_object_in_terraforms_words(
@@ -376,7 +362,7 @@ def test_access_denied_names_the_policy_to_ask_for(
 ) -> None:
     manifest(group("a"))
     refusal = ClientError({"Error": {"Code": "AccessDenied", "Message": "no\x1b[2J"}}, "CreateRole")
-    monkeypatch.setattr("cognises.provisioning.executor.resilient", raising(refusal))
+    monkeypatch.setattr("cognises.provisioning.aws.executor.resilient", raising(refusal))
     ran = run("apply", "--yes")
     assert ran.code == 1
     assert "`provision.py policy` prints" in ran.err
@@ -390,7 +376,9 @@ def test_no_network_is_one_line(
 ) -> None:
     manifest(group("a"))
     broken = EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
-    monkeypatch.setattr("cognises.provisioning.session.account_and_partition", raising(broken))
+    monkeypatch.setattr(
+        "cognises.provisioning.commands.session.account_and_partition", raising(broken)
+    )
     ran = run("plan")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "AWS cannot be reached" in ran.err
@@ -420,7 +408,9 @@ def test_ctrl_c_is_told_and_exits_1(
     run: Run, manifest: Manifest, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest(group("a"))
-    monkeypatch.setattr("cognises.provisioning.executor.calls_for", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(
+        "cognises.provisioning.aws.executor.calls_for", raising(KeyboardInterrupt())
+    )
     ran = run("apply", "--yes")
     assert ran.code == 1
     assert "interrupted; run the same command again to finish" in ran.err

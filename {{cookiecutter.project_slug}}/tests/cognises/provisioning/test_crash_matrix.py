@@ -20,13 +20,13 @@ from faults import WAYS, Killed, Wire
 
 from cognises.manifest import parse_groups
 from cognises.pool import UserPool
-from cognises.provisioning.clients import Clients, make_clients
-from cognises.provisioning.executor import Executor
-from cognises.provisioning.observer import account_and_partition, observe
-from cognises.provisioning.plan import Plan
-from cognises.provisioning.planner import make_plan
-from cognises.provisioning.prune import Pruning
-from cognises.provisioning.scope import Scope
+from cognises.provisioning.aws.clients import Clients, make_clients
+from cognises.provisioning.aws.executor import Executor
+from cognises.provisioning.aws.observer import account_and_partition, observe
+from cognises.provisioning.planning.plan import Plan
+from cognises.provisioning.planning.planner import make_plan
+from cognises.provisioning.planning.prune import Pruning
+from cognises.provisioning.planning.scope import Scope
 
 THREE = [group("a"), group("b", description="B"), group("c", precedence=7)]
 OTHER_POLICY = json.dumps(policy(statement("sqs:SendMessage", "arn:aws:sqs:us-east-1:1:q")))

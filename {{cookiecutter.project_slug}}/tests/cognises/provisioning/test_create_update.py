@@ -9,8 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from accounts import Account, group, policy, statement
-from test_cli import make_identity_pool
+from accounts import Account, group, make_identity_pool, policy, statement
 
 from cognises.errors import ManifestError, ProvisionBlocked, SettingsError
 from cognises.provisioning.create_update import create_update

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from botocore import xform_name
 
-from cognises.provisioning import cli, names, runner_policy
-from cognises.provisioning.runner_policy import runner_policy as printed
+from cognises.provisioning import cli
+from cognises.provisioning.planning import names
+from cognises.provisioning.planning.trust import NOBODY, trust_policy
+from cognises.provisioning.policies.runner import runner_policy as printed
 from cognises.provisioning.target import Options, read_target
-from cognises.provisioning.trust import NOBODY, trust_policy
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "aws-changes.md").read_text()
-PROVISIONING = Path(runner_policy.__file__).parent
+PROVISIONING = Path(cli.__file__).parent
 
 
 def test_the_page_names_every_call_that_the_runner_may_make(
@@ -33,7 +34,7 @@ def test_the_page_names_every_call_that_the_runner_may_make(
 
 
 def test_the_page_names_no_call_that_is_not_in_the_code() -> None:
-    code = "".join(path.read_text() for path in PROVISIONING.glob("*.py"))
+    code = "".join(path.read_text() for path in PROVISIONING.rglob("*.py"))
     called = re.findall(r"`((?:Create|Put|Update|Delete|Detach|Tag|Describe|List|Get)\w+)`", PAGE)
     assert len(called) > 15
     assert {name for name in called if xform_name(name) not in code} == set()

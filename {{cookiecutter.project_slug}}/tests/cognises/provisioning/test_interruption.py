@@ -36,7 +36,7 @@ def test_applying_a_hundred_groups_can_be_stopped_in_the_middle(
         assert stopped.returncode == 1
         assert "run the same command again to finish" in stopped.stderr
         assert "Traceback" not in stopped.stderr
-    monkeypatch.setattr("cognises.provisioning.clients.Pace.wait", lambda self: None)
+    monkeypatch.setattr("cognises.provisioning.aws.clients.Pace.wait", lambda self: None)
     assert run("apply", "--yes").code == 0
     assert run("plan", "--detailed-exitcode").code == 0
     assert len(remote.groups()) == 100

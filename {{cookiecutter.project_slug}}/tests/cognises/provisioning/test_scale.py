@@ -12,9 +12,9 @@ import pytest
 from accounts import Account, Ran, group
 from faults import Wire
 
-from cognises.provisioning import session
-from cognises.provisioning.clients import make_clients
-from cognises.provisioning.pace import Pace
+from cognises.provisioning.aws.clients import make_clients
+from cognises.provisioning.aws.pace import Pace
+from cognises.provisioning.commands import session
 
 Run = Callable[..., Ran]
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 @pytest.fixture
 def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cognises.provisioning.clients.Pace.wait", lambda self: None)
+    monkeypatch.setattr("cognises.provisioning.aws.clients.Pace.wait", lambda self: None)
 
 
 def test_three_hundred_groups_cost_few_calls_also_when_a_quarter_is_throttled(

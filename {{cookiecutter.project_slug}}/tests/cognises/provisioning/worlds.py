@@ -8,10 +8,10 @@ from typing import Any
 from accounts import group
 
 from cognises.manifest import Group, parse_groups
-from cognises.provisioning.observed import Observed
-from cognises.provisioning.plan import Plan, RoleChange
-from cognises.provisioning.planner import make_plan
-from cognises.provisioning.scope import Scope
+from cognises.provisioning.planning.observed import Observed
+from cognises.provisioning.planning.plan import Plan, RoleChange
+from cognises.provisioning.planning.planner import make_plan
+from cognises.provisioning.planning.scope import Scope
 
 SCOPE = Scope(
     account="123456789012",

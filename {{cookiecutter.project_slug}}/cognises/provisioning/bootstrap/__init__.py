@@ -1,0 +1,1 @@
+"""The stack of infra/cognito.yaml, and its ids in `.env`."""

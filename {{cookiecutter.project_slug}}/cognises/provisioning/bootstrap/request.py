@@ -1,0 +1,151 @@
+"""What `bootstrap` was asked for: options and settings, checked together.
+
+Other commands need a pool; this one makes it, so a pool id may be missing here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from cognises.errors import SettingsError
+from cognises.pool import REGION, UserPool
+from cognises.provisioning.planning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
+from cognises.provisioning.target import Options, settings_values, shape_problems
+from cognises.setting_values import is_loopback, origin
+
+# Cognito's rule for prefix domains, and the words it keeps for AWS.
+DOMAIN_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+RESERVED = ("aws", "amazon", "cognito")
+
+
+@dataclass(frozen=True)
+class Request:
+    """Where and for which stage; None where nothing was said."""
+
+    region: str
+    role_prefix: str
+    pool_id: str | None = None
+    client_ids: tuple[str, ...] = ()
+    domain: str | None = None
+    public_url: str | None = None
+    domain_prefix: str | None = None
+    endpoint_url: str | None = None
+    profile: str | None = None
+
+    @property
+    def stage(self) -> str:
+        return stage_name(self.role_prefix)
+
+    @property
+    def stack(self) -> str:
+        return stack_name(self.role_prefix, "cognito")
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether an emulator on this machine is meant."""
+        return bool(self.endpoint_url) and is_loopback(
+            urlsplit(self.endpoint_url or "").hostname or ""
+        )
+
+
+def read_request(
+    options: Options, public_url: str | None = None, domain_prefix: str | None = None
+) -> Request:
+    """The checked request. Raises SettingsError with every problem at once."""
+    values = settings_values(options)
+    if public_url:
+        values["COGNISES_PUBLIC_URL"] = public_url
+    problems = shape_problems(values)
+    pool = _pool(values, problems)
+    request = Request(
+        region=_region(values, pool, problems),
+        role_prefix=values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
+        pool_id=pool.id if pool else None,
+        client_ids=tuple(
+            each.strip() for each in values.get("COGNITO_CLIENT_ID", "").split(",") if each.strip()
+        ),
+        domain=values.get("COGNITO_DOMAIN"),
+        domain_prefix=domain_prefix or None,
+        endpoint_url=values.get("AWS_ENDPOINT_URL"),
+        profile=options.profile,
+    )
+    address = _public_url(values, request, problems)
+    problems += _domain_prefix_problems(domain_prefix, address)
+    if not request.stage:
+        problems.append("COGNISES_ROLE_PREFIX: holds no letter or digit to name the stage by")
+    if problems:
+        raise SettingsError([f"error: {problem}" for problem in problems])
+    return Request(**{**vars(request), "public_url": address})
+
+
+def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
+    if "COGNITO_USER_POOL_ID" not in values:
+        return None
+    try:
+        return UserPool.parse(values["COGNITO_USER_POOL_ID"])
+    except SettingsError as error:
+        problems += [f"COGNITO_USER_POOL_ID: {problem}" for problem in error.problems]
+        return None
+
+
+def _region(values: Mapping[str, str], pool: UserPool | None, problems: list[str]) -> str:
+    region = values.get("AWS_REGION") or (pool.region if pool else "")
+    if not region:
+        problems.append("no region: name one with --region or AWS_REGION")
+    elif not REGION.fullmatch(region):
+        problems.append(f"AWS_REGION: {region!r} is no region's name, as eu-west-1 is one")
+    elif pool and pool.region != region:
+        problems.append(
+            f"AWS_REGION is {region} and user pool {pool.id} lies in {pool.region}; correct "
+            "whichever is wrong (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
+        )
+    return region
+
+
+def _public_url(values: Mapping[str, str], request: Request, problems: list[str]) -> str | None:
+    """The service's address. Plain http on this machine goes with an emulator on this machine."""
+    text = values.get("COGNISES_PUBLIC_URL")
+    if text is None:
+        return None
+    local = request.on_loopback
+    try:
+        address = origin(text, local)
+    except ValueError as error:
+        problems.append(f"COGNISES_PUBLIC_URL: {error}")
+        return None
+    if not local and is_loopback(urlsplit(address).hostname or ""):
+        problems.append(
+            "COGNISES_PUBLIC_URL: is this machine; AWS would send everybody's sign-in codes to "
+            "their own machine: give the service's real address (`make dev` needs none)"
+        )
+    return address
+
+
+def _domain_prefix_problems(prefix: str | None, public_url: str | None) -> list[str]:
+    if not prefix:
+        return []
+    problems = []
+    if not DOMAIN_PREFIX.fullmatch(prefix):
+        problems.append(
+            f"--domain-prefix: {prefix!r}: 1 to 63 small letters, digits and inner hyphens"
+        )
+    problems += [
+        f"--domain-prefix: {prefix!r} holds {word!r}, which Cognito keeps for AWS"
+        for word in RESERVED
+        if word in prefix
+    ]
+    if public_url is None:
+        problems.append("--domain-prefix: needs --public-url, the address to come back to")
+    return problems
+
+
+def default_domain_prefix(stage: str, account: str) -> str:
+    """A prefix nobody else has: the stage and the account, without the words kept for AWS."""
+    plain = stage
+    for word in RESERVED:
+        plain = plain.replace(word, "")
+    plain = re.sub("-+", "-", plain).strip("-") or "service"
+    return f"{plain[: 62 - len(account)].strip('-')}-{account}"

@@ -1,0 +1,1 @@
+"""What each command of provision.py does: options in, one outcome out."""

@@ -1,0 +1,1 @@
+"""What `deploy` brings to AWS besides a stack: the function's package."""

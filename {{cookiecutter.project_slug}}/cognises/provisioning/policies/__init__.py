@@ -1,0 +1,1 @@
+"""The least-privilege policies of whoever runs these commands."""

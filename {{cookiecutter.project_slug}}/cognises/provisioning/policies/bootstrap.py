@@ -1,0 +1,99 @@
+"""The least that whoever runs `bootstrap` needs, as an IAM policy.
+
+CloudFormation calls AWS with the rights of who called it, so they are those of its resources.
+Nothing here deletes a user pool, and only pools that carry our tag are changed: of a given pool
+there is no more than its clients. (Tags are set as a pool is made, so whoever holds this could
+put our tag on another pool of the account, too: hand it to few.)
+
+It is apart from what `apply` needs: who may change the boundary should be somebody else than who
+makes roles under it.
+
+Source: AWS service authorization reference; the handlers' permissions in CloudFormation's
+resource schemas.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cognises.pool import partition_of
+from cognises.provisioning.bootstrap.request import Request
+from cognises.provisioning.planning.names import OWNER, OWNER_TAG
+from cognises.provisioning.policies.statements import allow
+
+STACK = (
+    *("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet"),
+    *("DescribeStacks", "DescribeStackEvents", "GetTemplate", "TagResource", "DeleteStack"),
+)
+CHANGE_POOL = (
+    *("UpdateUserPool", "GetUserPoolMfaConfig", "SetUserPoolMfaConfig"),
+    *("ListTagsForResource", "UntagResource"),
+)
+CLIENT = (
+    *("DescribeUserPool", "CreateUserPoolClient", "DescribeUserPoolClient"),
+    *("UpdateUserPoolClient", "DeleteUserPoolClient", "ListUserPoolClientSecrets"),
+    *("CreateUserPoolDomain", "UpdateUserPoolDomain", "DeleteUserPoolDomain"),
+    *("CreateManagedLoginBranding", "DescribeManagedLoginBranding"),
+    *("DescribeManagedLoginBrandingByClient", "UpdateManagedLoginBranding"),
+    "DeleteManagedLoginBranding",
+)
+IDENTITY_POOL = (
+    *("DescribeIdentityPool", "UpdateIdentityPool", "DeleteIdentityPool"),
+    *("GetIdentityPoolRoles", "ListTagsForResource", "UntagResource"),
+)
+BOUNDARY = (
+    *("CreatePolicy", "GetPolicy", "DeletePolicy", "ListEntitiesForPolicy"),
+    *("ListPolicyVersions", "GetPolicyVersion", "CreatePolicyVersion", "DeletePolicyVersion"),
+    "SetDefaultPolicyVersion",
+)
+
+
+def bootstrap_policy_text(request: Request, account: str | None) -> str:
+    """The policy as JSON text, ready for `aws iam create-policy`."""
+    return json.dumps(bootstrap_policy(request, account or "*"), indent=2)
+
+
+def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
+    """The policy for one stage. In: the request, and the account's id or `*`."""
+    partition, _ = partition_of(request.region)
+    here = f"{request.region}:{account}"
+    pools = f"arn:{partition}:cognito-idp:{here}:userpool/{request.pool_id or '*'}"
+    ours = {"Condition": {"StringEquals": {f"aws:ResourceTag/{OWNER_TAG}": OWNER}}}
+    new = {"Condition": {"StringEquals": {f"aws:RequestTag/{OWNER_TAG}": OWNER}}}
+    identity_pools = f"arn:{partition}:cognito-identity:{here}:identitypool/*"
+    boundary = f"arn:{partition}:iam::{account}:policy/{request.stack}-PermissionsBoundary-*"
+    stack = f"arn:{partition}:cloudformation:{here}:stack/{request.stack}/*"
+    change_sets = f"arn:{partition}:cloudformation:{here}:changeSet/cognises-*"
+    make_identity_pool = ("CreateIdentityPool", "TagResource")
+    statements = [
+        allow("OwnStack", "cloudformation", STACK, stack),
+        # Change sets carry the stack's tags.
+        allow("TagChangeSets", "cloudformation", ("TagResource",), change_sets),
+        *_pool(request, pools, new, ours),
+        allow("LookAtDomains", "cognito-idp", ("DescribeUserPoolDomain",), "*"),
+        {**allow("MakeIdentityPool", "cognito-identity", make_identity_pool, "*"), **new},
+        {**allow("OwnIdentityPool", "cognito-identity", IDENTITY_POOL, identity_pools), **ours},
+        # Knows neither resources nor tags.
+        allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
+        allow("OwnBoundary", "iam", BOUNDARY, boundary),
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _pool(
+    request: Request, pools: str, new: dict[str, Any], ours: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """A given pool carries no tag of ours: it is named by its id, and only clients are made.
+
+    A pool that is named may be one of our own, too, after the first run: the tag tells.
+    """
+    clients = allow("ClientsOfThePool", "cognito-idp", CLIENT, pools)
+    change = {**allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools), **ours}
+    if request.pool_id:
+        return [change, clients]
+    return [
+        {**allow("MakePool", "cognito-idp", ("CreateUserPool", "TagResource"), "*"), **new},
+        change,
+        {**clients, **ours},
+    ]

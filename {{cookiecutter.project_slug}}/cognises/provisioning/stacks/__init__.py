@@ -1,0 +1,1 @@
+"""CloudFormation stacks, changed by change sets that are shown first."""

@@ -1,0 +1,1 @@
+"""The pool's users: read, made, changed."""

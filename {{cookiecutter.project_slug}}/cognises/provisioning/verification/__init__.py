@@ -1,0 +1,1 @@
+"""Whose role a user's ID token leads to."""

@@ -1,0 +1,460 @@
+"""A stack is brought up from every state, shown before it is touched, and never half told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+import pytest
+from answering import Refused
+from fake_cloudformation import OUTPUTS, FakeCloudFormation, Looks, change, event
+
+from cognises.errors import ProvisionBlocked
+from cognises.provisioning.planning.names import stack_tags
+from cognises.provisioning.stacks import engine
+from cognises.provisioning.stacks.client import StackClient
+from cognises.provisioning.stacks.engine import (
+    StackFailed,
+    StackResult,
+    StackSpec,
+    bring_up,
+    take_down,
+)
+from cognises.provisioning.stacks.states import STATES, Step
+
+NAME = "svc-cognito"
+TAGS = stack_tags("svc")
+POOL = "AWS::Cognito::UserPool"
+SPEC = StackSpec(
+    name=NAME,
+    template="Resources: {}",
+    parameters={"ProjectSlug": "svc", "PublicUrl": ""},
+    tags=TAGS,
+    capabilities=("CAPABILITY_IAM",),
+    guarded=frozenset({POOL}),
+)
+AS_IT_IS: dict[str, Any] = {
+    "tags": TAGS,
+    "template": SPEC.template,
+    "Parameters": dict(SPEC.parameters),
+    "Outputs": dict(OUTPUTS),
+}
+Up = Callable[..., StackResult]
+
+
+@pytest.fixture
+def fake() -> FakeCloudFormation:
+    return FakeCloudFormation()
+
+
+@pytest.fixture
+def client(fake: FakeCloudFormation) -> StackClient:
+    return StackClient(fake.client(), sleep=lambda seconds: fake.calls.append("pause"))
+
+
+class Asked(list[str]):
+    """What was asked; the answer is yes unless `no` is set."""
+
+    no = False
+
+    def __call__(self, question: str) -> None:
+        self.append(question)
+        if self.no:
+            raise click.ClickException("nothing was changed")
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def up(client: StackClient, asked: Asked) -> Up:
+    def run(spec: StackSpec = SPEC, **options: Any) -> StackResult:
+        return bring_up(client, spec, asked, **options)
+
+    return run
+
+
+def test_a_new_stack_is_shown_asked_for_made_and_its_outputs_returned(
+    up: Up, fake: FakeCloudFormation, asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.plays["CREATE"] = [
+        ("CREATE_IN_PROGRESS", (event("CREATE_IN_PROGRESS", "Client", "T"),)),
+        ("CREATE_IN_PROGRESS", (event("CREATE_COMPLETE", "Client", "T"),)),
+        ("CREATE_COMPLETE", ()),
+    ]
+    assert up() == StackResult(changed=True, outputs=OUTPUTS)
+    assert asked == [f"Make stack {NAME} so?"]
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        f"stack {NAME} will be made:",
+        "  + add Client (AWS::Cognito::UserPoolClient)",
+        "  making Client",
+        f"  making {NAME}",
+        "  made Client",
+        f"  made {NAME}",
+    ]
+    assert fake.stacks[NAME]["Tags"] == TAGS
+    assert fake.stacks[NAME]["Parameters"] == SPEC.parameters
+
+
+def test_a_second_run_changes_nothing_asks_nothing_and_says_so(
+    up: Up, fake: FakeCloudFormation, asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    up()
+    asked.clear()
+    capsys.readouterr()
+    assert up() == StackResult(changed=False, outputs=OUTPUTS)
+    assert (asked, fake.calls.count("execute_change_set")) == ([], 1)
+    assert capsys.readouterr().err == f"stack {NAME}: nothing to change\n"
+    assert fake.change_sets == {}
+
+
+@pytest.mark.parametrize(
+    "status", [status for status, step in STATES.items() if step is Step.UPDATE]
+)
+def test_a_stack_at_rest_is_updated(
+    up: Up, fake: FakeCloudFormation, asked: Asked, status: str
+) -> None:
+    fake.put(NAME, status, **{**AS_IT_IS, "template": "Resources: {Old: {}}"})
+    assert up() == StackResult(changed=True, outputs=OUTPUTS)
+    assert asked == [f"Change stack {NAME} so?"]
+
+
+@pytest.mark.parametrize("status", ["DELETE_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_what_is_left_of_a_stack_that_is_none_is_made_anew(
+    up: Up, fake: FakeCloudFormation, status: str
+) -> None:
+    fake.put(NAME, status)
+    assert up().changed
+
+
+@pytest.mark.parametrize(
+    ("status", "ends"),
+    [
+        ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
+        ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("IMPORT_IN_PROGRESS", "IMPORT_COMPLETE"),
+        ("IMPORT_ROLLBACK_IN_PROGRESS", "IMPORT_ROLLBACK_COMPLETE"),
+    ],
+)
+def test_what_goes_on_is_waited_for_and_then_looked_at(
+    up: Up, fake: FakeCloudFormation, capsys: pytest.CaptureFixture[str], status: str, ends: str
+) -> None:
+    fake.put(NAME, status, looks=[(status, ()), (status, ()), (ends, ())], **AS_IT_IS)
+    assert up() == StackResult(changed=False, outputs=OUTPUTS)
+    assert "waiting for its end" in capsys.readouterr().err
+    assert "pause" in fake.calls
+
+
+@pytest.mark.parametrize(
+    ("status", "ends"),
+    [("ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"), ("ROLLBACK_COMPLETE", None)],
+)
+def test_the_shell_of_a_failed_creation_is_deleted_when_asked_and_everything_made(
+    up: Up, fake: FakeCloudFormation, asked: Asked, status: str, ends: str | None
+) -> None:
+    fake.put(NAME, status, tags=TAGS, looks=[(ends, ())] if ends else [])
+    assert up() == StackResult(changed=True, outputs=OUTPUTS)
+    assert asked == [f"Delete the empty shell of stack {NAME}?", f"Make stack {NAME} so?"]
+    assert fake.deleted == [NAME]
+
+
+def test_a_stack_that_is_being_deleted_is_made_anew_afterwards(
+    up: Up, fake: FakeCloudFormation
+) -> None:
+    looks: Looks = [("DELETE_IN_PROGRESS", ())] * 2
+    fake.put(NAME, "DELETE_IN_PROGRESS", tags=TAGS, looks=[*looks, ("DELETE_COMPLETE", ())])
+    assert up().changed
+
+
+@pytest.mark.parametrize(
+    "status",
+    [status for status, step in STATES.items() if step is Step.STUCK] + ["A_STATE_OF_TOMORROW"],
+)
+def test_a_stuck_stack_is_left_alone_and_the_repair_named(
+    up: Up, fake: FakeCloudFormation, status: str
+) -> None:
+    fake.put(NAME, status, **AS_IT_IS)
+    with pytest.raises(ProvisionBlocked, match=f"{NAME} is in state {status}"):
+        up()
+    assert set(fake.calls) == {"describe_stacks"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        ({}, "was not made by this project"),
+        ({"cognises:owner": "somebody"}, "was not made by this project"),
+        ({"cognises:project": "svc"}, "was not made by this project"),
+        ({"cognises:owner": "cognises", "cognises:project": "other"}, "belongs to other"),
+        ({"cognises:owner": "cognises"}, "belongs to None"),
+    ],
+)
+@pytest.mark.parametrize(
+    "status", ["CREATE_COMPLETE", "ROLLBACK_COMPLETE", "UPDATE_IN_PROGRESS", "DELETE_FAILED"]
+)
+def test_somebody_elses_stack_is_not_even_waited_for(
+    up: Up, fake: FakeCloudFormation, tags: dict[str, str], why: str, status: str
+) -> None:
+    fake.put(NAME, status, **{**AS_IT_IS, "tags": tags})
+    with pytest.raises(ProvisionBlocked, match=why):
+        up()
+    assert fake.calls == ["describe_stacks"]
+
+
+def test_a_no_leaves_nothing_behind(up: Up, fake: FakeCloudFormation, asked: Asked) -> None:
+    asked.no = True
+    with pytest.raises(click.ClickException, match="nothing was changed"):
+        up()
+    assert (fake.stacks, fake.change_sets) == ({}, {})
+
+
+def test_ctrl_c_at_the_question_leaves_nothing_behind(
+    client: StackClient, fake: FakeCloudFormation
+) -> None:
+    def interrupt(question: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bring_up(client, SPEC, interrupt)
+    assert (fake.stacks, fake.change_sets) == ({}, {})
+
+
+def test_a_no_to_an_update_leaves_the_stack_and_no_change_set(
+    up: Up, fake: FakeCloudFormation, asked: Asked
+) -> None:
+    fake.put(NAME, "CREATE_COMPLETE", **{**AS_IT_IS, "template": "older"})
+    asked.no = True
+    with pytest.raises(click.ClickException):
+        up()
+    assert (list(fake.stacks), fake.change_sets, fake.deleted) == ([NAME], {}, [])
+
+
+@pytest.mark.parametrize("status", [None, "CREATE_COMPLETE", "ROLLBACK_COMPLETE"])
+def test_a_dry_run_asks_nothing_and_leaves_nothing_behind(
+    up: Up, fake: FakeCloudFormation, asked: Asked, status: str | None
+) -> None:
+    if status:
+        fake.put(NAME, status, **{**AS_IT_IS, "template": "older"})
+    assert up(dry_run=True).changed is False
+    assert (asked, fake.change_sets) == ([], {})
+    assert "execute_change_set" not in fake.calls
+    assert list(fake.stacks) == ([NAME] if status else [])
+
+
+@pytest.mark.parametrize(
+    "lost", [change("Remove", "UserPool", POOL), change("Modify", "UserPool", POOL, "True")]
+)
+def test_the_user_pool_is_never_replaced_nor_removed_even_unasked(
+    up: Up, fake: FakeCloudFormation, asked: Asked, lost: Any
+) -> None:
+    fake.put(NAME, "CREATE_COMPLETE", **AS_IT_IS)
+    fake.changes = [lost]
+    with pytest.raises(ProvisionBlocked, match="would be lost"):
+        up()
+    assert (asked, fake.change_sets) == ([], {})
+
+
+def refuse_to_delete(fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(asked_for: Any) -> Any:
+        raise Refused("AccessDenied", "may not")
+
+    for operation in ("delete_change_set", "delete_stack"):
+        monkeypatch.setattr(fake, operation, refuse)
+
+
+def test_a_guards_refusal_is_not_hidden_by_a_change_set_that_stays(
+    up: Up,
+    fake: FakeCloudFormation,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake.put(NAME, "CREATE_COMPLETE", **AS_IT_IS)
+    fake.changes = [change("Remove", "UserPool", POOL)]
+    refuse_to_delete(fake, monkeypatch)
+    with pytest.raises(ProvisionBlocked, match="would be lost"):
+        up()
+    assert "its change set, or the empty stack it began, stays (AccessDenied)" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_reason_of_aws_is_not_hidden_by_a_change_set_that_stays(
+    up: Up, fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.change_set_reason = "Requires capabilities : [CAPABILITY_NAMED_IAM]"
+    refuse_to_delete(fake, monkeypatch)
+    with pytest.raises(StackFailed, match=r"CAPABILITY_NAMED_IAM.*cannot be deleted"):
+        up()
+
+
+def test_no_changes_said_at_once_is_no_changes_too(
+    up: Up, fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.put(NAME, "UPDATE_COMPLETE", **AS_IT_IS)
+
+    def refuse(asked_for: Any) -> Any:
+        raise Refused("ValidationError", "No updates are to be performed.")
+
+    monkeypatch.setattr(fake, "create_change_set", refuse)
+    assert up() == StackResult(changed=False, outputs=OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    ("template", "parameters", "hidden", "changed"),
+    [
+        (SPEC.template, SPEC.parameters, False, False),
+        (SPEC.template + "\n", SPEC.parameters, False, False),
+        (SPEC.template, {}, True, False),
+        ("older", SPEC.parameters, False, True),
+        (SPEC.template, {"PublicUrl": "https://a.example"}, False, True),
+    ],
+)
+def test_a_change_set_that_lists_nothing_is_nothing_only_if_all_is_the_same(
+    up: Up,
+    fake: FakeCloudFormation,
+    template: str,
+    parameters: dict[str, str],
+    hidden: bool,
+    changed: bool,
+) -> None:
+    more = {"template": template, "Parameters": dict(parameters)}
+    fake.put(NAME, "CREATE_COMPLETE", **{**AS_IT_IS, **more})
+    fake.changes, fake.hides_parameters = [], hidden
+    assert up().changed is changed
+
+
+def test_a_change_set_that_cannot_be_worked_out_is_told_and_cleared_away(
+    up: Up, fake: FakeCloudFormation
+) -> None:
+    fake.change_set_reason = "Requires capabilities : [CAPABILITY_NAMED_IAM]"
+    with pytest.raises(StackFailed, match="CAPABILITY_NAMED_IAM"):
+        up()
+    assert (fake.stacks, fake.change_sets) == ({}, {})
+
+
+def test_a_failed_creation_names_each_resource_its_reason_what_was_kept_and_what_to_do(
+    up: Up, fake: FakeCloudFormation
+) -> None:
+    fake.plays["CREATE"] = [
+        ("CREATE_IN_PROGRESS", (event("CREATE_COMPLETE", "UserPool", POOL, made="eu_1"),)),
+        (
+            "ROLLBACK_IN_PROGRESS",
+            (
+                event("CREATE_FAILED", "Domain", "AWS::Cognito::UserPoolDomain", "already exists"),
+                event("CREATE_FAILED", "Client", "T", "Resource creation cancelled"),
+                event("DELETE_SKIPPED", "UserPool", POOL, made="eu_1"),
+            ),
+        ),
+        ("ROLLBACK_COMPLETE", ()),
+    ]
+    with pytest.raises(StackFailed) as failed:
+        up()
+    cause, left, next_time = failed.value.problems
+    assert cause.startswith("Domain (AWS::Cognito::UserPoolDomain) could not be made")
+    assert "--domain-prefix" in cause
+    assert left.startswith(f"warning: UserPool eu_1 ({POOL}) was kept")
+    assert "run the same command again" in next_time
+
+
+@pytest.mark.parametrize(
+    ("ends", "advice"),
+    [
+        ("UPDATE_ROLLBACK_COMPLETE", "everything is as it was"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+        ("UPDATE_FAILED", "rollback-stack"),
+    ],
+)
+def test_a_failed_update_says_how_things_stand(
+    up: Up, fake: FakeCloudFormation, ends: str, advice: str
+) -> None:
+    fake.put(NAME, "CREATE_COMPLETE", **{**AS_IT_IS, "template": "older"})
+    fake.plays["UPDATE"] = [
+        ("UPDATE_IN_PROGRESS", (event("UPDATE_FAILED", "Client", "T", "bad value"),)),
+        (ends, ()),
+    ]
+    with pytest.raises(StackFailed) as failed:
+        up()
+    assert failed.value.problems[0] == "Client (T) could not be changed: bad value"
+    assert advice in failed.value.problems[-1]
+
+
+def test_a_failure_without_a_reason_says_where_to_look(up: Up, fake: FakeCloudFormation) -> None:
+    fake.plays["CREATE"] = [("CREATE_IN_PROGRESS", ()), ("ROLLBACK_COMPLETE", ())]
+    with pytest.raises(StackFailed, match="look at the events"):
+        up()
+
+
+def test_a_state_that_lags_behind_is_not_taken_for_the_end(
+    up: Up, fake: FakeCloudFormation
+) -> None:
+    fake.put(NAME, "CREATE_COMPLETE", **{**AS_IT_IS, "template": "older", "Outputs": {}})
+    late: Looks = [("CREATE_COMPLETE", ())] * 3
+    fake.plays["UPDATE"] = [*late, ("UPDATE_IN_PROGRESS", ()), ("UPDATE_COMPLETE", ())]
+    assert up().outputs == OUTPUTS
+
+
+def test_patience_ends_and_says_that_aws_goes_on(
+    up: Up, fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PATIENCE", -1)
+    fake.plays["CREATE"] = [("CREATE_IN_PROGRESS", ())] * 9
+    with pytest.raises(StackFailed, match="run the same command again to wait"):
+        up()
+
+
+def test_long_lists_are_read_to_the_end(
+    up: Up, fake: FakeCloudFormation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.page = 7
+    fake.changes = [change("Add", f"R{number}", "T") for number in range(40)]
+    fake.plays["CREATE"] = [
+        (
+            "CREATE_IN_PROGRESS",
+            tuple(event("CREATE_COMPLETE", f"R{number}", "T") for number in range(40)),
+        ),
+        ("CREATE_COMPLETE", ()),
+    ]
+    up()
+    said = capsys.readouterr().err
+    for number in range(40):
+        assert said.count(f"+ add R{number} ") == 1
+        assert said.count(f"made R{number}\n") == 1
+
+
+def test_taking_down_waits_and_tells_what_was_kept(
+    client: StackClient, fake: FakeCloudFormation
+) -> None:
+    fake.put(NAME, "CREATE_COMPLETE", **AS_IT_IS)
+    fake.plays["DELETE"] = [
+        ("DELETE_IN_PROGRESS", (event("DELETE_SKIPPED", "UserPool", POOL, made="eu_1"),)),
+        ("DELETE_COMPLETE", ()),
+    ]
+    assert [each.physical_id for each in take_down(client, client.describe(NAME))] == ["eu_1"]
+
+
+def test_a_deletion_that_fails_names_what_stands_in_its_way(
+    client: StackClient, fake: FakeCloudFormation
+) -> None:
+    fake.put(NAME, "CREATE_COMPLETE", **AS_IT_IS)
+    reason = "Cannot delete a policy attached to entities."
+    fake.plays["DELETE"] = [
+        ("DELETE_IN_PROGRESS", (event("DELETE_FAILED", "PermissionsBoundary", "T", reason),)),
+        ("DELETE_FAILED", ()),
+    ]
+    with pytest.raises(StackFailed, match="for every stage first"):
+        take_down(client, client.describe(NAME))
+
+
+def test_an_emulator_on_this_machine_is_looked_at_more_often(fake: FakeCloudFormation) -> None:
+    waited: list[float] = []
+    for endpoint in ("", "http://127.0.0.1:4566"):
+        StackClient(fake.client(endpoint), sleep=waited.append).pause()
+    assert waited[1] < waited[0]

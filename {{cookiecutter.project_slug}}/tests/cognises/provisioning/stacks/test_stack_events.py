@@ -1,0 +1,100 @@
+"""Events in plain words: causes without their consequences, each with what helps."""
+
+from __future__ import annotations
+
+import pytest
+from fake_cloudformation import event
+
+from cognises.provisioning.stacks.events import Event, causes, kept
+
+
+def of(*said: dict[str, str]) -> list[Event]:
+    return [Event.of(each) for each in said]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("CREATE_IN_PROGRESS", "making A"),
+        ("CREATE_COMPLETE", "made A"),
+        ("CREATE_FAILED", "FAILED to make A: why"),
+        ("UPDATE_COMPLETE", "changed A"),
+        ("DELETE_SKIPPED", "kept A"),
+        ("ROLLBACK_IN_PROGRESS", "taking back A"),
+        ("SOMETHING_NEW", "SOMETHING_NEW A"),
+    ],
+)
+def test_progress_is_told_in_words(status: str, told: str) -> None:
+    (found,) = of(event(status, "A", "T", "why"))
+    assert str(found) == told
+
+
+def test_a_reason_moves_no_cursor() -> None:
+    (found,) = of(event("CREATE_FAILED", "A", "T", "\x1b[2Jgone"))
+    assert "\x1b" not in str(found)
+    assert "\x1b" not in causes([found])[0]
+
+
+def test_consequences_are_left_out_of_the_causes() -> None:
+    events = of(
+        event("CREATE_FAILED", "Domain", "AWS::Cognito::UserPoolDomain", "it is odd"),
+        event("CREATE_FAILED", "Client", "T", "Resource creation cancelled"),
+        event("CREATE_FAILED", "s", "AWS::CloudFormation::Stack", "The following failed"),
+        event("CREATE_FAILED", "Domain", "AWS::Cognito::UserPoolDomain", "it is odd"),
+        event("CREATE_FAILED", "Silent", "T"),
+    )
+    assert causes(events) == [
+        "Domain (AWS::Cognito::UserPoolDomain) could not be made: it is odd",
+    ]
+
+
+def test_where_only_consequences_are_known_they_are_told() -> None:
+    events = of(event("UPDATE_FAILED", "Client", "T", "Resource update cancelled"))
+    assert causes(events) == ["Client (T) could not be changed: Resource update cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "advice"),
+    [
+        (
+            "AWS::Cognito::UserPoolDomain",
+            "Resource of type 'AWS::Cognito::UserPoolDomain' with identifier 'x' already exists.",
+            "--domain-prefix",
+        ),
+        (
+            "AWS::Cognito::UserPoolDomain",
+            "Domain already associated with another user pool.",
+            "--domain-prefix",
+        ),
+        ("T", "User: arn:… is not authorized to perform: iam:CreatePolicy", "provision.py policy"),
+        ("T", "AccessDeniedException", "provision.py policy"),
+        ("T", "Limit exceeded for resource", "Service Quotas"),
+        ("T", "The user pool cannot be deleted: deletion protection is activated", "protected"),
+        ("T", "Cannot delete a policy attached to entities. DeleteConflict", "destroy"),
+        ("T", "x already exists in stack y", "rename or delete"),
+        (
+            "AWS::IAM::OIDCProvider",
+            "Provider with url https://token.actions.githubusercontent.com already exists.",
+            "--parameter GitHubProviderArn=",
+        ),
+        ("T", "Rate exceeded", "wait a minute"),
+    ],
+)
+def test_a_known_reason_comes_with_what_helps(kind: str, reason: str, advice: str) -> None:
+    (told,) = causes(of(event("CREATE_FAILED", "A", kind, reason)))
+    assert reason in told
+    assert advice in told.replace(reason, "")
+
+
+def test_nobody_is_told_to_delete_the_provider_that_other_repositories_use() -> None:
+    event_ = event(
+        "CREATE_FAILED", "GitHub", "AWS::IAM::OIDCProvider", "EntityAlreadyExists: already exists"
+    )
+    assert "delete" not in causes(of(event_))[0]
+
+
+def test_what_was_kept_is_found() -> None:
+    events = of(
+        event("DELETE_COMPLETE", "A", "T", made="a"), event("DELETE_SKIPPED", "B", "T", made="b")
+    )
+    assert [each.physical_id for each in kept(events)] == ["b"]
