@@ -63,8 +63,7 @@ def install(folder):
 
 def fail(what, output):
     Path(log := tempfile.mkstemp(".log", "cognises-")[1]).write_text(output, encoding="utf-8")
-    last = "\n".join(output.splitlines()[-20:])
-    sys.exit(f"FAILED: {what} (log: {log})\n{last}")
+    sys.exit("\n".join([f"FAILED: {what} (log: {log})", *output.splitlines()[-20:]]))
 
 
 def verify(folder):
