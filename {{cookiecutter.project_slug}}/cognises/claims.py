@@ -30,22 +30,17 @@ class Expectations:
 
 
 def check(claims: Mapping[str, Any], expected: Expectations, now: float) -> None:
-    """Pass, or raise CognisesError. `now` is in seconds since the epoch.
-
-    It runs at every request, so it is written flat: what JSON gives is exactly str, int or float.
-    """
-    expiry = claims.get("exp")
-    if type(expiry) is not int:
-        expiry = _time(claims, "exp")
-    if expiry <= now:
+    """Pass, or raise CognisesError. `now` is in seconds since the epoch."""
+    get = claims.get
+    if _time(get("exp"), "exp") <= now:
         raise CognisesError("token_expired", "exp is past")
     for name in _STARTS:
-        if name in claims and _time(claims, name) > now + LEEWAY:
+        if _time(get(name, 0), name) > now + LEEWAY:
             raise CognisesError("invalid_token", f"{name} lies ahead")
-    issuer, use = claims.get("iss"), claims.get("token_use")
-    if type(issuer) is not str or issuer not in expected.issuers:
+    issuer, use = get("iss"), get("token_use")
+    if not isinstance(issuer, str) or issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")
-    if type(use) is not str or use not in expected.token_use:
+    if not isinstance(use, str) or use not in expected.token_use:
         raise CognisesError("wrong_token_use", "token_use not accepted")
     _check_client(claims, use, expected)
     if expected.scopes and not expected.scopes <= scopes_of(claims):
@@ -53,12 +48,10 @@ def check(claims: Mapping[str, Any], expected: Expectations, now: float) -> None
         raise CognisesError("insufficient_scope", "a scope is missing", scopes=wanted)
 
 
-def _time(claims: Mapping[str, Any], name: str) -> float:
+def _time(value: object, name: str) -> float:
     """A NumericDate (RFC 7519 section 2): a finite number; true and false are none."""
-    value: Any = claims.get(name)
-    kind = type(value)
-    if kind is int or (kind is float and math.isfinite(value)):
-        return value  # type: ignore[no-any-return]
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return value
     raise CognisesError("invalid_token", f"{name} is no time")
 
 

@@ -38,11 +38,12 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
         return _cookie(request, cookies, rules) if cookies and rules.name in cookies else None
     if len(header) > _MAX_HEADER:
         raise CognisesError("invalid_token", "header too long")
-    token: str = header[7:]
+    scheme, _, token = header.partition(" ")
     # A comma joins repeated headers: two credentials, of which none is believed.
-    if header[:7].lower() != "bearer " or token.split() != [token] or "," in token:
+    is_one = " " not in token and "," not in token and "\t" not in token and "\n" not in token
+    if not (scheme.lower() == "bearer" and token and is_one):
         raise CognisesError("invalid_request", "Authorization is not one Bearer credential")
-    return token
+    return str(token)
 
 
 def _cookie(request: Request, cookies: str, rules: CookieRules) -> str | None:

@@ -9,7 +9,7 @@ import json
 import math
 from binascii import Error as BinasciiError
 from binascii import a2b_base64
-from typing import Any, NamedTuple
+from typing import Any
 
 from cognises.errors import CognisesError
 
@@ -34,15 +34,6 @@ _CANONICAL_TAIL = {0: _BASE64URL, 2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
 _REFUSED_PARAMETERS = ("crit", "b64", "zip")
 
 
-class Parts(NamedTuple):
-    """The three segments, and what is signed."""
-
-    header: bytes
-    payload: bytes
-    signature: bytes
-    signed: bytes
-
-
 def to_bytes(token: object) -> bytes:
     """A token's text as bytes, if it can be a token's. Raises CognisesError (`invalid_token`)."""
     if not isinstance(token, str):
@@ -54,13 +45,16 @@ def to_bytes(token: object) -> bytes:
     return token.encode("ascii")
 
 
-def split(token: bytes) -> Parts:
-    """The segments of a compact JWS. Raises CognisesError (`invalid_token`)."""
-    segments = token.split(b".", 3)
-    if len(segments) != 3 or not all(segments):
+def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Header, payload and signature segments of a compact JWS, and what is signed.
+
+    Raises CognisesError (`invalid_token`).
+    """
+    signed, _, signature = token.rpartition(b".")
+    header, _, payload = signed.partition(b".")
+    if not (header and payload and signature) or b"." in payload:
         raise CognisesError("invalid_token", "not three segments")
-    header, payload, signature = segments
-    return Parts(header, payload, signature, token[: -len(signature) - 1])
+    return header, payload, signature, signed
 
 
 def decode_segment(segment: bytes) -> bytes:

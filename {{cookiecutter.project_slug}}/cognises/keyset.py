@@ -169,6 +169,11 @@ class KeySet:
         Raises CognisesError: `unknown_key` if a recent fetch lacks it, else `keys_unavailable`.
         """
         snapshot = self.snapshot(kid)
+        if kid not in snapshot.keys:
+            snapshot = self._fetched_for(kid, snapshot)
+        return snapshot.keys[kid], snapshot
+
+    def _fetched_for(self, kid: str, snapshot: Snapshot) -> Snapshot:
         # Again where another reading than the one waited for (an older one's fetch, a sibling's)
         # has come in between.
         for _ in range(3):
@@ -178,9 +183,8 @@ class KeySet:
             before, snapshot = snapshot, self._snapshot or snapshot
             if snapshot is before:
                 break
-        key = snapshot.keys.get(kid)
-        if key is not None:
-            return key, snapshot
+        if kid in snapshot.keys:
+            return snapshot
         if not snapshot.is_recent():
             raise self._unavailable()
         self._missed = snapshot

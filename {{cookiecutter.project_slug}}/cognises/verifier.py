@@ -95,12 +95,12 @@ class Verifier:
         self.keys.hydrate()
 
     def _verified_payload(self, token: bytes) -> tuple[bytes, Snapshot]:
-        parts = jws.split(token)
-        signature = jws.decode_segment(parts.signature)
-        key, snapshot = self._key_named_by(parts.header)
-        if not key.verify(parts.signed, signature):
+        header, payload, signature, signed = jws.split(token)
+        data = jws.decode_segment(signature)
+        key, snapshot = self._key_named_by(header)
+        if not key.verify(signed, data):
             raise CognisesError("invalid_token", "signature does not verify")
-        return jws.decode_segment(parts.payload), snapshot
+        return jws.decode_segment(payload), snapshot
 
     def _key_named_by(self, header: bytes) -> tuple[Key, Snapshot]:
         """The key for a header segment. A pool writes few different ones: they are remembered."""
