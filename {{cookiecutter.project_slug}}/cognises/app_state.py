@@ -6,7 +6,7 @@ Everything is made on first need and kept; importing an app fetches nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask
 
@@ -28,6 +28,15 @@ _EXTENSION = "cognises"
 Load = Callable[["str | None"], Mapping[str, Any]]
 
 
+class _Asked(NamedTuple):
+    """What a login guard asks of a token, the app's settings filled in."""
+
+    pool: UserPool
+    client_ids: frozenset[str]
+    token_use: frozenset[str]
+    scopes: frozenset[str]
+
+
 class AppState:
     """One app's state; `state_of(app)` finds it."""
 
@@ -39,7 +48,7 @@ class AppState:
         """Forget what was read; with arguments, take that pool's keys from `load` (for tests)."""
         self._settings: Settings | None = None
         self._permissions: Permissions | None = None
-        self._verifiers: dict[LoginGuard, Verifier] = {}
+        self._verifiers: dict[_Asked, Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
         self._cookie_rules: CookieRules | None = None
         self.checkpoints: dict[object, Any] = {}
@@ -96,23 +105,32 @@ class AppState:
         return permissions.groups_for(guard.name or name, endpoint, ambiguous_names(self._app))
 
     def verifier(self, guard: LoginGuard) -> Verifier:
-        """The verifier of a guard. Raises SettingsError where a pool or client id is missing."""
-        verifier = self._verifiers.get(guard)
-        # setdefault is atomic: of two first requests, one verifier is kept.
-        return verifier or self._verifiers.setdefault(guard, self._make_verifier(guard))
+        """The verifier of a guard; guards that ask the same share it, and what it remembers.
 
-    def _make_verifier(self, guard: LoginGuard) -> Verifier:
-        settings = self.settings
+        Raises SettingsError where a pool or client id is missing.
+        """
         pool = guard.pool or self.own_pool
         if pool is None:
             raise SettingsError(["COGNITO_USER_POOL_ID: missing; set it in .env"])
-        client_ids = guard.client_ids or self._default_client_ids(pool)
+        asked = _Asked(
+            pool,
+            guard.client_ids or self._default_client_ids(pool),
+            guard.token_use or self.settings.token_use,
+            guard.scopes,
+        )
+        verifier = self._verifiers.get(asked)
+        # setdefault is atomic: of two first requests, one verifier is kept.
+        return verifier or self._verifiers.setdefault(asked, self._make_verifier(asked))
+
+    def _make_verifier(self, asked: _Asked) -> Verifier:
+        settings = self.settings
+        pool = asked.pool
         is_own = pool == self.own_pool
         return Verifier(
             pool.id,
-            client_ids,
-            token_use=guard.token_use or settings.token_use,
-            scopes=guard.scopes,
+            asked.client_ids,
+            token_use=asked.token_use,
+            scopes=asked.scopes,
             audiences=settings.audiences,
             additional_regions=settings.additional_regions if is_own else (),
             cache_size=settings.token_cache_size,

@@ -59,7 +59,8 @@ def _check_client(claims: Mapping[str, Any], use: str, expected: Expectations) -
     """An ID token names its client in `aud`, an access token in `client_id`."""
     client, audience = claims.get("client_id"), claims.get("aud")
     if use == "id":
-        own, foreign = audience, client is not None and not _is_one_of(client, expected.client_ids)
+        own = audience
+        foreign = "client_id" in claims and not _is_one_of(client, expected.client_ids)
     else:
         # A resource-bound access token is meant for that resource (RFC 8707), and only for it.
         own, foreign = client, "aud" in claims and not _is_one_of(audience, expected.audiences)

@@ -14,7 +14,9 @@ from cognises.errors import CognisesError
 from cognises.jws import MAX_TOKEN
 
 _MAX_HEADER = MAX_TOKEN + len("Bearer ")
-_MAX_COOKIES = 64 * 1024
+# More than any browser sends to one host: what it takes to read them stays small.
+_MAX_COOKIES, _MAX_COOKIE_COUNT = 64 * 1024, 300
+_MAX_ORIGIN = 300
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -35,7 +37,7 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     header = environ.get("HTTP_AUTHORIZATION")
     if header is None:
         cookies = environ.get("HTTP_COOKIE")
-        return _cookie(request, cookies, rules) if cookies and rules.name in cookies else None
+        return _cookie(request, cookies, rules) if cookies else None
     if len(header) > _MAX_HEADER:
         raise CognisesError("invalid_token", "header too long")
     scheme, _, token = header.partition(" ")
@@ -47,8 +49,10 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
 
 
 def _cookie(request: Request, cookies: str, rules: CookieRules) -> str | None:
-    if len(cookies) > _MAX_COOKIES:
-        raise CognisesError("invalid_request", "cookies too long")
+    if len(cookies) > _MAX_COOKIES or cookies.count(";") > _MAX_COOKIE_COUNT:
+        raise CognisesError("invalid_request", "too many or too long cookies")
+    if rules.name not in cookies:
+        return None
     found = request.cookies.getlist(rules.name)
     if not found:
         return None
@@ -81,6 +85,8 @@ _PORTS = {"http": 80, "https": 443}
 
 def _normal(origin: str) -> tuple[str, str, int] | None:
     """Scheme, host and port of an origin, defaults filled in; None for `null` and other text."""
+    if len(origin) > _MAX_ORIGIN:
+        return None
     try:
         url = urlsplit(origin)
         port = url.port

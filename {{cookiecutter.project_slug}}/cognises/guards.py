@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Flask, Request, current_app
@@ -75,7 +76,7 @@ def login_check(
             client_ids=_optional("client_ids", client_ids, CLIENT_ID.fullmatch),
             token_use=_optional("token_use", token_use, TOKEN_USES.__contains__),
             scopes=_optional("scopes", scopes, SCOPE.fullmatch) or frozenset(),
-            optional=bool(optional),
+            optional=_flag(optional),
         )
     )
 
@@ -142,11 +143,13 @@ def _guarded_by(guard: Guard) -> Decorator:
     """
 
     def decorate(view: View) -> View:
-        _refuse_contradiction(view, guard)
+        # What a request has passed is kept by guard: one object must not stand on two views.
+        own = replace(guard)
+        _refuse_contradiction(view, own)
         inner = mark_of(view)
         if inner and inner.guards:
-            return _wrap(view.__wrapped__, (guard, *inner.guards))  # type: ignore[attr-defined]
-        return _wrap(view, (guard,))
+            return _wrap(view.__wrapped__, (own, *inner.guards))  # type: ignore[attr-defined]
+        return _wrap(view, (own,))
 
     return decorate
 
@@ -225,6 +228,8 @@ def _placer(view: View) -> Place:
             if not isinstance(kwargs.get("response"), Principal):
                 kwargs["response"] = principal
             return args
+        if isinstance(kwargs.get("response"), Principal):
+            del kwargs["response"]  # from a guard on the whole class: it is given once
         if len(args) > index and isinstance(args[index], Principal):
             return args
         return (*args[:index], principal, *args[index:])
@@ -252,6 +257,12 @@ def _optional(
     name: str, values: str | Iterable[str] | None, accept: Callable[[str], object]
 ) -> frozenset[str] | None:
     return None if values is None else one_or_more(f"login_check: {name}", values, accept)
+
+
+def _flag(optional: object) -> bool:
+    if not isinstance(optional, bool):
+        raise SettingsError(["login_check: optional must be True or False"])
+    return optional
 
 
 def _permissions(group_details: object) -> Permissions | None:

@@ -18,7 +18,7 @@ from cognises import jws
 from cognises.claims import Expectations, check, freeze
 from cognises.errors import CognisesError, SettingsError
 from cognises.fetch import FetchError, fetch_json
-from cognises.keys import Key, admit
+from cognises.keys import admit
 from cognises.keyset import KeySet, Snapshot
 from cognises.pool import UserPool
 from cognises.setting_values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES
@@ -50,13 +50,15 @@ class Verifier:
         audiences: str | Iterable[str] = (),
         additional_regions: str | Iterable[str] = (),
         cache_size: int = DEFAULT_CACHE_SIZE,
-        issuers: Iterable[str] | None = None,
+        issuers: str | Iterable[str] | None = None,
         key_set: KeySet | None = None,
     ) -> None:
         pool = UserPool.parse(user_pool_id)
         regions = _items("additional_regions", additional_regions, REGION.fullmatch)
         self.expected = Expectations(
-            issuers=frozenset(issuers or issuers_of(pool, regions)),
+            issuers=frozenset(issuers_of(pool, regions))
+            if issuers is None
+            else one_or_more("issuers", issuers, bool),
             client_ids=one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch),
             token_use=one_or_more("token_use", token_use, TOKEN_USES.__contains__),
             scopes=_items("scopes", scopes, SCOPE.fullmatch),
@@ -64,6 +66,8 @@ class Verifier:
         )
         self.keys = key_set or pool_key_set(pool, regions)
         self._kids: dict[bytes, str] = {}
+        if type(cache_size) is not int or cache_size < 0:
+            raise SettingsError(["cache_size: must be a whole number, 0 or more"])
         self._remembered = _Remembered(cache_size)
 
     def verify(self, token: object) -> Claims:
@@ -97,21 +101,16 @@ class Verifier:
     def _verified_payload(self, token: bytes) -> tuple[bytes, Snapshot]:
         header, payload, signature, signed = jws.split(token)
         data = jws.decode_segment(signature)
-        key, snapshot = self._key_named_by(header)
+        kid = self._kids.get(header)
+        if kid is None:
+            kid = jws.read_kid(jws.parse_object(jws.decode_segment(header)))
+        key, snapshot = self.keys.key_for(kid)
         if not key.verify(signed, data):
             raise CognisesError("invalid_token", "signature does not verify")
-        return jws.decode_segment(payload), snapshot
-
-    def _key_named_by(self, header: bytes) -> tuple[Key, Snapshot]:
-        """The key for a header segment. A pool writes few different ones: they are remembered."""
-        kid = self._kids.get(header)
-        if kid is not None:
-            return self.keys.key_for(kid)
-        kid = jws.read_kid(jws.parse_object(jws.decode_segment(header)))
-        found = self.keys.key_for(kid)
-        if len(self._kids) < _MAX_HEADERS:
+        # A pool writes few different headers; what it did not sign is not remembered.
+        if header not in self._kids and len(self._kids) < _MAX_HEADERS:
             self._kids[header] = kid
-        return found
+        return jws.decode_segment(payload), snapshot
 
 
 class _Remembered:
@@ -196,7 +195,8 @@ def _items(
     name: str, values: str | Iterable[str], accept: Callable[[str], object]
 ) -> frozenset[str]:
     """The values as a set, each acceptable. One text stands for itself, never for its letters."""
-    texts = frozenset([values] if isinstance(values, str) else values)
+    found: Iterable[object] = [values] if isinstance(values, str) else values
+    texts = list(found) if isinstance(found, Iterable) else [found]
     if not all(isinstance(text, str) and accept(text) for text in texts):
         raise SettingsError([f"{name}: not of the right form"])
-    return texts
+    return frozenset(text for text in texts if isinstance(text, str))

@@ -85,6 +85,9 @@ COOKIES = {
     "twice, one quoted": (f'token_cookie={TOKEN}; token_cookie="x"', "<invalid_request>"),
     "twice, with white space": (f"token_cookie={TOKEN};token_cookie =x", "<invalid_request>"),
     "100 kB": ("token_cookie=" + "A" * 100_000, "<invalid_request>"),
+    "100 kB of another": ("session=" + "A" * 100_000, "<invalid_request>"),
+    "thousands of them": ("token_cookie=x" + ";" * 2_000, "<invalid_request>"),
+    "as many as browsers keep": ("a=b; " * 180 + f"token_cookie={TOKEN}", TOKEN),
 }
 
 
@@ -147,10 +150,11 @@ ORIGINS = [
     (None, "http://[::1]:5000", "[::1]:5000", None, True),
     (None, "http://localhost:5000", "localhost:5000", None, True),
     (None, "http://localhost:5001", "localhost:5000", None, False),
+    (None, "https://" + "a" * 20_000_000, "app.example.org", None, False),
 ]
 
 
-@pytest.mark.parametrize(("site", "origin", "host", "public", "same"), ORIGINS)
+@pytest.mark.parametrize(("site", "origin", "host", "public", "same"), ORIGINS, ids=lambda _: "")
 def test_a_cookie_on_an_unsafe_method_must_come_from_the_site_itself(
     site, origin, host, public, same
 ):

@@ -570,6 +570,28 @@ def test_a_guarded_view_called_from_another_view_asks_for_its_own_permission(mak
         assert client.get("/outer", headers=cognito.bearer(["half"])).status_code == 403
 
 
+@both_ways
+def test_one_guard_on_two_views_opens_each_to_its_own_groups(extension, make_app, cognito):
+    def views(app: Flask) -> None:
+        need = permission_required(manifest(a=["outer"], b=["inner"]))
+
+        @app.get("/inner")
+        @need
+        def inner(response):
+            return run(response)
+
+        @app.get("/outer")
+        @need
+        def outer(response):
+            return inner()
+
+    client = make_app(views, extension=extension).test_client()
+
+    assert client.get("/outer", headers=cognito.bearer(["a"])).status_code == 403
+    assert not ran
+    assert client.get("/outer", headers=cognito.bearer(["a", "b"])).status_code == 200
+
+
 # The response
 
 
@@ -601,6 +623,29 @@ def test_the_response_is_handed_over_exactly_once_whatever_the_order(extension, 
     for name in list(app.view_functions):
         if name != "static":
             assert handed(app, f"/{name}/7", cognito) == [1, True, {"number": 7}]
+
+
+@both_ways
+def test_a_class_guarded_as_a_whole_and_by_method_gets_its_response_once(
+    extension, make_app, cognito
+):
+    class Thing(MethodView):
+        decorators = [login_check]  # noqa: RUF012
+
+        @permission_required
+        def get(self, response):
+            return run(response)
+
+    app = make_app(
+        lambda app: app.add_url_rule("/thing", view_func=Thing.as_view("thing")),
+        manifest(editors=["thing"]),
+        extension=extension,
+    )
+    for method in ("GET", "HEAD"):
+        answer = app.test_client().open("/thing", method=method, headers=cognito.bearer())
+        assert answer.status_code == 403
+        headers = cognito.bearer(["editors"])
+        assert app.test_client().open("/thing", method=method, headers=headers).status_code == 200
 
 
 @both_ways
@@ -965,6 +1010,9 @@ BAD_ARGUMENTS = {
     "an empty scope among others": lambda: login_check(scopes=["data/read", ""]),
     "two scopes in one text": lambda: login_check(scopes="data/read data/write"),
     "a scope with a quote": lambda: login_check(scopes='data"read'),
+    "scopes that are no texts": lambda: login_check(scopes=[[]]),
+    "a client that is a number": lambda: login_check(client_ids=5),
+    "optional as a text": lambda: login_check(optional="false"),
     "an empty name": lambda: permission_required(name=""),
     "a name with a star": lambda: permission_required(name="reports.*"),
     "a star": lambda: permission_required(name="*"),

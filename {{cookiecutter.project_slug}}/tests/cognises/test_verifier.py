@@ -294,6 +294,17 @@ def test_however_small_the_memory_every_verdict_stays_right(size, make_verifier,
     assert refused(subject.verify, tokens[0][:-4] + "AAAA").reason == "invalid_token"
 
 
+def test_headers_that_the_pool_did_not_sign_are_not_remembered(cognito: FakePool, make_verifier):
+    subject = make_verifier()
+    kid, foreign = cognito.keys[0].kid, SigningKey()
+    for i in range(100):
+        header = {"kid": kid, "alg": "RS256", "filler": i}
+        refused(subject.verify, cognito.token(header=header, key=foreign))
+    assert not subject._kids
+    subject.verify(cognito.token())
+    assert list(subject._kids.values()) == [kid]
+
+
 def test_headers_of_many_shapes_do_not_push_out_the_verdict(cognito: FakePool, make_verifier):
     subject = make_verifier()
     kid = cognito.keys[0].kid
@@ -396,7 +407,24 @@ BAD_ARGUMENTS = {
     "an empty audience": {"audiences": ""},
     "an empty audience among others": {"audiences": ["https://a", ""]},
     "an empty scope": {"scopes": [""]},
+    "clients that are none": {"client_ids": None},
+    "a number for a client": {"client_ids": 5},
+    "token uses that are none": {"token_use": None},
+    "scopes that are none": {"scopes": None},
+    "a list for a scope": {"scopes": [[]]},
+    "no issuer": {"issuers": []},
+    "an empty issuer": {"issuers": ""},
+    "a cache size as a text": {"cache_size": "5"},
+    "a cache size below nothing": {"cache_size": -1},
+    "a cache size that is a truth value": {"cache_size": True},
 }
+
+
+def test_an_issuer_given_as_one_text_is_one_issuer_and_not_its_letters(cognito, make_verifier):
+    subject = make_verifier(issuers="https://emulator.example/pool")
+
+    assert subject.verify(cognito.token(iss="https://emulator.example/pool"))
+    assert refused(subject.verify, cognito.token(iss="h")).reason == "invalid_token"
 
 
 @pytest.mark.parametrize("change", BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS.keys())
