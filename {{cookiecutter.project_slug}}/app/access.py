@@ -79,7 +79,7 @@ def _rows(app: Flask) -> list[Row]:
 
 
 def _matrix(rows: list[Row]) -> Matrix:
-    groups = sorted({group for row in rows if row.by_group for group in row.open_to})
+    groups = sorted({group for row in rows for needed in row.needs for group in needed})
     users = [Principal({"cognito:groups": [group]}) for group in groups]
     cells = [(row, [groups_may_call(row, user).allowed for user in users]) for row in rows]
     return Matrix(groups, cells)

@@ -16,9 +16,10 @@ from cognises.app_state import state_of
 from cognises.claims import check
 from cognises.declarations import DEFAULT_LOGIN, LoginGuard, Requirement
 from cognises.errors import CognisesError, ProblemsError
-from cognises.permissions import Decision, Permissions, decide, endpoint_entries
+from cognises.permissions import Decision, decide, endpoint_entries
 from cognises.principal import Principal
-from cognises.routes import Route, ambiguous_names, function_name, own_static_view, routes
+from cognises.routes import Route, function_name, own_static_view, routes
+from cognises.startup import manifest_names, route_problems
 
 EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
 _ASKS = {
@@ -41,6 +42,8 @@ class Row:
     does: str = ""
     by_group: bool = False
     """Whether `open_to` holds groups, which may be called anything, and no word."""
+    needs: tuple[frozenset[str], ...] = ()
+    """For each permission that is asked for, the groups that have it: a user needs one of each."""
     logins: tuple[LoginGuard, ...] = ()
     """What is asked of the token itself, if more than the app's settings do."""
 
@@ -69,8 +72,9 @@ def _row(app: Flask, route: Route) -> Row:
     permissions = route.declaration.permissions
     stated = next((guard.name for guard in permissions if guard.name), None)
     name = (stated or function_name(app, route.endpoint)) if permissions else None
-    open_to = _open_to(app, route)
-    by_group = bool(permissions) and open_to != (NOBODY,)
+    needs = _needs(app, route) if permissions else ()
+    open_to = _told(needs) if needs else (_word(app, route),)
+    by_group = bool(needs) and open_to != (NOBODY,)
     return Row(
         route.method,
         route.path,
@@ -79,6 +83,7 @@ def _row(app: Flask, route: Route) -> Row:
         open_to,
         _first_line(app, route),
         by_group,
+        needs,
         tuple(guard for guard in route.declaration.logins if guard != DEFAULT_LOGIN),
     )
 
@@ -97,8 +102,9 @@ def may_call(app: Flask, row: Row, user: Principal) -> Decision:
 
 def groups_may_call(row: Row, user: Principal) -> Decision:
     """The part of the decision that groups make."""
-    if row.by_group:
-        return decide(user.groups, frozenset(row.open_to))
+    if row.needs:
+        decisions = [decide(user.groups, groups) for groups in row.needs]
+        return next((each for each in decisions if not each.allowed), decisions[0])
     if row.open_to == (SIGNED_IN,):
         return Decision(user.is_authenticated, "everybody who is signed in may")
     return Decision(row.is_public, f"open to {row.open_to[0]}")
@@ -113,44 +119,48 @@ def _first_line(app: Flask, route: Route) -> str:
     return text.splitlines()[0] if text and view is not own_static_view(app) else ""
 
 
-def _open_to(app: Flask, route: Route) -> tuple[str, ...]:
-    declaration, state = route.declaration, state_of(app)
-    if declaration.is_contradictory:
-        return (NOBODY,)
-    if declaration.is_public or app.view_functions[route.endpoint] is own_static_view(app):
-        return (EVERYBODY,)
-    if not declaration.guards:
-        return (NOBODY,)
-    permissions = route.declaration.permissions
-    if not permissions:
-        return (EVERYBODY if Requirement.of(declaration.guards).admits_anonymous else SIGNED_IN,)
+def _needs(app: Flask, route: Route) -> tuple[frozenset[str], ...]:
+    if route.declaration.is_contradictory:
+        return (frozenset(),)
+    requirement = Requirement.of(route.declaration.guards)
     name = function_name(app, route.endpoint)
-    groups = [state.open_to(guard, name, route.endpoint) for guard in permissions]
-    return tuple(sorted(frozenset.intersection(*groups))) or (NOBODY,)
+    return state_of(app).open_to(requirement, name, route.endpoint)
+
+
+def _told(needs: tuple[frozenset[str], ...]) -> tuple[str, ...]:
+    """Groups by name; where one of each of several sets is needed, one text that says so."""
+    sets = [groups for groups in dict.fromkeys(needs) if not any(other < groups for other in needs)]
+    if len(sets) == 1:
+        return tuple(sorted(sets[0])) or (NOBODY,)
+    return (" and ".join(f"({' or '.join(sorted(groups))})" for groups in sets),)
+
+
+def _word(app: Flask, route: Route) -> str:
+    """Who may call a route that asks for no group."""
+    declaration = route.declaration
+    if declaration.is_contradictory:
+        return NOBODY
+    if declaration.is_public or app.view_functions[route.endpoint] is state_of(app).static_view:
+        return EVERYBODY
+    if not declaration.guards:
+        return NOBODY
+    return EVERYBODY if Requirement.of(declaration.guards).admits_anonymous else SIGNED_IN
 
 
 def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator[str]:
-    ambiguous = ambiguous_names(app)
+    listed = manifest_names(app)
+    yield from route_problems(app)
     for route, row in zip(found, rows, strict=True):
-        place = route.place
-        if route.declaration.is_contradictory:
-            yield f"{place}: public and a guard together; keep one of them"
-        elif row.open_to == (NOBODY,) and not route.declaration.guards:
-            yield f"{place}: unguarded, so it is denied; say @public or put a guard on it"
-        elif row.open_to == (NOBODY,):
-            yield f"{place}: nobody may call it; list {row.name!r} for a group"
-    used = _manifest_names(app, found)
-    for name in sorted(used & ambiguous):
-        yield f"{name}: two endpoints carry this name, so it opens neither; list the endpoints"
-    for name in sorted(used - _known_names(app, found)):
+        if row.open_to == (NOBODY,) and not route.declaration.is_contradictory:
+            yield _closed(route, row)
+    for name in sorted(listed - _known_names(app, found)):
         yield f"{name}: no route has this name; mend groups.json or the route"
 
 
-def _manifest_names(app: Flask, found: list[Route]) -> frozenset[str]:
-    own = [g.permissions for route in found for g in route.declaration.permissions if g.permissions]
-    needs_manifest = any(g.permissions is None for r in found for g in r.declaration.permissions)
-    manifests: list[Permissions] = own + ([state_of(app).permissions] if needs_manifest else [])
-    return frozenset().union(*(permissions.names for permissions in manifests))
+def _closed(route: Route, row: Row) -> str:
+    if not route.declaration.guards:
+        return f"{route.place}: unguarded, so it is denied; say @public or put a guard on it"
+    return f"{route.place}: nobody may call it; list {row.name!r} for a group"
 
 
 def _known_names(app: Flask, found: list[Route]) -> set[str]:

@@ -12,14 +12,14 @@ from flask import Flask
 
 from cognises import settings as settings_module
 from cognises.credentials import CookieRules
-from cognises.declarations import LoginGuard, PermissionGuard
+from cognises.declarations import LoginGuard, PermissionGuard, Requirement, View
 from cognises.errors import SettingsError
 from cognises.keyset import KeySet
 from cognises.manifest import load_groups
 from cognises.own_keys import own_key_set
 from cognises.permissions import Permissions
 from cognises.pool import UserPool
-from cognises.routes import ambiguous_names, routes
+from cognises.routes import ambiguous_names, own_static_view, routes
 from cognises.settings import Settings
 from cognises.verifier import Verifier, pool_key_set
 
@@ -37,42 +37,63 @@ class _Asked(NamedTuple):
     scopes: frozenset[str]
 
 
+class _RouteFacts(NamedTuple):
+    """What is the same for every route of an app, and the views and rules it was read from."""
+
+    source: tuple[object, ...]
+    ambiguous_names: frozenset[str]
+    pools: frozenset[UserPool]
+
+
 class AppState:
     """One app's state; `state_of(app)` finds it."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self.has_public_static = True
         self.reset()
 
     def reset(self, pool_id: str | None = None, load: Load | None = None) -> None:
         """Forget what was read; with arguments, take that pool's keys from `load` (for tests)."""
+        self._reading: tuple[Settings, list[str]] | None = None
         self._settings: Settings | None = None
+        self._route_facts: _RouteFacts | None = None
         self._permissions: Permissions | None = None
         self._verifiers: dict[_Asked, Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
         self._cookie_rules: CookieRules | None = None
         self.checkpoints: dict[object, Any] = {}
-        self.is_checked = False
+        self.start_problems: list[str] | None = None
         self._test_keys = {pool_id: load} if pool_id and load else {}
+
+    @property
+    def reading(self) -> tuple[Settings, list[str]]:
+        """The app's settings as far as they can be read, and everything wrong with them."""
+        if self._reading is None:
+            folder = settings_module.project_folder(self._app.root_path)
+            self._reading = settings_module.read(folder, self._app.config)
+        return self._reading
 
     @property
     def settings(self) -> Settings:
         """The app's settings. Raises SettingsError with every problem."""
         if self._settings is None:
-            folder = settings_module.project_folder(self._app.root_path)
-            values = settings_module.read_values(folder, self._app.config)
-            self._settings = settings_module.parse(folder, values)
+            found, problems = self.reading
+            if problems:
+                raise SettingsError(problems)
+            self._settings = found
         return self._settings
 
     @property
     def permissions(self) -> Permissions:
         """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
         if self._permissions is None:
-            self._permissions = Permissions(load_groups(self.settings.groups_file))
+            self._permissions = Permissions(load_groups(self.reading[0].groups_file))
         return self._permissions
 
     def can(self, groups: tuple[str, ...], name: str) -> bool:
-        return self.permissions.can(groups, name)
+        """Whether the manifest lists a function's name, or an endpoint, for any of the groups."""
+        return self.permissions.can(groups, name, self.ambiguous_names)
 
     @property
     def own_pool(self) -> UserPool | None:
@@ -80,11 +101,11 @@ class AppState:
 
         The one in the settings, else the one that the app's guards name, if they name only one.
         """
-        if self.settings.pool is not None:
-            return self.settings.pool
-        guards = (guard for route in routes(self._app) for guard in route.declaration.logins)
-        named = {guard.pool for guard in guards if guard.pool}
-        return named.pop() if len(named) == 1 else None
+        pool = self.reading[0].pool
+        if pool is not None:
+            return pool
+        named = self._facts_of_routes().pools
+        return next(iter(named)) if len(named) == 1 else None
 
     def is_own_pool(self, guard: LoginGuard) -> bool:
         """Whether a guard's principals are of the app's own pool."""
@@ -97,12 +118,44 @@ class AppState:
             self._cookie_rules = CookieRules(self.settings.cookie_name, self.settings.public_url)
         return self._cookie_rules
 
+    @property
+    def static_view(self) -> View | None:
+        """The app's own static view, where it is open to everybody."""
+        return own_static_view(self._app) if self.has_public_static else None
+
+    @property
+    def ambiguous_names(self) -> frozenset[str]:
+        """Names that two endpoints carry and that therefore open neither."""
+        return self._facts_of_routes().ambiguous_names
+
     def open_to(
-        self, guard: PermissionGuard, name: str | None, endpoint: str | None
+        self, requirement: Requirement, name: str | None, endpoint: str | None
+    ) -> tuple[frozenset[str], ...]:
+        """The groups that pass at a view, for each permission that is asked for there."""
+        is_own = self.is_own_pool(requirement.logins[0])
+        return tuple(
+            self._groups_that_pass(guard, name, endpoint, is_own)
+            for guard in requirement.permissions
+        )
+
+    def _groups_that_pass(
+        self, guard: PermissionGuard, name: str | None, endpoint: str | None, is_own: bool
     ) -> frozenset[str]:
-        """The groups that pass a guard at a view. A name that two views carry opens neither."""
+        if guard.permissions is None and not is_own:
+            return frozenset()  # the app's manifest does not speak of another pool's groups
         permissions = guard.permissions or self.permissions
-        return permissions.groups_for(guard.name or name, endpoint, ambiguous_names(self._app))
+        return permissions.groups_for(guard.name or name, endpoint, self.ambiguous_names)
+
+    def _facts_of_routes(self) -> _RouteFacts:
+        """Read again only where views or rules have changed: it takes a walk over all of them."""
+        app = self._app
+        source = (len(list(app.url_map.iter_rules())), *app.view_functions.values())
+        facts = self._route_facts
+        if facts is None or facts.source != source:
+            guards = (guard for route in routes(app) for guard in route.declaration.logins)
+            pools = frozenset(guard.pool for guard in guards if guard.pool)
+            facts = self._route_facts = _RouteFacts(source, ambiguous_names(app), pools)
+        return facts
 
     def verifier(self, guard: LoginGuard) -> Verifier:
         """The verifier of a guard; guards that ask the same share it, and what it remembers.

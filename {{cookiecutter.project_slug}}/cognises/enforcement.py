@@ -15,7 +15,7 @@ from werkzeug.local import LocalProxy
 
 from cognises.app_state import AppState
 from cognises.credentials import CookieRules, read_token
-from cognises.declarations import Guard, LoginGuard, PermissionGuard, Requirement
+from cognises.declarations import Guard, LoginGuard, Requirement
 from cognises.errors import CognisesError
 from cognises.permissions import decide
 from cognises.principal import ANONYMOUS, Can, Principal, cannot
@@ -58,11 +58,10 @@ class Checkpoint(NamedTuple):
 
 def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Checkpoint:
     """Make a requirement ready for requests. Raises SettingsError or ManifestError."""
-    is_own = state.is_own_pool(requirement.logins[0])
     return Checkpoint(
         (*requirement.logins, *requirement.permissions),
         tuple(_login(state, guard) for guard in requirement.logins),
-        tuple(_open_to(state, guard, target, is_own) for guard in requirement.permissions),
+        state.open_to(requirement, target.name, target.endpoint),
         requirement.admits_anonymous,
         target.endpoint or target.name or "",
         state.cookie_rules,
@@ -74,14 +73,6 @@ def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Che
 def _login(state: AppState, guard: LoginGuard) -> Login:
     verifier = state.verifier(guard)
     return Login(verifier, state.can if state.is_own_pool(guard) else cannot)
-
-
-def _open_to(
-    state: AppState, guard: PermissionGuard, target: Target, is_own: bool
-) -> frozenset[str]:
-    if guard.permissions is None and not is_own:
-        return frozenset()  # the app's manifest does not speak of another pool's groups
-    return state.open_to(guard, target.name, target.endpoint)
 
 
 class Passed:

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cognises.errors import CognisesError, SettingsError
+from cognises.errors import SettingsError
+from cognises.keys import admit
 from cognises.keyset import KeySet
 from cognises.pool import UserPool
 from cognises.settings import Settings
@@ -29,14 +30,16 @@ def own_key_set(settings: Settings, pool: UserPool, load: Load | None = None) ->
     regions = settings.additional_regions
     keys = pool_key_set(pool, regions, load=source, allow_emulators=settings.local)
     if settings.jwks_file and load is None:
-        _preload(keys, settings.jwks_file)
+        keys.preload(read_key_file(settings.jwks_file, allow_emulators=settings.local))
     return keys
 
 
-def _preload(keys: KeySet, file: Path) -> None:
+def read_key_file(file: Path, *, allow_emulators: bool) -> object:
+    """The JWKS in a file, with a usable key in it. Raises SettingsError."""
     try:
-        keys.preload(json.loads(file.read_bytes()))
+        document = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
         raise SettingsError(["COGNITO_JWKS_FILE: cannot be read as JSON"]) from None
-    except CognisesError:
-        raise SettingsError(["COGNITO_JWKS_FILE: holds no key that may be used"]) from None
+    if not admit(document, allow_emulators=allow_emulators):
+        raise SettingsError(["COGNITO_JWKS_FILE: holds no key that may be used"])
+    return document

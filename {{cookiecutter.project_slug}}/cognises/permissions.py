@@ -49,9 +49,11 @@ class Permissions:
         entries = {"*", *([name] if name else ()), *endpoint_entries(endpoint)} - ambiguous
         return frozenset().union(*(self._index.get(entry, ()) for entry in entries))
 
-    def can(self, groups: tuple[str, ...], name: str) -> bool:
+    def can(
+        self, groups: tuple[str, ...], name: str, ambiguous: frozenset[str] = frozenset()
+    ) -> bool:
         """Whether any of `groups` lists `name`, a function's or an endpoint's."""
-        return decide(groups, self.groups_for(name, name)).allowed
+        return decide(groups, self.groups_for(name, name, ambiguous)).allowed
 
 
 def endpoint_entries(endpoint: str | None) -> list[str]:

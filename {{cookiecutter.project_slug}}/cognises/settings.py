@@ -96,6 +96,13 @@ DEPLOYED_MARKERS = (
 T = TypeVar("T")
 
 
+def read(folder: Path, config: Mapping[str, object]) -> tuple[Settings, list[str]]:
+    """The settings in force as far as they can be read, and everything that is wrong with them."""
+    values, problems = _gather(folder, config, NAMES)
+    settings, more = _examine(folder, values)
+    return settings, problems + more
+
+
 def read_values(
     folder: Path, config: Mapping[str, object] | None = None, names: Iterable[str] = NAMES
 ) -> dict[str, str]:
@@ -104,9 +111,19 @@ def read_values(
     `folder` is where `wsgi.py` lies; `names` are those asked for. Raises SettingsError where an
     env file holds what it must not, or a configured value is no text.
     """
-    committed = _env_file(folder / ".flaskenv")
-    private = _env_file(folder / ".env")
-    problems = _env_file_problems(folder, committed, private)
+    values, problems = _gather(folder, config, names)
+    if problems:
+        raise SettingsError(problems)
+    return values
+
+
+def _gather(
+    folder: Path, config: Mapping[str, object] | None, names: Iterable[str]
+) -> tuple[dict[str, str], list[str]]:
+    problems: list[str] = []
+    committed = _env_file(folder / ".flaskenv", problems)
+    private = _env_file(folder / ".env", problems)
+    problems += _env_file_problems(folder, committed, private)
     layers: list[Mapping[str, object]] = [committed, private, os.environ, config or {}]
     values: dict[str, str] = {}
     for name in names:
@@ -116,16 +133,15 @@ def read_values(
             problems.append(f"{name}: must be text (or a list of texts)")
         elif text:
             values[name] = text
-    if problems:
-        raise SettingsError(problems)
-    return values
+    return values, problems
 
 
-def _env_file(path: Path) -> dict[str, str | None]:
+def _env_file(path: Path, problems: list[str]) -> dict[str, str | None]:
     try:
         return dotenv_values(path, interpolate=False) if path.is_file() else {}
     except UnicodeDecodeError:
-        raise SettingsError([f"{path.name}: must be UTF-8; save it so"]) from None
+        problems.append(f"{path.name}: must be UTF-8; save it so")
+        return {}
 
 
 def _env_file_problems(
@@ -186,7 +202,8 @@ class Settings:
     cookie_name: str = "token_cookie"
     realm: str = "cognises"
     groups_file: Path = field(default=Path("groups.json"))
-    groups_file_named: bool = False
+    given: frozenset[str] = frozenset()
+    """The names of those that were set, be it wrongly."""
     token_cache_size: int = 4096
     log_format: str = "json"
     log_level: str = "INFO"
@@ -198,6 +215,14 @@ class Settings:
 
 def parse(folder: Path, values: Mapping[str, str]) -> Settings:
     """Check raw values (see `read_values`) and return Settings; every problem in one error."""
+    settings, problems = _examine(folder, values)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _examine(folder: Path, values: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Settings with defaults for what is wrong, and what is."""
     problems: list[str] = []
     take = _Reader(values, problems)
     nothing: tuple[str, ...] = ()
@@ -222,7 +247,7 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
         groups_file=take(
             "COGNISES_GROUPS_FILE", lambda text: folder / text, folder / "groups.json"
         ),
-        groups_file_named="COGNISES_GROUPS_FILE" in values,
+        given=frozenset(values),
         token_cache_size=take("COGNISES_TOKEN_CACHE_SIZE", count, 4096),
         log_format=take("COGNISES_LOG_FORMAT", one_of("json", "text"), "text" if local else "json"),
         log_level=take("COGNISES_LOG_LEVEL", one_of(*LOG_LEVELS), "INFO"),
@@ -231,10 +256,7 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
         max_body_bytes=take("COGNISES_MAX_BODY_BYTES", size, 1024 * 1024),
         metrics_address=take("COGNISES_METRICS_ADDRESS", socket_address, None),
     )
-    problems += _together(settings, values)
-    if problems:
-        raise SettingsError(problems)
-    return settings
+    return settings, problems + _together(settings, values)
 
 
 class _Reader:

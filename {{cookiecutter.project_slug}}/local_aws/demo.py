@@ -11,9 +11,9 @@ from flask import Flask
 
 from cognises.access import aligned
 from cognises.app_state import state_of
-from cognises.extension import check
 from cognises.manifest import Group, load_groups
 from cognises.routes import Route, function_name, routes
+from cognises.startup import check
 from local_aws.embedded import apply_manifest, embedded
 from local_aws.service import running
 

@@ -8,8 +8,16 @@ import pytest
 from flask import Blueprint, Flask
 from request_side import manifest
 
-from cognises import Cognises, login_check, permission_required, protect, public
-from cognises.access import as_markdown, as_text, report
+from cognises import Cognises, Principal, login_check, permission_required, protect, public
+from cognises.access import as_markdown, as_text, groups_may_call, report
+from cognises.app_state import state_of
+from cognises.routes import declaration_at
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_project(tmp_path, monkeypatch) -> None:
+    """An app of no package lies in the current folder: not in this one, with its `.flaskenv`."""
+    monkeypatch.chdir(tmp_path)
 
 
 def make_app(*groups: dict[str, object]) -> Flask:
@@ -109,6 +117,99 @@ def test_what_needs_a_look_is_named_and_fails_the_check(add, said):
     assert code == 1
     assert said in output
     assert run(app)[0] == 0
+
+
+def stacked(app: Flask) -> None:
+    details = manifest(writers=["write"], auditors=["audit"], both=["write", "audit"])
+    guard = permission_required(details, name="write")
+    other = permission_required(details, name="audit")
+    app.add_url_rule("/both", "both", guard(other(lambda response: "")))
+
+
+def test_where_two_permissions_are_needed_a_user_in_a_group_of_each_may_call():
+    app = Flask("service", static_folder=None)
+    stacked(app)
+    (row,) = report(app).rows
+
+    assert row.open_to == ("(both or writers) and (auditors or both)",)
+    assert row.by_group
+    for groups, allowed in (
+        (["writers"], False),
+        (["auditors"], False),
+        (["writers", "auditors"], True),
+        (["both"], True),
+        ([], False),
+    ):
+        user = Principal({"cognito:groups": groups})
+        assert groups_may_call(row, user).allowed is allowed
+    assert run(app, "--check")[0] == 0
+
+
+def test_where_one_permission_holds_the_other_the_stricter_one_is_told():
+    app = Flask("service", static_folder=None)
+    details = manifest(admins=["*"], writers=["write"])
+    guard = permission_required(details, name="write")
+    app.add_url_rule("/w", "w", guard(permission_required(details, name="x")(lambda response: "")))
+
+    assert report(app).rows[0].open_to == ("admins",)
+
+
+def test_static_files_that_are_not_public_are_told_to_be_closed(tmp_path):
+    (tmp_path / "static").mkdir()
+    app = Flask("service", root_path=str(tmp_path))
+    Cognises(app, public_static=False)
+
+    assert report(app).rows[0].open_to == ("nobody",)
+    assert "(static): unguarded" in run(app, "--check")[1]
+
+
+def test_a_route_of_another_pool_that_borrows_the_apps_manifest_is_told_to_be_closed(tmp_path):
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config["COGNITO_USER_POOL_ID"] = "us-east-1_Own"
+    (tmp_path / "groups.json").write_text(json.dumps(manifest(editors=["foreign"])))
+    guard = login_check("us-east-1", "us-east-1_Other")
+    app.add_url_rule("/f", "foreign", guard(permission_required(lambda response: "")))
+
+    code, output = run(app, "--check")
+
+    assert report(app).rows[0].open_to == ("nobody",)
+    assert code == 1
+    assert "needs client_ids of its own" in output
+    assert "needs group_details of its own" in output
+
+
+def test_a_named_manifest_is_read_even_where_no_route_asks_for_a_group(tmp_path):
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config["COGNISES_GROUPS_FILE"] = "groups.json"
+    app.add_url_rule("/me", "me", login_check(lambda response: ""))
+
+    assert run(app)[0] == 1  # there is no such file
+    (tmp_path / "groups.json").write_text(json.dumps(manifest(editors=["misspelt"])))
+    state_of(app).reset()
+    code, output = run(app, "--check")
+
+    assert code == 1
+    assert "misspelt: no route has this name" in output
+
+
+def test_a_report_walks_over_the_routes_a_few_times_and_not_once_a_route(monkeypatch):
+    def walks(amount: int) -> int:
+        app = Flask("service", static_folder=None)
+        details = manifest(editors=["*"])
+        for number in range(amount):
+            view = permission_required(details)(lambda response: "")
+            app.add_url_rule(f"/{number}", f"view{number}", view)
+        seen: list[str] = []
+
+        def counted(app: Flask, endpoint: str, method: str) -> object:
+            seen.append(endpoint)
+            return declaration_at(app, endpoint, method)
+
+        monkeypatch.setattr("cognises.routes.declaration_at", counted)
+        report(app)
+        return len(seen) // amount
+
+    assert walks(10) == walks(40)
 
 
 def test_a_blueprint_entry_of_a_blueprint_that_exists_is_no_problem():

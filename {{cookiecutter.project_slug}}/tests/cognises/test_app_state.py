@@ -13,9 +13,9 @@ from request_side import refused
 from cognises import Cognises, SettingsError, login_check
 from cognises.app_state import state_of
 from cognises.declarations import LoginGuard
-from cognises.extension import check
 from cognises.fetch import FetchError
 from cognises.pool import UserPool
+from cognises.startup import check
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey
 

@@ -23,7 +23,7 @@ from cognises import (
     protect,
     public,
 )
-from cognises.extension import check
+from cognises.startup import check, problems
 from cognises.testing import FakePool
 
 GROUPS = manifest(editors=["thing"])
@@ -452,6 +452,49 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path):
     told = "\n".join(caught.value.problems)
     for name in ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID", "FLASK_DEBUG", "groups.json"):
         assert name in told
+
+
+def test_what_is_wrong_in_settings_hides_nothing_else_that_is(tmp_path):
+    (tmp_path / ".flaskenv").write_text("COGNISES_LOCAL=1\n")
+    (tmp_path / "keys.json").write_text("{}")
+    app = incomplete(
+        tmp_path, COGNITO_TOKEN_USE="bogus", COGNITO_JWKS_FILE="keys.json", COGNITO_ISSUER="x"
+    )
+    app.get("/both", endpoint="both")(public(lambda: ""))
+    protect(blueprint := Blueprint("area", __name__))
+    blueprint.get("/open", endpoint="open")(public(lambda: ""))
+    app.register_blueprint(blueprint)
+
+    with pytest.raises(SettingsError) as caught:
+        check(app)
+
+    told = "\n".join(caught.value.problems)
+    for name in (
+        ".flaskenv: COGNISES_LOCAL must not be committed",
+        "COGNITO_TOKEN_USE: must be",
+        "COGNITO_USER_POOL_ID: missing",
+        "COGNITO_CLIENT_ID: missing",
+        "COGNITO_JWKS_FILE: holds no key",
+        "COGNITO_ISSUER: must be",
+        "area.open): public and a guard together",
+        "groups.json: ",
+    ):
+        assert name in told, told
+
+
+def test_a_misconfigured_app_is_looked_at_once_and_not_at_every_request(tmp_path, monkeypatch):
+    app = incomplete(tmp_path)
+    looks: list[Flask] = []
+
+    def counted(app: Flask) -> list[str]:
+        looks.append(app)
+        return problems(app)
+
+    monkeypatch.setattr("cognises.extension.problems", counted)
+    client = app.test_client()
+
+    assert [client.get("/thing").status_code for _ in range(3)] == [500, 500, 500]
+    assert len(looks) == 1
 
 
 @pytest.mark.parametrize(

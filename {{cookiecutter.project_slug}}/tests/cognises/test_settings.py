@@ -382,7 +382,7 @@ def test_a_relative_path_starts_beside_wsgi(tmp_path: Path, monkeypatch):
 
     assert settings.jwks_file == tmp_path / "keys.json"
     assert settings.groups_file == tmp_path / "mine.json"
-    assert settings.groups_file_named
+    assert "COGNISES_GROUPS_FILE" in settings.given
 
 
 def test_settings_cannot_be_changed_once_checked(tmp_path: Path):

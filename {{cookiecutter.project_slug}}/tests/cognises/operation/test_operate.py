@@ -7,10 +7,10 @@ import io
 import pytest
 
 from cognises.errors import CognisesError, SettingsError
-from cognises.extension import check
 from cognises.fetch import FetchError
 from cognises.keys import admit
 from cognises.keyset import KeySet
+from cognises.startup import check
 from tests.cognises.request_side import refused
 
 ORIGINS = "https://app.example.org,https://admin.example.org:8443"

@@ -1,0 +1,100 @@
+"""Everything an app must have right before it serves: settings, keys, routes and manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Flask
+
+from cognises.app_state import state_of
+from cognises.declarations import DEFAULT_LOGIN, Requirement
+from cognises.errors import ProblemsError, SettingsError
+from cognises.own_keys import read_key_file
+from cognises.routes import Route, routes
+from cognises.settings import Settings
+
+_NEEDED = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
+
+
+def check(app: Flask) -> None:
+    """Pass, or raise SettingsError with everything that is wrong at once."""
+    found = problems(app)
+    if found:
+        raise SettingsError(found)
+
+
+def problems(app: Flask) -> list[str]:
+    """Everything that is wrong; with nothing wrong, the app's own keys are read from their file."""
+    state = state_of(app)
+    settings, found = state.reading
+    found = [
+        *found,
+        *(
+            f"{name}: missing; set it in .env or the environment"
+            for name in _NEEDED
+            if name not in settings.given
+        ),
+        *_debug_problems(app, settings),
+        *_key_file_problems(settings),
+        *route_problems(app),
+    ]
+    if not found:
+        state.verifier(DEFAULT_LOGIN)
+    return found
+
+
+def _debug_problems(app: Flask, settings: Settings) -> list[str]:
+    if app.debug and not settings.local:
+        return ["FLASK_DEBUG: the debugger runs in local mode only (COGNISES_LOCAL=1)"]
+    return []
+
+
+def _key_file_problems(settings: Settings) -> list[str]:
+    if settings.jwks_file is not None:
+        try:
+            read_key_file(settings.jwks_file, allow_emulators=settings.local)
+        except SettingsError as error:
+            return error.problems
+    return []
+
+
+def route_problems(app: Flask) -> list[str]:
+    """What is wrong with the routes and the manifest, each and together."""
+    found = [problem for route in routes(app) for problem in _problems_of(app, route)]
+    return [*dict.fromkeys(found), *_manifest_problems(app)]
+
+
+def _problems_of(app: Flask, route: Route) -> Iterable[str]:
+    if route.declaration.is_contradictory:
+        yield f"{route.place}: public and a guard together; keep one of them"
+    requirement = Requirement.of(route.declaration.guards)
+    state = state_of(app)
+    foreign = [guard for guard in requirement.logins if not state.is_own_pool(guard)]
+    if any(guard.client_ids is None for guard in foreign):
+        yield f"{route.place}: names another pool and needs client_ids of its own"
+    if foreign and any(guard.permissions is None for guard in requirement.permissions):
+        yield f"{route.place}: names another pool and needs group_details of its own"
+
+
+def _manifest_problems(app: Flask) -> list[str]:
+    state = state_of(app)
+    try:
+        listed = manifest_names(app)
+    except ProblemsError as error:
+        file = state.reading[0].groups_file.name
+        return [f"{file}: {line}" for line in error.problems]
+    return [
+        f"{name}: two endpoints carry this name of the manifest, so it opens neither; list the "
+        f"endpoints, or say the same name= on both"
+        for name in sorted(state.ambiguous_names & listed)
+    ]
+
+
+def manifest_names(app: Flask) -> frozenset[str]:
+    """Every entry of every `allowed_functions` that counts in `app`. Raises ManifestError."""
+    state = state_of(app)
+    guards = [guard for route in routes(app) for guard in route.declaration.permissions]
+    named = {guard.permissions for guard in guards}
+    is_needed = None in named or "COGNISES_GROUPS_FILE" in state.reading[0].given
+    manifests = [*(named - {None}), *([state.permissions] if is_needed else [])]
+    return frozenset().union(*(manifest.names for manifest in manifests if manifest))
