@@ -51,10 +51,16 @@ class AppState:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self.has_public_static = True
+        self._test_keys: dict[str, Load] = {}
         self.reset()
 
-    def reset(self, pool_id: str | None = None, load: Load | None = None) -> None:
-        """Forget what was read; with arguments, take that pool's keys from `load` (for tests)."""
+    def trust(self, pool_id: str, load: Load) -> None:
+        """Take that pool's keys from `load`, and read everything anew (for tests)."""
+        self._test_keys[pool_id] = load
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was read."""
         self._reading: tuple[Settings, list[str]] | None = None
         self._settings: Settings | None = None
         self._route_facts: _RouteFacts | None = None
@@ -64,7 +70,6 @@ class AppState:
         self._cookie_rules: CookieRules | None = None
         self.checkpoints: dict[object, Any] = {}
         self.start_problems: list[str] | None = None
-        self._test_keys = {pool_id: load} if pool_id and load else {}
 
     @property
     def reading(self) -> tuple[Settings, list[str]]:

@@ -84,12 +84,16 @@ class FakePool:
         """The key set as the pool publishes it."""
         return {"keys": [key.jwk for key in self.keys]}
 
-    def attach(self, app: Flask) -> FakePool:
-        """Make an app under test trust this pool. Refused outside TESTING and where deployed."""
-        if not app.testing or any(os.environ.get(name) for name in DEPLOYED_MARKERS):
-            raise RuntimeError('FakePool attaches to an app with config["TESTING"] only')
-        app.config.update(COGNITO_USER_POOL_ID=self.id, COGNITO_CLIENT_ID=self.client_id)
-        state_of(app).reset(self.id, lambda kid: self.jwks)
+    def attach(self, app: Flask, *, own: bool = True) -> FakePool:
+        """Make an app under test trust this pool: as its own, or as one that a route names.
+
+        Refused outside TESTING and where deployed.
+        """
+        if app.testing is not True or any(os.environ.get(name) for name in DEPLOYED_MARKERS):
+            raise RuntimeError('FakePool attaches to an app with config["TESTING"] = True only')
+        if own:
+            app.config.update(COGNITO_USER_POOL_ID=self.id, COGNITO_CLIENT_ID=self.client_id)
+        state_of(app).trust(self.id, lambda kid: self.jwks)
         return self
 
     def claims(

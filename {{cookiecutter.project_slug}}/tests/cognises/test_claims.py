@@ -47,6 +47,12 @@ def test_a_token_lives_to_the_second_it_says_and_no_leeway_lengthens_it(change, 
         assert refused(check, claims(**change), EXPECTED, NOW).reason == reason
 
 
+def test_an_id_token_that_names_any_client_of_its_own_names_an_accepted_one():
+    check(claims(client_id="client"), EXPECTED, NOW)
+    for foreign in ("another", None, ["client"]):
+        assert refused(check, claims(client_id=foreign), EXPECTED, NOW).reason == "wrong_client"
+
+
 GROUPS = {
     "a list": (["admins", "viewers"], ("admins", "viewers")),
     "a text that contains the name": ("admins", ()),

@@ -15,11 +15,31 @@ from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey
 
 
-def test_it_attaches_to_an_app_under_test_only(cognito: FakePool):
+@pytest.mark.parametrize("testing", [False, "false", 1, None])
+def test_it_attaches_to_an_app_under_test_only(testing, cognito: FakePool):
     app = Flask("service")
+    app.config["TESTING"] = testing
 
     with pytest.raises(RuntimeError, match="TESTING"):
         cognito.attach(app)
+
+
+def test_a_second_pool_serves_the_routes_that_name_it_and_no_other(make_app, cognito: FakePool):
+    other = FakePool("eu-west-1_Other", "otherclient")
+
+    def views(app: Flask) -> None:
+        app.get("/own", endpoint="own")(login_check(lambda response: "own"))
+        guard = login_check("eu-west-1", other.id, client_ids=other.client_id)
+        app.get("/other", endpoint="other")(guard(lambda response: "other"))
+
+    app = make_app(views)
+    other.attach(app, own=False)
+    client = app.test_client()
+
+    for pool, statuses in ((cognito, (200, 401)), (other, (401, 200))):
+        headers = pool.bearer()
+        found = [client.get(path, headers=headers).status_code for path in ("/own", "/other")]
+        assert tuple(found) == statuses
 
 
 @pytest.mark.parametrize("marker", DEPLOYED_MARKERS)

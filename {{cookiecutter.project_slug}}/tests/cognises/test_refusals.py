@@ -157,7 +157,7 @@ def test_unavailable_keys_are_503_and_never_401(make_app, cognito: FakePool):
     for extension in (True, False):
         app = make_app(lambda app: app.get("/thing")(login_check(lambda r: "x")),
                        extension=extension)  # fmt: skip
-        state_of(app).reset(cognito.id, down)
+        state_of(app).trust(cognito.id, down)
         answer = app.test_client().get("/thing", headers=cognito.bearer())
         assert (answer.status_code, answer.json["reason"]) == (503, "keys_unavailable")
         assert int(answer.headers["Retry-After"]) >= 1
