@@ -31,13 +31,12 @@ class Expectations:
 
 def check(claims: Mapping[str, Any], expected: Expectations, now: float) -> None:
     """Pass, or raise CognisesError. `now` is in seconds since the epoch."""
-    get = claims.get
-    if _time(get("exp"), "exp") <= now:
+    if _time(claims.get("exp"), "exp") <= now:
         raise CognisesError("token_expired", "exp is past")
     for name in _STARTS:
-        if _time(get(name, 0), name) > now + LEEWAY:
+        if name in claims and _time(claims[name], name) > now + LEEWAY:
             raise CognisesError("invalid_token", f"{name} lies ahead")
-    issuer, use = get("iss"), get("token_use")
+    issuer, use = claims.get("iss"), claims.get("token_use")
     if not isinstance(issuer, str) or issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")
     if not isinstance(use, str) or use not in expected.token_use:
@@ -86,7 +85,7 @@ def groups_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def freeze(claims: dict[str, Any]) -> Mapping[str, Any]:
-    """Freshly parsed claims, made read-only at every depth, in place."""
+    """Freshly parsed claims, read-only: a view of the dict, whose values are replaced in place."""
     for name, value in claims.items():
         if type(value) in _OPEN:
             claims[name] = _frozen(value)

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 from cognises import jws
@@ -27,7 +28,7 @@ DEFAULT_CACHE_SIZE = 4096
 _MAX_HEADERS = 64
 
 Claims = Mapping[str, Any]
-_Memory = OrderedDict[bytes, Claims]
+_Memory = OrderedDict[bytes, dict[str, Any]]
 
 
 class Verifier:
@@ -81,10 +82,11 @@ class Verifier:
         claims = memory.get(digest)
         if claims is None or self.keys.snapshot() is not under:
             payload, snapshot = self._verified_payload(data)
-            claims = freeze(jws.parse_object(payload))
+            claims = jws.parse_object(payload)
+            freeze(claims)
             self._remembered.remember(digest, claims, snapshot)
         check(claims, self.expected, time.time())
-        return claims
+        return MappingProxyType(claims)
 
     def verify_signature(self, token: object) -> bytes:
         """The payload of a token that one of the pool's keys signed; no claim is checked."""
@@ -125,7 +127,7 @@ class _Remembered:
         self._size = size
         self.memory: tuple[Snapshot | None, _Memory] = (None, OrderedDict())
 
-    def remember(self, digest: bytes, claims: Claims, snapshot: Snapshot) -> None:
+    def remember(self, digest: bytes, claims: dict[str, Any], snapshot: Snapshot) -> None:
         if not self._size:
             return
         # Each step is atomic: threads may overshoot the size by their number, and need no lock.
