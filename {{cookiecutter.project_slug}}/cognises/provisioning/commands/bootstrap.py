@@ -57,7 +57,7 @@ def run(options: Options, choices: Choices) -> int:
     chosen = parameters(request, stack, given, aws.default_prefix(request, stack, given))
     _tell(request, chosen, given)
     if chosen["DomainPrefix"] not in ("", stack.parameters.get("DomainPrefix")):
-        aws.raise_if_taken(chosen["DomainPrefix"])
+        aws.raise_if_taken(chosen["DomainPrefix"], stack)
     spec = StackSpec(
         name=request.stack,
         template=TEMPLATE.read_text(encoding="utf-8"),
@@ -101,13 +101,14 @@ class _Aws:
         account = self._client("sts").get_caller_identity()["Account"]
         return default_domain_prefix(request.stage, account)
 
-    def raise_if_taken(self, prefix: str) -> None:
-        """Raise SettingsError for a sign-in domain that is somebody's already.
+    def raise_if_taken(self, prefix: str, stack: Stack) -> None:
+        """Raise SettingsError for a sign-in domain that is another pool's than the stack's.
 
         CloudFormation would find out too, but only once there is a user pool to take back.
         """
         said = self._client("cognito-idp").describe_user_pool_domain(Domain=prefix)
-        if said.get("DomainDescription", {}).get("UserPoolId"):
+        owner = said.get("DomainDescription", {}).get("UserPoolId")
+        if owner and owner != stack.outputs.get("UserPoolId"):
             raise SettingsError(
                 [
                     f"error: the sign-in domain {prefix} belongs to another user pool; choose one "

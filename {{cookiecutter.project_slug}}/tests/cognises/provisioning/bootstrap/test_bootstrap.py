@@ -116,6 +116,22 @@ def test_a_second_run_says_that_nothing_changes_and_changes_nothing(
     assert fake.calls.count("execute_change_set") == 1
 
 
+@pytest.mark.parametrize("prefix", [[], ["--domain-prefix", "mine"]])
+def test_an_emulator_that_tells_no_parameters_has_nothing_to_change_either(
+    run: Run,
+    fake: FakeCloudFormation,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    prefix: list[str],
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    fake.changes, fake.hides_parameters = [], True
+    run("bootstrap", "--yes", "--public-url", "http://127.0.0.1:8000", *prefix)
+    account.domains[parameters(fake)["DomainPrefix"]] = OWN_POOL
+    ran = run("bootstrap", *prefix)
+    assert ran == Ran(0, "", f"stack {STACK}: nothing to change\n.env: nothing to change\n")
+
+
 def test_the_rest_of_the_env_file_stays(run: Run, env: Path) -> None:
     env.write_text("# mine\nexport COGNITO_CLIENT_ID=\nA='b'  # c\n")
     run("bootstrap", "--yes")
