@@ -63,7 +63,8 @@ class StackClient:
 
     def __init__(self, client: Any, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client, self._sleep = client, sleep
-        self._seconds = PAUSE_ON_LOOPBACK if on_loopback(client) else PAUSE
+        self.is_emulator = on_loopback(client)
+        self._seconds = PAUSE_ON_LOOPBACK if self.is_emulator else PAUSE
 
     @property
     def region(self) -> str:

@@ -181,12 +181,12 @@ def _prepared(client: StackClient, spec: StackSpec, step: Step) -> ChangeSet:
 
 
 def _is_same(client: StackClient, spec: StackSpec, stack: Stack, change_set: ChangeSet) -> bool:
-    """Whether a change set that lists nothing has nothing to do.
+    """Whether a change set has nothing to do although it is there.
 
-    AWS makes such a one fail, and emulators make an empty one; but AWS makes an empty one too
-    where only outputs differ. So template and parameters are compared.
+    Where nothing changes AWS makes none. Emulators make one that lists nothing, or everything; but
+    AWS lists nothing too where only outputs differ. So template and parameters are compared.
     """
-    if change_set.changes:
+    if change_set.changes and not (client.is_emulator and stack.parameters):
         return False
     same_parameters = all(
         stack.parameters.get(name, text) == text for name, text in spec.parameters.items()

@@ -331,6 +331,30 @@ def test_a_change_set_that_lists_nothing_is_nothing_only_if_all_is_the_same(
     assert up().changed is changed
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "template", "parameters", "changed"),
+    [
+        ("http://127.0.0.1:4566", SPEC.template, SPEC.parameters, False),
+        ("http://127.0.0.1:4566", "older", SPEC.parameters, True),
+        ("http://127.0.0.1:4566", SPEC.template, {}, True),
+        ("", SPEC.template, SPEC.parameters, True),
+    ],
+)
+def test_an_emulator_that_lists_what_stays_as_it_is_is_not_believed(
+    fake: FakeCloudFormation,
+    asked: Asked,
+    endpoint: str,
+    template: str,
+    parameters: dict[str, str],
+    changed: bool,
+) -> None:
+    more = {"template": template, "Parameters": dict(parameters)}
+    fake.put(NAME, "CREATE_COMPLETE", **{**AS_IT_IS, **more})
+    fake.changes = [change("Modify", "UserPool", POOL)]
+    client = StackClient(fake.client(endpoint), sleep=lambda seconds: None)
+    assert bring_up(client, SPEC, asked).changed is changed
+
+
 def test_a_change_set_that_cannot_be_worked_out_is_told_and_cleared_away(
     up: Up, fake: FakeCloudFormation
 ) -> None:
