@@ -33,6 +33,8 @@ _WORDS = {
     "ROLLBACK_COMPLETE": "took back",
     "UPDATE_ROLLBACK_IN_PROGRESS": "taking back",
     "UPDATE_ROLLBACK_COMPLETE": "took back",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "clearing up after",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "clearing up after",
 }
 _COULD_NOT = {
     "CREATE_FAILED": "could not be made",
@@ -110,14 +112,15 @@ class Event:
 def causes(events: Iterable[Event]) -> list[str]:
     """Each failed resource with AWS's reason and what helps, oldest first, consequences left out.
 
-    Where nothing but consequences is left, those are told: something has to be.
+    Where nothing else is left, consequences are told, or who failed without a reason: something
+    has to be.
     """
     failed = [
-        each
-        for each in events
-        if each.status.endswith("_FAILED") and not each.is_about_stack and each.reason
+        each for each in events if each.status.endswith("_FAILED") and not each.is_about_stack
     ]
-    roots = [each for each in failed if not _CONSEQUENCE.search(each.reason)] or failed
+    reasoned = [each for each in failed if each.reason]
+    roots = [each for each in reasoned if not _CONSEQUENCE.search(each.reason)]
+    roots = roots or reasoned or failed
     return list(dict.fromkeys(_cause(each) for each in roots))
 
 
@@ -128,9 +131,10 @@ def kept(events: Iterable[Event]) -> list[Event]:
 
 def _cause(event: Event) -> str:
     words = _COULD_NOT.get(event.status, event.status)
+    reason = event.reason.strip() or "no reason is given"
     said = f"{event.resource_type}: {event.reason}"
     advice = next(
         (told for pattern, told in _ADVICE if re.search(pattern, said, re.IGNORECASE)), ""
     )
-    told = f"{event.logical_id} ({event.resource_type}) {words}: {event.reason.strip()}"
+    told = f"{event.logical_id} ({event.resource_type}) {words}: {reason}"
     return printable(f"{told}; {advice}" if advice else told)

@@ -21,6 +21,7 @@ def of(*said: dict[str, str]) -> list[Event]:
         ("UPDATE_COMPLETE", "changed A"),
         ("DELETE_SKIPPED", "kept A"),
         ("ROLLBACK_IN_PROGRESS", "taking back A"),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "clearing up after A"),
         ("SOMETHING_NEW", "SOMETHING_NEW A"),
     ],
 )
@@ -46,6 +47,11 @@ def test_consequences_are_left_out_of_the_causes() -> None:
     assert causes(events) == [
         "Domain (AWS::Cognito::UserPoolDomain) could not be made: it is odd",
     ]
+
+
+def test_who_failed_is_told_even_where_no_reason_is() -> None:
+    events = of(event("CREATE_FAILED", "Domain", "T"), event("CREATE_COMPLETE", "Client", "T"))
+    assert causes(events) == ["Domain (T) could not be made: no reason is given"]
 
 
 def test_where_only_consequences_are_known_they_are_told() -> None:
