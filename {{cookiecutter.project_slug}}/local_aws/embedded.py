@@ -65,4 +65,5 @@ def apply_manifest() -> str:
         code = provisioning.main(["apply", "--yes"])
     if code != 0:
         raise NotApplied(f"{report.getvalue()}\ngroups.json could not be applied; see above.")
-    return report.getvalue().splitlines()[-1]
+    lines = report.getvalue().splitlines()
+    return next(line for line in reversed(lines) if not line.startswith("digest: "))

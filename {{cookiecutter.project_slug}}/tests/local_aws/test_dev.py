@@ -125,6 +125,8 @@ def test_edits_of_the_manifest_and_of_the_code_are_picked_up(dev: Dev):
     wait_for(lambda: status(f"{address}/new") == 200)
 
     assert status(f"{address}/data", viewer) == 200
+    assert "plan: nothing to do" in dev.output
+    assert "digest: " not in dev.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
