@@ -51,7 +51,9 @@ def sign_in(app: Flask) -> None:
     """
     app.register_blueprint(bp)
     app.register_error_handler(Refusal, _refused)
-    app.context_processor(lambda: {"can_sign_in": _is_on(state_of(app).settings)})
+    app.context_processor(
+        lambda: {"can_sign_in": _is_on(state_of(app).settings), "has_session": _has_session}
+    )
 
 
 @bp.before_request
@@ -221,6 +223,13 @@ def _shown(tokens: Tokens) -> str:
 
 def _is_on(settings: Settings) -> bool:
     return bool(settings.domain and settings.public_url and settings.sign_in_client_id)
+
+
+def _has_session() -> bool:
+    """Whether the browser holds a session, good or not: for what a page offers, not allows."""
+    mark_guarded(request)
+    cookies = _cookies()
+    return bool(cookies.previous_token(request) or cookies.refresh_token(request))
 
 
 def _managed_login() -> ManagedLogin:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from cognises import login_check, permission_required
 from cognises.access import Row
 from cognises.routes import routes
+from cognises.testing import FakePool
 from cognises.testing.fixtures import AsGroup
 
 GROUPS = ("admins", "editors", "viewers")
@@ -141,6 +142,27 @@ def test_a_page_is_well_formed_and_holds_nothing_inline_or_from_elsewhere(
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         for name in ("src", "href", "action"):
             assert (attributes.get(name) or "/").startswith(("/", "#"))
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/admin"])
+def test_every_page_offers_who_is_signed_in_to_sign_out_and_nobody_else(
+    path: str, app: Flask, pool: FakePool
+) -> None:
+    app.config.update(
+        COGNITO_DOMAIN="https://login.example.org", COGNISES_PUBLIC_URL="https://localhost"
+    )
+    pool.attach(app)
+    browser = app.test_client()
+    without = browser.get(path, headers={"Accept": "text/html"})
+    browser.set_cookie("token_cookie", pool.token(["viewers"]))
+    signed_in = browser.get(path, headers={"Accept": "text/html"})
+
+    assert "Sign out" not in without.text
+    assert "Sign out" in signed_in.text
+    assert "sign-out.js" in signed_in.text
+    assert ">Sign in<" not in signed_in.text
+    assert signed_in.headers["Cache-Control"] == "private, no-store"
+    assert "Cookie" in signed_in.headers["Vary"]
 
 
 def test_an_error_is_a_page_for_people_and_json_for_programs(client: FlaskClient) -> None:
