@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from cognises.app_state import state_of
 
@@ -31,7 +31,7 @@ def install(app: Flask) -> None:
         for name, value in _ALWAYS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", policy(settings.domain))
-        if (settings.public_url or "").startswith("https://"):
+        if request.is_secure or (settings.public_url or "").startswith("https://"):
             response.headers.setdefault("Strict-Transport-Security", _HSTS)
         return response
 

@@ -45,4 +45,5 @@ def test_browsers_are_told_to_stay_on_https_only_where_the_service_is_on_https(
     pool.attach(secure)
 
     assert "Strict-Transport-Security" in secure.test_client().get("/").headers
+    assert "Strict-Transport-Security" in client.get("https://localhost/").headers
     assert "Strict-Transport-Security" not in client.get("/").headers
