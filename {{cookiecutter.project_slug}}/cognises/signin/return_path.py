@@ -14,6 +14,8 @@ _MAX_LENGTH = 512  # it travels in a cookie
 # One leading slash; nothing that a browser, a proxy or a router could read as another address.
 _SAFE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
+# What a browser takes out of a path before it asks for it: the route would be another one.
+_DOTS = re.compile(r"/\.\.?(?:/|$)")
 
 
 def return_path(app: Flask, text: str | None) -> str:
@@ -21,9 +23,10 @@ def return_path(app: Flask, text: str | None) -> str:
     if not text or len(text) > _MAX_LENGTH or not _SAFE.fullmatch(text):
         return HOME
     path = urlsplit(text).path
-    if "//" in path or _ENCODED_SLASH.search(path) or not _is_page(app, unquote(path)):
+    if "//" in path or _ENCODED_SLASH.search(path):
         return HOME
-    return text
+    plain = unquote(path)
+    return text if not _DOTS.search(plain) and _is_page(app, plain) else HOME
 
 
 def _is_page(app: Flask, path: str) -> bool:
