@@ -96,9 +96,12 @@ def verdict(expected: Expected, caller: Caller, *, loopback: bool) -> Verdict:
             f"{expected.why_none}; look at the identity pool's roles"
         )
     elif role != expected.role_arn:
+        advice = "plan and apply, then sign in again"
+        if loopback:
+            advice = f"an emulator may not choose roles by token; elsewhere: {advice}"
         problems.append(
             f"the credentials are of {role}, and groups.json says {expected.role_arn} (group "
-            f"{expected.group}); plan and apply, then sign in again"
+            f"{expected.group}); {advice}"
         )
     elif expected.preferred and without_path(expected.preferred) != role:
         problems.append(

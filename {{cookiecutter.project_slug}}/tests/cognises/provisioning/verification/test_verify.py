@@ -23,6 +23,8 @@ from moto.core.exceptions import JsonRESTError
 from moto.sts.models import sts_backends
 
 from cognises.provisioning.verification import exchange as verify_exchange
+from cognises.provisioning.verification.exchange import Caller
+from cognises.provisioning.verification.verdict import Expected, verdict
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey
 
@@ -560,6 +562,15 @@ def test_on_loopback_open_doors_and_credentials_of_nobody_are_warned_about(
     assert f"groups.json says:     {ROLE}svc-a (group a)" in ran.out
     assert "agree" not in ran.out
     assert run("verify", "--token-file", str(file), "--json").json["agrees"] is None
+
+
+@pytest.mark.parametrize("loopback", [True, False])
+def test_an_emulator_that_gives_everybody_one_role_is_told_for_one(loopback: bool) -> None:
+    expected = Expected(groups=("a",), group="a", role_arn=f"{ROLE}svc-a")
+    caller = Caller("123456789012", "arn:aws:sts::123456789012:assumed-role/Everybody/session")
+    (problem,) = verdict(expected, caller, loopback=loopback).problems
+    assert ("an emulator may not choose roles by token" in problem) == loopback
+    assert problem.endswith("plan and apply, then sign in again")
 
 
 def test_outside_local_mode_an_emulators_token_is_refused(
