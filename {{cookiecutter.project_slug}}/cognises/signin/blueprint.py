@@ -30,7 +30,7 @@ from cognises.refusals import Refusal, refusal
 from cognises.settings import Settings
 from cognises.signin.browser import is_page_view, prefers_html, vary_by_accept
 from cognises.signin.cookies import Cookies
-from cognises.signin.managed_login import ManagedLogin, Tokens
+from cognises.signin.managed_login import ManagedLogin, Tokens, error_name
 from cognises.signin.problems import SignInProblem
 from cognises.signin.return_path import return_path
 from cognises.signin.session import SessionChecks
@@ -192,8 +192,8 @@ def _raise_error() -> None:
     """The error that managed login came back with; its description is never shown."""
     error = request.args.get("error")
     if error is not None:
-        is_denial = error in _DENIALS
-        raise SignInProblem("denied" if is_denial else "refused", "managed login said no")
+        reason = "denied" if error in _DENIALS else "refused"
+        raise SignInProblem(reason, f"managed login said {error_name(error)}")
 
 
 def _here() -> str:

@@ -14,10 +14,14 @@ from cognises.signin.attempt import Attempt
 from cognises.signin.problems import SignInProblem
 
 if TYPE_CHECKING:  # imported on first use: most requests sign nobody in
-    from oauthlib.oauth2 import OAuth2Error, WebApplicationClient
+    from oauthlib.oauth2 import WebApplicationClient
 
 SCOPES = ["openid", "email", "profile"]
 _VERIFIER_LENGTH = 64
+# RFC 6749 sections 4.1.2.1 and 5.2; the last is oauthlib's own.
+_ERRORS = {"invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type",
+           "invalid_scope", "server_error", "temporarily_unavailable", "invalid_client",
+           "invalid_grant", "unsupported_grant_type", "missing_token"}  # fmt: skip
 
 
 class Tokens(NamedTuple):
@@ -98,8 +102,8 @@ class ManagedLogin:
             # A body that is no JSON object would be read as a form: it has no token either way.
             found = self._client().parse_request_body_response(answer.decode())
         except OAuth2Error as error:
-            is_expired = error.error == "invalid_grant"
-            raise SignInProblem(expired if is_expired else "refused", _name(error)) from None
+            reason = expired if error.error == "invalid_grant" else "refused"
+            raise SignInProblem(reason, error_name(error.error)) from None
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             raise SignInProblem("bad_tokens", "token endpoint's answer is no token") from None
         if status != 200:
@@ -121,9 +125,6 @@ class ManagedLogin:
         return urlunsplit((scheme, host, base + path, query, ""))
 
 
-def _name(error: OAuth2Error) -> str:
+def error_name(error: object) -> str:
     """RFC 6749's name for an error, if it is one; what a server made up stays out of the log."""
-    known = {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
-             "unsupported_grant_type", "invalid_scope", "missing_token"}  # fmt: skip
-    name = error.error
-    return name if isinstance(name, str) and name in known else "an error of its own"
+    return error if isinstance(error, str) and error in _ERRORS else "an error of its own"

@@ -49,7 +49,8 @@ class SessionChecks:
         try:
             sub = jws.parse_object(self._id.verify_signature(token)).get("sub")
         except CognisesError as error:
-            raise SignInProblem("no_session", f"no session to go on: {error.reason}") from None
+            why = f"no session to go on: {error.reason}: {error.detail}"
+            raise SignInProblem("no_session", why) from None
         if not isinstance(sub, str) or not sub:
             raise SignInProblem("no_session", "no session to go on: no sub")
         return sub
@@ -77,4 +78,4 @@ def _verified(verifier: Verifier, token: str, kind: str) -> Mapping[str, Any]:
         return verifier.verify(token)
     except CognisesError as error:
         reason = "unreachable" if error.reason == "keys_unavailable" else "bad_tokens"
-        raise SignInProblem(reason, f"{kind} token: {error.reason}") from None
+        raise SignInProblem(reason, f"{kind} token: {error.reason}: {error.detail}") from None

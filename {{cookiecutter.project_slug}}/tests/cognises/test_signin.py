@@ -448,6 +448,26 @@ def test_tokens_that_are_not_this_attempts_sign_nobody_in(make, browser, endpoin
     assert "c0de" not in caplog.text
 
 
+NAMED = {
+    "another issuer": (lambda e: (200, e.tokens(iss="http://127.0.0.1/x")), "iss is not the"),
+    "another client": (lambda e: (200, e.tokens(aud="anotherclient")), "wrong_client"),
+    "a wrong client id": (lambda e: (400, {"error": "invalid_client"}), "invalid_client"),
+    "an error of its own": (lambda e: (400, {"error": "call 555"}), "an error of its own"),
+}
+
+
+@pytest.mark.parametrize(("make", "why"), NAMED.values(), ids=NAMED.keys())
+def test_the_log_names_the_check_that_a_sign_in_failed(make, why, browser, endpoint, caplog):
+    sent = begin(browser, endpoint)
+    endpoint.change = lambda body: make(endpoint)
+
+    browser.get("/callback", query_string={"code": "c", "state": sent["state"]}, headers=HTML)
+
+    assert why in caplog.text
+    assert "127.0.0.1/x" not in caplog.text
+    assert "555" not in caplog.text
+
+
 def test_a_missing_at_hash_is_refused_outside_local_mode(app, cognito, endpoint):
     from cognises.app_state import state_of
     from cognises.signin.managed_login import Tokens
@@ -470,7 +490,7 @@ ERRORS = {"access_denied": 403, "server_error": 502, "<script>alert(1)</script>"
 
 @pytest.mark.parametrize(("error", "status"), ERRORS.items())
 def test_an_error_is_a_page_that_restarts_nothing_and_repeats_nothing(
-    error, status, browser, endpoint
+    error, status, browser, endpoint, caplog
 ):
     sent = begin(browser, endpoint)
     query = {"error": error, "error_description": "<b>call 555</b>", "state": sent["state"]}
@@ -479,7 +499,8 @@ def test_an_error_is_a_page_that_restarts_nothing_and_repeats_nothing(
 
     assert answer.status_code == status
     assert "555" not in answer.text
-    assert "alert" not in answer.text
+    assert "alert" not in answer.text + caplog.text
+    assert (error if error.isidentifier() else "an error of its own") in caplog.text
     assert "Location" not in answer.headers
     assert "http-equiv" not in answer.text
 
