@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 from flask import Flask, current_app
@@ -30,8 +30,7 @@ _ASKS = {
 _MARKUP = re.compile(r"([\\|<*`\[])")  # what Markdown would not show as it is
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A route and who may call it: a word, or groups by name. `does` is the view's first line."""
 
     method: str
@@ -53,8 +52,7 @@ class Row:
         return self.open_to == (EVERYBODY,) and not self.by_group
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """Every route, and everything about them that needs a look; `problems` are sentences."""
 
     rows: tuple[Row, ...]

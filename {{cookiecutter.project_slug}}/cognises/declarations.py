@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from flask.sansio.blueprints import Blueprint
 
@@ -46,8 +46,7 @@ Guard = Union[LoginGuard, PermissionGuard]  # noqa: UP007
 DEFAULT_LOGIN = LoginGuard()
 
 
-@dataclass(frozen=True, eq=False)
-class Mark:
+class Mark(NamedTuple):
     """What one function object says."""
 
     owner: View
@@ -55,8 +54,7 @@ class Mark:
     """Outermost first; none: public."""
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(NamedTuple):
     """What a view says, all its decorators taken together."""
 
     guards: tuple[Guard, ...] = ()
@@ -83,8 +81,7 @@ class Declaration:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Requirement:
+class Requirement(NamedTuple):
     """Guards in the order they are checked: first who it is, then what they may do."""
 
     logins: tuple[LoginGuard, ...]

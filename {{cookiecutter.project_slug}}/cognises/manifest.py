@@ -6,7 +6,6 @@ One checker for the command line, the hooks, the app and provisioning. Standard 
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any, cast
 
 from cognises.errors import CognisesError, ManifestError
 from cognises.manifest_json import parse_json
-from cognises.manifest_rules import ROOM_FOR_PREFIX, check_groups, check_names
+from cognises.manifest_rules import ROOM_FOR_PREFIX, check_groups, check_policies
 from cognises.problem import Problem
 
 
@@ -69,8 +68,8 @@ def read_manifest(path: str | Path) -> object:
 
 
 def check_manifest(data: object, role_prefix: str | None = None) -> list[Problem]:
-    """Every error and warning in parsed JSON; doubts about names in AWS come last."""
-    return [*check_groups(data, _room(role_prefix)), *check_names(data)]
+    """Every error and warning in parsed JSON; doubts about policies come last."""
+    return [*check_groups(data, _room(role_prefix)), *check_policies(data)]
 
 
 def _room(role_prefix: str | None) -> int:
@@ -90,6 +89,8 @@ def _group(raw: Mapping[str, Any], index: int) -> Group:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Check one file; print every problem, one a line. Exits 0 if there is no error, else 1."""
+    import argparse  # here, for an app that starts has no command line
+
     parser = argparse.ArgumentParser(
         prog="python -m cognises.manifest", description="Check a manifest of Cognito groups."
     )
@@ -118,13 +119,12 @@ def report(path: str | Path, role_prefix: str | None) -> tuple[list[str], int]:
 
 def _prefix_setting() -> str | None:
     """COGNISES_ROLE_PREFIX: from the files beside wsgi.py too where they can be read."""
-    try:
-        from cognises.settings import PROJECT_FOLDER, read_values
-    except ImportError:  # a bare Python has nothing to read env files with
-        return os.environ.get("COGNISES_ROLE_PREFIX")
+    from cognises.settings import PROJECT_FOLDER, read_values
+
     try:
         return read_values(PROJECT_FOLDER).get("COGNISES_ROLE_PREFIX")
-    except CognisesError:  # bad settings are reported by whoever needs them
+    # A bare Python has nothing to read env files with; bad settings are for those who need them.
+    except (ImportError, CognisesError):
         return os.environ.get("COGNISES_ROLE_PREFIX")
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from cognises.iam.policy import INLINE_LIMIT, check_policy, policy_size
-from cognises.iam.reference import check_reference
-from cognises.iam.risks import check_risks
 from cognises.placeholders import EXAMPLE_VALUES, check_placeholders, fill
 from cognises.problem import Problem, warning
 
@@ -79,19 +77,26 @@ def _policy(policy: object) -> Iterator[Problem]:
         return
     filled = fill(policy, EXAMPLE_VALUES)
     yield from check_policy(filled)
-    yield from check_risks(filled)
     size = policy_size(filled)
     if size > INLINE_LIMIT:
         yield Problem("", f"{size} characters; IAM allows {INLINE_LIMIT}, white space apart")
 
 
-def check_names(data: object) -> Iterator[Problem]:
-    """Warnings about names in policies that AWS does not know, where its reference is installed."""
+def check_policies(data: object) -> Iterator[Problem]:
+    """Warnings about policies that IAM would take: what they give away, and names unknown to AWS.
+
+    An app that starts asks for errors alone, and does not load what only doubts.
+    """
+    from cognises.iam.reference import check_reference
+    from cognises.iam.risks import check_risks
+
     for index, group in enumerate(data if isinstance(data, (list, tuple)) else ()):
         policy = group.get("group_policy") if isinstance(group, dict) else None
         if policy is not None and not list(check_placeholders(policy)):
             place = f"[{index}].group_policy"
-            yield from (each.under(place) for each in check_reference(fill(policy, EXAMPLE_VALUES)))
+            filled = fill(policy, EXAMPLE_VALUES)
+            doubts = (*check_risks(filled), *check_reference(filled))
+            yield from (each.under(place) for each in doubts)
 
 
 def _functions(functions: object) -> Iterator[Problem]:

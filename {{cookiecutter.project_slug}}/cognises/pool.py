@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cognises.errors import SettingsError
 
@@ -33,8 +33,7 @@ def partition_of(region: str) -> tuple[str, str]:
     return next((name, suffix) for start, name, suffix in _PARTITIONS if region.startswith(start))
 
 
-@dataclass(frozen=True)
-class UserPool:
+class UserPool(NamedTuple):
     """A Cognito user pool, by its id. Make one with `UserPool.parse`."""
 
     id: str

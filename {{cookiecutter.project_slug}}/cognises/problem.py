@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # Cc control, Cf format (the bidirectional ones are here), Cs surrogates, Co private use,
 # Zl and Zp line and paragraph separators.
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """`level` is `error` or `warning`; `place` is a path into the file, as in `[2].group_name`."""
 
     place: str

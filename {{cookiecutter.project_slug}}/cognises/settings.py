@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
-
-from dotenv import dotenv_values, find_dotenv
+from typing import NamedTuple, TypeVar
 
 from cognises.errors import SettingsError
 from cognises.pool import UserPool
@@ -137,8 +134,12 @@ def _gather(
 
 
 def _env_file(path: Path, problems: list[str]) -> dict[str, str | None]:
+    if not path.is_file():
+        return {}  # as where it is deployed: what reads such files is not even imported
+    from dotenv import dotenv_values
+
     try:
-        return dotenv_values(path, interpolate=False) if path.is_file() else {}
+        return dotenv_values(path, interpolate=False)
     except UnicodeDecodeError:
         problems.append(f"{path.name}: must be UTF-8; save it so")
         return {}
@@ -165,6 +166,8 @@ def _stray_env_files(folder: Path) -> list[str]:
     """Flask's command line looks upward for env files and puts them into the environment."""
     if os.environ.get("FLASK_RUN_FROM_CLI") != "true" or os.environ.get("FLASK_SKIP_DOTENV"):
         return []
+    from dotenv import find_dotenv
+
     names = (".env", ".flaskenv")
     found = (Path(find_dotenv(name, usecwd=True) or folder / name) for name in names)
     return [
@@ -182,8 +185,7 @@ def _as_text(value: object) -> str | None:
     return str(value).strip() if isinstance(value, (str, int, Path)) else None
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What the request side runs on, checked. Make it with `parse`."""
 
     folder: Path
@@ -201,7 +203,7 @@ class Settings:
     domain: str | None = None
     cookie_name: str = "token_cookie"
     realm: str = "cognises"
-    groups_file: Path = field(default=Path("groups.json"))
+    groups_file: Path = Path("groups.json")
     given: frozenset[str] = frozenset()
     """The names of those that were set, be it wrongly."""
     token_cache_size: int = 4096

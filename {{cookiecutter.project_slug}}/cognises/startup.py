@@ -19,6 +19,7 @@ _NEEDED = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
 def check(app: Flask) -> None:
     """Pass, or raise SettingsError with everything that is wrong at once."""
     found = problems(app)
+    state_of(app).start_problems = found  # once is enough: requests need not look again
     if found:
         raise SettingsError(found)
 

@@ -63,6 +63,25 @@ def test_importing_wsgi_loads_no_boto_opens_no_socket_and_starts_no_thread():
     assert (seen["touched"], seen["threads"]) == ([], 0)
 
 
+def test_an_app_that_starts_loads_nothing_that_others_alone_need():
+    seen = after(
+        "import wsgi\nfrom cognises.manifest import load_groups\nload_groups('groups.json')"
+    )
+
+    others = {"argparse", "cognises.iam.reference", "cognises.iam.risks", "flask_cors", "oauthlib",
+              "prometheus_client", "requests"}  # fmt: skip
+    assert not others & set(seen["modules"])
+
+
+def test_where_there_is_no_env_file_its_reader_is_not_loaded():
+    seen = after(
+        "from pathlib import Path\nfrom cognises.settings import read_values\n"
+        "read_values(Path('docs'))"
+    )
+
+    assert "dotenv" not in seen["modules"]
+
+
 @pytest.mark.parametrize("module", ["cognises", "cognises.manifest", "cognises.errors"])
 def test_importing_the_package_or_its_checker_loads_no_third_party_module(module: str):
     ran = python("-S", "-c", f"import {module}, sys; print(*sorted(sys.modules))")
