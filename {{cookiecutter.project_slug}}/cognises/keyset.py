@@ -18,7 +18,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cognises.errors import CognisesError
 from cognises.fetch import TIMEOUT, FetchError
@@ -27,6 +27,7 @@ from cognises.keys import Key
 SOFT, OLD, HARD = 600.0, 3600.0, 86400.0
 COOL_DOWN = 10.0
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 30.0
+HEAD_START = 2.0
 MAX_WAITERS = 16
 # Fetches that were given up on and whose server still holds them: no more than these at a time.
 MAX_THREADS = 4
@@ -37,8 +38,7 @@ log = logging.getLogger("cognises.keys")
 fetch_observers: list[Callable[[bool], None]] = []
 
 
-@dataclass(frozen=True)
-class Moment:
+class Moment(NamedTuple):
     """A point in time on both clocks: one may be set back, the other may stand still."""
 
     wall: float
@@ -60,8 +60,7 @@ class Moment:
         return Moment(self.wall - seconds, self.monotonic - seconds)
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The keys of one reading; `fetched` is False for keys that were given (a file)."""
 
     keys: Mapping[str, Key]
@@ -120,7 +119,9 @@ class KeySet:
         keys = self._admit(document)
         if not keys:
             raise CognisesError("keys_unavailable", "no usable key in the given set")
-        self._snapshot = Snapshot(keys, Moment.now().earlier(SOFT), fetched=False)
+        # A function that starts answers first: a refresh would share its core with that answer.
+        age = SOFT - HEAD_START if _stands_still() else SOFT
+        self._snapshot = Snapshot(keys, Moment.now().earlier(age), fetched=False)
 
     def hydrate(self) -> None:
         """Fetch now and wait. Raises CognisesError (`keys_unavailable`) where that fails."""

@@ -16,7 +16,7 @@ from key_server import KeyServer, Reply
 from request_side import refused
 
 from cognises import CognisesError, Verifier, keyset
-from cognises.keyset import COOL_DOWN, HARD, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
+from cognises.keyset import COOL_DOWN, HARD, HEAD_START, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
 from cognises.pool import UserPool
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, encode
@@ -472,6 +472,20 @@ def test_on_lambda_given_keys_answer_the_first_request_at_once(verifier, server,
 
     assert verifier.verify(pool.token())
     assert time.monotonic() - began < 1
+
+
+def test_on_lambda_given_keys_are_refreshed_after_the_first_request_and_not_beside_it(
+    verifier, server, pool, clock, monkeypatch
+):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "service")
+    verifier.load_jwks(pool.jwks)
+    assert verifier.verify(pool.token())
+    time.sleep(0.1)
+    assert not server.hits
+
+    clock.move(HEAD_START + 1)
+    assert verifier.verify(pool.token())
+    eventually(lambda: server.hits)
 
 
 def test_a_fresh_set_is_not_refreshed(verifier, server, pool, clock):
