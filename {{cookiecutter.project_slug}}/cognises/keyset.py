@@ -139,7 +139,9 @@ class KeySet:
         age = current.since.age() if current is not None else HARD
         if age < SOFT:
             return current  # type: ignore[return-value]
-        if age < OLD and not (_stands_still() and current and current.fetched):
+        if age < HARD and time.monotonic() < self._retry_at:
+            return current  # type: ignore[return-value]  # an outage: every request comes by here
+        if age < OLD and not (current and current.fetched and _stands_still()):
             self._start_fetch(kid, current)
         else:
             self._wait_for_fetch(kid, current)
