@@ -17,7 +17,7 @@ MAX_FORM_PARTS = 100
 def install(app: Flask, max_body_bytes: int) -> None:
     """Bound what views read of a body; limits that the app has set itself stay.
 
-    The server's own limits on addresses and headers are in gunicorn.conf.py.
+    Addresses and headers are the server's to limit, before the app sees them.
     """
     if app.config.get("MAX_CONTENT_LENGTH") is None:
         app.config["MAX_CONTENT_LENGTH"] = max_body_bytes

@@ -76,7 +76,7 @@ class TextFormatter(logging.Formatter):
 def configure(form: str, level: str) -> None:
     """Send every logger of the process out in that form: "json" to stdout, "text" to stderr.
 
-    Handlers that the runtime has put in place (gunicorn.conf.py's, Lambda's) stay and get the form.
+    Handlers that the runtime has put in place (the server's, Lambda's) stay and get the form.
     """
     formatter = JsonFormatter() if form == "json" else TextFormatter()
     root = logging.getLogger()
