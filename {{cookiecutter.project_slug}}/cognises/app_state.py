@@ -69,6 +69,7 @@ class AppState:
         self._key_sets: dict[UserPool, KeySet] = {}
         self._cookie_rules: CookieRules | None = None
         self.checkpoints: dict[object, Any] = {}
+        self.checked: tuple[object, list[str]] | None = None
         self.start_problems: list[str] | None = None
 
     @property
@@ -153,14 +154,19 @@ class AppState:
 
     def _facts_of_routes(self) -> _RouteFacts:
         """Read again only where views or rules have changed: it takes a walk over all of them."""
-        app = self._app
-        source = (len(list(app.url_map.iter_rules())), *app.view_functions.values())
-        facts = self._route_facts
-        if facts is None or facts.source != source:
+        registered, facts = self.registered, self._route_facts
+        if facts is None or facts.source != registered:
+            app = self._app
             guards = (guard for route in routes(app) for guard in route.declaration.logins)
             pools = frozenset(guard.pool for guard in guards if guard.pool)
-            facts = self._route_facts = _RouteFacts(source, ambiguous_names(app), pools)
+            facts = self._route_facts = _RouteFacts(registered, ambiguous_names(app), pools)
         return facts
+
+    @property
+    def registered(self) -> tuple[object, ...]:
+        """The app's views and the number of its rules: what tells that routes have changed."""
+        app = self._app
+        return (len(list(app.url_map.iter_rules())), *app.view_functions.values())
 
     def verifier(self, guard: LoginGuard) -> Verifier:
         """The verifier of a guard; guards that ask the same share it, and what it remembers.

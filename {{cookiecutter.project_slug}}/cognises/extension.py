@@ -22,10 +22,10 @@ from cognises.enforcement import (
     passed_by,
     require_loopback,
 )
-from cognises.errors import CognisesError, ProblemsError, SettingsError
+from cognises.errors import CognisesError, ProblemsError
 from cognises.refusals import refusal
 from cognises.routes import declaration_at, function_name, is_automatic_options
-from cognises.startup import check, problems
+from cognises.startup import check, check_once
 
 
 class _Entry(NamedTuple):
@@ -85,10 +85,8 @@ class _Gate:
 
     def _guard(self, request: Request) -> None:
         state = self._state
-        if state.start_problems is None:
-            state.start_problems = problems(self._app)
-        if state.start_problems:
-            raise SettingsError(state.start_problems)
+        if state.start_problems != []:
+            check_once(self._app)
         try:
             self._pass(request)
         except ProblemsError:

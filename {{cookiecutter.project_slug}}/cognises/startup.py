@@ -18,10 +18,24 @@ _NEEDED = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
 
 def check(app: Flask) -> None:
     """Pass, or raise SettingsError with everything that is wrong at once."""
+    state = state_of(app)
     found = problems(app)
-    state_of(app).start_problems = found  # once is enough: requests need not look again
+    state.checked = (state.registered, found)
     if found:
         raise SettingsError(found)
+
+
+def check_once(app: Flask) -> None:
+    """The same for a first request: what `check` has found counts, if nothing was registered since.
+
+    And for every other one: never looked at again.
+    """
+    state = state_of(app)
+    if state.start_problems is None:
+        registered, found = state.checked or (None, [])
+        state.start_problems = found if registered == state.registered else problems(app)
+    if state.start_problems:
+        raise SettingsError(state.start_problems)
 
 
 def problems(app: Flask) -> list[str]:

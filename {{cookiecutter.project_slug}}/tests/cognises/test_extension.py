@@ -490,11 +490,27 @@ def test_a_misconfigured_app_is_looked_at_once_and_not_at_every_request(tmp_path
         looks.append(app)
         return problems(app)
 
-    monkeypatch.setattr("cognises.extension.problems", counted)
+    monkeypatch.setattr("cognises.startup.problems", counted)
     client = app.test_client()
 
     assert [client.get("/thing").status_code for _ in range(3)] == [500, 500, 500]
     assert len(looks) == 1
+
+
+def test_a_first_request_looks_again_only_where_routes_came_after_the_check(make_app, cognito):
+    for adds_later in (False, True):
+        app = make_app(guarded_thing, GROUPS)
+        check(app)
+        if adds_later:
+            protect(blueprint := Blueprint("area", __name__))
+            blueprint.get("/open", endpoint="open")(public(lambda: ""))
+            app.register_blueprint(blueprint)
+        headers = cognito.bearer(["editors"])
+        if adds_later:
+            with pytest.raises(SettingsError, match="public and a guard together"):
+                app.test_client().get("/thing", headers=headers)
+        else:
+            assert app.test_client().get("/thing", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -468,10 +468,9 @@ def test_on_lambda_given_keys_answer_the_first_request_at_once(verifier, server,
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "service")
     server.answer = lambda: Reply(pool.jwks, drip=0.5)
     verifier.load_jwks(pool.jwks)
-    began = time.monotonic()
 
     assert verifier.verify(pool.token())
-    assert time.monotonic() - began < 1
+    assert not server.hits
 
 
 def test_on_lambda_given_keys_are_refreshed_after_the_first_request_and_not_beside_it(
