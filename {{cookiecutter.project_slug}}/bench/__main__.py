@@ -88,6 +88,7 @@ def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
         "cognises under Cognises(app), new token": (apps.guarded(pool), fresh(pool)),
         "cognises, repeated token, 10,000 groups": (
             apps.decorated(pool, 10_000), repeated(pool)),
+        "the least by hand, unsafe": (apps.by_hand(peers.least(pool)), fresh(pool)),
         "joserfc by hand": (apps.by_hand(peers.joserfc(pool)), fresh(pool)),
         "PyJWT with its key client": (
             apps.by_hand(peers.pyjwt_with_key_client(pool, url)), fresh(pool)),
