@@ -9,7 +9,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 # What an answer must look like as a whole, and how to say so.
@@ -55,7 +54,8 @@ def bad_surroundings(answers, here):
 def remove_empty_parents(answers, here):
     """A slug such as a/b made two folders, of which cookiecutter will remove only the last."""
     slug = Path(str(answers.get("project_slug")))
-    folders = list(Path(answers.get("_output_dir", ".."), slug).parents)[: len(slug.parts) - 1]
+    above = os.path.abspath(here.joinpath(*[".."] * len(slug.parts)))  # cruft does not say where
+    folders = list(Path(answers.get("_output_dir", above), slug).parents)[: len(slug.parts) - 1]
     if folders and os.listdir(here.parent) == [here.name]:
         folders.insert(0, here)
     for folder in folders:
@@ -64,8 +64,6 @@ def remove_empty_parents(answers, here):
 
 
 def main(answers, here):
-    if "_commit" in answers and here.match(os.path.realpath(tempfile.gettempdir()) + "/tmp*/*"):
-        return  # cruft generates once more to compare: these answers were accepted before
     found = [*bad_answers(answers), *bad_surroundings(answers, here)]
     if found:
         remove_empty_parents(answers, here)

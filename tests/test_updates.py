@@ -145,6 +145,41 @@ def test_a_project_of_cookiecutter_is_linked_and_then_updated_alike(
     assert (project / "cognises/later.py").is_file()
 
 
+@pytest.mark.parametrize("place", ["tmp.Zx81KqWm2A", "tmpab12cd34"], ids=["mktemp", "tempfile"])
+def test_a_project_made_in_a_temporary_folder_is_checked_like_any_other(
+    repository, cruft, tmp_path, place
+):
+    """Only cruft itself, which has such a folder to itself when it compares, is told nothing."""
+    folder = tmp_path / "temporary" / place
+    folder.mkdir()
+    (folder / "notes").touch()
+    create = ("create", str(repository), "--no-input")
+    bad = cruft(*create, "--extra-context", '{"aws_region": "x; evil"}', cwd=folder)
+    assert bad.returncode == 1
+    assert "aws_region: needs the name of a region" in bad.stdout
+    assert [path.name for path in folder.iterdir()] == ["notes"]
+    assert cruft(*create, cwd=folder).stdout.count("NOT VERIFIED") == 1
+
+
+def test_an_update_to_bad_answers_is_refused_and_changes_nothing(project, cruft):
+    before = contents(project)
+    answers = {"project_name": "two\nlines", "aws_region": "us-east-1\nCOGNISES_LOCAL=1"}
+    options = ("--skip-apply-ask", "--variables-to-update", json.dumps(answers))
+    updated = cruft("update", *options, cwd=project)
+    assert updated.returncode == 1
+    for key in answers:
+        assert f"{key}: needs" in updated.stdout
+    assert contents(project) == before
+
+
+def test_a_slug_of_several_folders_leaves_none_of_them(repository, cruft, tmp_path):
+    slug = json.dumps({"project_slug": "a/b/c"})
+    made = cruft("create", str(repository), "--no-input", "--extra-context", slug, cwd=tmp_path)
+    assert made.returncode == 1
+    assert "project_slug: needs" in made.stdout
+    assert not (tmp_path / "a").exists()
+
+
 def test_hooks_leave_nothing_in_temporary_folders(project, cruft, tmp_path):
     """cookiecutter leaves its rendered hooks, and nothing is ours."""
     cruft("diff", cwd=project)
