@@ -1,7 +1,5 @@
-"""Checks what was generated and says what to do next; never writes into the project.
-An invalid manifest or a failing suite is a verdict: exit 1, the log kept outside the project.
-A suite that could not run is none: NOT VERIFIED and exit 0, or 1 with COGNISES_VERIFY=require.
-"""
+"""Checks what was generated, never writes into it, and says what to do next. A failure is exit 1;
+what could not be checked is NOT VERIFIED, and exit 1 only with COGNISES_VERIFY=require."""
 
 import json
 import os
@@ -33,7 +31,7 @@ def run(*command, cwd=None, **extra):
         process = Popen(command, cwd=cwd, env={**ENV, **extra}, **pipes)
         output, _ = process.communicate(timeout=max(DEADLINE - time.monotonic(), 0))
     except OSError as error:
-        return 127, str(error)
+        return 127, [str(error)]
     except (TimeoutExpired, KeyboardInterrupt) as stop:
         os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
         process.wait()
@@ -41,7 +39,7 @@ def run(*command, cwd=None, **extra):
         raise RuntimeError("not done in 120 seconds" if late else "interrupted") from stop
     if process.returncode < 0:
         raise RuntimeError(f"stopped by signal {-process.returncode}")
-    return process.returncode, output.decode(errors="replace").strip()
+    return process.returncode, output.decode(errors="replace").strip().splitlines()
 
 
 def install(folder):
@@ -53,47 +51,49 @@ def install(folder):
         run(uv, "venv", "--quiet", "--clear", "-p", sys.executable, env)
         if run(uv, "pip", "install", "-p", python, *locked, UV_OFFLINE=offline)[0] == 0:
             return python
-    pip = [python, "-m", "pip", "install", "--retries=0", *locked]
-    for command in ([sys.executable, "-m", "venv", "--clear", env], pip):
-        code, output = run(*command)
-        if code:
-            raise RuntimeError("its packages could not be installed: " + output[-200:])
+    if not (done := run(sys.executable, "-m", "venv", "--clear", env))[0]:
+        done = run(python, "-m", "pip", "install", "--retries=0", *locked)
+    if done[0]:
+        raise RuntimeError("\n".join(["its packages could not be installed:", *done[1][-9:]]))
     return python
 
 
-def fail(what, output):
-    Path(log := tempfile.mkstemp(".log", "cognises-")[1]).write_text(output, encoding="utf-8")
-    sys.exit("\n".join([f"FAILED: {what} (log: {log})", *output.splitlines()[-20:]]))
+def fail(what, lines):
+    Path(log := tempfile.mkstemp(".log", "cognises-")[1]).write_text("\n".join(lines), "utf-8")
+    sys.exit("\n".join([f"FAILED: {what} (log: {log})", *lines[-20:]]))
 
 
 def verify(folder):
     """Checks the manifest, then runs the suite; returns pytest's last line."""
-    code, output = run(sys.executable, "-m", "cognises.manifest", "groups.json")
+    code, lines = run(sys.executable, "-m", "cognises.manifest", "groups.json")
     if code:
-        fail("groups.json is not valid", output)
+        fail("groups.json is not valid", lines)
     if os.environ.get("COGNISES_VERIFY") == "skip":
         raise RuntimeError("COGNISES_VERIFY is skip")
     print("Running the test suite of the new project, 120 seconds at most.", flush=True)
     suite = [install(folder), "-m", "pytest", "-qm", "not slow"]
     copy = shutil.copytree(".", f"{folder}/{Path.cwd().name}")  # tests may leave files behind
-    code, output = run(*suite, cwd=copy, TMPDIR=folder, **NO_NETWORK)
+    code, lines = run(*suite, cwd=copy, TMPDIR=folder, **NO_NETWORK)
     if code:
-        fail("the test suite does not pass", output)
-    return output.rpartition("\n")[2]
+        fail("the test suite does not pass", lines)
+    return lines[-1]
 
 
 def main(answers, here):
-    if "_commit" in answers and here.match(os.path.realpath(tempfile.gettempdir()) + "/tmp*/*"):
+    temporary = here.match(os.path.realpath(tempfile.gettempdir()) + "/tmp????????/*")
+    if "_commit" in answers and temporary and os.listdir(here.parent) == [here.name]:
         return  # cruft generates once more to compare: nothing new to check, nobody to tell
     try:
         with tempfile.TemporaryDirectory(prefix="cognises-") as folder:
             summary = verify(folder)
-    except (RuntimeError, OSError) as reason:  # no verdict: the check could not be made here
-        summary = f"NOT VERIFIED: {reason}, run: cd {here.name} && make test"
+    except (RuntimeError, OSError, KeyboardInterrupt) as reason:  # there is no verdict
+        summary = f"NOT VERIFIED: {str(reason) or 'interrupted'}, run: cd {here.name} && make test"
         if os.environ.get("COGNISES_VERIFY") == "require":
             sys.exit(summary)
     print(summary, NEXT.format(here.name), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as orderly as Ctrl-C
+    sys.stdout.reconfigure(errors="replace")  # a reason may quote a path that this cannot print
     main(json.loads(r"""{{ cookiecutter | tojson }}"""), Path.cwd())

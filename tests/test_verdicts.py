@@ -140,9 +140,9 @@ def bare_python(tmp_path):
 
 
 UNABLE = {
-    "no installer": {"reason": "its packages could not be installed: .*venv.*"},
-    "no network": {"reason": "its packages could not be installed: .*"},
-    "no network and no uv": {"reason": "its packages could not be installed: .*"},
+    "no installer": {"reason": "its packages could not be installed:\n.*venv.*"},
+    "no network": {"reason": "its packages could not be installed:\n.*"},
+    "no network and no uv": {"reason": "its packages could not be installed:\n.*"},
     "too slow": {"reason": "not done in 120 seconds"},
 }
 
@@ -189,8 +189,20 @@ def test_without_network_what_uv_has_in_its_cache_is_enough(generate, tmp_path):
     assert "1 passed" in result.output
 
 
-def test_ctrl_c_stops_all_that_runs_and_leaves_nothing_of_ours(small, environment, tmp_path):
-    """cookiecutter gets the signal too: its own word is "Aborted!", and it keeps the files."""
+def test_a_reason_that_the_terminal_cannot_show_costs_nobody_the_project(generate):
+    unreadable = {**NO_PIP, "PIP_FIND_LINKS": "/größe", "PYTHONIOENCODING": "ascii"}
+    result = generate(without=("uv",), **NO_NETWORK, **unreadable)
+    assert_not_verified(result, r"its packages could not be installed:\n.*/gr\?\?e.*")
+    assert result.project.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "word"), [(signal.SIGINT, 1, "Aborted!"), (signal.SIGTERM, -15, "")]
+)
+def test_ctrl_c_and_a_stop_from_outside_end_all_that_runs_and_leave_nothing_of_ours(
+    small, environment, tmp_path, sent, code, word
+):
+    """cookiecutter gets the signal too, has its own word for Ctrl-C, and keeps the files."""
     (tmp_path / "temporary").mkdir()
     running = tmp_path / "running"
     (small / TEMPLATE_FOLDER / "tests" / "test_one.py").write_text(
@@ -209,10 +221,10 @@ def test_ctrl_c_stops_all_that_runs_and_leaves_nothing_of_ours(small, environmen
         start_new_session=True,
     )  # fmt: skip
     wait_for(running)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, sent)
     output, _ = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "Aborted!" in output
+    assert process.returncode == code
+    assert word in output
     assert "NOT VERIFIED: interrupted, run: cd cognises-service && make test\nNext:" in output
     assert not is_running(int(running.read_text()))
     assert_whole(Bake(0, output, out), small, environment, tmp_path)
