@@ -5,12 +5,13 @@
 .DELETE_ON_ERROR:
 PYTHON ?= python3
 VENV := .venv
+BIN := $(VENV)/bin
 PAGES := README.md CONTRIBUTING.md docs/architecture.md docs/comparison.md
 PROJECT := {{cookiecutter.project_slug}}
 
 # The generated project is made from a folder in which we also run tools: their caches go
 # elsewhere, or they would be generated too.
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := $(CURDIR)/build/cache/ruff
 export MYPY_CACHE_DIR := $(CURDIR)/build/cache/mypy
@@ -23,10 +24,10 @@ define fill
 	@echo "Installing $< into .venv"
 	@if command -v uv >/dev/null 2>&1; then \
 	    { test -d $(VENV) || uv venv --quiet --python $(PYTHON) $(VENV); } && \
-	    uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r $<; \
+	    uv pip install --quiet --python $(BIN)/python --require-hashes -r $<; \
 	else \
-	    { test -x $(VENV)/bin/pip || $(PYTHON) -m venv $(VENV); } && \
-	    $(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	    { test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV); } && \
+	    $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
 	fi
 	@touch $@
 endef
@@ -40,7 +41,7 @@ $(VENV)/.dev: requirements-dev.txt
 # cookiecutter remembers answers in the home folder; ours stay here.
 $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
-	@printf '%s\n' 'replay_dir: "$(CURDIR)/build/replay"' 'cookiecutters_dir: "$(CURDIR)/build/templates"' > $@
+	@printf '%s\n' 'replay_dir: build/replay' 'cookiecutters_dir: build/templates' > $@
 
 .PHONY: help new demo test check docs lock bump tidy
 
@@ -50,33 +51,33 @@ help:  ## list the verbs
 new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a service
 	@read -p "Folder to create it in [..]: " folder && \
 	    case "$$folder" in "~"|"~/"*) folder="$$HOME$${folder#?}";; esac && \
-	    cookiecutter . -o "$${folder:-..}"
+	    $(BIN)/cookiecutter . -o "$${folder:-..}"
 
 demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a service into build/ and watch every group try every route
 	@rm -rf build/demo
-	@cookiecutter . --no-input -o build/demo
+	@$(BIN)/cookiecutter . --no-input -o build/demo
 	@$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=.venv
 
 test: $(VENV)/.dev tidy  ## the whole test suite, generated services included
-	python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev tidy  ## lint, format and types, of the template and of the unrendered project
-	ruff check hooks tests tools
-	ruff format --check hooks tests tools
+	$(BIN)/ruff check hooks tests tools
+	$(BIN)/ruff format --check hooks tests tools
 	$(MAKE) --no-print-directory -C '$(PROJECT)' check VENV=../.venv
-	cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
-	python tools/picture.py --check
+	$(BIN)/cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
+	$(BIN)/python tools/picture.py --check
 
 docs: $(VENV)/.dev tidy  ## write what the pages show of programs anew
-	cog -r -I tools $(PAGES)
-	python tools/picture.py
+	$(BIN)/cog -r -I tools $(PAGES)
+	$(BIN)/python tools/picture.py
 	$(MAKE) --no-print-directory -C '$(PROJECT)' docs VENV=../.venv
 
 lock: $(VENV)/.dev  ## pin every requirement anew (make lock UPGRADE=--upgrade)
-	python tools/lock.py $(UPGRADE)
+	$(BIN)/python tools/lock.py $(UPGRADE)
 
 bump: $(VENV)/.dev  ## the newest version of every requirement, proved by checks and suite
-	python tools/lock.py --upgrade
+	$(BIN)/python tools/lock.py --upgrade
 	$(MAKE) check
 	$(MAKE) test
 

@@ -42,8 +42,8 @@ def test_every_command_of_the_readme_is_executed():
 
 @pytest.fixture(scope="module")
 def clone(template, tmp_path_factory):
-    """A clone whose own packages are installed already."""
-    folder = tmp_path_factory.mktemp("clone") / "template"
+    """A clone whose own packages are installed already, in a folder that no shell likes."""
+    folder = tmp_path_factory.mktemp("clone") / "it's a (new) $HOME"
     shutil.copytree(template, folder)
     borrow_packages(folder)
     return folder

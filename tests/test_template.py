@@ -124,6 +124,13 @@ def test_caches_left_by_hand_are_removed_before_generating(template, tmp_path):
     assert contents(copy / TEMPLATE_FOLDER) == before
 
 
+def test_make_calls_what_it_installed_by_its_path():
+    """make 3.81, which macOS has, looks a plain command up in the PATH that make was given."""
+    installed = {path.name for path in (Path(sys.prefix) / "bin").iterdir()}
+    recipes = re.findall(r"(?m)^\t[@-]*(?:\S+=\S* )*(\S+)", (ROOT / "Makefile").read_text())
+    assert [word for word in recipes if word in installed] == []
+
+
 def test_help_lists_every_verb():
     listed = make(ROOT, "help")
     for verb in ("help", "new", "demo", "test", "check"):
