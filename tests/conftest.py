@@ -87,7 +87,7 @@ def bakes(bake):
 
 @pytest.fixture(scope="session")
 def developed(bake):
-    """A project with the default answers after `make install`: its own locked packages in .venv."""
-    project = bake().project
+    """A project of another region after `make install`: its own locked packages in .venv."""
+    project = bake(aws_region="eu-central-1").project
     make(project, "install")
     return project

@@ -110,7 +110,7 @@ def test_every_combination_passes_what_needs_no_types(combination, bakes):
 def committed(request, bakes, tmp_path_factory):
     """A project under git, with the packages of this test run for its own."""
     project = tmp_path_factory.mktemp("committed") / "cognises-service"
-    shutil.copytree(bakes[request.param, ""], project)
+    shutil.copytree(bakes[request.param, POOL], project)
     under_git(project)
     borrow_packages(project)
     return project

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 
-from local_aws.environment import isolate
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this at once, until `dev` knows better
+
+import os  # noqa: E402
+import sys  # noqa: E402
+
+from local_aws.environment import isolate  # noqa: E402
 
 isolate()  # before anything below can read the environment
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this at once, until `dev` knows better
 
 from cognises.errors import CognisesError  # noqa: E402
 from cognises.settings import PROJECT_FOLDER  # noqa: E402

@@ -44,6 +44,7 @@ def test_every_line_of_the_page_runs_as_it_stands(
     made = account.cognito.create_user_pool(PoolName="p", UsernameAttributes=["email"])
     pool_id = made["UserPool"]["Id"]
     monkeypatch.setenv("COGNITO_USER_POOL_ID", pool_id)
+    monkeypatch.setenv("AWS_REGION", pool_id.partition("_")[0])  # .flaskenv names the owner's
     manifest = PROJECT / "groups.json"
     monkeypatch.setattr("cognises.provisioning.target.PROJECT_FOLDER", manifest.parent)
     for group in json.loads(manifest.read_text()):
