@@ -25,22 +25,6 @@ with embedded():
     print(json.dumps({k: v for k, v in os.environ.items() if k.startswith(ours)}), flush=True)
     sys.stdin.read()
 """
-GROUP = {
-    "group_name": "analysts",
-    "description": "Read reports.",
-    "allowed_functions": ["report"],
-    "group_policy": {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "ReadReports",
-                "Effect": "Allow",
-                "Action": "s3:GetObject",
-                "Resource": "arn:${AWS::Partition}:s3:::data-${AWS::AccountId}/reports/*",
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +48,8 @@ def block(project, language, word):
 def add_the_group(project):
     manifest = project / "groups.json"
     groups = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps([*groups, GROUP], indent=2))
+    group = json.loads(block(project, "json", "analysts"))
+    manifest.write_text(json.dumps([*groups, group], indent=2))
 
 
 def add_the_route(project):
@@ -144,24 +129,20 @@ def test_a_new_route_answers_200_to_the_new_group_and_403_to_another(project, de
     address = dev(r"Open (http://\S+)")[1]
     add_the_route(project)
     add_the_group(project)
-    dev(r"2 to create")
+    dev(r"\+ create role local-analysts\n(.*\n)+plan: 2 to create(.*\n)+applied: 2 to create")
     dev(r"new user: .*analysts")
 
-    assert call(project, address, "analysts") == 200
-    assert call(project, address, "viewers") == 403
-    assert call(project, address, None) == 401
+    lines = block(project, "sh", "token analysts").splitlines()
+    assert [call(project, address, each) for each in lines] == [200, 403]
+    assert call(project, address, re.sub(r'-H ".*?\)"', "", lines[0])) == 401
     access = run([".venv/bin/flask", "cognises", "access"], cwd=project, env=clean_environment())
     assert re.search(r"(?m)^GET +/report +report +analysts$", access.stdout), access.stdout
 
 
-def call(project, address, group):
-    """The README's own line, for another group and route; the status it gets."""
-    line = block(project, "sh", "curl").strip()
-    line = line.replace("curl", "curl -s -o /dev/null -w '%{http_code}'")
-    line = line.replace("http://127.0.0.1:5000/protected", f"{address}/report")
-    if group is None:
-        line = re.sub(r'-H ".*?\)"', "", line)
-    done = wait_until_up(line.replace("token admins", f"token {group}"), project)
+def call(project, address, line):
+    """The status that a line of the README gets, wherever the service listens."""
+    line = line.replace("curl -i", "curl -s -o /dev/null -w '%{http_code}'")
+    done = wait_until_up(line.replace("http://127.0.0.1:5000", address), project)
     return int(done.stdout)
 
 
@@ -173,3 +154,15 @@ def wait_until_up(line, project):
             break
         time.sleep(0.1)
     return done
+
+
+def test_the_suite_and_the_checks_pass_with_what_the_readme_asks_for(project):
+    """Run after the test above, on its route and its group."""
+    table = project / "tests/app/test_who_may_call_what.py"
+    (row,) = re.findall(r"`(\(.*?False\))`", (project / "README.md").read_text())
+    env = clean_environment()
+    assert run(["make", "test", "ARGS=-q tests/app"], cwd=project, env=env).returncode != 0
+    table.write_text(table.read_text().replace("ROUTES = [\n", f"ROUTES = [\n    {row},\n"))
+    make(project, "test", "ARGS=-q tests/app", env=env)
+    make(project, "docs", env=env)
+    make(project, "check", env=env)

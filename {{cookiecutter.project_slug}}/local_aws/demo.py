@@ -38,7 +38,7 @@ def run() -> int:
 
     os.environ["COGNISES_LOG_LEVEL"] = "WARNING"  # the table is the report
     with embedded() as cognito:
-        print(apply_manifest())
+        print(apply_manifest().splitlines()[-1])
         app = create_app()
         check(app)
         settings = state_of(app).settings

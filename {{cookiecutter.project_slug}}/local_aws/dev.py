@@ -35,7 +35,7 @@ def run() -> int:
     address = f"http://{HOST}:{listener.getsockname()[1]}"
     with embedded(public_url=address) as cognito:
         settings = parse(PROJECT_FOLDER, read_values(PROJECT_FOLDER))
-        print(apply_manifest())
+        print(apply_manifest().splitlines()[-1])
         users = Users(cognito, settings.groups_file)
         kept = keep_address(cognito.client_id)
         service = Service(listener)

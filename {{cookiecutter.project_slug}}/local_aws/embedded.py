@@ -56,9 +56,10 @@ def _token_use() -> str:
 
 
 def apply_manifest() -> str:
-    """Apply groups.json by the provisioning script's own code; returns its summary.
+    """Apply groups.json by the provisioning script's own code; returns its report.
 
-    Raises NotApplied with everything that it said.
+    That is the plan without its digest, and a summary as its last line. Raises NotApplied with
+    everything that it said.
     """
     report = io.StringIO()
     with redirect_stdout(report), redirect_stderr(report):
@@ -66,4 +67,4 @@ def apply_manifest() -> str:
     if code != 0:
         raise NotApplied(f"{report.getvalue()}\ngroups.json could not be applied; see above.")
     lines = report.getvalue().splitlines()
-    return next(line for line in reversed(lines) if not line.startswith("digest: "))
+    return "\n".join(line for line in lines if not line.startswith("digest: "))
