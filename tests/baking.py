@@ -21,13 +21,13 @@ POOL = "us-east-1_AbCdEfGhI"
 COMBINATIONS = [(deployment, pool) for deployment in DEPLOYMENTS for pool in ("", POOL)]
 
 
-def run(command, *, cwd=None, env=None):
-    """A finished process, its two outputs in one."""
+def run(command, *, cwd=None, env=None, typed=()):
+    """A finished process, its two outputs in one; `typed` are lines that it is given to read."""
     return subprocess.run(
         command,
         cwd=cwd,
         env=env,
-        stdin=subprocess.DEVNULL,
+        input="".join(f"{line}\n" for line in typed),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -36,8 +36,8 @@ def cruft(environment, tmp_path):
     env = {**environment, "TMPDIR": str(tmp_path / "temporary")}
     env |= {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
-    def cruft_with(*arguments, cwd):
-        return run([CRUFT, *arguments], cwd=cwd, env=env)
+    def cruft_with(*arguments, cwd, typed=()):
+        return run([CRUFT, *arguments], cwd=cwd, env=env, typed=typed)
 
     return cruft_with
 
@@ -132,14 +132,16 @@ def test_nothing_differs_right_after_creating_and_updating(repository, project, 
 def test_a_project_of_cookiecutter_is_linked_and_then_updated_alike(
     repository, cruft, environment, tmp_path
 ):
+    """Even late, as long as the commit is told that it was made from."""
     made = cookiecutter(repository, tmp_path, "--no-input", env=environment)
     assert made.code == 0, made.output
     project = tmp_path / "cognises-service"
     commit(project)
-    linked = cruft("link", str(repository), "--no-input", cwd=project)
+    made_from = run(["git", "rev-parse", "HEAD"], cwd=repository).stdout.strip()
+    release_a_later_version(repository)
+    linked = cruft("link", str(repository), cwd=project, typed=["", "", "", "", "1", made_from])
     assert linked.returncode == 0, linked.stdout
     commit(project)
-    release_a_later_version(repository)
     updated = cruft("update", "--skip-apply-ask", cwd=project)
     assert updated.returncode == 0, updated.stdout
     assert (project / "cognises/later.py").is_file()
