@@ -16,7 +16,8 @@ pytest_plugins = ["cognises.testing.fixtures"]
 for name in (*NAMES, *DEPLOYED_MARKERS, "FLASK_DEBUG", "FLASK_RUN_FROM_CLI", "FLASK_SKIP_DOTENV"):
     os.environ.pop(name, None)
 
-# Nothing is left in the project, and no test fails because a machine was slow.
-set_hypothesis_home_dir(Path(tempfile.gettempdir(), "cognises-hypothesis"))
+# Nothing is left behind, and no test fails because a machine was slow.
+_hypothesis_home = tempfile.TemporaryDirectory(prefix="cognises-hypothesis-")
+set_hypothesis_home_dir(Path(_hypothesis_home.name))
 hypothesis_settings.register_profile("suite", database=None, deadline=None, max_examples=60)
 hypothesis_settings.load_profile("suite")
