@@ -27,7 +27,7 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def add_headers(response: Response) -> Response:
-        settings = state_of(app).settings
+        settings, _ = state_of(app).reading
         for name, value in _ALWAYS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", policy(settings.domain))

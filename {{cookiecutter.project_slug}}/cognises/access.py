@@ -14,7 +14,7 @@ from flask.cli import AppGroup
 
 from cognises.app_state import state_of
 from cognises.claims import check
-from cognises.declarations import DEFAULT_LOGIN, LoginGuard, Requirement
+from cognises.declarations import LoginGuard, Requirement
 from cognises.errors import CognisesError, ProblemsError
 from cognises.permissions import Decision, decide, endpoint_entries
 from cognises.principal import Principal
@@ -44,12 +44,17 @@ class Row(NamedTuple):
     needs: tuple[frozenset[str], ...] = ()
     """For each permission that is asked for, the groups that have it: a user needs one of each."""
     logins: tuple[LoginGuard, ...] = ()
-    """What is asked of the token itself, if more than the app's settings do."""
+    """What is asked of the token itself; of one that is there, where none needs to be."""
 
     @property
     def is_public(self) -> bool:
         """Whether everybody may call it."""
         return self.open_to == (EVERYBODY,) and not self.by_group
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody may call it."""
+        return self.open_to == (NOBODY,) and not self.by_group
 
 
 class Report(NamedTuple):
@@ -72,7 +77,7 @@ def _row(app: Flask, route: Route) -> Row:
     name = (stated or function_name(app, route.endpoint)) if permissions else None
     needs = _needs(app, route) if permissions else ()
     open_to = _told(needs) if needs else (_word(app, route),)
-    by_group = bool(needs) and open_to != (NOBODY,)
+    by_group = bool(needs) and all(needs)
     return Row(
         route.method,
         route.path,
@@ -82,14 +87,14 @@ def _row(app: Flask, route: Route) -> Row:
         _first_line(app, route),
         by_group,
         needs,
-        tuple(guard for guard in route.declaration.logins if guard != DEFAULT_LOGIN),
+        route.declaration.logins,
     )
 
 
 def may_call(app: Flask, row: Row, user: Principal) -> Decision:
     """The decision that the guards would make for `user`, by groups and by token."""
     decision = groups_may_call(row, user)
-    if decision.allowed and not row.is_public:
+    if decision.allowed and user.is_authenticated:
         for guard in row.logins:
             try:
                 check(user.claims, state_of(app).verifier(guard).expected, time.time())
@@ -149,7 +154,7 @@ def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator
     listed = manifest_names(app)
     yield from route_problems(app)
     for route, row in zip(found, rows, strict=True):
-        if row.open_to == (NOBODY,) and not route.declaration.is_contradictory:
+        if row.is_closed and not route.declaration.is_contradictory:
             yield _closed(route, row)
     for name in sorted(listed - _known_names(app, found)):
         yield f"{name}: no route has this name; mend groups.json or the route"
@@ -196,7 +201,10 @@ def as_markdown(found: Report) -> str:
 def as_json(found: Report) -> str:
     """The report as one JSON object: `routes` and `problems`."""
     told = ("method", "path", "endpoint", "name", "open_to", "does", "by_group")
-    rows = [{name: getattr(row, name) for name in told} for row in found.rows]
+    rows = [
+        {name: getattr(row, name) for name in told} | {"needs": [*map(sorted, row.needs)]}
+        for row in found.rows
+    ]
     return json.dumps({"routes": rows, "problems": found.problems}, indent=2)
 
 

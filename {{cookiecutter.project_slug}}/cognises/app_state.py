@@ -99,7 +99,9 @@ class AppState:
 
     def can(self, groups: tuple[str, ...], name: str) -> bool:
         """Whether the manifest lists a function's name, or an endpoint, for any of the groups."""
-        return self.permissions.can(groups, name, self.ambiguous_names)
+        # As a guard has read them last: it is asked for each button of a page.
+        facts = self._route_facts or self._facts_of_routes()
+        return self.permissions.can(groups, name, facts.ambiguous_names)
 
     @property
     def own_pool(self) -> UserPool | None:

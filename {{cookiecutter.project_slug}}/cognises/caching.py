@@ -1,86 +1,56 @@
-"""Response headers that keep one user's answer from another: RFC 9111, sections 3.5 and 4.1.
-
-They are added where the answer starts on its way to the server: nothing that an app does to its
-responses comes later, and none of them is left out, whatever goes wrong in it.
-"""
+"""Response headers that keep one user's answer from another: RFC 9111, sections 3.5 and 4.1."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flask import Flask, Request, Response, after_this_request
+from flask import Flask, Request, Response
+from flask import request as flask_request
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-    Headers = list[tuple[str, str]]
-
-_PRIVATE = ("Cache-Control", "private, no-store")
-_VARY = ("Vary", "Authorization, Cookie")
-_GUARDED = "cognises.guarded"
-
-
-def install(app: Flask) -> None:
-    """Give every guarded answer of `app` its headers."""
-    if _GUARDED not in app.extensions:
-        app.extensions[_GUARDED] = True
-        app.wsgi_app = _PrivateAnswers(app.wsgi_app)  # type: ignore[method-assign]
+_VARY = ("Authorization", "Cookie")
+_ATTRIBUTE = "_cognises_guarded"
 
 
 def mark_guarded(request: Request) -> None:
     """Note that this request's answer is meant for one user."""
-    marks = request.environ.get(_GUARDED)
-    if marks is None:
-        # It came in before `install`, as an app's first request does that only decorators guard.
-        after_this_request(_with_headers)
-    else:
-        marks.append(True)
+    request.__dict__[_ATTRIBUTE] = True
 
 
-class _PrivateAnswers:
-    """WSGI middleware: adds the headers to the answers of requests that were marked."""
+def install(app: Flask) -> None:
+    """Give every guarded answer of `app` its headers, after everything else in it had its say.
 
-    def __init__(self, app: WSGIApplication) -> None:
-        self._app = app
+    Around finalize_request: no after_request function comes later, an answer that one of them has
+    failed on passes here too, and every middleware around the app, a cache for one, sees them.
+    """
+    if _ATTRIBUTE in app.extensions:
+        return
+    app.extensions[_ATTRIBUTE] = True
+    finish = app.finalize_request
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # A list, so that a middleware that hands on a copy of the environment shares it.
-        marks: list[bool] = []
-        environ[_GUARDED] = marks
+    def finalize_request(*args: Any, **kwargs: Any) -> Response:
+        response = finish(*args, **kwargs)
+        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+        return forbid_shared_caching(response) if _ATTRIBUTE in request.__dict__ else response
 
-        def start(status: str, headers: Headers, *exc_info: Any) -> Any:
-            if marks:
-                _keep_private(headers)
-            return start_response(status, headers, *exc_info)
-
-        return self._app(environ, start)
+    app.finalize_request = finalize_request  # type: ignore[method-assign]
 
 
-def _keep_private(headers: Headers) -> None:
+def forbid_shared_caching(response: Response) -> Response:
     """`Cache-Control: private, no-store` unless the app set its own, and always `Vary`."""
+    headers = response.headers
     names = [name.lower() for name, _ in headers]
     if "cache-control" not in names:
-        headers.append(_PRIVATE)
+        headers.add("Cache-Control", "private, no-store")
     if "vary" in names:
-        _extend_vary(headers)
+        _extend_vary(response)
     else:
-        headers.append(_VARY)
-
-
-def _extend_vary(headers: Headers) -> None:
-    lines = [value for name, value in headers if name.lower() == "vary"]
-    fields = [field.strip() for line in lines for field in line.split(",")]
-    if "*" not in fields:
-        known = {field.lower() for field in fields}
-        fields += [field for field in _VARY[1].split(", ") if field.lower() not in known]
-        headers[:] = [pair for pair in headers if pair[0].lower() != "vary"]
-        headers.append(("Vary", ", ".join(fields)))
-
-
-def _with_headers(response: Response) -> Response:
-    headers = list(response.headers)
-    _keep_private(headers)
-    response.headers = type(response.headers)(headers)
+        headers.add("Vary", "Authorization, Cookie")
     return response
+
+
+def _extend_vary(response: Response) -> None:
+    names = [name.strip() for line in response.headers.getlist("Vary") for name in line.split(",")]
+    if "*" not in names:
+        known = {name.lower() for name in names}
+        names += [name for name in _VARY if name.lower() not in known]
+        response.headers["Vary"] = ", ".join(names)

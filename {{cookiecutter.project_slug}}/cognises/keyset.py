@@ -4,6 +4,8 @@ fresh       under 10 minutes: used as it is
 soft        refreshed in the background, nobody waits
 old         over an hour: a request waits for one bounded refresh, then takes what there is;
             on Lambda from 10 minutes on, for threads stand still there between requests
+given       from a file: soft at once; on Lambda two seconds later, after the first answer
+failed      no fetch for 1 to 30 seconds, and nobody waits for one
 hard        over 24 hours: refused until a fetch succeeds
 unknown kid one shared fetch; once it has missed, no other for 10 seconds; known kids never wait
 """
@@ -115,7 +117,7 @@ class KeySet:
         self._threads: list[threading.Thread] = []
 
     def preload(self, document: object) -> None:
-        """Take keys from elsewhere (a file); they start soft-expired. No usable one: an error."""
+        """Take keys from elsewhere (a file), to be refreshed soon. No usable one: an error."""
         keys = self._admit(document)
         if not keys:
             raise CognisesError("keys_unavailable", "no usable key in the given set")

@@ -12,7 +12,6 @@ from cognises.placeholders import EXAMPLE_VALUES, check_placeholders, fill
 from cognises.problem import Problem, warning
 
 ROLE_NAME_LIMIT = 64
-POLICY_NAME_LIMIT = 128
 DESCRIPTION_LIMIT = 2048
 PRECEDENCE_LIMIT = 2**31 - 1
 ROOM_FOR_PREFIX = 33  # the longest prefix the template's questions make: 32 characters and "-"

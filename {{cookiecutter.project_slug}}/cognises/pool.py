@@ -52,10 +52,6 @@ class UserPool(NamedTuple):
         return partition_of(self.region)[0]
 
     @property
-    def dns_suffix(self) -> str:
-        return partition_of(self.region)[1]
-
-    @property
     def issuers(self) -> tuple[str, ...]:
         """The `iss` values of this pool's tokens: the original host and the updated one.
 

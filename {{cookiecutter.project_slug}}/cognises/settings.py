@@ -95,9 +95,9 @@ T = TypeVar("T")
 
 def read(folder: Path, config: Mapping[str, object]) -> tuple[Settings, list[str]]:
     """The settings in force as far as they can be read, and everything that is wrong with them."""
-    values, problems = _gather(folder, config, NAMES)
+    values, problems, given = _gather(folder, config, NAMES)
     settings, more = _examine(folder, values)
-    return settings, problems + more
+    return settings._replace(given=given), problems + more
 
 
 def read_values(
@@ -108,7 +108,7 @@ def read_values(
     `folder` is where `wsgi.py` lies; `names` are those asked for. Raises SettingsError where an
     env file holds what it must not, or a configured value is no text.
     """
-    values, problems = _gather(folder, config, names)
+    values, problems, _ = _gather(folder, config, names)
     if problems:
         raise SettingsError(problems)
     return values
@@ -116,21 +116,21 @@ def read_values(
 
 def _gather(
     folder: Path, config: Mapping[str, object] | None, names: Iterable[str]
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], list[str], frozenset[str]]:
+    """The values, what is wrong with them, and the names of all that were set."""
     problems: list[str] = []
     committed = _env_file(folder / ".flaskenv", problems)
     private = _env_file(folder / ".env", problems)
     problems += _env_file_problems(folder, committed, private)
     layers: list[Mapping[str, object]] = [committed, private, os.environ, config or {}]
-    values: dict[str, str] = {}
+    values: dict[str, str | None] = {}
     for name in names:
         found = [layer[name] for layer in layers if layer.get(name) is not None]
-        text = _as_text(found[-1]) if found else ""
-        if text is None:
-            problems.append(f"{name}: must be text (or a list of texts)")
-        elif text:
-            values[name] = text
-    return values, problems
+        values[name] = _as_text(found[-1]) if found else ""
+    unread = [name for name, text in values.items() if text is None]
+    problems += [f"{name}: must be text (or a list of texts)" for name in unread]
+    texts = {name: text for name, text in values.items() if text}
+    return texts, problems, frozenset({*texts, *unread})
 
 
 def _env_file(path: Path, problems: list[str]) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from flask import Flask
 
-from cognises.app_state import state_of
+from cognises.app_state import AppState, state_of
 from cognises.declarations import DEFAULT_LOGIN, Requirement
 from cognises.errors import ProblemsError, SettingsError
 from cognises.own_keys import read_key_file
@@ -50,12 +50,9 @@ def problems(app: Flask) -> list[str]:
             if name not in settings.given
         ),
         *_debug_problems(app, settings),
-        *_key_file_problems(settings),
         *route_problems(app),
     ]
-    if not found:
-        state.verifier(DEFAULT_LOGIN)
-    return found
+    return found + _key_problems(state, settings, can_verify=not found)
 
 
 def _debug_problems(app: Flask, settings: Settings) -> list[str]:
@@ -64,12 +61,14 @@ def _debug_problems(app: Flask, settings: Settings) -> list[str]:
     return []
 
 
-def _key_file_problems(settings: Settings) -> list[str]:
-    if settings.jwks_file is not None:
-        try:
+def _key_problems(state: AppState, settings: Settings, *, can_verify: bool) -> list[str]:
+    try:
+        if can_verify:
+            state.verifier(DEFAULT_LOGIN)
+        elif settings.jwks_file is not None:
             read_key_file(settings.jwks_file, allow_emulators=settings.local)
-        except SettingsError as error:
-            return error.problems
+    except SettingsError as error:
+        return error.problems
     return []
 
 

@@ -51,9 +51,7 @@ def sign_in(app: Flask) -> None:
     """
     app.register_blueprint(bp)
     app.register_error_handler(Refusal, _refused)
-    app.context_processor(
-        lambda: {"can_sign_in": _is_on(state_of(app).settings), "has_session": _has_session}
-    )
+    app.context_processor(lambda: {"can_sign_in": _can(app), "has_session": _has_session})
 
 
 @bp.before_request
@@ -219,6 +217,12 @@ def _shown(tokens: Tokens) -> str:
     """The token that the cookie carries: the kind that the guards accept."""
     is_id = "id" in state_of(current_app).settings.token_use
     return tokens.id_token if is_id else tokens.access_token
+
+
+def _can(app: Flask) -> bool:
+    """Whether pages offer to sign in; not while settings are wrong, for then error pages ask."""
+    settings, problems = state_of(app).reading
+    return not problems and _is_on(settings)
 
 
 def _is_on(settings: Settings) -> bool:

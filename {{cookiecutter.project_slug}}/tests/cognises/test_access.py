@@ -9,9 +9,10 @@ from flask import Blueprint, Flask
 from request_side import manifest
 
 from cognises import Cognises, Principal, login_check, permission_required, protect, public
-from cognises.access import as_markdown, as_text, groups_may_call, report
+from cognises.access import as_markdown, as_text, groups_may_call, may_call, report
 from cognises.app_state import state_of
 from cognises.routes import declaration_at
+from cognises.testing import FakePool
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +213,35 @@ def test_a_report_walks_over_the_routes_a_few_times_and_not_once_a_route(monkeyp
     assert walks(10) == walks(40)
 
 
+def test_a_group_called_nobody_is_a_group():
+    app = Flask("service", static_folder=None)
+    guard = permission_required(manifest(nobody=["v"]))
+    app.add_url_rule("/v", "v", guard(lambda response: ""))
+    found = report(app)
+
+    assert found.problems == ()
+    assert found.rows[0].open_to == ("nobody",)
+    assert groups_may_call(found.rows[0], Principal({"cognito:groups": ["nobody"]})).allowed
+
+
+def test_a_token_that_an_optional_login_refuses_may_not_call(tmp_path):
+    pool = FakePool()
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.testing = True
+    guard = login_check(optional=True, token_use="access")
+    app.add_url_rule("/", "home", guard(lambda response: ""))
+    Cognises(app)
+    pool.attach(app)
+    (row,) = report(app).rows
+    client = app.test_client()
+
+    for token_use in ("id", "access"):
+        allowed = may_call(app, row, Principal(pool.claims(token_use=token_use))).allowed
+        answer = client.get("/", headers=pool.bearer(token_use=token_use))
+        assert allowed is (answer.status_code == 200)
+    assert may_call(app, row, Principal()).allowed
+
+
 def test_a_blueprint_entry_of_a_blueprint_that_exists_is_no_problem():
     app = Flask("service", static_folder=None)
     reports = Blueprint("reports", __name__)
@@ -245,6 +275,7 @@ def test_json_is_one_object_with_routes_and_problems():
         "open_to": ["editors"],
         "does": "",
         "by_group": True,
+        "needs": [["editors"]],
     }
 
 

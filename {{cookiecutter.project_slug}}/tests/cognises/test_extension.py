@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, abort, jsonify, request, send_from
 from flask.views import MethodView
 from request_side import manifest
 from werkzeug.exceptions import HTTPException, Unauthorized
+from werkzeug.test import Client
 
 from cognises import (
     Cognises,
@@ -759,6 +760,73 @@ def test_an_after_request_function_cannot_take_the_vary_header_away(make_app, co
 
     assert headers["Vary"] == "Authorization, Cookie"
     assert headers["Cache-Control"] == "private, no-store"
+
+
+class SharedCache:
+    """A middleware as there are many: it keeps what it is not forbidden to keep, by address."""
+
+    def __init__(self, app) -> None:
+        self.app, self.kept = app, {}
+
+    def __call__(self, environ, start_response):
+        path = environ["PATH_INFO"]
+        if path not in self.kept:
+            said = []
+            body = b"".join(self.app(environ, lambda *start: said.append(start)))
+            (status, headers) = said[0][:2]
+            if "private" in dict(headers).get("Cache-Control", "") or status != "200 OK":
+                start_response(status, headers)
+                return [body]
+            self.kept[path] = (status, headers, body)
+        status, headers, body = self.kept[path]
+        start_response(status, headers)
+        return [body]
+
+
+@pytest.mark.parametrize("extension", [True, False])
+@pytest.mark.parametrize("cache_first", [True, False])
+def test_a_cache_around_the_app_keeps_no_answer_of_a_user(
+    extension, cache_first, make_app, cognito
+):
+    def views(app: Flask) -> None:
+        app.get("/me", endpoint="me")(login_check(lambda response: response.sub))
+        if cache_first:
+            app.wsgi_app = SharedCache(app.wsgi_app)
+
+    app = make_app(views, extension=extension)
+    if not cache_first:
+        app.wsgi_app = SharedCache(app.wsgi_app)
+    client = app.test_client()
+
+    for name in ("ada", "eve", "mallory"):
+        assert client.get("/me", headers=cognito.bearer(sub=name)).text == name
+    assert client.get("/me").status_code == 401
+
+
+@pytest.mark.parametrize("extension", [True, False])
+def test_the_headers_are_there_from_the_first_request_on_whatever_the_app_does(
+    extension, make_app, cognito
+):
+    def views(app: Flask) -> None:
+        app.get("/me", endpoint="me")(login_check(lambda response: response.sub))
+
+        @app.after_request
+        def own(response):
+            if "fail" in request.args:
+                raise RuntimeError
+            response.headers["Vary"] = "Accept-Encoding"
+            return response
+
+    app = make_app(views, extension=extension, PROPAGATE_EXCEPTIONS=False)
+    headers = cognito.bearer()
+    inside = app.wsgi_app  # as a server, or a middleware, may have taken it before any request
+
+    for path in ("/me", "/me", "/me?fail"):
+        answer = Client(inside, Response).get(path, headers=headers)
+        assert answer.headers["Cache-Control"] == "private, no-store"
+        assert {"Authorization", "Cookie"} <= set(answer.headers["Vary"].split(", "))
+    with app.test_request_context("/me", headers=headers):
+        assert "Cookie" in app.full_dispatch_request().headers["Vary"]
 
 
 def test_a_guarded_file_is_private_even_where_flask_would_cache_it(make_app, tmp_path, cognito):

@@ -649,6 +649,31 @@ def test_a_class_guarded_as_a_whole_and_by_method_gets_its_response_once(
 
 
 @both_ways
+def test_a_decorator_between_two_guards_that_passes_on_keywords_alone_gives_one_response(
+    extension, make_app, cognito
+):
+    def by_keyword(view):
+        def wrapper(**kwargs):
+            return view(**kwargs)
+
+        wrapper.__name__ = view.__name__
+        return wrapper
+
+    def views(app: Flask) -> None:
+        @app.get("/thing")
+        @login_check
+        @by_keyword
+        @permission_required
+        def thing(response):
+            return run(response)
+
+    client = make_app(views, GROUPS, extension=extension).test_client()
+
+    assert client.get("/thing", headers=cognito.bearer(["editors"])).status_code == 200
+    assert client.get("/thing", headers=cognito.bearer()).status_code == 403
+
+
+@both_ways
 def test_path_values_arrive_beside_the_response(extension, make_app, cognito):
     def views(app: Flask) -> None:
         @app.get("/one/<int:number>")
