@@ -11,8 +11,8 @@
     decision     permissions: who may use what; access: all of it, as a table
     manifest     manifest, manifest_json, manifest_rules, placeholders, iam/: groups.json, checked
     plan, apply  provisioning/: the command line and AWS
-    around them  app_state, settings, setting_values, startup: what an app was told, and whether
-                 it may start
+    around them  app_state, settings, setting_sources, setting_values: what an app was told
+                 startup: whether it may serve
                  signin/ (browsers), operation/ (logs, limits, metrics), testing/ (for your tests)
                  errors, problem: what can be wrong, and how it is said
 

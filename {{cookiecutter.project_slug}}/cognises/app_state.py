@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from cognises import settings as settings_module
 from cognises.credentials import CookieRules
 from cognises.declarations import LoginGuard, PermissionGuard, Requirement, View
 from cognises.errors import SettingsError
@@ -20,7 +19,9 @@ from cognises.own_keys import own_key_set
 from cognises.permissions import Permissions
 from cognises.pool import UserPool
 from cognises.routes import ambiguous_names, own_static_view, routes
+from cognises.setting_sources import project_folder
 from cognises.settings import Settings
+from cognises.settings import read as read_settings
 from cognises.verifier import Verifier, pool_key_set
 
 _EXTENSION = "cognises"
@@ -76,8 +77,8 @@ class AppState:
     def reading(self) -> tuple[Settings, list[str]]:
         """The app's settings as far as they can be read, and everything wrong with them."""
         if self._reading is None:
-            folder = settings_module.project_folder(self._app.root_path)
-            self._reading = settings_module.read(folder, self._app.config)
+            folder = project_folder(self._app.root_path)
+            self._reading = read_settings(folder, self._app.config)
         return self._reading
 
     @property

@@ -119,7 +119,7 @@ def report(path: str | Path, role_prefix: str | None) -> tuple[list[str], int]:
 
 def _prefix_setting() -> str | None:
     """COGNISES_ROLE_PREFIX: from the files beside wsgi.py too where they can be read."""
-    from cognises.settings import PROJECT_FOLDER, read_values
+    from cognises.setting_sources import PROJECT_FOLDER, read_values
 
     try:
         return read_values(PROJECT_FOLDER).get("COGNISES_ROLE_PREFIX")

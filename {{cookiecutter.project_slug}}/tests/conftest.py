@@ -9,7 +9,8 @@ from pathlib import Path
 from hypothesis import settings as hypothesis_settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from cognises.settings import DEPLOYED_MARKERS, NAMES
+from cognises.setting_sources import NAMES
+from cognises.settings import DEPLOYED_MARKERS
 
 pytest_plugins = ["cognises.testing.fixtures"]
 

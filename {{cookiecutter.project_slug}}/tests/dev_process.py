@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from cognises.settings import PROJECT_FOLDER
+from cognises.setting_sources import PROJECT_FOLDER
 
 PARTS = ("app", "cognises", "local_aws", "infra", "groups.json", "wsgi.py", "provision.py")
 PATIENCE = 30.0

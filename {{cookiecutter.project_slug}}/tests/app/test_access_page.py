@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from cognises import load_groups, login_check, permission_required
 from cognises.access import Row
 from cognises.routes import routes
-from cognises.settings import PROJECT_FOLDER
+from cognises.setting_sources import PROJECT_FOLDER
 from cognises.testing import FakePool
 from cognises.testing.fixtures import AsGroup
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from cognises import Cognises
 from cognises.declarations import PermissionGuard
 from cognises.routes import function_name, own_static_view, routes
-from cognises.settings import PROJECT_FOLDER
+from cognises.setting_sources import PROJECT_FOLDER
 from cognises.testing import FakePool
 from cognises.testing.fixtures import AsGroup
 

@@ -12,7 +12,7 @@ from steps import PEOPLE, expectation, pick, press, sign_in
 
 from app import create_app
 from cognises.manifest import load_groups
-from cognises.settings import PROJECT_FOLDER
+from cognises.setting_sources import PROJECT_FOLDER
 from local_aws import demo
 
 

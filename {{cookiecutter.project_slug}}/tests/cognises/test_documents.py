@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from cognises.errors import ANSWERS
-from cognises.settings import NAMES, NEVER_COMMITTED, PROJECT_FOLDER
+from cognises.setting_sources import NAMES, NEVER_COMMITTED, PROJECT_FOLDER
 
 
 def names_in_table(page: str) -> set[str]:

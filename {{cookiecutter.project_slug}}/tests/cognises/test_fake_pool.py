@@ -10,7 +10,8 @@ from flask import Flask
 from request_side import refused
 
 from cognises import login_check
-from cognises.settings import DEPLOYED_MARKERS, NAMES
+from cognises.setting_sources import NAMES
+from cognises.settings import DEPLOYED_MARKERS
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import cognises
-from cognises.settings import PROJECT_FOLDER
+from cognises.setting_sources import PROJECT_FOLDER
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def test_an_app_that_starts_loads_nothing_that_others_alone_need():
 
 def test_where_there_is_no_env_file_its_reader_is_not_loaded():
     seen = after(
-        "from pathlib import Path\nfrom cognises.settings import read_values\n"
+        "from pathlib import Path\nfrom cognises.setting_sources import read_values\n"
         "read_values(Path('docs'))"
     )
 

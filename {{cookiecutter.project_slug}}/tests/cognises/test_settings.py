@@ -8,16 +8,9 @@ import pytest
 from flask import Flask
 
 from cognises import SettingsError
+from cognises.setting_sources import NAMES, NEVER_COMMITTED, project_folder, read_values
 from cognises.setting_values import is_loopback, login_address
-from cognises.settings import (
-    DEPLOYED_MARKERS,
-    NAMES,
-    NEVER_COMMITTED,
-    Settings,
-    parse,
-    project_folder,
-    read_values,
-)
+from cognises.settings import DEPLOYED_MARKERS, Settings, parse
 
 POOL = "us-east-1_AbCd12345"
 

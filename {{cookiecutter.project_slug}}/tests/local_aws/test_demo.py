@@ -14,7 +14,7 @@ from flask import Flask
 from cognises import login_check, permission_required, public
 from cognises.manifest import parse_groups
 from cognises.routes import routes
-from cognises.settings import PROJECT_FOLDER
+from cognises.setting_sources import PROJECT_FOLDER
 from local_aws import demo
 from local_aws.demo import Cell, table
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from cognises import settings
+from cognises import setting_sources
 from cognises.errors import SettingsError
 from cognises.provisioning.aws.clients import make_client, make_session
 from cognises.provisioning.aws.retry import error_code
@@ -116,7 +116,7 @@ def _refuse_long_stage(request: Request) -> None:
 
 
 def _template(stack: str) -> str:
-    path = settings.PROJECT_FOLDER / "infra" / f"{stack}.yaml"
+    path = setting_sources.PROJECT_FOLDER / "infra" / f"{stack}.yaml"
     if not path.is_file():
         raise click.ClickException(
             f"there is no infra/{path.name}: this service brings a deployment of its own"
@@ -126,7 +126,7 @@ def _template(stack: str) -> str:
 
 def _settings(options: Options) -> dict[str, str]:
     """Settings by name, and the service's own that its stacks have a parameter for."""
-    own = settings.read_values(settings.PROJECT_FOLDER, names=["PROJECT_NAME"])
+    own = setting_sources.read_values(setting_sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
     return own | settings_values(options)
 
 

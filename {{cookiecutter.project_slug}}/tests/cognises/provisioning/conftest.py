@@ -86,7 +86,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("cognises.provisioning.target.PROJECT_FOLDER", tmp_path)
-    monkeypatch.setattr("cognises.settings.PROJECT_FOLDER", tmp_path)
+    monkeypatch.setattr("cognises.setting_sources.PROJECT_FOLDER", tmp_path)
 
 
 @lru_cache(maxsize=1)

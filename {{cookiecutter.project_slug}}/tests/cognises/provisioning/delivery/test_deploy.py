@@ -104,7 +104,7 @@ def stores(cloud: Cloud) -> Stores:
 def project(cloud: Cloud, stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with two templates, in an account with nothing in it."""
     stand_in(monkeypatch, command_deploy, cloud, stores)
-    monkeypatch.setattr("cognises.settings.PROJECT_FOLDER", tmp_path)
+    monkeypatch.setattr("cognises.setting_sources.PROJECT_FOLDER", tmp_path)
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("COGNITO_USER_POOL_ID", POOL)
     monkeypatch.setenv("COGNISES_ROLE_PREFIX", "svc-")
