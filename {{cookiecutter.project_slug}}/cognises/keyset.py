@@ -20,14 +20,14 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from cognises.errors import CognisesError
 from cognises.fetch import TIMEOUT, FetchError
 from cognises.keys import Key
+from cognises.snapshot import Moment, Snapshot
 
 SOFT, OLD, HARD = 600.0, 3600.0, 86400.0
-COOL_DOWN = 10.0
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 30.0
 HEAD_START = 2.0
 MAX_WAITERS = 16
@@ -38,40 +38,6 @@ log = logging.getLogger("cognises.keys")
 
 # Told of every fetch, whether it succeeded: for metrics.
 fetch_observers: list[Callable[[bool], None]] = []
-
-
-class Moment(NamedTuple):
-    """A point in time on both clocks: one may be set back, the other may stand still."""
-
-    wall: float
-    monotonic: float
-
-    @classmethod
-    def now(cls) -> Moment:
-        return cls(time.time(), time.monotonic())
-
-    def age(self) -> float:
-        """Seconds since, by whichever clock went further."""
-        by_wall, by_monotonic = time.time() - self.wall, time.monotonic() - self.monotonic
-        return by_wall if by_wall > by_monotonic else by_monotonic
-
-    def is_after(self, other: Moment) -> bool:
-        return self.monotonic > other.monotonic
-
-    def earlier(self, seconds: float) -> Moment:
-        return Moment(self.wall - seconds, self.monotonic - seconds)
-
-
-class Snapshot(NamedTuple):
-    """The keys of one reading; `fetched` is False for keys that were given (a file)."""
-
-    keys: Mapping[str, Key]
-    since: Moment
-    fetched: bool
-
-    def is_recent(self) -> bool:
-        """Whether the pool itself said so just now."""
-        return self.fetched and self.since.age() < COOL_DOWN
 
 
 class Siblings(Protocol):

@@ -20,9 +20,10 @@ from cognises.claims import Expectations, check, freeze
 from cognises.errors import CognisesError, SettingsError
 from cognises.fetch import FetchError, fetch_json
 from cognises.keys import admit
-from cognises.keyset import KeySet, Snapshot
+from cognises.keyset import KeySet
 from cognises.pool import UserPool
 from cognises.setting_values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES
+from cognises.snapshot import Snapshot
 
 DEFAULT_CACHE_SIZE = 4096
 _MAX_HEADERS = 64

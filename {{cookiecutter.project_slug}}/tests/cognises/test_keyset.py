@@ -16,8 +16,9 @@ from key_server import KeyServer, Reply
 from request_side import refused
 
 from cognises import CognisesError, Verifier, keyset
-from cognises.keyset import COOL_DOWN, HARD, HEAD_START, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
+from cognises.keyset import HARD, HEAD_START, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
 from cognises.pool import UserPool
+from cognises.snapshot import COOL_DOWN
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, encode
 from cognises.verifier import load_first, pool_key_set

@@ -13,9 +13,10 @@ import pytest
 
 from cognises.fetch import FetchError
 from cognises.keys import admit
-from cognises.keyset import HARD, SOFT, KeySet, Moment, Snapshot
+from cognises.keyset import HARD, SOFT, KeySet
 from cognises.operation import shared_keys
 from cognises.operation.shared_keys import SLOT, SharedKeys
+from cognises.snapshot import Moment, Snapshot
 from cognises.testing import FakePool
 from tests.cognises.request_side import refused
 
