@@ -21,8 +21,8 @@ from flask import (
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from cognises import caching
 from cognises.app_state import state_of
-from cognises.caching import mark_guarded
 from cognises.credentials import is_same_origin
 from cognises.errors import CognisesError
 from cognises.guards import public
@@ -49,6 +49,7 @@ def sign_in(app: Flask) -> None:
     It works where `COGNITO_DOMAIN` and `COGNISES_PUBLIC_URL` are set; elsewhere its addresses
     answer 404, and refusals stay as they are.
     """
+    caching.install(app)
     app.register_blueprint(bp)
     app.register_error_handler(Refusal, _refused)
     app.context_processor(lambda: {"can_sign_in": _can(app), "has_session": _has_session})
@@ -57,7 +58,7 @@ def sign_in(app: Flask) -> None:
 @bp.before_request
 def personal() -> None:
     """No cache may keep these answers."""
-    mark_guarded(request)
+    caching.mark_guarded(request)
 
 
 @bp.get("/login")
@@ -231,7 +232,7 @@ def _is_on(settings: Settings) -> bool:
 
 def _has_session() -> bool:
     """Whether the browser holds a session, good or not: for what a page offers, not allows."""
-    mark_guarded(request)
+    caching.mark_guarded(request)
     cookies = _cookies()
     return bool(cookies.previous_token(request) or cookies.refresh_token(request))
 

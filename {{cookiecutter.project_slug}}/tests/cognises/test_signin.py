@@ -223,6 +223,16 @@ def test_tokens_live_in_httponly_lax_cookies_and_nowhere_else(browser, endpoint)
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 
+def test_no_cache_keeps_an_answer_of_sign_in_where_decorators_alone_guard(tmp_path):
+    app = Flask("service", root_path=str(tmp_path))
+    sign_in(app)
+
+    for path in ("/login", "/callback"):
+        headers = app.test_client().get(path).headers
+        assert headers["Cache-Control"] == "private, no-store"
+        assert {"Authorization", "Cookie"} <= set(headers["Vary"].split(", "))
+
+
 @pytest.mark.parametrize("token_cookie", ["__Host-token", "token_cookie", "__Secure-token"])
 def test_on_https_every_cookie_has_the_host_prefix_and_is_secure(token_cookie, app, cognito):
     app.config.update(
