@@ -78,10 +78,7 @@ def groups_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
     groups = claims.get("cognito:groups")
     if not isinstance(groups, (list, tuple)):
         return ()
-    for group in groups:
-        if not isinstance(group, str):
-            return tuple([group for group in groups if isinstance(group, str)])
-    return tuple(groups)
+    return tuple([group for group in groups if isinstance(group, str)])
 
 
 def freeze(claims: dict[str, Any]) -> Mapping[str, Any]:

@@ -42,8 +42,8 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
         raise CognisesError("invalid_token", "header too long")
     scheme, _, token = header.partition(" ")
     # A comma joins repeated headers: two credentials, of which none is believed.
-    is_one = " " not in token and "," not in token and "\t" not in token and "\n" not in token
-    if not (scheme.lower() == "bearer" and token and is_one):
+    is_one = token.split() == [token] and "," not in token
+    if scheme.lower() != "bearer" or not is_one:
         raise CognisesError("invalid_request", "Authorization is not one Bearer credential")
     return str(token)
 

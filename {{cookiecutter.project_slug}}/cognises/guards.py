@@ -222,8 +222,6 @@ def _placer(view: View) -> Place:
     def place(
         principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, ...]:
-        if by_position and not args and not kwargs and not index:
-            return (principal,)
         if not by_position:
             if not isinstance(kwargs.get("response"), Principal):
                 kwargs["response"] = principal

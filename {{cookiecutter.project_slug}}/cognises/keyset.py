@@ -181,8 +181,6 @@ class KeySet:
 
     def _start_fetch(self, kid: str | None, seen: Snapshot | None) -> _Flight | None:
         """The fetch under way, else a new one; None while backing off, or if `seen` is outdated."""
-        if time.monotonic() < self._retry_at and (not self._flight or self._flight.done.is_set()):
-            return None  # without the lock: in an outage every request comes by here
         with self._lock:
             if self._snapshot is not seen:
                 return None

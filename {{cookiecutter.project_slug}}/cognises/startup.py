@@ -108,7 +108,7 @@ def manifest_names(app: Flask) -> frozenset[str]:
     """Every entry of every `allowed_functions` that counts in `app`. Raises ManifestError."""
     state = state_of(app)
     guards = [guard for route in routes(app) for guard in route.declaration.permissions]
-    named = {guard.permissions for guard in guards}
-    is_needed = None in named or "COGNISES_GROUPS_FILE" in state.reading[0].given
-    manifests = [*(named - {None}), *([state.permissions] if is_needed else [])]
-    return frozenset().union(*(manifest.names for manifest in manifests if manifest))
+    manifests = {guard.permissions or state.permissions for guard in guards}
+    if "COGNISES_GROUPS_FILE" in state.reading[0].given:
+        manifests.add(state.permissions)
+    return frozenset().union(*(manifest.names for manifest in manifests))

@@ -54,6 +54,8 @@ HEADERS = {
     "an equals sign": (f"Bearer={TOKEN}", "<invalid_request>"),
     "a no-break space": (f"Bearer\xa0{TOKEN}", "<invalid_request>"),
     "a newline inside": (f"Bearer {TOKEN}\n{TOKEN}", "<invalid_request>"),
+    "a form feed inside": (f"Bearer {TOKEN}\f{TOKEN}", "<invalid_request>"),
+    "a no-break space behind": (f"Bearer {TOKEN}\xa0", "<invalid_request>"),
     "past any token's length": ("Bearer " + "A" * 16_385, "<invalid_token>"),
     "20 megabytes": ("Bearer " + "A" * 20_000_000, "<invalid_token>"),
     "20 megabytes of spaces": ("Bearer " + " " * 20_000_000, "<invalid_token>"),

@@ -102,7 +102,7 @@ class _Aws:
         return default_domain_prefix(request.stage, account)
 
     def raise_if_taken(self, prefix: str, stack: Stack) -> None:
-        """Raise SettingsError for a sign-in domain that is another pool's than the stack's.
+        """Raise SettingsError for a sign-in domain that is somebody's already.
 
         CloudFormation would find out too, but only once there is a user pool to take back.
         """
