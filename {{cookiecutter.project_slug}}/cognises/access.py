@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from cognises.app_state import state_of
-from cognises.claims import check
+from cognises.claims import TokenClaims, check
 from cognises.declarations import LoginGuard, Requirement
 from cognises.errors import CognisesError, ProblemsError
 from cognises.permissions import Decision, decide, endpoint_entries
@@ -97,7 +97,7 @@ def may_call(app: Flask, row: Row, user: Principal) -> Decision:
     if decision.allowed and user.is_authenticated:
         for guard in row.logins:
             try:
-                check(user.claims, state_of(app).verifier(guard).expected, time.time())
+                check(TokenClaims(user.claims), state_of(app).verifier(guard).expected, time.time())
             except CognisesError as error:
                 return Decision(False, _ASKS.get(error.reason, "it takes tokens of another kind"))
     return decision

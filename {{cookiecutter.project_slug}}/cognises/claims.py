@@ -8,63 +8,106 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import compress
 from types import MappingProxyType
 from typing import Any
 
 from cognises.errors import CognisesError
 
 LEEWAY = 60.0
-_STARTS = ("iat", "nbf")
-_OPEN = frozenset({dict, list})
+_ABSENT = object()
+_is_open = frozenset({dict, list}).__contains__
 
 
 @dataclass(frozen=True)
 class Expectations:
     """What a verifier accepts. Nothing here has a default that would skip a check."""
 
-    issuers: frozenset[str]
-    client_ids: frozenset[str]
-    token_use: frozenset[str]
-    audiences: frozenset[str]
+    issuers: tuple[str, ...]
+    client_ids: tuple[str, ...]
+    token_use: tuple[str, ...]
+    audiences: tuple[str, ...]
     scopes: frozenset[str]
 
 
-def check(claims: Mapping[str, Any], expected: Expectations, now: float) -> None:
+class TokenClaims:
+    """The claims of one payload, with what is checked on every request taken out once.
+
+    Reading refuses nothing: a time that is none becomes NaN, which no comparison lets pass, and
+    what is no text equals none that is expected.
+    """
+
+    __slots__ = (
+        "_frozen", "begins", "client", "expires", "groups", "issued", "issuer", "other", "payload",
+        "use",
+    )  # fmt: skip
+
+    def __init__(self, payload: Mapping[str, Any]) -> None:
+        get = payload.get
+        self.payload = payload
+        self._frozen: Mapping[str, Any] | None = None
+        self.groups = groups_of(payload)
+        self.issuer, self.use = get("iss"), get("token_use")
+        # An ID token names its client in `aud`, an access token in `client_id`; the other of the
+        # two is the exception.
+        if self.use == "id":
+            self.client, self.other = get("aud"), get("client_id", _ABSENT)
+        else:
+            self.client, self.other = get("client_id"), get("aud", _ABSENT)
+        expires, issued, begins = get("exp"), get("iat", 0), get("nbf", 0)
+        self.expires = expires if type(expires) is int else _time(expires)
+        self.issued = issued if type(issued) is int else _time(issued)
+        self.begins = begins if type(begins) is int else _time(begins)
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """All of them, read-only at every depth; frozen once somebody looks."""
+        if self._frozen is None:
+            self._frozen = freeze(self.payload)
+        return self._frozen
+
+
+def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     """Pass, or raise CognisesError. `now` is in seconds since the epoch."""
-    if _time(claims.get("exp"), "exp") <= now:
-        raise CognisesError("token_expired", "exp is past")
-    for name in _STARTS:
-        if name in claims and _time(claims[name], name) > now + LEEWAY:
-            raise CognisesError("invalid_token", f"{name} lies ahead")
-    issuer, use = claims.get("iss"), claims.get("token_use")
-    if not isinstance(issuer, str) or issuer not in expected.issuers:
+    # No comparison with NaN is true: written so that it refuses.
+    if not token.expires > now:
+        raise _untimely("token_expired", "exp is past", token.expires)
+    if not token.issued <= now + LEEWAY >= token.begins:
+        raise _untimely("invalid_token", "iat or nbf lies ahead", token.issued, token.begins)
+    if token.issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")
-    if not isinstance(use, str) or use not in expected.token_use:
+    if token.use not in expected.token_use:
         raise CognisesError("wrong_token_use", "token_use not accepted")
-    _check_client(claims, use, expected)
-    if expected.scopes and not expected.scopes <= scopes_of(claims):
+    if token.client not in expected.client_ids:
+        raise CognisesError("wrong_client", "client or audience not accepted")
+    if token.other is not _ABSENT:
+        _check_other(token, expected)
+    if expected.scopes and not expected.scopes <= scopes_of(token.payload):
         wanted = sorted(expected.scopes)
         raise CognisesError("insufficient_scope", "a scope is missing", scopes=wanted)
 
 
-def _time(value: object, name: str) -> float:
-    """A NumericDate (RFC 7519 section 2): a finite number; true and false are none."""
+def _untimely(reason: str, detail: str, *times: float) -> CognisesError:
+    if any(math.isnan(time) for time in times if type(time) is float):
+        return CognisesError("invalid_token", "a time is no time")
+    return CognisesError(reason, detail)
+
+
+def _check_other(token: TokenClaims, expected: Expectations) -> None:
+    """An ID token may name one of its own clients once more; an access token a resource.
+
+    A resource-bound access token is meant for that resource (RFC 8707), and only for it.
+    """
+    accepted = expected.client_ids if token.use == "id" else expected.audiences
+    if token.other not in accepted:
+        raise CognisesError("wrong_client", "client or audience not accepted")
+
+
+def _time(value: object) -> float:
+    """A NumericDate (RFC 7519 section 2): a finite number; true and false are none. Else NaN."""
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return value
-    raise CognisesError("invalid_token", f"{name} is no time")
-
-
-def _check_client(claims: Mapping[str, Any], use: str, expected: Expectations) -> None:
-    """An ID token names its client in `aud`, an access token in `client_id`."""
-    client, audience = claims.get("client_id"), claims.get("aud")
-    if use == "id":
-        own = audience
-        foreign = "client_id" in claims and not _is_one_of(client, expected.client_ids)
-    else:
-        # A resource-bound access token is meant for that resource (RFC 8707), and only for it.
-        own, foreign = client, "aud" in claims and not _is_one_of(audience, expected.audiences)
-    if foreign or not _is_one_of(own, expected.client_ids):
-        raise CognisesError("wrong_client", "client or audience not accepted")
+    return math.nan
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
@@ -81,12 +124,12 @@ def groups_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple([group for group in groups if isinstance(group, str)])
 
 
-def freeze(claims: dict[str, Any]) -> Mapping[str, Any]:
-    """Freshly parsed claims, read-only: a view of the dict, whose values are replaced in place."""
-    for name, value in claims.items():
-        if type(value) in _OPEN:
-            claims[name] = _frozen(value)
-    return MappingProxyType(claims)
+def freeze(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A read-only copy, at every depth."""
+    copy = dict(claims)
+    for name in compress(claims, map(_is_open, map(type, claims.values()))):
+        copy[name] = _frozen(copy[name])
+    return MappingProxyType(copy)
 
 
 def _frozen(value: Any) -> Any:
@@ -95,7 +138,3 @@ def _frozen(value: Any) -> Any:
     if isinstance(value, list):
         return tuple([_frozen(item) for item in value])
     return value
-
-
-def _is_one_of(value: object, accepted: frozenset[str]) -> bool:
-    return isinstance(value, str) and value in accepted

@@ -33,19 +33,18 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     A header wins over the cookie and a bad header never falls back to it. Raises CognisesError:
     `invalid_request`, `cross_site`, or `invalid_token` for text past any token's length.
     """
-    environ = request.environ
-    header = environ.get("HTTP_AUTHORIZATION")
+    header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if header is None:
-        cookies = environ.get("HTTP_COOKIE")
+        cookies = request.environ.get("HTTP_COOKIE")
         return _cookie(request, cookies, rules) if cookies else None
     if len(header) > _MAX_HEADER:
         raise CognisesError("invalid_token", "header too long")
     scheme, _, token = header.partition(" ")
-    # A comma joins repeated headers: two credentials, of which none is believed.
-    is_one = token.split() == [token] and "," not in token
-    if scheme.lower() != "bearer" or not is_one:
+    # A comma joins repeated headers: two credentials, of which none is believed. White space is
+    # HTTP's (RFC 9110 section 5.6.3); the verifier has no use for any other either.
+    if not token or " " in token or "," in token or "\t" in token or scheme.lower() != "bearer":
         raise CognisesError("invalid_request", "Authorization is not one Bearer credential")
-    return str(token)
+    return token
 
 
 def _cookie(request: Request, cookies: str, rules: CookieRules) -> str | None:

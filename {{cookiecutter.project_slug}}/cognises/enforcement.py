@@ -14,15 +14,15 @@ from flask import request as flask_request
 from werkzeug.local import LocalProxy
 
 from cognises.app_state import AppState
+from cognises.caching import GUARDED
 from cognises.credentials import CookieRules, read_token
-from cognises.declarations import Guard, LoginGuard, Requirement
+from cognises.declarations import Guard, Requirement
 from cognises.errors import CognisesError
 from cognises.permissions import decide
 from cognises.principal import ANONYMOUS, Can, Principal, cannot
 from cognises.setting_values import is_loopback
 from cognises.verifier import Verifier
 
-_ATTRIBUTE = "_cognises_passed"
 _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
               "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP")  # fmt: skip
 
@@ -36,18 +36,17 @@ class Target(NamedTuple):
     endpoint: str | None
 
 
-class Login(NamedTuple):
-    """A login guard, ready: who verifies, and what its principals can ask of the manifest."""
-
-    verifier: Verifier
-    can: Can
-
-
 class Checkpoint(NamedTuple):
-    """A requirement at one target, with everything looked up that does not change by request."""
+    """A requirement at one target, with everything looked up that does not change by request.
+
+    The first login guard's verifier makes the principal, who `can` ask the manifest or cannot;
+    the `other_verifiers` must accept the token too.
+    """
 
     guards: tuple[Guard, ...]
-    logins: tuple[Login, ...]
+    verifier: Verifier
+    can: Can
+    other_verifiers: tuple[Verifier, ...]
     open_to: tuple[frozenset[str], ...]
     admits_anonymous: bool
     label: str
@@ -58,9 +57,12 @@ class Checkpoint(NamedTuple):
 
 def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Checkpoint:
     """Make a requirement ready for requests. Raises SettingsError or ManifestError."""
+    first, *others = requirement.logins
     return Checkpoint(
         (*requirement.logins, *requirement.permissions),
-        tuple(_login(state, guard) for guard in requirement.logins),
+        state.verifier(first),
+        state.can if state.is_own_pool(first) else cannot,
+        tuple(state.verifier(guard) for guard in others),
         state.open_to(requirement, target.name, target.endpoint),
         requirement.admits_anonymous,
         target.endpoint or target.name or "",
@@ -70,24 +72,30 @@ def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Che
     )
 
 
-def _login(state: AppState, guard: LoginGuard) -> Login:
-    verifier = state.verifier(guard)
-    return Login(verifier, state.can if state.is_own_pool(guard) else cannot)
-
-
 class Passed:
-    """What one request has passed, with one credential."""
+    """What one request has passed, with one credential: guards, and the principal they let in."""
 
-    __slots__ = ("authorization", "by_guard", "cookies", "denied", "principal", "refusal")
+    # For the log alone: nothing that decides reads these two.
+    refusal: CognisesError | None = None
+    denied = ANONYMOUS
 
     def __init__(self, authorization: str | None, cookies: str | None) -> None:
         self.authorization = authorization
         self.cookies = cookies
-        self.by_guard: dict[Guard, Principal] = {}
-        self.principal = ANONYMOUS
-        # For the log alone: nothing that decides reads these two.
-        self.refusal: CognisesError | None = None
-        self.denied = ANONYMOUS
+        self.entries: list[tuple[tuple[Guard, ...], Principal]] = []
+
+    @property
+    def principal(self) -> Principal:
+        """Who the request is from, as the first guard says that knows."""
+        known = (user for _, user in self.entries if user is not ANONYMOUS)
+        return next(known, ANONYMOUS)
+
+    def at(self, guard: Guard) -> Principal | None:
+        """Whom a guard has let in; None where it has not been asked."""
+        for guards, user in self.entries:
+            if guard in guards:
+                return user
+        return None
 
 
 class Verdict(NamedTuple):
@@ -104,13 +112,13 @@ UNGUARDED = Verdict(None, None, None, None)
 
 def verdict_on(request: Request) -> Verdict:
     """What was decided about a request that is over."""
-    passed: Passed | None = request.__dict__.get(_ATTRIBUTE)
+    passed: Passed | None = request.__dict__.get(GUARDED)
     if passed is None:
         return UNGUARDED
     if passed.refusal is not None:
         sub = passed.denied.sub or passed.principal.sub
         return Verdict("refused", passed.refusal.reason, passed.refusal.detail, sub)
-    return Verdict("allowed" if passed.by_guard else None, None, None, passed.principal.sub)
+    return Verdict("allowed" if passed.entries else None, None, None, passed.principal.sub)
 
 
 def note_refusal(request: Request, error: CognisesError) -> None:
@@ -119,13 +127,16 @@ def note_refusal(request: Request, error: CognisesError) -> None:
 
 
 def passed_by(request: Request) -> Passed:
-    """What this request has passed so far; empty where its credential has changed."""
+    """What this request has passed so far; empty where its credential has changed.
+
+    It is kept as the mark of a guarded request: its answer is meant for one user.
+    """
     environ = request.environ
     authorization, cookies = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
-    passed: Passed | None = request.__dict__.get(_ATTRIBUTE)
+    passed: Passed | None = request.__dict__.get(GUARDED)
     if passed and passed.authorization == authorization and passed.cookies == cookies:
         return passed
-    passed = request.__dict__[_ATTRIBUTE] = Passed(authorization, cookies)
+    passed = request.__dict__[GUARDED] = Passed(authorization, cookies)
     return passed
 
 
@@ -135,9 +146,16 @@ def enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
         if point.is_local:
             require_loopback(request)
         token = read_token(request, point.cookie_rules)
-        principal = _principal_of(token, point) if token is not None else _anonymous(point)
-        for groups in point.open_to:
-            decision = decide(principal.groups, groups)
+        if token is None:
+            principal = _anonymous(point)
+            groups = principal.groups
+        else:
+            claims = point.verifier.read(token)
+            principal, groups = Principal(claims, point.can), claims.groups
+            for verifier in point.other_verifiers:
+                verifier.read(token)
+        for open_to in point.open_to:
+            decision = decide(groups, open_to)
             if not decision.allowed:
                 passed.denied = principal
                 raise CognisesError("forbidden", decision.reason)
@@ -145,20 +163,8 @@ def enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
         passed.refusal = error
         log.info("refused %s %s: %s (%s)", request.method, point.label, error.reason, error.detail)
         raise
-    for guard in point.guards:
-        passed.by_guard[guard] = principal
-    if passed.principal is ANONYMOUS:
-        passed.principal = principal
+    passed.entries.append((point.guards, principal))
     log.info("allowed %s %s", request.method, point.label)
-    return principal
-
-
-def _principal_of(token: str, point: Checkpoint) -> Principal:
-    """Every login guard must accept the token; the first one's principal is the view's."""
-    first, *others = point.logins
-    principal = Principal(first.verifier.verify(token), first.can)
-    for login in others:
-        login.verifier.verify(token)
     return principal
 
 
@@ -182,7 +188,8 @@ def _has_port(host: str) -> bool:
 
 
 def _current_principal() -> Principal:
-    return passed_by(flask_request).principal
+    passed: Passed | None = flask_request.__dict__.get(GUARDED)
+    return passed_by(flask_request).principal if passed else ANONYMOUS
 
 
 current_user: Principal = cast(Principal, LocalProxy(_current_principal))

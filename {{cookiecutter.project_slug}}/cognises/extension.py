@@ -88,26 +88,22 @@ class _Gate:
         if state.start_problems != []:
             check_once(self._app)
         try:
-            self._pass(request)
+            if state.settings.local:
+                require_loopback(request)
+            endpoint = request.endpoint
+            if endpoint is None:
+                return
+            entry = self._entry(endpoint, request.method)
+            if entry.point is None or is_automatic_options(request):
+                return
+            enforce(request, entry.point, passed_by(request))
+            if not entry.is_declared:
+                raise CognisesError("forbidden", "the view is neither public nor guarded")
         except ProblemsError:
             raise
         except CognisesError as error:
             note_refusal(request, error)
             raise refusal(error, state.settings.realm) from error
-
-    def _pass(self, request: Request) -> None:
-        if self._state.settings.local:
-            require_loopback(request)
-        endpoint = request.endpoint
-        if endpoint is None:
-            return
-        entry = self._entry(endpoint, request.method)
-        if entry.point is None or is_automatic_options(request):
-            return
-        caching.mark_guarded(request)
-        enforce(request, entry.point, passed_by(request))
-        if not entry.is_declared:
-            raise CognisesError("forbidden", "the view is neither public nor guarded")
 
     def _entry(self, endpoint: str, method: str) -> _Entry:
         entries = self._state.checkpoints

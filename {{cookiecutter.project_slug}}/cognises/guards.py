@@ -131,8 +131,10 @@ def _guards_of(decorator: Decorator) -> tuple[Guard, ...]:
 
 def _enforce_blueprint(guards: tuple[Guard, ...]) -> None:
     request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+    if is_automatic_options(request):
+        return
     passed = passed_by(request)
-    if not is_automatic_options(request) and any(g not in passed.by_guard for g in guards):
+    if any(passed.at(guard) is None for guard in guards):
         _enforce(request, guards, passed)
 
 
@@ -158,25 +160,23 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
     first = guards[0]
     place = _placer(view)
 
-    def enter(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    def admit() -> Principal:
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         passed = passed_by(request)
-        principal = passed.by_guard.get(first)
-        if principal is None:
-            principal = _enforce(request, guarded, passed)
-        return place(principal, args, kwargs)
+        principal = passed.at(first) if passed.entries else None
+        return _enforce(request, guarded, passed) if principal is None else principal
 
     if inspect.iscoroutinefunction(view):
 
         @functools.wraps(view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            return await view(*enter(args, kwargs), **kwargs)
+            return await view(*place(admit(), args, kwargs), **kwargs)
 
     else:
 
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            return view(*enter(args, kwargs), **kwargs)
+            return view(*place(admit(), args, kwargs), **kwargs)
 
     mark(guarded, *guards)
     return guarded
@@ -191,7 +191,6 @@ def _enforce(request: Request, subject: View | tuple[Guard, ...], passed: Passed
     if point is None:
         caching.install(app)
         point = state.checkpoints[place] = _checkpoint(app, request, subject)
-    caching.mark_guarded(request)
     try:
         return enforce(request, point, passed)
     except CognisesError as error:
@@ -222,13 +221,16 @@ def _placer(view: View) -> Place:
     def place(
         principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, ...]:
+        # From a guard on the whole class, or a view that calls another: it is given once.
         if not by_position:
-            if not isinstance(kwargs.get("response"), Principal):
+            if type(kwargs.get("response")) is not Principal:
                 kwargs["response"] = principal
             return args
-        if isinstance(kwargs.get("response"), Principal):
-            del kwargs["response"]  # from a guard on the whole class: it is given once
-        if len(args) > index and isinstance(args[index], Principal):
+        if kwargs and type(kwargs.get("response")) is Principal:
+            del kwargs["response"]
+        if not args:
+            return (principal,)
+        if len(args) > index and type(args[index]) is Principal:
             return args
         return (*args[:index], principal, *args[index:])
 

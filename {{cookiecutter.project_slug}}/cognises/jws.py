@@ -19,16 +19,17 @@ MAX_KID = 256
 
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_PADDING = {0: b"", 2: b"==", 3: b"="}
 _JSON_SPACE = " \t\r\n"
+_NOT_OPENING = bytes(byte for byte in range(256) if byte not in b"[{")
 
 # Every other byte, standard base64's own included, becomes one that no decoder takes.
 _TO_BASE64 = bytes(
     _BASE64[_BASE64URL.index(byte)] if byte in _BASE64URL else 0 for byte in range(256)
 )
 
-# RFC 4648 section 3.5: the bits of the last character that carry no data must be zero.
-_CANONICAL_TAIL = {0: _BASE64URL, 2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
+# By the length modulo four: what a segment may end on, for the bits of its last character that
+# carry no data must be zero (RFC 4648 section 3.5), and the padding that it comes without.
+_ENDINGS = ((_BASE64URL, b""), (b"", b""), (b"AQgw", b"=="), (b"AEIMQUYcgkosw048", b"="))
 
 # RFC 7515 section 4.1.11, RFC 7797: each changes what is signed or must be understood.
 _REFUSED_PARAMETERS = ("crit", "b64", "zip")
@@ -40,9 +41,10 @@ def to_bytes(token: object) -> bytes:
         raise CognisesError("invalid_token", "not text")
     if len(token) > MAX_TOKEN:
         raise CognisesError("invalid_token", "too long")
-    if not token.isascii():
-        raise CognisesError("invalid_token", "not ASCII")
-    return token.encode("ascii")
+    try:
+        return token.encode("ascii")
+    except UnicodeEncodeError:
+        raise CognisesError("invalid_token", "not ASCII") from None
 
 
 def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
@@ -50,24 +52,25 @@ def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
     Raises CognisesError (`invalid_token`).
     """
-    signed, _, signature = token.rpartition(b".")
-    header, _, payload = signed.partition(b".")
-    if not (header and payload and signature) or b"." in payload:
-        raise CognisesError("invalid_token", "not three segments")
-    return header, payload, signature, signed
+    try:
+        header, payload, signature = token.split(b".", 3)
+    except ValueError:
+        raise CognisesError("invalid_token", "not three segments") from None
+    return header, payload, signature, token[: -1 - len(signature)]
 
 
 def decode_segment(segment: bytes) -> bytes:
     """Canonical, unpadded base64url (RFC 7515 section 2) to bytes. Raises CognisesError."""
-    rest = len(segment) % 4
-    if rest == 1 or segment[-1] not in _CANONICAL_TAIL[rest]:
-        raise CognisesError("invalid_token", "base64url not canonical")
+    length = len(segment)
+    tails, padding = _ENDINGS[length % 4]
+    if not segment or segment[-1] not in tails:
+        raise CognisesError("invalid_token", "base64url empty or not canonical")
     try:
-        data = a2b_base64(segment.translate(_TO_BASE64) + _PADDING[rest])
+        data = a2b_base64(segment.translate(_TO_BASE64) + padding)
     except BinasciiError:
         data = b""
     # The decoder passes over what it does not know: what comes out is then too short.
-    if len(data) != len(segment) * 3 // 4:
+    if len(data) != length * 3 // 4:
         raise CognisesError("invalid_token", "not base64url")
     return data
 
@@ -76,7 +79,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """A JSON object in UTF-8: no duplicate members, NaN, Infinity or deep nesting."""
     try:
         text = data.decode().strip(_JSON_SPACE)
-        if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(text):
+        if len(data.translate(None, _NOT_OPENING)) > MAX_DEPTH and _is_too_deep(text):
             raise CognisesError("invalid_token", "JSON nested too deep")
         value, end = _raw_decode(text)
         if end != len(text):

@@ -98,6 +98,15 @@ class KeySet:
         if self._snapshot is before or self._snapshot is None:
             raise self._unavailable()
 
+    def fresh(self) -> Snapshot | None:
+        """The keys, where they are so new that nothing has to be done about them."""
+        current = self._snapshot
+        if current is not None:
+            wall, monotonic = current.since
+            if time.time() - wall < SOFT and time.monotonic() - monotonic < SOFT:
+                return current
+        return None
+
     def snapshot(self, kid: str | None = None) -> Snapshot:
         """Keys that may be used now; where they must be fetched, those that have `kid`, if any do.
 

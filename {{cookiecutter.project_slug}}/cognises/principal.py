@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from cognises.claims import groups_of, scopes_of
+from cognises.claims import TokenClaims, scopes_of
 from cognises.errors import ANSWERS
 
 _NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
@@ -28,20 +28,29 @@ class Principal(Mapping[str, Any]):
     `scopes`, `email_verified`, `is_authenticated`, and `can(name)`.
     """
 
-    __slots__ = ("_can", "claims", "groups")
+    __slots__ = ("_can", "_token")
 
-    def __init__(self, claims: Mapping[str, Any] = _NO_CLAIMS, can: Can = cannot) -> None:
-        self.claims = claims
-        self.groups = groups_of(claims)
+    def __init__(
+        self, claims: Mapping[str, Any] | TokenClaims = _NO_CLAIMS, can: Can = cannot
+    ) -> None:
+        self._token = claims if isinstance(claims, TokenClaims) else TokenClaims(claims)
         self._can = can
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        return self._token.claims
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return self._token.groups
 
     def can(self, name: str) -> bool:
         """Whether the manifest lists `name` for any of this user's groups."""
-        return self._can(self.groups, name)
+        return self._can(self._token.groups, name)
 
     @property
     def is_authenticated(self) -> bool:
-        return bool(self.claims)
+        return bool(self._token.payload)
 
     @property
     def sub(self) -> str | None:
@@ -54,30 +63,31 @@ class Principal(Mapping[str, Any]):
 
     @property
     def email(self) -> str | None:
-        return self._text("email") if self.claims.get("token_use") == "id" else None
+        return self._text("email") if self._token.use == "id" else None
 
     @property
     def email_verified(self) -> bool:
-        value = self.claims.get("email_verified")
+        value = self._token.payload.get("email_verified")
         return value is True or value == "true"
 
     @property
     def scopes(self) -> frozenset[str]:
-        return scopes_of(self.claims)
+        return scopes_of(self._token.payload)
 
     def _text(self, name: str) -> str | None:
-        value = self.claims.get(name)
+        value = self._token.payload.get(name)
         return value if isinstance(value, str) else None
 
     def __getitem__(self, key: str) -> Any:
         if key == "status":
-            return 200 if self.claims else 401
+            return 200 if self.is_authenticated else 401
         if key == "message":
-            return "Validation successful" if self.claims else ANSWERS["missing_token"].message
+            signed_in = self.is_authenticated
+            return "Validation successful" if signed_in else ANSWERS["missing_token"].message
         if key == "user_email":
             return self.email
         if key == "user_group":
-            return list(self.groups)
+            return list(self._token.groups)
         raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
@@ -93,7 +103,7 @@ class Principal(Mapping[str, Any]):
         return self is other
 
     def __repr__(self) -> str:
-        return f"<Principal {'signed in' if self.claims else 'anonymous'}>"
+        return f"<Principal {'signed in' if self.is_authenticated else 'anonymous'}>"
 
 
 ANONYMOUS = Principal()

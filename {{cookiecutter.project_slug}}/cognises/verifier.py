@@ -8,18 +8,16 @@ Order, cheapest first: form, header, key, signature; only then is the payload re
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
-from types import MappingProxyType
 from typing import Any
 
 from cognises import jws
-from cognises.claims import Expectations, check, freeze
+from cognises.claims import Expectations, TokenClaims, check
 from cognises.errors import CognisesError, SettingsError
 from cognises.fetch import FetchError, fetch_json
-from cognises.keys import admit
+from cognises.keys import Key, admit
 from cognises.keyset import KeySet
 from cognises.pool import UserPool
 from cognises.setting_values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES
@@ -29,7 +27,6 @@ DEFAULT_CACHE_SIZE = 4096
 _MAX_HEADERS = 64
 
 Claims = Mapping[str, Any]
-_Memory = OrderedDict[bytes, dict[str, Any]]
 
 
 class Verifier:
@@ -58,40 +55,41 @@ class Verifier:
         pool = UserPool.parse(user_pool_id)
         regions = _items("additional_regions", additional_regions, REGION.fullmatch)
         self.expected = Expectations(
-            issuers=frozenset(issuers_of(pool, regions))
+            issuers=tuple(issuers_of(pool, regions))
             if issuers is None
-            else one_or_more("issuers", issuers, bool),
-            client_ids=one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch),
-            token_use=one_or_more("token_use", token_use, TOKEN_USES.__contains__),
+            else tuple(one_or_more("issuers", issuers, bool)),
+            client_ids=tuple(one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch)),
+            token_use=tuple(one_or_more("token_use", token_use, TOKEN_USES.__contains__)),
+            audiences=tuple(_items("audiences", audiences, AUDIENCE.fullmatch)),
             scopes=_items("scopes", scopes, SCOPE.fullmatch),
-            audiences=_items("audiences", audiences, AUDIENCE.fullmatch),
         )
         self.keys = key_set or pool_key_set(pool, regions)
-        self._kids: dict[bytes, str] = {}
         if type(cache_size) is not int or cache_size < 0:
             raise SettingsError(["cache_size: must be a whole number, 0 or more"])
-        self._remembered = _Remembered(cache_size)
+        self._size = cache_size
+        self._memory = _NOTHING
 
     def verify(self, token: object) -> Claims:
         """The claims of a good token, read-only at every depth.
 
         Raises CognisesError for anything else, whatever it is.
         """
+        return self.read(token).claims
+
+    def read(self, token: object) -> TokenClaims:
+        """As `verify`, for who wants the claims that are checked more than all of them."""
         data = jws.to_bytes(token)
         digest = sha256(data).digest()
-        under, memory = self._remembered.memory
-        claims = memory.get(digest)
-        if claims is None or self.keys.snapshot() is not under:
-            payload, snapshot = self._verified_payload(data)
-            claims = jws.parse_object(payload)
-            freeze(claims)
-            self._remembered.remember(digest, claims, snapshot)
+        memory = self._memory
+        if memory.snapshot is not self.keys.fresh():
+            memory = _NOTHING
+        claims = memory.recall(digest) or self._read_signed(data, digest, memory)
         check(claims, self.expected, time.time())
-        return MappingProxyType(claims)
+        return claims
 
     def verify_signature(self, token: object) -> bytes:
         """The payload of a token that one of the pool's keys signed; no claim is checked."""
-        return self._verified_payload(jws.to_bytes(token))[0]
+        return jws.decode_segment(self._verified(jws.to_bytes(token), _NOTHING)[0])
 
     def load_jwks(self, document: object) -> None:
         """Take the keys of a JWKS. No usable one: CognisesError, and the old keys stay."""
@@ -101,44 +99,68 @@ class Verifier:
         """Fetch the keys now. Raises CognisesError (`keys_unavailable`) where that fails."""
         self.keys.hydrate()
 
-    def _verified_payload(self, token: bytes) -> tuple[bytes, Snapshot]:
+    def _read_signed(self, token: bytes, digest: bytes, memory: _Memory) -> TokenClaims:
+        if memory is _NOTHING:
+            # The keys are not fresh, but may still be used: so may what is known under them.
+            claims = self._memory.recall(digest)
+            if claims is not None and self.keys.snapshot() is self._memory.snapshot:
+                return claims
+        segment, memory = self._verified(token, memory)
+        payload = jws.decode_segment(segment)
+        claims = TokenClaims(jws.parse_object(payload))
+        memory.keep(digest, payload, self._size)
+        return claims
+
+    def _verified(self, token: bytes, memory: _Memory) -> tuple[bytes, _Memory]:
+        """The payload segment of a token whose signature verifies, and what is known by its key."""
         header, payload, signature, signed = jws.split(token)
         data = jws.decode_segment(signature)
-        kid = self._kids.get(header)
-        if kid is None:
+        known = key = memory.keys.get(header)
+        if key is None:
             kid = jws.read_kid(jws.parse_object(jws.decode_segment(header)))
-        key, snapshot = self.keys.key_for(kid)
+            key, snapshot = self.keys.key_for(kid)
+            memory = self._memory
+            if memory.snapshot is not snapshot:
+                memory = self._memory = _Memory(snapshot)
         if not key.verify(signed, data):
             raise CognisesError("invalid_token", "signature does not verify")
         # A pool writes few different headers; what it did not sign is not remembered.
-        if header not in self._kids and len(self._kids) < _MAX_HEADERS:
-            self._kids[header] = kid
-        return jws.decode_segment(payload), snapshot
+        if known is None and len(memory.keys) < _MAX_HEADERS:
+            memory.keys[header] = key
+        return payload, memory
 
 
-class _Remembered:
-    """Claims of tokens whose signature this verifier has seen verify under one snapshot.
+class _Memory:
+    """What has verified under one snapshot of the keys; another snapshot starts an empty one.
 
     A signature over the same bytes under the same keys cannot verify differently a second time;
-    what can change with time, the claims' verdict, is never remembered. Keyed by the digest of
-    the whole token, successes only; a new snapshot starts an empty memory.
+    what can change with time, the claims' verdict, is never remembered. Successes only: the key
+    by the whole header segment, the claims by the digest of the whole token.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self.memory: tuple[Snapshot | None, _Memory] = (None, OrderedDict())
+    __slots__ = ("keys", "snapshot", "tokens")
 
-    def remember(self, digest: bytes, claims: dict[str, Any], snapshot: Snapshot) -> None:
-        if not self._size:
-            return
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self.snapshot = snapshot
+        self.keys: dict[bytes, Key] = {}
+        self.tokens: dict[bytes, bytes | TokenClaims] = {}
+
+    def recall(self, digest: bytes) -> TokenClaims | None:
+        """The claims of a token that was kept; most are seen once, and take no more than bytes."""
+        kept = self.tokens.get(digest)
+        if type(kept) is bytes:
+            kept = self.tokens[digest] = TokenClaims(jws.parse_object(kept))
+        return kept  # type: ignore[return-value]
+
+    def keep(self, digest: bytes, payload: bytes, size: int) -> None:
         # Each step is atomic: threads may overshoot the size by their number, and need no lock.
-        under, memory = self.memory
-        if under is not snapshot:
-            memory = OrderedDict()
-            self.memory = (snapshot, memory)
-        memory[digest] = claims
-        if len(memory) > self._size:
-            memory.popitem(last=False)
+        self.tokens[digest] = payload
+        if len(self.tokens) > size:
+            for oldest in list(self.tokens)[: size // 2 + 1]:
+                self.tokens.pop(oldest, None)
+
+
+_NOTHING = _Memory(None)
 
 
 def pool_key_set(

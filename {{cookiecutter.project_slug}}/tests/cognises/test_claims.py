@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from request_side import refused
 
-from cognises.claims import Expectations, check, freeze, groups_of, scopes_of
+from cognises.claims import Expectations, TokenClaims, check, freeze, groups_of, scopes_of
 
 NOW = 1_800_000_000.0
 EXPECTED = Expectations(
-    issuers=frozenset({"https://pool"}),
-    client_ids=frozenset({"client"}),
-    token_use=frozenset({"id", "access"}),
-    audiences=frozenset(),
+    issuers=("https://pool",),
+    client_ids=("client",),
+    token_use=("id", "access"),
+    audiences=("https://api",),
     scopes=frozenset(),
 )
 
 
-def claims(**changes: object) -> dict[str, object]:
+def claims(**changes: object) -> TokenClaims:
     good = {"iss": "https://pool", "exp": NOW + 1, "token_use": "id", "aud": "client"}
-    return good | changes
+    return TokenClaims(good | changes)
 
 
 TIMES = [
@@ -36,7 +38,12 @@ TIMES = [
     ({"iat": NOW + 61}, "invalid_token"),
     ({"iat": 10**300}, "invalid_token"),
     ({"iat": 0}, None),
+    ({"iat": NOW + 61, "nbf": NOW}, "invalid_token"),
+    ({"iat": NOW, "nbf": NOW + 61}, "invalid_token"),
 ]
+
+NO_TIMES = [None, True, False, "", str(int(NOW) + 9), "NaN", [], [int(NOW) + 9], {}, math.nan,
+            math.inf, -math.inf]  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "reason"), TIMES, ids=str)
@@ -45,6 +52,42 @@ def test_a_token_lives_to_the_second_it_says_and_no_leeway_lengthens_it(change, 
         check(claims(**change), EXPECTED, NOW)
     else:
         assert refused(check, claims(**change), EXPECTED, NOW).reason == reason
+
+
+@pytest.mark.parametrize("value", NO_TIMES, ids=repr)
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+def test_what_is_no_number_is_no_time(name, value):
+    assert refused(check, claims(**{name: value}), EXPECTED, NOW).reason == "invalid_token"
+
+
+def test_a_token_that_tells_no_end_is_refused():
+    endless = TokenClaims({"iss": "https://pool", "token_use": "id", "aud": "client"})
+
+    assert refused(check, endless, EXPECTED, NOW).reason == "invalid_token"
+
+
+ODD = [None, True, 0, 1.5, "", "pool", "https://pool/", ["https://pool"], {"https://pool": 1},
+       ["client"], {"client": 1}, ["id"], {"id": 1}, "client ", "CLIENT", "cli", "client,x", "ID",
+       "id,access", "refresh"]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_issuer_use_and_client_are_one_exact_text_each(value):
+    for name, reason in {
+        "iss": "invalid_token", "token_use": "wrong_token_use", "aud": "wrong_client",
+    }.items():  # fmt: skip
+        assert refused(check, claims(**{name: value}), EXPECTED, NOW).reason == reason
+    access = {"token_use": "access", "client_id": value}
+    assert refused(check, claims(**access), EXPECTED, NOW).reason == "wrong_client"
+
+
+def test_an_access_token_with_an_audience_is_good_for_that_audience_alone():
+    def bound(audience: object) -> TokenClaims:
+        return claims(token_use="access", client_id="client", aud=audience)
+
+    check(bound("https://api"), EXPECTED, NOW)
+    for foreign in ("https://other", "client", None, ["https://api"], {"https://api": 1}, ""):
+        assert refused(check, bound(foreign), EXPECTED, NOW).reason == "wrong_client"
 
 
 def test_an_id_token_that_names_any_client_of_its_own_names_an_accepted_one():
@@ -86,7 +129,7 @@ def test_scopes_are_words_of_a_text_and_nothing_else(scope: object, scopes: set[
 
 
 def test_the_order_of_refusals_tells_a_stranger_least():
-    wrong = claims(exp=NOW - 1, iss="other", token_use="other", aud="other")
+    wrong = {"iss": "other", "token_use": "other", "aud": "other"}
 
-    assert refused(check, wrong, EXPECTED, NOW).reason == "token_expired"
-    assert refused(check, wrong | {"exp": NOW + 1}, EXPECTED, NOW).detail == "iss is not the pool's"
+    assert refused(check, claims(**wrong, exp=NOW - 1), EXPECTED, NOW).reason == "token_expired"
+    assert refused(check, claims(**wrong), EXPECTED, NOW).detail == "iss is not the pool's"

@@ -8,11 +8,10 @@ import logging
 import click
 import flask.cli  # noqa: F401  (flask run is told by it)
 import pytest
-from flask import Blueprint, Flask, Response, abort, jsonify, request, send_from_directory
+from flask import Blueprint, Flask, abort, request
 from flask.views import MethodView
 from request_side import manifest
 from werkzeug.exceptions import HTTPException, Unauthorized
-from werkzeug.test import Client
 
 from cognises import (
     Cognises,
@@ -709,136 +708,6 @@ def test_a_401_of_the_apps_own_is_left_alone(make_app, cognito):
 
     assert answer.status_code == 401
     assert "WWW-Authenticate" not in answer.headers
-
-
-# Caching
-
-
-def caching_views(app: Flask) -> None:
-    def answer(**headers: str) -> Response:
-        response = jsonify(1)
-        for name, value in headers.items():
-            response.headers[name.replace("_", "-")] = value
-        return response
-
-    app.get("/own", endpoint="own")(
-        login_check(lambda r: answer(Cache_Control="private, max-age=60"))
-    )
-    app.get("/vary", endpoint="vary")(login_check(lambda r: answer(Vary="Accept, authorization")))
-    app.get("/star", endpoint="star")(login_check(lambda r: answer(Vary="*")))
-    app.get("/open", endpoint="open")(public(lambda: answer()))
-    app.get("/broken", endpoint="broken")(login_check(lambda r: 1 / 0))  # fmt: skip
-
-
-def test_a_view_keeps_its_own_cache_control_and_always_varies(make_app, cognito):
-    for extension in (True, False):
-        app = make_app(caching_views, extension=extension, PROPAGATE_EXCEPTIONS=False)
-        client = app.test_client()
-
-        def headers_of(path: str, client=client):
-            return client.get(path, headers=cognito.bearer()).headers
-
-        assert headers_of("/own")["Cache-Control"] == "private, max-age=60"
-        assert headers_of("/own")["Vary"] == "Authorization, Cookie"
-        assert headers_of("/vary")["Vary"] == "Accept, authorization, Cookie"
-        assert headers_of("/star")["Vary"] == "*"
-        assert headers_of("/broken")["Cache-Control"] == "private, no-store"
-        assert "Cache-Control" not in headers_of("/open")
-
-
-def test_an_after_request_function_cannot_take_the_vary_header_away(make_app, cognito):
-    def views(app: Flask) -> None:
-        guarded_thing(app)
-
-        @app.after_request
-        def strip(response):
-            response.headers.pop("Vary", None)
-            response.headers.pop("Cache-Control", None)
-            return response
-
-    headers = make_app(views, GROUPS).test_client().get("/thing").headers
-
-    assert headers["Vary"] == "Authorization, Cookie"
-    assert headers["Cache-Control"] == "private, no-store"
-
-
-class SharedCache:
-    """A middleware as there are many: it keeps what it is not forbidden to keep, by address."""
-
-    def __init__(self, app) -> None:
-        self.app, self.kept = app, {}
-
-    def __call__(self, environ, start_response):
-        path = environ["PATH_INFO"]
-        if path not in self.kept:
-            said = []
-            body = b"".join(self.app(environ, lambda *start: said.append(start)))
-            (status, headers) = said[0][:2]
-            if "private" in dict(headers).get("Cache-Control", "") or status != "200 OK":
-                start_response(status, headers)
-                return [body]
-            self.kept[path] = (status, headers, body)
-        status, headers, body = self.kept[path]
-        start_response(status, headers)
-        return [body]
-
-
-@pytest.mark.parametrize("extension", [True, False])
-@pytest.mark.parametrize("cache_first", [True, False])
-def test_a_cache_around_the_app_keeps_no_answer_of_a_user(
-    extension, cache_first, make_app, cognito
-):
-    def views(app: Flask) -> None:
-        app.get("/me", endpoint="me")(login_check(lambda response: response.sub))
-        if cache_first:
-            app.wsgi_app = SharedCache(app.wsgi_app)
-
-    app = make_app(views, extension=extension)
-    if not cache_first:
-        app.wsgi_app = SharedCache(app.wsgi_app)
-    client = app.test_client()
-
-    for name in ("ada", "eve", "mallory"):
-        assert client.get("/me", headers=cognito.bearer(sub=name)).text == name
-    assert client.get("/me").status_code == 401
-
-
-@pytest.mark.parametrize("extension", [True, False])
-def test_the_headers_are_there_from_the_first_request_on_whatever_the_app_does(
-    extension, make_app, cognito
-):
-    def views(app: Flask) -> None:
-        app.get("/me", endpoint="me")(login_check(lambda response: response.sub))
-
-        @app.after_request
-        def own(response):
-            if "fail" in request.args:
-                raise RuntimeError
-            response.headers["Vary"] = "Accept-Encoding"
-            return response
-
-    app = make_app(views, extension=extension, PROPAGATE_EXCEPTIONS=False)
-    headers = cognito.bearer()
-    inside = app.wsgi_app  # as a server, or a middleware, may have taken it before any request
-
-    for path in ("/me", "/me", "/me?fail"):
-        answer = Client(inside, Response).get(path, headers=headers)
-        assert answer.headers["Cache-Control"] == "private, no-store"
-        assert {"Authorization", "Cookie"} <= set(answer.headers["Vary"].split(", "))
-    with app.test_request_context("/me", headers=headers):
-        assert "Cookie" in app.full_dispatch_request().headers["Vary"]
-
-
-def test_a_guarded_file_is_private_even_where_flask_would_cache_it(make_app, tmp_path, cognito):
-    (tmp_path / "file.txt").write_text("secret")
-
-    def views(app: Flask) -> None:
-        app.get("/file")(login_check(lambda r: send_from_directory(tmp_path, "file.txt")))
-
-    answer = make_app(views).test_client().get("/file", headers=cognito.bearer())
-
-    assert "public" not in answer.headers["Cache-Control"]
-    assert {"Authorization", "Cookie"} <= set(answer.headers["Vary"].split(", "))
 
 
 # Logs

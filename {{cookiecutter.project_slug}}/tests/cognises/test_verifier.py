@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from request_side import refused
 
-from cognises import CognisesError, SettingsError, Verifier
+from cognises import CognisesError, SettingsError, Verifier, jws
 from cognises.errors import ANSWERS
+from cognises.fetch import FetchError
 from cognises.pool import UserPool
 from cognises.testing import FORGERIES, FakePool, Forgery
 from cognises.testing.fake_pool import SigningKey, base64url, encode
@@ -294,15 +296,86 @@ def test_however_small_the_memory_every_verdict_stays_right(size, make_verifier,
     assert refused(subject.verify, tokens[0][:-4] + "AAAA").reason == "invalid_token"
 
 
+@pytest.mark.parametrize("size", [0, 1, 2, 5, 8])
+def test_the_memory_never_outgrows_its_size_and_keeps_the_newest(size, make_verifier, cognito):
+    subject = make_verifier(cache_size=size)
+
+    for i in range(20):
+        subject.verify(cognito.token([f"group-{i}"]))
+        kept = [jws.parse_object(payload) for payload in subject._memory.tokens.values()]
+        assert len(kept) <= size
+        assert not size or kept[-1]["cognito:groups"] == [f"group-{i}"]
+
+
+@pytest.fixture
+def count_signatures(monkeypatch) -> Callable[[Verifier], list[bytes]]:
+    """From now on, the signatures that a verifier's keys were asked about."""
+
+    def count(subject: Verifier) -> list[bytes]:
+        asked: list[bytes] = []
+        for key in subject.keys.snapshot().keys.values():
+            verify = key.verify
+            monkeypatch.setattr(
+                key, "verify", lambda data, s, verify=verify: asked.append(s) or verify(data, s)
+            )
+        return asked
+
+    return count
+
+
+def test_a_token_costs_one_signature_however_often_it_comes(verifier, cognito, count_signatures):
+    asked = count_signatures(verifier)
+    token = cognito.token()
+
+    for _ in range(5):
+        verifier.verify(token)
+
+    assert len(asked) == 1
+
+
+def test_no_memory_at_all_means_a_signature_each_time(make_verifier, cognito, count_signatures):
+    subject = make_verifier(cache_size=0)
+    asked = count_signatures(subject)
+    token = cognito.token()
+
+    for _ in range(3):
+        subject.verify(token)
+
+    assert len(asked) == 3
+
+
+def test_what_is_remembered_serves_in_an_outage_too_and_not_past_its_hard_end(
+    monkeypatch, count_signatures
+):
+    def load(kid: str | None) -> dict[str, object]:
+        if is_down:
+            raise FetchError("down")
+        return pool.jwks
+
+    is_down, pool = False, FakePool()
+    keys = pool_key_set(pool.user_pool, load=load)
+    subject = Verifier(pool.id, pool.client_id, token_use="id", key_set=keys)
+    token = pool.token(exp=time.time() + 200_000)
+    subject.verify(token)
+    asked, is_down, start = count_signatures(subject), True, time.time()
+
+    for age in (700.0, 4000.0, 86_000.0):
+        monkeypatch.setattr(time, "time", lambda age=age: start + age)
+        assert subject.verify(token)
+    assert not asked
+    monkeypatch.setattr(time, "time", lambda: start + 86_500.0)
+    assert refused(subject.verify, token).reason == "keys_unavailable"
+
+
 def test_headers_that_the_pool_did_not_sign_are_not_remembered(cognito: FakePool, make_verifier):
     subject = make_verifier()
     kid, foreign = cognito.keys[0].kid, SigningKey()
     for i in range(100):
         header = {"kid": kid, "alg": "RS256", "filler": i}
         refused(subject.verify, cognito.token(header=header, key=foreign))
-    assert not subject._kids
+    assert not subject._memory.keys
     subject.verify(cognito.token())
-    assert list(subject._kids.values()) == [kid]
+    assert len(subject._memory.keys) == 1
 
 
 def test_headers_of_many_shapes_do_not_push_out_the_verdict(cognito: FakePool, make_verifier):
