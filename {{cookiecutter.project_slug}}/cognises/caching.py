@@ -56,18 +56,15 @@ def install(app: Flask) -> None:
 def _make_personal(base: Any) -> Any:
     """A class of responses that get the headers as they start, where they are `is_personal`."""
 
-    def kept(response: Any, headers: Headers) -> Headers:
-        return forbid_shared_caching(headers) if response.is_personal else headers
-
     def get_wsgi_response(self: Any, environ: Any) -> tuple[Iterable[bytes], str, Headers]:
         body, status, headers = base.get_wsgi_response(self, environ)
-        return body, status, kept(self, headers)
+        return body, status, forbid_shared_caching(headers) if self.is_personal else headers
 
     def answer(self: Any, environ: Any, start_response: Any) -> Any:
         def start(status: str, headers: Headers, *exc_info: Any) -> Any:
-            return start_response(status, kept(self, headers), *exc_info)
+            return start_response(status, forbid_shared_caching(headers), *exc_info)
 
-        return base.__call__(self, environ, start)
+        return base.__call__(self, environ, start if self.is_personal else start_response)
 
     # A class that starts its answer in a way of its own may not ask for the headers there.
     starts_itself = base.__call__ is not Response.__call__

@@ -7,6 +7,7 @@ and the guard it passed; nothing a client sends can write there, and the next re
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from flask import Request
@@ -23,8 +24,8 @@ from cognises.principal import ANONYMOUS, Can, Principal, cannot
 from cognises.setting_values import is_loopback
 from cognises.verifier import Verifier
 
-_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
-              "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP")  # fmt: skip
+_FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
+                        "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"})  # fmt: skip
 
 log = logging.getLogger("cognises.decisions")
 
@@ -36,7 +37,8 @@ class Target(NamedTuple):
     endpoint: str | None
 
 
-class Checkpoint(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
     """A requirement at one target, with everything looked up that does not change by request.
 
     The first login guard's verifier makes the principal, who `can` ask the manifest or cannot;
@@ -176,15 +178,13 @@ def _anonymous(point: Checkpoint) -> Principal:
 
 def require_loopback(request: Request) -> None:
     """Local mode answers this machine alone, and never what a proxy passed on."""
-    host = request.host.rpartition(":")[0] if _has_port(request.host) else request.host
+    host = request.host
+    if ":" in host and not host.endswith("]"):
+        host = host.rpartition(":")[0]
     if not is_loopback(request.remote_addr or "") or not is_loopback(host):
         raise CognisesError("forbidden", "local mode answers loopback alone")
-    if any(name in request.environ for name in _FORWARDED):
+    if not _FORWARDED.isdisjoint(request.environ):
         raise CognisesError("forbidden", "local mode answers no forwarded request")
-
-
-def _has_port(host: str) -> bool:
-    return ":" in host and not host.endswith("]")
 
 
 def _current_principal() -> Principal:

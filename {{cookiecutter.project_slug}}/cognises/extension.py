@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import click
 from flask import Flask, Request
@@ -28,12 +29,16 @@ from cognises.routes import declaration_at, function_name, is_automatic_options
 from cognises.startup import check, check_once
 
 
-class _Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Entry:
     """What stands before one endpoint under one method; `point` None: nothing does."""
 
-    view: View
+    view: View | None
     point: Checkpoint | None
     is_declared: bool
+
+
+_NO_ENTRY = _Entry(None, None, True)
 
 
 class Cognises:
@@ -88,13 +93,11 @@ class _Gate:
         if state.start_problems != []:
             check_once(self._app)
         try:
-            if state.settings.local:
-                require_loopback(request)
             endpoint = request.endpoint
-            if endpoint is None:
-                return
-            entry = self._entry(endpoint, request.method)
+            entry = _NO_ENTRY if endpoint is None else self._entry(endpoint, request.method)
             if entry.point is None or is_automatic_options(request):
+                if state.settings.local:
+                    require_loopback(request)
                 return
             enforce(request, entry.point, passed_by(request))
             if not entry.is_declared:

@@ -98,13 +98,15 @@ class KeySet:
         if self._snapshot is before or self._snapshot is None:
             raise self._unavailable()
 
-    def fresh(self) -> Snapshot | None:
-        """The keys, where they are so new that nothing has to be done about them."""
+    def at_hand(self) -> Snapshot | None:
+        """The keys, where nothing has to be done about them: they are fresh, or nobody may ask."""
         current = self._snapshot
         if current is not None:
-            wall, monotonic = current.since
-            if time.time() - wall < SOFT and time.monotonic() - monotonic < SOFT:
+            now, (wall, monotonic) = time.monotonic(), current.since
+            if now - monotonic < SOFT and time.time() - wall < SOFT:
                 return current
+            if now < self._retry_at and current.since.age() < HARD:
+                return current  # an outage: every request comes by here
         return None
 
     def snapshot(self, kid: str | None = None) -> Snapshot:
@@ -112,12 +114,11 @@ class KeySet:
 
         Raises CognisesError (`keys_unavailable`).
         """
+        at_hand = self.at_hand()
+        if at_hand is not None:
+            return at_hand
         current = self._snapshot
         age = current.since.age() if current is not None else HARD
-        if age < SOFT:
-            return current  # type: ignore[return-value]
-        if age < HARD and time.monotonic() < self._retry_at:
-            return current  # type: ignore[return-value]  # an outage: every request comes by here
         if age < OLD and not (current and current.fetched and _stands_still()):
             self._start_fetch(kid, current)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from cognises.keys import Key
@@ -34,7 +35,8 @@ class Moment(NamedTuple):
         return Moment(self.wall - seconds, self.monotonic - seconds)
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Snapshot:
     """The keys of one reading; `fetched` is False for keys that were given (a file)."""
 
     keys: Mapping[str, Key]

@@ -81,7 +81,7 @@ class Verifier:
         data = jws.to_bytes(token)
         digest = sha256(data).digest()
         memory = self._memory
-        if memory.snapshot is not self.keys.fresh():
+        if memory.snapshot is not self.keys.at_hand():
             memory = _NOTHING
         claims = memory.recall(digest) or self._read_signed(data, digest, memory)
         check(claims, self.expected, time.time())
@@ -101,7 +101,7 @@ class Verifier:
 
     def _read_signed(self, token: bytes, digest: bytes, memory: _Memory) -> TokenClaims:
         if memory is _NOTHING:
-            # The keys are not fresh, but may still be used: so may what is known under them.
+            # The keys have to be looked after, but may still be used: so may what they verified.
             claims = self._memory.recall(digest)
             if claims is not None and self.keys.snapshot() is self._memory.snapshot:
                 return claims
