@@ -79,11 +79,10 @@ def measure(calls: dict[str, Call]) -> dict[str, float]:
 def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
     """Every contender's overhead over the unguarded view in RSA verifications; one's seconds."""
     amount = ROUNDS * TURN
-    decorated = apps.decorated(pool)
     contenders: dict[str, tuple[Flask, Iterator[str]]] = {
         "one RSA verification, nothing else": (apps.bare(rsa(pool)), repeated(pool)),
-        "cognises, repeated token": (decorated, repeated(pool)),
-        "cognises, new token": (decorated, fresh(pool)),
+        "cognises, repeated token": (apps.decorated(pool), repeated(pool)),
+        "cognises, new token": (apps.decorated(pool), fresh(pool)),
         "cognises under Cognises(app), repeated token": (apps.guarded(pool), repeated(pool)),
         "cognises under Cognises(app), new token": (apps.guarded(pool), fresh(pool)),
         "cognises, repeated token, 10,000 groups": (
