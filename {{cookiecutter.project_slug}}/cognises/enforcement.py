@@ -37,7 +37,7 @@ class Target(NamedTuple):
     endpoint: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
     """A requirement at one target, with everything looked up that does not change by request.
 
@@ -88,9 +88,8 @@ class Passed:
 
     @property
     def principal(self) -> Principal:
-        """Who the request is from, as the first guard says that knows."""
-        known = (user for _, user in self.entries if user is not ANONYMOUS)
-        return next(known, ANONYMOUS)
+        """Who the request is from, as the first guard says."""
+        return self.entries[0][1] if self.entries else ANONYMOUS
 
     def at(self, guard: Guard) -> Principal | None:
         """Whom a guard has let in; None where it has not been asked."""
@@ -152,10 +151,10 @@ def enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
             principal = _anonymous(point)
             groups = principal.groups
         else:
-            claims = point.verifier.read(token)
+            claims = point.verifier.read_shared(token)
             principal, groups = Principal(claims, point.can), claims.groups
             for verifier in point.other_verifiers:
-                verifier.read(token)
+                verifier.read_shared(token)
         for open_to in point.open_to:
             decision = decide(groups, open_to)
             if not decision.allowed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -29,16 +29,13 @@ from cognises.routes import declaration_at, function_name, is_automatic_options
 from cognises.startup import check, check_once
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
     """What stands before one endpoint under one method; `point` None: nothing does."""
 
-    view: View | None
+    view: View
     point: Checkpoint | None
     is_declared: bool
-
-
-_NO_ENTRY = _Entry(None, None, True)
 
 
 class Cognises:
@@ -93,11 +90,13 @@ class _Gate:
         if state.start_problems != []:
             check_once(self._app)
         try:
+            if state.settings.local:
+                require_loopback(request)
             endpoint = request.endpoint
-            entry = _NO_ENTRY if endpoint is None else self._entry(endpoint, request.method)
+            if endpoint is None:
+                return
+            entry = self._entry(endpoint, request.method)
             if entry.point is None or is_automatic_options(request):
-                if state.settings.local:
-                    require_loopback(request)
                 return
             enforce(request, entry.point, passed_by(request))
             if not entry.is_declared:
@@ -123,7 +122,8 @@ class _Gate:
             return _Entry(view, None, True)
         target = Target(function_name(app, endpoint), endpoint)
         point = checkpoint(self._state, Requirement.of(found.guards), target)
-        return _Entry(view, point, bool(found.guards))
+        # Where a local request comes from has been looked at before.
+        return _Entry(view, replace(point, is_local=False), bool(found.guards))
 
 
 def _is_flask_run() -> bool:

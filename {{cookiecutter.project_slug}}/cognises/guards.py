@@ -223,14 +223,12 @@ def _placer(view: View) -> Place:
     ) -> tuple[Any, ...]:
         # From a guard on the whole class, or a view that calls another: it is given once.
         if not by_position:
-            if type(kwargs.get("response")) is not Principal:
+            if not isinstance(kwargs.get("response"), Principal):
                 kwargs["response"] = principal
             return args
-        if kwargs and type(kwargs.get("response")) is Principal:
+        if "response" in kwargs and isinstance(kwargs["response"], Principal):
             del kwargs["response"]
-        if not args:
-            return (principal,)
-        if len(args) > index and type(args[index]) is Principal:
+        if len(args) > index and isinstance(args[index], Principal):
             return args
         return (*args[:index], principal, *args[index:])
 

@@ -56,6 +56,8 @@ def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
         header, payload, signature = token.split(b".", 3)
     except ValueError:
         raise CognisesError("invalid_token", "not three segments") from None
+    if not payload:
+        raise CognisesError("invalid_token", "no payload")
     return header, payload, signature, token[: -1 - len(signature)]
 
 

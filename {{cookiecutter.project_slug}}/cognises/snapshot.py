@@ -35,7 +35,7 @@ class Moment(NamedTuple):
         return Moment(self.wall - seconds, self.monotonic - seconds)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """The keys of one reading; `fetched` is False for keys that were given (a file)."""
 

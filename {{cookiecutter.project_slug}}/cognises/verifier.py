@@ -67,29 +67,29 @@ class Verifier:
         if type(cache_size) is not int or cache_size < 0:
             raise SettingsError(["cache_size: must be a whole number, 0 or more"])
         self._size = cache_size
-        self._memory = _NOTHING
+        self._memory = _Memory(None)
 
     def verify(self, token: object) -> Claims:
         """The claims of a good token, read-only at every depth.
 
         Raises CognisesError for anything else, whatever it is.
         """
-        return self.read(token).claims
+        return self.read_shared(token).claims
 
-    def read(self, token: object) -> TokenClaims:
-        """As `verify`, for who wants the claims that are checked more than all of them."""
+    def read_shared(self, token: object) -> TokenClaims:
+        """As `verify`, but the very object that later calls get too: never to be changed."""
         data = jws.to_bytes(token)
         digest = sha256(data).digest()
         memory = self._memory
         if memory.snapshot is not self.keys.at_hand():
-            memory = _NOTHING
+            memory = _UNKNOWN
         claims = memory.recall(digest) or self._read_signed(data, digest, memory)
         check(claims, self.expected, time.time())
         return claims
 
     def verify_signature(self, token: object) -> bytes:
         """The payload of a token that one of the pool's keys signed; no claim is checked."""
-        return jws.decode_segment(self._verified(jws.to_bytes(token), _NOTHING)[0])
+        return jws.decode_segment(self._verified(jws.to_bytes(token), _UNKNOWN)[0])
 
     def load_jwks(self, document: object) -> None:
         """Take the keys of a JWKS. No usable one: CognisesError, and the old keys stay."""
@@ -100,10 +100,11 @@ class Verifier:
         self.keys.hydrate()
 
     def _read_signed(self, token: bytes, digest: bytes, memory: _Memory) -> TokenClaims:
-        if memory is _NOTHING:
+        if memory is _UNKNOWN:
             # The keys have to be looked after, but may still be used: so may what they verified.
-            claims = self._memory.recall(digest)
-            if claims is not None and self.keys.snapshot() is self._memory.snapshot:
+            known = self._memory
+            claims = known.recall(digest)
+            if claims is not None and self.keys.snapshot() is known.snapshot:
                 return claims
         segment, memory = self._verified(token, memory)
         payload = jws.decode_segment(segment)
@@ -156,11 +157,13 @@ class _Memory:
         # Each step is atomic: threads may overshoot the size by their number, and need no lock.
         self.tokens[digest] = payload
         if len(self.tokens) > size:
+            # Half at once: finding the oldest takes a walk past all that have gone before it.
             for oldest in list(self.tokens)[: size // 2 + 1]:
                 self.tokens.pop(oldest, None)
 
 
-_NOTHING = _Memory(None)
+# In the place of a memory whose keys may not be the ones to be used now.
+_UNKNOWN = _Memory(None)
 
 
 def pool_key_set(

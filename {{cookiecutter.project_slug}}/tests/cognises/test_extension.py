@@ -647,6 +647,17 @@ def test_local_mode_answers_this_machine_alone(environ, headers, status, make_ap
         assert answer.status_code == status
 
 
+def test_local_mode_refuses_a_stranger_before_it_looks_at_what_was_asked_for(make_app, cognito):
+    app = make_app(guarded_thing, GROUPS, COGNISES_LOCAL="1")
+    app.url_map.add(app.url_rule_class("/no-view", endpoint="no-view"))
+    client = app.test_client()
+
+    for method in ("GET", "POST", "OPTIONS", "HEAD"):
+        for path in ("/no-view", "/missing", "/thing", "/static/x"):
+            answer = client.open(path, method=method, environ_overrides={"REMOTE_ADDR": "10.0.0.7"})
+            assert answer.status_code == 403, (method, path)
+
+
 @pytest.mark.parametrize(("environ", "headers", "status"), LOCAL)
 def test_local_mode_without_the_extension_guards_its_decorated_views_alike(
     environ, headers, status, make_app, cognito

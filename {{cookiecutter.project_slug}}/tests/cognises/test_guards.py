@@ -24,6 +24,7 @@ from cognises import (
     public,
 )
 from cognises.app_state import state_of
+from cognises.caching import GUARDED
 from cognises.testing import FORGERIES, FakePool
 
 GROUPS = manifest(editors=["thing"], viewers=["other"], nobody=[])
@@ -571,6 +572,77 @@ def test_a_guarded_view_called_from_another_view_asks_for_its_own_permission(mak
 
 
 @both_ways
+def test_a_view_may_hand_its_response_or_the_current_user_to_another(extension, make_app, cognito):
+    def views(app: Flask) -> None:
+        @app.get("/inner")
+        @login_check
+        def inner(response, extra=None):
+            return f"{response.sub} {extra}"
+
+        for path, call in {
+            "/response": lambda response: inner(response),
+            "/user": lambda response: inner(current_user),
+            "/user-and-more": lambda response: inner(current_user, "more"),
+            "/by-name": lambda response: inner(response=current_user, extra="more"),
+            "/without": lambda response: inner(extra="more"),
+        }.items():
+            app.get(path, endpoint=path)(login_check(call))
+
+    client = make_app(views, extension=extension).test_client()
+
+    def text(path: str) -> str:
+        return client.get(path, headers=cognito.bearer(sub="ada")).text
+
+    assert [text("/response"), text("/user")] == ["ada None"] * 2
+    assert [text("/user-and-more"), text("/by-name"), text("/without")] == ["ada more"] * 3
+
+
+@both_ways
+def test_the_current_user_is_the_first_that_a_guard_knows(extension, make_app, cognito):
+    def views(app: Flask) -> None:
+        @app.get("/inner")
+        @login_check
+        def inner(response):
+            return str(current_user.sub)
+
+        @app.get("/outer")
+        @login_check(optional=True)
+        def outer(response):
+            before = current_user.sub
+            request.environ["HTTP_AUTHORIZATION"] = cognito.bearer(sub="eve")["Authorization"]
+            return f"{before} {current_user.sub} {inner()}"
+
+    client = make_app(views, extension=extension).test_client()
+
+    assert client.get("/outer").text == "None None eve"
+    answer = client.get("/outer", headers=cognito.bearer(sub="ada"))
+    assert answer.text == "ada None eve"  # another credential, of which nobody has asked yet
+
+
+@both_ways
+def test_a_guard_that_was_passed_second_is_not_asked_again(extension, make_app, cognito, caplog):
+    caplog.set_level("INFO", "cognises.decisions")
+
+    def views(app: Flask) -> None:
+        @app.get("/last")
+        @permission_required(name="last")
+        def last(response):
+            return "done"
+
+        @app.get("/first")
+        @permission_required(name="first")
+        def first(response):
+            return last() and last()
+
+    groups = manifest(both=["first", "last"])
+    client = make_app(views, groups, extension=extension).test_client()
+
+    assert client.get("/first", headers=cognito.bearer(["both"])).text == "done"
+    assert caplog.text.count("allowed") == 2
+    assert client.get("/first", headers=cognito.bearer(["other"])).status_code == 403
+
+
+@both_ways
 def test_one_guard_on_two_views_opens_each_to_its_own_groups(extension, make_app, cognito):
     def views(app: Flask) -> None:
         need = permission_required(manifest(a=["outer"], b=["inner"]))
@@ -976,7 +1048,7 @@ def test_a_principal_does_not_leak_through_an_outer_app_context(extension, make_
 def test_a_client_cannot_write_the_principal_into_its_environment(extension, make_app):
     app = make_app(function, GROUPS, extension=extension)
     forged = Principal({"cognito:groups": ("editors",)}, lambda groups, name: True)
-    names = ("cognises", "cognises.principal", "_cognises_passed", "HTTP_X_COGNISES",
+    names = ("cognises", "cognises.principal", GUARDED, "HTTP_X_COGNISES",
              "REMOTE_USER", "werkzeug.request", "flask.principal")  # fmt: skip
     environ = dict.fromkeys(names, forged)
 

@@ -11,6 +11,7 @@ from request_side import refused
 
 from cognises import CognisesError, jws
 from cognises.testing import FakePool
+from cognises.testing.fake_pool import SigningKey
 
 
 def seconds(call, *arguments) -> float:
@@ -158,3 +159,13 @@ def test_a_subclass_of_str_cannot_lie_about_its_length(verifier, cognito: FakePo
     except CognisesError:
         return
     assert claims["cognito:groups"] == ("viewers",)
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_an_empty_segment_is_refused_before_anybody_asks_for_a_key(empty, make_verifier, cognito):
+    segments = cognito.token(key=SigningKey()).split(".")
+    segments[empty] = ""
+    subject = make_verifier()
+
+    assert refused(subject.verify, ".".join(segments)).reason == "invalid_token"
+    assert subject.keys.at_hand() is None

@@ -6,6 +6,7 @@ import json
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -264,6 +265,28 @@ def test_a_remembered_token_is_refused_once_its_key_is_removed():
     assert refused(subject.verify, token).reason == "unknown_key"
 
 
+def test_a_token_of_a_removed_key_is_refused_though_another_request_has_just_read_the_keys():
+    pool, subject = a_pool_that_changes_its_keys()
+    stolen, keys = pool.token(), subject.keys
+    subject.verify(stolen)
+    del pool.keys[0]
+    current = keys._snapshot
+    keys._snapshot = replace(current, since=current.since.earlier(4000))
+    subject._memory.snapshot = keys._snapshot
+    read = keys.snapshot
+
+    def snapshot(kid=None):
+        found = read(kid)
+        keys.snapshot = read
+        subject.verify(pool.token())  # between our waiting for the keys and our looking at them
+        return found
+
+    keys.snapshot = snapshot
+
+    assert refused(subject.verify, stolen).reason == "unknown_key"
+    assert refused(subject.verify, stolen).reason == "unknown_key"
+
+
 def test_a_refusal_is_never_remembered(cognito: FakePool, make_verifier):
     pool = FakePool()
     subject = make_verifier(pool)
@@ -376,6 +399,15 @@ def test_headers_that_the_pool_did_not_sign_are_not_remembered(cognito: FakePool
     assert not subject._memory.keys
     subject.verify(cognito.token())
     assert len(subject._memory.keys) == 1
+
+
+def test_a_memory_of_headers_does_not_grow_without_end(cognito: FakePool, make_verifier):
+    subject = make_verifier()
+    for i in range(100):
+        header = {"kid": cognito.keys[0].kid, "alg": "RS256", "filler": i}
+        subject.verify(cognito.token(header=header))
+
+    assert len(subject._memory.keys) == 64
 
 
 def test_headers_of_many_shapes_do_not_push_out_the_verdict(cognito: FakePool, make_verifier):
