@@ -1,15 +1,15 @@
 """Measures every app in turns and prints ratios; with `--record` docs/ remembers them.
 
 Overhead is a guarded request's time less an unguarded one's, over the time of one RSA-2048
-verification by OpenSSL, all in the same run. Turns are short and interleaved, and the best of
-each counts: noise only ever adds.
+verification by OpenSSL, all in the same run. A second table has the verifiers alone, called in a
+loop. Turns are short and interleaved, and the best of each counts: noise only ever adds.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
+from cognises import Verifier
 from cognises.testing import FakePool
 
 from . import apps, peers, record
@@ -34,10 +35,10 @@ def rsa(pool: FakePool) -> Call:
     return lambda: public.verify(signature, message, scheme, digest)
 
 
-def requests_to(app: Flask, tokens: Iterable[str]) -> Call:
+def requests_to(app: Flask, tokens: Iterator[str]) -> Call:
     """Requests straight into the WSGI app, each with the next token."""
     environ = EnvironBuilder("/").get_environ()
-    source: Iterator[str] = iter(tokens)
+    source = (f"Bearer {token}" for token in tokens)
 
     def start_response(status: str, headers: object, exc_info: object = None) -> Any:
         if not status.startswith("200"):
@@ -51,17 +52,17 @@ def requests_to(app: Flask, tokens: Iterable[str]) -> Call:
 
 def fresh(pool: FakePool) -> Iterator[str]:
     """Tokens that nobody has seen."""
-    return (f"Bearer {pool.token([apps.GROUP], jti=str(number))}" for number in count())
+    return (pool.token([apps.GROUP], jti=str(number)) for number in count())
 
 
 def repeated(pool: FakePool) -> Iterator[str]:
-    token = f"Bearer {pool.token([apps.GROUP])}"
+    token = pool.token([apps.GROUP])
     return (token for _ in count())
 
 
-def prepared(calls: Iterator[str], amount: int) -> Iterator[str]:
+def prepared(tokens: Iterator[str]) -> Iterator[str]:
     """Signing takes longer than verifying: all tokens are made before anything is timed."""
-    return iter([next(calls) for _ in range(amount)])
+    return iter([next(tokens) for _ in range(ROUNDS * TURN)])
 
 
 def measure(calls: dict[str, Call]) -> dict[str, float]:
@@ -78,7 +79,6 @@ def measure(calls: dict[str, Call]) -> dict[str, float]:
 
 def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
     """Every contender's overhead over the unguarded view in RSA verifications; one's seconds."""
-    amount = ROUNDS * TURN
     contenders: dict[str, tuple[Flask, Iterator[str]]] = {
         "one RSA verification, nothing else": (apps.bare(rsa(pool)), repeated(pool)),
         "cognises, repeated token": (apps.decorated(pool), repeated(pool)),
@@ -93,10 +93,7 @@ def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
             apps.by_hand(peers.pyjwt_with_key_client(pool, url)), fresh(pool)),
         "python-jose by hand": (apps.by_hand(peers.python_jose(pool)), fresh(pool)),
     }  # fmt: skip
-    calls = {
-        name: requests_to(app, prepared(tokens, amount))
-        for name, (app, tokens) in contenders.items()
-    }
+    calls = {name: requests_to(app, prepared(tokens)) for name, (app, tokens) in contenders.items()}
     times = measure(
         {"rsa": rsa(pool), "unguarded": requests_to(apps.unguarded(), repeated(pool)), **calls}
     )
@@ -104,17 +101,49 @@ def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
     return {name: (times[name] - times["unguarded"]) / one for name in contenders}, one
 
 
+def loops(pool: FakePool, url: str) -> dict[str, float]:
+    """What each verifier costs in a loop, nothing around it, in RSA verifications."""
+    ours = [
+        Verifier(pool.id, pool.client_id, token_use="id", key_set=apps.key_set(pool))
+        for _ in range(2)
+    ]
+    contenders: dict[str, tuple[peers.Verify, Iterator[str]]] = {
+        "cognises, repeated token": (ours[0].verify, repeated(pool)),
+        "cognises, new token": (ours[1].verify, fresh(pool)),
+        "the least by hand, unsafe": (peers.least(pool), fresh(pool)),
+        "joserfc by hand": (peers.joserfc(pool), fresh(pool)),
+        "PyJWT with its key client": (peers.pyjwt_with_key_client(pool, url), fresh(pool)),
+        "python-jose by hand": (peers.python_jose(pool), fresh(pool)),
+    }
+    calls = {
+        name: calls_to(verify, prepared(tokens)) for name, (verify, tokens) in contenders.items()
+    }
+    times = measure({"rsa": rsa(pool), **calls})
+    return {name: times[name] / times["rsa"] for name in contenders}
+
+
+def calls_to(verify: peers.Verify, tokens: Iterator[str]) -> Call:
+    return lambda: verify(next(tokens))
+
+
 def main(arguments: list[str]) -> int:
     pool = FakePool()
     with peers.jwks_server(pool) as url:
         found, verification = overheads(pool, url)
-    width = max(len(name) for name in found)
-    print("overhead over an unguarded view, in RSA-2048 verifications\n")
-    for name, ratio in found.items():
-        print(f"{name.ljust(width)}  {ratio:5.2f}")
+        alone = loops(pool, url)
+    _print("overhead over an unguarded view, in RSA-2048 verifications", found)
+    _print("the verifier alone, in a loop", alone)
     if arguments == ["--record"]:
-        record.write(found, verification)
+        record.write(found, alone, verification)
     return 0
+
+
+def _print(title: str, ratios: dict[str, float]) -> None:
+    width = max(len(name) for name in ratios)
+    print(f"{title}\n")
+    for name, ratio in ratios.items():
+        print(f"{name.ljust(width)}  {ratio:5.2f}")
+    print()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from typing import Any
 from flask import Flask, abort, request
 
 from cognises import Cognises, login_check, permission_required, public
+from cognises.keyset import KeySet
 from cognises.testing import FakePool
+from cognises.verifier import pool_key_set
 
 from .peers import Verify
 
@@ -25,6 +27,11 @@ def manifest(groups: int) -> list[dict[str, Any]]:
         {"group_name": name, "group_policy": policy, "allowed_functions": [view]}
         for name, view in zip(names, ["view", *(f"view{n}" for n in range(groups))], strict=False)
     ]
+
+
+def key_set(pool: FakePool) -> KeySet:
+    """The pool's keys for a verifier that needs no app."""
+    return pool_key_set(pool.user_pool, load=lambda kid: pool.jwks)
 
 
 def unguarded() -> Flask:

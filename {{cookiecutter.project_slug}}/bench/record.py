@@ -14,7 +14,7 @@ from . import chart
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-def write(overheads: Mapping[str, float], verification: float) -> None:
+def write(overheads: Mapping[str, float], loops: Mapping[str, float], verification: float) -> None:
     """Leave docs/benchmark.json and docs/benchmark.svg; `verification` in seconds."""
     found = {
         "date": datetime.now(timezone.utc).date().isoformat(),
@@ -22,6 +22,7 @@ def write(overheads: Mapping[str, float], verification: float) -> None:
         "python": platform.python_version(),
         "verification_us": round(verification * 1e6),
         "overheads": {name: round(ratio, 2) for name, ratio in overheads.items()},
+        "loops": {name: round(ratio, 2) for name, ratio in loops.items()},
     }
     text = json.dumps(found, indent=2) + "\n"
     (DOCS / "benchmark.json").write_text(text, encoding="utf-8")

@@ -31,6 +31,14 @@ def benchmark() -> None:
         cog.out(f"| {name} | {ratio:.2f} |\n")
 
 
+def loops() -> None:
+    """The figures of the verifiers alone, from the same run."""
+    recorded = json.loads(Path("docs/benchmark.json").read_text(encoding="utf-8"))
+    cog.out("| verifier alone, in a loop | cost |\n|---|---|\n")
+    for name, ratio in recorded["loops"].items():
+        cog.out(f"| {name} | {ratio:.2f} |\n")
+
+
 def _output(*module: str) -> str:
     """What a module prints. Raises SystemExit, with its messages, where it fails."""
     done = subprocess.run([sys.executable, "-m", *module], capture_output=True, text=True)
