@@ -10,8 +10,8 @@ from flask import Flask, abort, request
 
 from cognises import Cognises, login_check, permission_required, public
 from cognises.keyset import KeySet
+from cognises.pool_keys import pool_key_set
 from cognises.testing import FakePool
-from cognises.verifier import pool_key_set
 
 from .peers import Verify
 

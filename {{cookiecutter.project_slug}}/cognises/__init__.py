@@ -6,8 +6,8 @@
     request      extension, guards, declarations, routes: what stands before which view
                  enforcement, caching, refusals: one request at its guards, and its answer
     token        credentials, jws: found in the request, taken apart
-    claims       verifier, claims; pool, keys, snapshot, keyset, own_keys, fetch: whose keys, how
-                 fresh
+    claims       verifier, remembered, claims: what a token says, seen before or not
+                 pool, pool_keys, keys, snapshot, keyset, fetch: whose keys, how fresh
     principal    principal: who it is, as the view and `current_user` see it
     decision     permissions: who may use what; access: all of it, as a table
     manifest     manifest, manifest_json, manifest_rules, placeholders, iam/: groups.json, checked

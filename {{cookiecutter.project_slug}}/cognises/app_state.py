@@ -5,7 +5,6 @@ Everything is made on first need and kept; importing an app fetches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask
@@ -15,18 +14,16 @@ from cognises.declarations import LoginGuard, PermissionGuard, Requirement, View
 from cognises.errors import SettingsError
 from cognises.keyset import KeySet
 from cognises.manifest import load_groups
-from cognises.own_keys import own_key_set
 from cognises.permissions import Permissions
 from cognises.pool import UserPool
+from cognises.pool_keys import Load, own_key_set, pool_key_set
 from cognises.routes import ambiguous_names, own_static_view, routes
 from cognises.setting_sources import project_folder
 from cognises.settings import Settings
 from cognises.settings import read as read_settings
-from cognises.verifier import Verifier, pool_key_set
+from cognises.verifier import Verifier
 
 _EXTENSION = "cognises"
-
-Load = Callable[["str | None"], Mapping[str, Any]]
 
 
 class _Asked(NamedTuple):

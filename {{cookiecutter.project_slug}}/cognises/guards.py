@@ -228,6 +228,8 @@ def _placer(view: View) -> Place:
             return args
         if "response" in kwargs and isinstance(kwargs["response"], Principal):
             del kwargs["response"]
+        if not args:
+            return (principal,)
         if len(args) > index and isinstance(args[index], Principal):
             return args
         return (*args[:index], principal, *args[index:])

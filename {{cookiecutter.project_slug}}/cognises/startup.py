@@ -9,7 +9,7 @@ from flask import Flask
 from cognises.app_state import AppState, state_of
 from cognises.declarations import DEFAULT_LOGIN, Requirement
 from cognises.errors import ProblemsError, SettingsError
-from cognises.own_keys import read_key_file
+from cognises.pool_keys import read_key_file
 from cognises.routes import Route, routes
 from cognises.settings import Settings
 

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from cognises import jws
 from cognises.claims import Expectations, TokenClaims, check
 from cognises.errors import CognisesError, SettingsError
-from cognises.fetch import FetchError, fetch_json
-from cognises.keys import Key, admit
 from cognises.keyset import KeySet
 from cognises.pool import UserPool
+from cognises.pool_keys import issuers_of, pool_key_set
+from cognises.remembered import UNKNOWN, Memory
 from cognises.setting_values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES
-from cognises.snapshot import Snapshot
 
 DEFAULT_CACHE_SIZE = 4096
-_MAX_HEADERS = 64
 
 Claims = Mapping[str, Any]
 
@@ -67,7 +64,7 @@ class Verifier:
         if type(cache_size) is not int or cache_size < 0:
             raise SettingsError(["cache_size: must be a whole number, 0 or more"])
         self._size = cache_size
-        self._memory = _Memory(None)
+        self._memory = Memory(None)
 
     def verify(self, token: object) -> Claims:
         """The claims of a good token, read-only at every depth.
@@ -82,14 +79,14 @@ class Verifier:
         digest = sha256(data).digest()
         memory = self._memory
         if memory.snapshot is not self.keys.at_hand():
-            memory = _UNKNOWN
+            memory = UNKNOWN
         claims = memory.recall(digest) or self._read_signed(data, digest, memory)
         check(claims, self.expected, time.time())
         return claims
 
     def verify_signature(self, token: object) -> bytes:
         """The payload of a token that one of the pool's keys signed; no claim is checked."""
-        return jws.decode_segment(self._verified(jws.to_bytes(token), _UNKNOWN)[0])
+        return jws.decode_segment(self._verified(jws.to_bytes(token), UNKNOWN)[0])
 
     def load_jwks(self, document: object) -> None:
         """Take the keys of a JWKS. No usable one: CognisesError, and the old keys stay."""
@@ -99,8 +96,8 @@ class Verifier:
         """Fetch the keys now. Raises CognisesError (`keys_unavailable`) where that fails."""
         self.keys.hydrate()
 
-    def _read_signed(self, token: bytes, digest: bytes, memory: _Memory) -> TokenClaims:
-        if memory is _UNKNOWN:
+    def _read_signed(self, token: bytes, digest: bytes, memory: Memory) -> TokenClaims:
+        if memory is UNKNOWN:
             # The keys have to be looked after, but may still be used: so may what they verified.
             known = self._memory
             claims = known.recall(digest)
@@ -109,10 +106,10 @@ class Verifier:
         segment, memory = self._verified(token, memory)
         payload = jws.decode_segment(segment)
         claims = TokenClaims(jws.parse_object(payload))
-        memory.keep(digest, payload, self._size)
+        memory.keep_token(digest, payload, self._size)
         return claims
 
-    def _verified(self, token: bytes, memory: _Memory) -> tuple[bytes, _Memory]:
+    def _verified(self, token: bytes, memory: Memory) -> tuple[bytes, Memory]:
         """The payload segment of a token whose signature verifies, and what is known by its key."""
         header, payload, signature, signed = jws.split(token)
         data = jws.decode_segment(signature)
@@ -122,91 +119,12 @@ class Verifier:
             key, snapshot = self.keys.key_for(kid)
             memory = self._memory
             if memory.snapshot is not snapshot:
-                memory = self._memory = _Memory(snapshot)
+                memory = self._memory = Memory(snapshot)
         if not key.verify(signed, data):
             raise CognisesError("invalid_token", "signature does not verify")
-        # A pool writes few different headers; what it did not sign is not remembered.
-        if known is None and len(memory.keys) < _MAX_HEADERS:
-            memory.keys[header] = key
+        if known is None:
+            memory.keep_key(header, key)
         return payload, memory
-
-
-class _Memory:
-    """What has verified under one snapshot of the keys; another snapshot starts an empty one.
-
-    A signature over the same bytes under the same keys cannot verify differently a second time;
-    what can change with time, the claims' verdict, is never remembered. Successes only: the key
-    by the whole header segment, the claims by the digest of the whole token.
-    """
-
-    __slots__ = ("keys", "snapshot", "tokens")
-
-    def __init__(self, snapshot: Snapshot | None) -> None:
-        self.snapshot = snapshot
-        self.keys: dict[bytes, Key] = {}
-        self.tokens: dict[bytes, bytes | TokenClaims] = {}
-
-    def recall(self, digest: bytes) -> TokenClaims | None:
-        """The claims of a token that was kept; most are seen once, and take no more than bytes."""
-        kept = self.tokens.get(digest)
-        if type(kept) is bytes:
-            kept = self.tokens[digest] = TokenClaims(jws.parse_object(kept))
-        return kept  # type: ignore[return-value]
-
-    def keep(self, digest: bytes, payload: bytes, size: int) -> None:
-        # Each step is atomic: threads may overshoot the size by their number, and need no lock.
-        self.tokens[digest] = payload
-        if len(self.tokens) > size:
-            # Half at once: finding the oldest takes a walk past all that have gone before it.
-            for oldest in list(self.tokens)[: size // 2 + 1]:
-                self.tokens.pop(oldest, None)
-
-
-# In the place of a memory whose keys may not be the ones to be used now.
-_UNKNOWN = _Memory(None)
-
-
-def pool_key_set(
-    pool: UserPool,
-    additional_regions: Iterable[str] = (),
-    *,
-    load: Callable[[str | None], Mapping[str, Any]] | None = None,
-    allow_emulators: bool = False,
-) -> KeySet:
-    """The key set of a pool, from its own Cognito hosts unless `load` says otherwise."""
-    issuers = issuers_of(pool, additional_regions)
-    urls = tuple(f"{issuer}/.well-known/jwks.json" for issuer in issuers)
-    usable = partial(admit, allow_emulators=allow_emulators)
-    return KeySet(load or partial(load_first, urls), usable)
-
-
-def issuers_of(pool: UserPool, additional_regions: Iterable[str]) -> list[str]:
-    """The issuers of a pool: its own region's first, then its replicas'."""
-    regions = dict.fromkeys((pool.region, *additional_regions))
-    return [issuer for region in regions for issuer in pool.issuers_in(region)]
-
-
-def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
-    """The key set at the first address that answers, and has `kid` where one is looked for.
-
-    All hosts of a pool publish the same keys; the later ones help where the first is down, or
-    behind.
-    """
-    found: Mapping[str, Any] | None = None
-    failure = FetchError("no address")
-    deadline = time.monotonic() + 2.5
-    for url in urls:
-        try:
-            document = fetch_json(url, timeout=max(0.1, deadline - time.monotonic()))
-        except FetchError as error:
-            failure = failure if found else error
-            continue
-        if kid is None or kid in admit(document, allow_emulators=True):
-            return document
-        found = found or document
-    if found is None:
-        raise failure
-    return found
 
 
 def one_or_more(

@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 
 from cognises import Cognises, Verifier
+from cognises.pool_keys import pool_key_set
 from cognises.testing import FakePool, Forgery
-from cognises.verifier import pool_key_set
 
 MakeApp = Callable[..., Flask]
 MakeVerifier = Callable[..., Verifier]

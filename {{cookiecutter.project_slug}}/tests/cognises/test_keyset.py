@@ -18,10 +18,10 @@ from request_side import refused
 from cognises import CognisesError, Verifier, keyset
 from cognises.keyset import HARD, HEAD_START, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
 from cognises.pool import UserPool
+from cognises.pool_keys import load_first, pool_key_set
 from cognises.snapshot import COOL_DOWN
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, encode
-from cognises.verifier import load_first, pool_key_set
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from cognises.errors import CognisesError, ProblemsError
-from cognises.own_keys import own_key_set
 from cognises.pool import UserPool
+from cognises.pool_keys import own_key_set
 from cognises.settings import Settings
 from cognises.verifier import Verifier
 

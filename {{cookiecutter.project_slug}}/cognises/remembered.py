@@ -1,0 +1,50 @@
+"""What has verified already, so that the same bytes need not be verified again."""
+
+from __future__ import annotations
+
+from cognises import jws
+from cognises.claims import TokenClaims
+from cognises.keys import Key
+from cognises.snapshot import Snapshot
+
+MAX_HEADERS = 64
+
+
+class Memory:
+    """What has verified under one snapshot of the keys; another snapshot starts an empty one.
+
+    A signature over the same bytes under the same keys cannot verify differently a second time;
+    what can change with time, the claims' verdict, is never remembered. Successes only: the key
+    by the whole header segment, the claims by the digest of the whole token.
+    """
+
+    __slots__ = ("keys", "snapshot", "tokens")
+
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self.snapshot = snapshot
+        self.keys: dict[bytes, Key] = {}
+        self.tokens: dict[bytes, bytes | TokenClaims] = {}
+
+    def recall(self, digest: bytes) -> TokenClaims | None:
+        """The claims of a token that was kept; most are seen once, and take no more than bytes."""
+        kept = self.tokens.get(digest)
+        if type(kept) is bytes:
+            kept = self.tokens[digest] = TokenClaims(jws.parse_object(kept))
+        return kept  # type: ignore[return-value]
+
+    def keep_key(self, header: bytes, key: Key) -> None:
+        # A pool writes few different headers.
+        if len(self.keys) < MAX_HEADERS:
+            self.keys[header] = key
+
+    def keep_token(self, digest: bytes, payload: bytes, size: int) -> None:
+        # Each step is atomic: threads may overshoot the size by their number, and need no lock.
+        self.tokens[digest] = payload
+        if len(self.tokens) > size:
+            # Half at once: finding the oldest takes a walk past all that have gone before it.
+            for oldest in list(self.tokens)[: size // 2 + 1]:
+                self.tokens.pop(oldest, None)
+
+
+# In the place of a memory whose keys may not be the ones to be used now.
+UNKNOWN = Memory(None)
