@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +15,6 @@ _NAMES = frozenset({"cache-control", "vary"})
 _name = itemgetter(0)
 
 _INSTALLED = "cognises.caching"
-_installing = threading.Lock()
 
 # Stands on a request whose answer is meant for one user; its value is the guards' own affair.
 GUARDED = "_cognises_guarded"
@@ -32,16 +30,10 @@ def install(app: Flask) -> None:
 
     Around finalize_request: no after_request function comes later, an answer that one of them has
     failed on passes here too, and every middleware around the app, a cache for one, sees them.
+    A request that is past its view when this is called for the first time goes without.
     """
     if _INSTALLED in app.extensions:
         return
-    with _installing:
-        if _INSTALLED not in app.extensions:
-            _wrap(app)
-            app.extensions[_INSTALLED] = True
-
-
-def _wrap(app: Flask) -> None:
     finish = app.finalize_request
 
     def finalize_request(*args: Any, **kwargs: Any) -> Response:
@@ -52,6 +44,8 @@ def _wrap(app: Flask) -> None:
         return response
 
     app.finalize_request = finalize_request  # type: ignore[method-assign]
+    # Afterwards: no thread may believe it before it is true, and twice does no harm.
+    app.extensions[_INSTALLED] = True
 
 
 def forbid_shared_caching(headers: Headers) -> None:

@@ -71,9 +71,11 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     """Pass, or raise CognisesError. `now` is in seconds since the epoch."""
     # No comparison with NaN is true: written so that it refuses.
     if not token.expires > now:
-        raise _untimely("token_expired", "exp is past", token.expires)
-    if not token.issued <= now + LEEWAY >= token.begins:
-        raise _untimely("invalid_token", "iat or nbf lies ahead", token.issued, token.begins)
+        raise _untimely("token_expired", "exp", token.expires, "is past")
+    if not token.issued <= now + LEEWAY:
+        raise _untimely("invalid_token", "iat", token.issued, "lies ahead")
+    if not token.begins <= now + LEEWAY:
+        raise _untimely("invalid_token", "nbf", token.begins, "lies ahead")
     if token.issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")
     if token.use not in expected.token_use:
@@ -87,10 +89,10 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
         raise CognisesError("insufficient_scope", "a scope is missing", scopes=wanted)
 
 
-def _untimely(reason: str, detail: str, *times: float) -> CognisesError:
-    if any(math.isnan(time) for time in times if type(time) is float):
-        return CognisesError("invalid_token", "a time is no time")
-    return CognisesError(reason, detail)
+def _untimely(reason: str, name: str, value: float, why: str) -> CognisesError:
+    if value != value:  # NaN, and nothing else
+        return CognisesError("invalid_token", f"{name} is no time")
+    return CognisesError(reason, f"{name} {why}")
 
 
 def _check_other(token: TokenClaims, expected: Expectations) -> None:

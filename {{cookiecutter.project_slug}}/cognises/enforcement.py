@@ -88,7 +88,7 @@ class Passed:
 
     @property
     def principal(self) -> Principal:
-        """Who the request is from, as the first guard says."""
+        """Who the request is from, as the first guards that it passed say."""
         return self.entries[0][1] if self.entries else ANONYMOUS
 
     def at(self, guard: Guard) -> Principal | None:

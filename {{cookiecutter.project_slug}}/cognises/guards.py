@@ -185,12 +185,12 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
 def _enforce(request: Request, subject: View | tuple[Guard, ...], passed: Passed) -> Principal:
     """Enforce what `Cognises(app)` has not; `subject` is the view, or a blueprint's guards."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    state = state_of(app)
+    points = state_of(app).checkpoints
     place = (subject, request.endpoint, request.method)
-    point = state.checkpoints.get(place)
+    point = points.get(place)
     if point is None:
         caching.install(app)
-        point = state.checkpoints[place] = _checkpoint(app, request, subject)
+        point = points[place] = _checkpoint(app, request, subject)
     try:
         return enforce(request, point, passed)
     except CognisesError as error:

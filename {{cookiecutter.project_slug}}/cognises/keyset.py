@@ -57,7 +57,7 @@ class _Flight:
 
 
 class KeySet:
-    """The current keys, by `snapshot()` and `key_for(kid)`.
+    """The current keys, by `snapshot()` and `key_for(kid)`; `at_hand()` never waits nor fetches.
 
     `load(kid)` reads a JWKS and says FetchError where it cannot; `admit` chooses the usable keys.
     Threads start on first need; locks are made anew after a fork.
@@ -119,6 +119,8 @@ class KeySet:
             return at_hand
         current = self._snapshot
         age = current.since.age() if current is not None else HARD
+        if age < SOFT:
+            return current  # type: ignore[return-value]  # somebody else's fetch has just ended
         if age < OLD and not (current and current.fetched and _stands_still()):
             self._start_fetch(kid, current)
         else:

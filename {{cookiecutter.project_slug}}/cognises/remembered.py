@@ -38,13 +38,11 @@ class Memory:
             self.keys[header] = key
 
     def keep_token(self, digest: bytes, payload: bytes, size: int) -> None:
+        if not size:
+            return
         # Each step is atomic: threads may overshoot the size by their number, and need no lock.
         self.tokens[digest] = payload
         if len(self.tokens) > size:
             # Half at once: finding the oldest takes a walk past all that have gone before it.
-            for oldest in list(self.tokens)[: size // 2 + 1]:
+            for oldest in list(self.tokens)[: -(size // 2 + 1)]:
                 self.tokens.pop(oldest, None)
-
-
-# In the place of a memory whose keys may not be the ones to be used now.
-UNKNOWN = Memory(None)

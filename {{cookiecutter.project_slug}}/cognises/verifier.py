@@ -18,7 +18,7 @@ from cognises.errors import CognisesError, SettingsError
 from cognises.keyset import KeySet
 from cognises.pool import UserPool
 from cognises.pool_keys import issuers_of, pool_key_set
-from cognises.remembered import UNKNOWN, Memory
+from cognises.remembered import Memory
 from cognises.setting_values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES
 
 DEFAULT_CACHE_SIZE = 4096
@@ -74,19 +74,19 @@ class Verifier:
         return self.read_shared(token).claims
 
     def read_shared(self, token: object) -> TokenClaims:
-        """As `verify`, but the very object that later calls get too: never to be changed."""
+        """As `verify`, but what later calls may get too: never to be changed."""
         data = jws.to_bytes(token)
         digest = sha256(data).digest()
         memory = self._memory
-        if memory.snapshot is not self.keys.at_hand():
-            memory = UNKNOWN
-        claims = memory.recall(digest) or self._read_signed(data, digest, memory)
+        claims = memory.recall(digest)
+        if claims is None or memory.snapshot is not self.keys.snapshot():
+            claims = self._read_signed(data, digest)
         check(claims, self.expected, time.time())
         return claims
 
     def verify_signature(self, token: object) -> bytes:
         """The payload of a token that one of the pool's keys signed; no claim is checked."""
-        return jws.decode_segment(self._verified(jws.to_bytes(token), UNKNOWN)[0])
+        return jws.decode_segment(self._verified(jws.to_bytes(token))[0])
 
     def load_jwks(self, document: object) -> None:
         """Take the keys of a JWKS. No usable one: CognisesError, and the old keys stay."""
@@ -96,24 +96,20 @@ class Verifier:
         """Fetch the keys now. Raises CognisesError (`keys_unavailable`) where that fails."""
         self.keys.hydrate()
 
-    def _read_signed(self, token: bytes, digest: bytes, memory: Memory) -> TokenClaims:
-        if memory is UNKNOWN:
-            # The keys have to be looked after, but may still be used: so may what they verified.
-            known = self._memory
-            claims = known.recall(digest)
-            if claims is not None and self.keys.snapshot() is known.snapshot:
-                return claims
-        segment, memory = self._verified(token, memory)
+    def _read_signed(self, token: bytes, digest: bytes) -> TokenClaims:
+        segment, memory = self._verified(token)
         payload = jws.decode_segment(segment)
         claims = TokenClaims(jws.parse_object(payload))
         memory.keep_token(digest, payload, self._size)
         return claims
 
-    def _verified(self, token: bytes, memory: Memory) -> tuple[bytes, Memory]:
+    def _verified(self, token: bytes) -> tuple[bytes, Memory]:
         """The payload segment of a token whose signature verifies, and what is known by its key."""
         header, payload, signature, signed = jws.split(token)
         data = jws.decode_segment(signature)
-        known = key = memory.keys.get(header)
+        memory = self._memory
+        is_current = memory.snapshot is self.keys.at_hand()
+        known = key = memory.keys.get(header) if is_current else None
         if key is None:
             kid = jws.read_kid(jws.parse_object(jws.decode_segment(header)))
             key, snapshot = self.keys.key_for(kid)

@@ -24,7 +24,8 @@ from cognises import (
     public,
 )
 from cognises.app_state import state_of
-from cognises.caching import GUARDED
+from cognises.caching import GUARDED, mark_guarded
+from cognises.enforcement import verdict_on
 from cognises.testing import FORGERIES, FakePool
 
 GROUPS = manifest(editors=["thing"], viewers=["other"], nobody=[])
@@ -608,6 +609,7 @@ def test_the_current_user_is_the_first_that_a_guard_knows(extension, make_app, c
         @app.get("/outer")
         @login_check(optional=True)
         def outer(response):
+            mark_guarded(request)  # as a template may, by asking for a session
             before = current_user.sub
             request.environ["HTTP_AUTHORIZATION"] = cognito.bearer(sub="eve")["Authorization"]
             return f"{before} {current_user.sub} {inner()}"
@@ -617,6 +619,83 @@ def test_the_current_user_is_the_first_that_a_guard_knows(extension, make_app, c
     assert client.get("/outer").text == "None None eve"
     answer = client.get("/outer", headers=cognito.bearer(sub="ada"))
     assert answer.text == "ada None eve"  # another credential, of which nobody has asked yet
+
+
+@both_ways
+def test_the_current_user_stays_who_the_view_was_handed(extension, make_app, cognito):
+    def views(app: Flask) -> None:
+        @app.get("/inner")
+        @login_check
+        def inner(response):
+            return response
+
+        @app.get("/outer")
+        @login_check
+        def outer(response):
+            other = inner()
+            user = current_user._get_current_object()
+            return f"{other is response} {user is response}"
+
+    client = make_app(views, extension=extension).test_client()
+
+    assert client.get("/outer", headers=cognito.bearer()).text == "False True"
+
+
+@both_ways
+def test_a_variable_of_the_address_called_response_reaches_the_view(extension, make_app, cognito):
+    def views(app: Flask) -> None:
+        @app.get("/by-position/<response>")
+        @login_check
+        def by_position(principal, response):
+            return f"{principal.sub} {response}"
+
+    client = make_app(views, extension=extension).test_client()
+
+    assert client.get("/by-position/x", headers=cognito.bearer(sub="ada")).text == "ada x"
+
+
+def test_what_a_view_asks_for_is_looked_up_once_and_not_per_request(make_app, cognito):
+    app = make_app(function, GROUPS, extension=False)
+    client = app.test_client()
+    client.get("/thing", headers=cognito.bearer(["editors"]))
+    (first,) = state_of(app).checkpoints.values()
+
+    client.get("/thing", headers=cognito.bearer(["editors"]))
+
+    assert list(state_of(app).checkpoints.values()) == [first]
+
+
+@both_ways
+def test_a_blueprints_guard_is_asked_once(extension, make_app, cognito, caplog):
+    caplog.set_level("INFO", "cognises.decisions")
+
+    def views(app: Flask) -> None:
+        bp = Blueprint("bp", __name__)
+        bp.get("/thing")(lambda: "x")
+        app.register_blueprint(protect(bp))
+
+    client = make_app(views, extension=extension).test_client()
+
+    assert client.get("/thing", headers=cognito.bearer()).text == "x"
+    assert caplog.text.count("allowed") == 1
+
+
+@both_ways
+def test_the_verdict_on_a_request_tells_why_it_was_refused(extension, make_app, cognito):
+    seen = []
+
+    def views(app: Flask) -> None:
+        function(app)
+        app.after_request(lambda response: seen.append(verdict_on(request)) or response)
+
+    client = make_app(views, GROUPS, extension=extension).test_client()
+    client.get("/thing", headers=cognito.bearer(["viewers"], sub="ada"))
+    client.get("/thing", headers=cognito.bearer(["editors"], sub="ada"))
+
+    assert [(v.decision, v.reason, v.sub) for v in seen] == [
+        ("refused", "forbidden", "ada"),
+        ("allowed", None, "ada"),
+    ]
 
 
 @both_ways

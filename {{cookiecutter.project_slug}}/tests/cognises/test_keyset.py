@@ -629,6 +629,27 @@ def test_a_load_that_raises_anything_is_503_and_wakes_the_waiters(pool):
     assert refused(verifier.verify, pool.token()).reason == "keys_unavailable"
 
 
+def test_a_request_that_another_ones_fetch_overtakes_starts_none_of_its_own(pool, clock):
+    loads = []
+    keys = pool_key_set(pool.user_pool, load=lambda kid: loads.append(kid) or pool.jwks)
+    keys.hydrate()
+    clock.move(700)
+    look = keys.at_hand
+
+    def overtaken() -> object:
+        found = look()
+        keys.at_hand = look
+        keys.hydrate()
+        return found
+
+    keys.at_hand = overtaken
+    keys.snapshot()
+
+    for thread in keys._threads:
+        thread.join(10)
+    assert len(loads) == 2
+
+
 def test_an_answer_that_comes_too_late_does_not_replace_a_newer_one(pool, clock):
     late, newest = SigningKey("late"), SigningKey("newest")
     asked, go_on = threading.Event(), threading.Event()

@@ -87,6 +87,59 @@ def test_a_token_of_a_removed_key_is_refused_though_another_request_has_just_rea
     assert refused(subject.verify, stolen).reason == "unknown_key"
 
 
+def test_a_signature_that_took_longer_than_its_key_is_not_kept_under_the_next_keys(monkeypatch):
+    pool, subject = a_pool_that_changes_its_keys()
+    stolen, key = pool.token(), subject.keys.snapshot().keys[pool.keys[0].kid]
+    verify = key.verify
+
+    def slow(data: bytes, signature: bytes) -> bool:
+        del pool.keys[0]
+        subject.hydrate()
+        subject.verify(pool.token())
+        return verify(data, signature)
+
+    monkeypatch.setattr(key, "verify", slow)
+    assert subject.verify(stolen)  # begun while its key was good
+
+    assert refused(subject.verify, stolen).reason == "unknown_key"
+
+
+def test_the_header_of_a_removed_key_is_forgotten_with_it():
+    pool, subject = a_pool_that_changes_its_keys()
+    token = pool.token()
+    subject.verify(token)
+
+    del pool.keys[0]
+    subject.hydrate()
+
+    assert refused(subject.verify_signature, token).reason == "unknown_key"
+
+
+def test_after_new_keys_are_read_tokens_are_remembered_again(count_signatures):
+    pool, subject = a_pool_that_changes_its_keys()
+    token = pool.token()
+    subject.verify(token)
+    subject.hydrate()
+    asked = count_signatures(subject)
+
+    for _ in range(3):
+        subject.verify(token)
+
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 5])
+def test_a_memory_that_threads_have_overfilled_shrinks_again(size, make_verifier, cognito):
+    subject = make_verifier(cache_size=size)
+    subject.verify(cognito.token())
+    surplus = {bytes([number]): b"{}" for number in range(20)}
+    subject._memory.tokens |= surplus if size else {}
+
+    subject.verify(cognito.token(jti="another"))
+
+    assert len(subject._memory.tokens) <= size
+
+
 def test_a_refusal_is_never_remembered(cognito: FakePool, make_verifier):
     pool = FakePool()
     subject = make_verifier(pool)
