@@ -72,9 +72,10 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     # No comparison with NaN is true: written so that it refuses.
     if not token.expires > now:
         raise _untimely("token_expired", "exp", token.expires, "is past")
-    if not token.issued <= now + LEEWAY:
+    latest = now + LEEWAY
+    if not token.issued <= latest:
         raise _untimely("invalid_token", "iat", token.issued, "lies ahead")
-    if not token.begins <= now + LEEWAY:
+    if not token.begins <= latest:
         raise _untimely("invalid_token", "nbf", token.begins, "lies ahead")
     if token.issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")

@@ -165,7 +165,8 @@ def enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
         log.info("refused %s %s: %s (%s)", request.method, point.label, error.reason, error.detail)
         raise
     passed.entries.append((point.guards, principal))
-    log.info("allowed %s %s", request.method, point.label)
+    if log.isEnabledFor(logging.INFO):
+        log.info("allowed %s %s", request.method, point.label)
     return principal
 
 

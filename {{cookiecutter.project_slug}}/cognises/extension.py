@@ -92,10 +92,13 @@ class _Gate:
         try:
             if state.settings.local:
                 require_loopback(request)
-            endpoint = request.endpoint
+            endpoint, method = request.endpoint, request.method
             if endpoint is None:
                 return
-            entry = self._entry(endpoint, request.method)
+            view = self._app.view_functions[endpoint]
+            entry: _Entry | None = state.checkpoints.get((endpoint, method))
+            if entry is None or entry.view is not view:
+                entry = self._enter(view, endpoint, method)
             if entry.point is None or is_automatic_options(request):
                 return
             enforce(request, entry.point, passed_by(request))
@@ -107,12 +110,9 @@ class _Gate:
             note_refusal(request, error)
             raise refusal(error, state.settings.realm) from error
 
-    def _entry(self, endpoint: str, method: str) -> _Entry:
+    def _enter(self, view: View, endpoint: str, method: str) -> _Entry:
         entries = self._state.checkpoints
-        view = self._app.view_functions[endpoint]
-        entry: _Entry | None = entries.get((endpoint, method))
-        if entry is None or entry.view is not view:
-            entry = entries[endpoint, method] = self._make_entry(view, endpoint, method)
+        entry = entries[endpoint, method] = self._make_entry(view, endpoint, method)
         return entry
 
     def _make_entry(self, view: View, endpoint: str, method: str) -> _Entry:

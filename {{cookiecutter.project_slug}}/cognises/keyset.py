@@ -57,7 +57,7 @@ class _Flight:
 
 
 class KeySet:
-    """The current keys, by `snapshot()` and `key_for(kid)`; `at_hand()` never waits nor fetches.
+    """The current keys, by `snapshot()` and `key_for(kid)`.
 
     `load(kid)` reads a JWKS and says FetchError where it cannot; `admit` chooses the usable keys.
     Threads start on first need; locks are made anew after a fork.
@@ -98,8 +98,11 @@ class KeySet:
         if self._snapshot is before or self._snapshot is None:
             raise self._unavailable()
 
-    def at_hand(self) -> Snapshot | None:
-        """The keys, where nothing has to be done about them: they are fresh, or nobody may ask."""
+    def snapshot(self, kid: str | None = None) -> Snapshot:
+        """Keys that may be used now; where they must be fetched, those that have `kid`, if any do.
+
+        Raises CognisesError (`keys_unavailable`).
+        """
         current = self._snapshot
         if current is not None:
             now, (wall, monotonic) = time.monotonic(), current.since
@@ -107,20 +110,10 @@ class KeySet:
                 return current
             if now < self._retry_at and current.since.age() < HARD:
                 return current  # an outage: every request comes by here
-        return None
+        return self._looked_after(kid, current)
 
-    def snapshot(self, kid: str | None = None) -> Snapshot:
-        """Keys that may be used now; where they must be fetched, those that have `kid`, if any do.
-
-        Raises CognisesError (`keys_unavailable`).
-        """
-        at_hand = self.at_hand()
-        if at_hand is not None:
-            return at_hand
-        current = self._snapshot
+    def _looked_after(self, kid: str | None, current: Snapshot | None) -> Snapshot:
         age = current.since.age() if current is not None else HARD
-        if age < SOFT:
-            return current  # type: ignore[return-value]  # somebody else's fetch has just ended
         if age < OLD and not (current and current.fetched and _stands_still()):
             self._start_fetch(kid, current)
         else:

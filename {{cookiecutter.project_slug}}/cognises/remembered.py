@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cognises import jws
 from cognises.claims import TokenClaims
 from cognises.keys import Key
 from cognises.snapshot import Snapshot
@@ -23,25 +22,18 @@ class Memory:
     def __init__(self, snapshot: Snapshot | None) -> None:
         self.snapshot = snapshot
         self.keys: dict[bytes, Key] = {}
-        self.tokens: dict[bytes, bytes | TokenClaims] = {}
-
-    def recall(self, digest: bytes) -> TokenClaims | None:
-        """The claims of a token that was kept; most are seen once, and take no more than bytes."""
-        kept = self.tokens.get(digest)
-        if type(kept) is bytes:
-            kept = self.tokens[digest] = TokenClaims(jws.parse_object(kept))
-        return kept  # type: ignore[return-value]
+        self.tokens: dict[bytes, TokenClaims] = {}
 
     def keep_key(self, header: bytes, key: Key) -> None:
         # A pool writes few different headers.
         if len(self.keys) < MAX_HEADERS:
             self.keys[header] = key
 
-    def keep_token(self, digest: bytes, payload: bytes, size: int) -> None:
+    def keep_token(self, digest: bytes, claims: TokenClaims, size: int) -> None:
         if not size:
             return
         # Each step is atomic: threads may overshoot the size by their number, and need no lock.
-        self.tokens[digest] = payload
+        self.tokens[digest] = claims
         if len(self.tokens) > size:
             # Half at once: finding the oldest takes a walk past all that have gone before it.
             for oldest in list(self.tokens)[: -(size // 2 + 1)]:

@@ -74,11 +74,11 @@ class Verifier:
         return self.read_shared(token).claims
 
     def read_shared(self, token: object) -> TokenClaims:
-        """As `verify`, but what later calls may get too: never to be changed."""
+        """As `verify`, but the very object that later calls get too: never to be changed."""
         data = jws.to_bytes(token)
         digest = sha256(data).digest()
         memory = self._memory
-        claims = memory.recall(digest)
+        claims = memory.tokens.get(digest)
         if claims is None or memory.snapshot is not self.keys.snapshot():
             claims = self._read_signed(data, digest)
         check(claims, self.expected, time.time())
@@ -97,10 +97,9 @@ class Verifier:
         self.keys.hydrate()
 
     def _read_signed(self, token: bytes, digest: bytes) -> TokenClaims:
-        segment, memory = self._verified(token)
-        payload = jws.decode_segment(segment)
-        claims = TokenClaims(jws.parse_object(payload))
-        memory.keep_token(digest, payload, self._size)
+        payload, memory = self._verified(token)
+        claims = TokenClaims(jws.parse_object(jws.decode_segment(payload)))
+        memory.keep_token(digest, claims, self._size)
         return claims
 
     def _verified(self, token: bytes) -> tuple[bytes, Memory]:
@@ -108,9 +107,8 @@ class Verifier:
         header, payload, signature, signed = jws.split(token)
         data = jws.decode_segment(signature)
         memory = self._memory
-        is_current = memory.snapshot is self.keys.at_hand()
-        known = key = memory.keys.get(header) if is_current else None
-        if key is None:
+        known = key = memory.keys.get(header)
+        if key is None or memory.snapshot is not self.keys.snapshot():
             kid = jws.read_kid(jws.parse_object(jws.decode_segment(header)))
             key, snapshot = self.keys.key_for(kid)
             memory = self._memory
@@ -118,7 +116,7 @@ class Verifier:
                 memory = self._memory = Memory(snapshot)
         if not key.verify(signed, data):
             raise CognisesError("invalid_token", "signature does not verify")
-        if known is None:
+        if key is not known:
             memory.keep_key(header, key)
         return payload, memory
 

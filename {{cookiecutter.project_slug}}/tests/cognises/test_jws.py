@@ -168,4 +168,4 @@ def test_an_empty_segment_is_refused_before_anybody_asks_for_a_key(empty, make_v
     subject = make_verifier()
 
     assert refused(subject.verify, ".".join(segments)).reason == "invalid_token"
-    assert subject.keys.at_hand() is None
+    assert subject.keys._snapshot is None
