@@ -91,6 +91,8 @@ def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
         "PyJWT with its key client": (
             apps.by_hand(peers.pyjwt_with_key_client(pool, url)), fresh(pool)),
         "python-jose by hand": (apps.by_hand(peers.python_jose(pool)), fresh(pool)),
+        "Flask-Cognito": (apps.flask_cognito(pool, url), fresh(pool)),
+        "Flask-JWT-Extended": (apps.flask_jwt_extended(pool), fresh(pool)),
     }  # fmt: skip
     calls = {
         name: requests_to(app, prepared(f"Bearer {token}" for token in tokens))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask, abort, request
+from flask_cognito import CognitoAuth, cognito_auth_required, cognito_check_groups
+from flask_jwt_extended import JWTManager, get_jwt, jwt_required
 
 from cognises import Cognises, login_check, permission_required, public
 from cognises.keyset import KeySet
@@ -59,6 +63,50 @@ def guarded(pool: FakePool) -> Flask:
     """The same under `Cognises(app)`."""
     app = decorated(pool)
     Cognises(app)
+    return app
+
+
+def flask_jwt_extended(pool: FakePool) -> Flask:
+    """Guarded by Flask-JWT-Extended; it takes one key, and no key set."""
+    app = Flask("flask_jwt_extended")
+    app.config.update(
+        JWT_ALGORITHM="RS256",
+        JWT_PUBLIC_KEY=pool.keys[0]
+        .private.public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+        JWT_DECODE_AUDIENCE=pool.client_id,
+        JWT_DECODE_ISSUER=pool.issuer,
+    )
+    JWTManager(app)
+
+    @app.get("/")
+    @jwt_required()
+    def view() -> str:
+        if GROUP not in get_jwt()["cognito:groups"]:
+            abort(403)
+        return "ok"
+
+    return app
+
+
+def flask_cognito(pool: FakePool, url: str) -> Flask:
+    """Guarded by Flask-Cognito; the library below it is told of other keys by its environment."""
+    os.environ["AWS_COGNITO_JWKS_PATH"] = url
+    app = Flask("flask_cognito")
+    app.config.update(
+        COGNITO_REGION=pool.user_pool.region,
+        COGNITO_USERPOOL_ID=pool.id,
+        COGNITO_APP_CLIENT_ID=pool.client_id,
+    )
+    CognitoAuth(app)
+
+    @app.get("/")
+    @cognito_auth_required
+    @cognito_check_groups([GROUP])
+    def view() -> str:
+        return "ok"
+
     return app
 
 
