@@ -107,10 +107,8 @@ def _check_other(token: TokenClaims, expected: Expectations) -> None:
 
 
 def _time(value: object) -> float:
-    """A NumericDate (RFC 7519 section 2): a finite number; true and false are none. Else NaN."""
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
-        return value
-    return math.nan
+    """What is no whole number, as a NumericDate (RFC 7519 section 2): a finite fraction, or NaN."""
+    return value if type(value) is float and math.isfinite(value) else math.nan
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
