@@ -311,6 +311,47 @@ def test_sigterm_ends_the_image_cleanly(service):
     assert "Traceback" not in service.said()
 
 
+SLOW_START = """
+import time
+exec(open("gunicorn.conf.py").read())
+ours = post_fork
+
+def post_fork(server, worker):
+    ours(server, worker)
+    print("not up yet", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_sigterm_while_workers_start_ends_the_image_at_once(image, dockerfile):
+    slow = image / "slow.conf.py"
+    slow.write_text(SLOW_START)
+    env = {
+        "PATH": f"{image / 'venv/bin'}:/usr/bin:/bin",
+        "GUNICORN_BIND": "127.0.0.1:0",
+        "GUNICORN_CMD_ARGS": f"--config {slow}",
+        "COGNITO_USER_POOL_ID": "us-east-1_Abc123456",
+        "COGNITO_CLIENT_ID": "abc",
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    process = subprocess.Popen(
+        command_of(dockerfile, "CMD"),
+        cwd=image / "service",
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **image.user,
+    )
+    try:
+        assert any("not up yet" in line for line in process.stdout)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_an_image_without_settings_says_so_and_stops(image, dockerfile):
     env = {"PATH": f"{image / 'venv/bin'}:/usr/bin:/bin", "GUNICORN_BIND": "127.0.0.1:0"}
     done = subprocess.run(
