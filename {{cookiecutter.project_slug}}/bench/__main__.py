@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
-from cognises import Verifier
 from cognises.testing import FakePool
 
 from . import apps, peers, record
@@ -86,11 +85,10 @@ def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
         "cognises under Cognises(app), new token": (apps.guarded(pool), fresh(pool)),
         "cognises, repeated token, 10,000 groups": (
             apps.decorated(pool, 10_000), repeated(pool)),
-        "the least by hand, unsafe": (apps.by_hand(peers.least(pool)), fresh(pool)),
-        "joserfc by hand": (apps.by_hand(peers.joserfc(pool)), fresh(pool)),
-        "PyJWT with its key client": (
-            apps.by_hand(peers.pyjwt_with_key_client(pool, url)), fresh(pool)),
-        "python-jose by hand": (apps.by_hand(peers.python_jose(pool)), fresh(pool)),
+        **{
+            name: (apps.by_hand(verify), fresh(pool))
+            for name, verify in peers.by_name(pool, url).items()
+        },
         "Flask-Cognito": (apps.flask_cognito(pool, url), fresh(pool)),
         "Flask-JWT-Extended": (apps.flask_jwt_extended(pool), fresh(pool)),
     }  # fmt: skip
@@ -107,17 +105,10 @@ def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
 
 def loops(pool: FakePool, url: str) -> dict[str, float]:
     """What each verifier costs in a loop, nothing around it, in RSA verifications."""
-    ours = [
-        Verifier(pool.id, pool.client_id, token_use="id", key_set=apps.key_set(pool))
-        for _ in range(2)
-    ]
     contenders: dict[str, tuple[peers.Verify, Iterator[str]]] = {
-        "cognises, repeated token": (ours[0].verify, repeated(pool)),
-        "cognises, new token": (ours[1].verify, fresh(pool)),
-        "the least by hand, unsafe": (peers.least(pool), fresh(pool)),
-        "joserfc by hand": (peers.joserfc(pool), fresh(pool)),
-        "PyJWT with its key client": (peers.pyjwt_with_key_client(pool, url), fresh(pool)),
-        "python-jose by hand": (peers.python_jose(pool), fresh(pool)),
+        "cognises, repeated token": (apps.verifier(pool).verify, repeated(pool)),
+        "cognises, new token": (apps.verifier(pool).verify, fresh(pool)),
+        **{name: (verify, fresh(pool)) for name, verify in peers.by_name(pool, url).items()},
     }
     calls = {
         name: calls_to(verify, prepared(tokens)) for name, (verify, tokens) in contenders.items()

@@ -12,8 +12,7 @@ from flask import Flask, abort, request
 from flask_cognito import CognitoAuth, cognito_auth_required, cognito_check_groups
 from flask_jwt_extended import JWTManager, get_jwt, jwt_required
 
-from cognises import Cognises, login_check, permission_required, public
-from cognises.keyset import KeySet
+from cognises import Cognises, Verifier, login_check, permission_required, public
 from cognises.pool_keys import pool_key_set
 from cognises.testing import FakePool
 
@@ -33,9 +32,10 @@ def manifest(groups: int) -> list[dict[str, Any]]:
     ]
 
 
-def key_set(pool: FakePool) -> KeySet:
-    """The pool's keys for a verifier that needs no app."""
-    return pool_key_set(pool.user_pool, load=lambda kid: pool.jwks)
+def verifier(pool: FakePool) -> Verifier:
+    """Ours without an app."""
+    keys = pool_key_set(pool.user_pool, load=lambda kid: pool.jwks)
+    return Verifier(pool.id, pool.client_id, token_use="id", key_set=keys)
 
 
 def unguarded() -> Flask:

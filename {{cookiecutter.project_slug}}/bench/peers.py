@@ -94,6 +94,16 @@ def least(pool: FakePool) -> Verify:
     return verify
 
 
+def by_name(pool: FakePool, url: str) -> dict[str, Verify]:
+    """All of them, in the order of the tables."""
+    return {
+        "the least by hand, unsafe": least(pool),
+        "joserfc by hand": joserfc(pool),
+        "PyJWT with its key client": pyjwt_with_key_client(pool, url),
+        "python-jose by hand": python_jose(pool),
+    }
+
+
 def python_jose(pool: FakePool) -> Verify:
     keys = {key["kid"]: key for key in pool.jwks["keys"]}
 

@@ -95,10 +95,10 @@ class _Gate:
             endpoint, method = request.endpoint, request.method
             if endpoint is None:
                 return
-            view = self._app.view_functions[endpoint]
-            entry: _Entry | None = state.checkpoints.get((endpoint, method))
+            view, entries = self._app.view_functions[endpoint], state.checkpoints
+            entry: _Entry | None = entries.get((endpoint, method))
             if entry is None or entry.view is not view:
-                entry = self._enter(view, endpoint, method)
+                entry = entries[endpoint, method] = self._make_entry(view, endpoint, method)
             if entry.point is None or is_automatic_options(request):
                 return
             enforce(request, entry.point, passed_by(request))
@@ -109,11 +109,6 @@ class _Gate:
         except CognisesError as error:
             note_refusal(request, error)
             raise refusal(error, state.settings.realm) from error
-
-    def _enter(self, view: View, endpoint: str, method: str) -> _Entry:
-        entries = self._state.checkpoints
-        entry = entries[endpoint, method] = self._make_entry(view, endpoint, method)
-        return entry
 
     def _make_entry(self, view: View, endpoint: str, method: str) -> _Entry:
         app = self._app

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cog
 
@@ -22,20 +23,27 @@ def access() -> None:
 
 def benchmark() -> None:
     """The figures that `make bench RECORD=1` left, when and on what they were measured."""
-    recorded = json.loads(Path("docs/benchmark.json").read_text(encoding="utf-8"))
+    recorded = _recorded()
     cog.out(
         f"{recorded['date']}, {recorded['machine']}, Python {recorded['python']}, one verification "
-        f"{recorded['verification_us']} µs:\n\n| guard | overhead |\n|---|---|\n"
+        f"{recorded['verification_us']} µs:\n\n"
     )
-    for name, ratio in recorded["overheads"].items():
-        cog.out(f"| {name} | {ratio:.2f} |\n")
+    _ratios("guard | overhead", recorded["overheads"])
 
 
 def loops() -> None:
     """The figures of the verifiers alone, from the same run."""
-    recorded = json.loads(Path("docs/benchmark.json").read_text(encoding="utf-8"))
-    cog.out("| verifier alone, in a loop | cost |\n|---|---|\n")
-    for name, ratio in recorded["loops"].items():
+    _ratios("verifier alone, in a loop | cost", _recorded()["loops"])
+
+
+def _recorded() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("docs/benchmark.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _ratios(columns: str, ratios: dict[str, float]) -> None:
+    cog.out(f"| {columns} |\n|---|---|\n")
+    for name, ratio in ratios.items():
         cog.out(f"| {name} | {ratio:.2f} |\n")
 
 
