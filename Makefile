@@ -43,7 +43,7 @@ $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
 	@printf '%s\n' 'replay_dir: build/replay' 'cookiecutters_dir: build/templates' > $@
 
-.PHONY: help new demo test check docs lock bump tidy
+.PHONY: help new demo test crash-matrix bench cold-start load check docs lock bump tidy
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -61,9 +61,21 @@ demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a service into build
 test: $(VENV)/.dev tidy  ## the whole test suite, generated services included
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
+crash-matrix: $(VENV)/.dev tidy  ## stop provisioning at every call, run it again, compare (minutes)
+	$(BIN)/python -m pytest tests/cognises/provisioning -m crash_matrix
+
+bench: $(VENV)/.dev tidy  ## what a guard costs, in RSA verifications (RECORD=1: into docs/)
+	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m bench $(if $(RECORD),--record)
+
+cold-start: $(VENV)/.dev tidy  ## what sign-in and guards add to the cold start of a function
+	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m bench.cold_start
+
+load: $(VENV)/.dev tidy  ## requests a second with and without guards, then a minute of trouble
+	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m load $(ARGS)
+
 check: $(VENV)/.dev tidy  ## lint, format and types, of the template and of the unrendered project
-	$(BIN)/ruff check hooks tests tools
-	$(BIN)/ruff format --check hooks tests tools
+	$(BIN)/ruff check bench hooks load tests tools
+	$(BIN)/ruff format --check bench hooks load tests tools
 	$(MAKE) --no-print-directory -C '$(PROJECT)' check VENV=../.venv
 	$(BIN)/cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
 	$(BIN)/python tools/picture.py --check

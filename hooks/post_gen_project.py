@@ -71,7 +71,7 @@ def verify(folder):
     if os.environ.get("COGNISES_VERIFY") == "skip":
         raise RuntimeError("COGNISES_VERIFY is skip")
     print("Running the test suite of the new project, 120 seconds at most.", flush=True)
-    suite = [install(folder), "-m", "pytest", "-qm", "not slow"]
+    suite = [install(folder), "-m", "pytest", "-q"]
     copy = shutil.copytree(".", f"{folder}/{Path.cwd().name}")  # tests may leave files behind
     code, lines = run(*suite, cwd=copy, TMPDIR=folder, **NO_NETWORK)
     if code:

@@ -1,93 +1,24 @@
-"""A clone of the template, and what is generated from it."""
+"""The whole suite runs on no settings but its own, and reaches no address but loopback."""
 
-import json
+from __future__ import annotations
+
 import os
-import shutil
+import tempfile
 from pathlib import Path
 
-import pytest
-from baking import COMBINATIONS, ROOT, cookiecutter, files_of_a_clone, make
+from hypothesis import settings as hypothesis_settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
+from cognises.settings.model import DEPLOYED_MARKERS
+from cognises.settings.sources import NAMES
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    """The template as a clone would hold it, with the changes not yet committed."""
-    folder = tmp_path_factory.mktemp("clone") / "template"
-    for name in files_of_a_clone():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    return folder
+pytest_plugins = ["cognises.testing.fixtures"]
 
+for name in (*NAMES, *DEPLOYED_MARKERS, "FLASK_DEBUG", "FLASK_RUN_FROM_CLI", "FLASK_SKIP_DOTENV"):
+    os.environ.pop(name, None)
 
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory):
-    """The caller's, but cookiecutter keeps its memory of answers out of the home folder."""
-    config = tmp_path_factory.mktemp("cookiecutter") / "config.yaml"
-    folders = {"replay_dir": "replay", "cookiecutters_dir": "templates"}
-    config.write_text(json.dumps({key: str(config.parent / name) for key, name in folders.items()}))
-    return {**os.environ, "COOKIECUTTER_CONFIG": str(config), "COGNISES_VERIFY": "skip"}
-
-
-@pytest.fixture(scope="session")
-def bake(template, environment, tmp_path_factory):
-    """Bakes with the default answers, but for those given; the result's suite is not run."""
-
-    def bake_with(*options, folder=None, env=None, **answers):
-        given = [f"{key}={value}" for key, value in answers.items()]
-        folder = folder or tmp_path_factory.mktemp("out") / "here"
-        env = {**environment, **(env or {})}
-        return cookiecutter(template, folder, "--no-input", *options, *given, env=env)
-
-    return bake_with
-
-
-@pytest.fixture(scope="session")
-def replay(template, environment, tmp_path_factory):
-    """Bakes with exactly these answers: a replay file is not rendered, so any text gets through."""
-    defaults = {"project_name": "A", "project_slug": "a-service", "aws_region": "us-east-1"}
-    defaults |= {"user_pool_id": "", "deployment": "none"}
-
-    def replay_with(**answers):
-        folder = tmp_path_factory.mktemp("out") / "here"
-        file = tmp_path_factory.mktemp("replay") / "replay.json"
-        copied = json.loads((template / "cookiecutter.json").read_text())["_copy_without_render"]
-        context = {**defaults, **answers, "_copy_without_render": copied, "_new_lines": "\n"}
-        file.write_text(json.dumps({"cookiecutter": context}))
-        return cookiecutter(template, folder, "--replay-file", str(file), env=environment)
-
-    return replay_with
-
-
-@pytest.fixture(scope="session")
-def configured(template, environment, tmp_path_factory):
-    """Bakes with answers that a user's own cookiecutter configuration brings."""
-
-    def bake_with(**answers):
-        folder = tmp_path_factory.mktemp("out") / "here"
-        config = tmp_path_factory.mktemp("user") / "config.yaml"
-        usual = json.loads(Path(environment["COOKIECUTTER_CONFIG"]).read_text())
-        text = json.dumps({**usual, "default_context": answers}, ensure_ascii=False)
-        config.write_text("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text))
-        env = {**environment, "COOKIECUTTER_CONFIG": str(config)}
-        return cookiecutter(template, folder, "--no-input", env=env)
-
-    return bake_with
-
-
-@pytest.fixture(scope="session")
-def bakes(bake):
-    """A project for every combination of answers that changes files."""
-    results = {}
-    for deployment, pool_id in COMBINATIONS:
-        result = bake(deployment=deployment, user_pool_id=pool_id)
-        assert result.code == 0, result.output
-        results[deployment, pool_id] = result.project
-    return results
-
-
-@pytest.fixture(scope="session")
-def developed(bake):
-    """A project of another region after `make install`: its own locked packages in .venv."""
-    project = bake(aws_region="eu-central-1").project
-    make(project, "install")
-    return project
+# Nothing is left behind, and no test fails because a machine was slow.
+_hypothesis_home = tempfile.TemporaryDirectory(prefix="cognises-hypothesis-")
+set_hypothesis_home_dir(Path(_hypothesis_home.name))
+hypothesis_settings.register_profile("suite", database=None, deadline=None, max_examples=60)
+hypothesis_settings.load_profile("suite")

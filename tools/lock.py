@@ -18,8 +18,6 @@ CHAIN = [
     ("requirements", None),
     ("requirements-test", "requirements"),
     ("requirements-dev", "requirements-test"),
-    ("requirements-browser", "requirements-test"),
-    ("requirements-bench", "requirements"),
     ("requirements-container", "requirements"),
     ("requirements-lambda", "requirements"),
 ]

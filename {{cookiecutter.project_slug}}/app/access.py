@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flask import Blueprint, Flask, current_app, render_template
 
 from cognises import Principal, permission_required
-from cognises.access import Row, groups_may_call, may_call, report
+from cognises.access.report import Row, groups_may_call, may_call, report
 
 bp = Blueprint("access", __name__)
 

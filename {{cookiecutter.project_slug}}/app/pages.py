@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, current_app, render_template
 
 from cognises import public
-from cognises.app_state import state_of
+from cognises.web.state import state_of
 
 bp = Blueprint("pages", __name__)
 

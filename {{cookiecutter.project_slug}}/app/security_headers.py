@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
-from cognises.app_state import state_of
+from cognises.web.state import state_of
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cognises.setting_sources import PROJECT_FOLDER, read_values
+from cognises.settings.sources import PROJECT_FOLDER, read_values
 
 DEFAULTS = {"PROJECT_NAME": "Cognises Service"}
 

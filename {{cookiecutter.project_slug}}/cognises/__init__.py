@@ -3,19 +3,17 @@
     request -> token -> claims -> principal -> decision -> view
     groups.json -> manifest -> plan -> apply -> AWS
 
-    request      extension, guards, declarations, routes: what stands before which view
-                 enforcement, caching, refusals: one request at its guards, and its answer
-    token        credentials, jws: found in the request, taken apart
-    claims       verifier, remembered, claims: what a token says, seen before or not
-                 pool, pool_keys, keys, snapshot, keyset, fetch: whose keys, how fresh
-    principal    principal: who it is, as the view and `current_user` see it
-    decision     permissions: who may use what; access: all of it, as a table
-    manifest     manifest, manifest_json, manifest_rules, placeholders, iam/: groups.json, checked
-    plan, apply  provisioning/: the command line and AWS
-    around them  app_state, settings, setting_sources, setting_values: what an app was told
-                 startup: whether it may serve
-                 signin/ (browsers), operation/ (logs, limits, metrics), testing/ (for your tests)
-                 errors, problem: what can be wrong, and how it is said
+    web/           one request: its guards, the decision, the principal, the refusal
+    tokens/        one token: its signature, the pool's keys, its claims (no Flask)
+    manifest/      groups.json, checked (standard library only)
+    settings/      what an app is configured with
+    access/        who may call which route
+    signin/        browser sign-in
+    operation/     logs, limits, readiness, metrics
+    testing/       tokens with real signatures, for your tests
+    provisioning/  the command line, and AWS
+    errors         reasons, statuses, challenges
+    user_pool      a pool's id, region, issuers
 
 Names resolve on first use (PEP 562), so that importing this package, or its manifest checker,
 loads no third-party module.
@@ -27,38 +25,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cognises.enforcement import current_user as current_user
     from cognises.errors import CognisesError as CognisesError
     from cognises.errors import ManifestError as ManifestError
     from cognises.errors import ProvisionBlocked as ProvisionBlocked
     from cognises.errors import SettingsError as SettingsError
-    from cognises.extension import Cognises as Cognises
-    from cognises.guards import login_check as login_check
-    from cognises.guards import permission_required as permission_required
-    from cognises.guards import protect as protect
-    from cognises.guards import public as public
     from cognises.manifest import load_groups as load_groups
-    from cognises.principal import Principal as Principal
     from cognises.provisioning.create_update import create_update as create_update
-    from cognises.verifier import Verifier as Verifier
+    from cognises.tokens.verifier import Verifier as Verifier
+    from cognises.web.authorize import current_user as current_user
+    from cognises.web.decorators import login_check as login_check
+    from cognises.web.decorators import permission_required as permission_required
+    from cognises.web.decorators import protect as protect
+    from cognises.web.decorators import public as public
+    from cognises.web.extension import Cognises as Cognises
+    from cognises.web.principal import Principal as Principal
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Cognises": "extension",
+    "Cognises": "web.extension",
     "CognisesError": "errors",
     "ManifestError": "errors",
-    "Principal": "principal",
+    "Principal": "web.principal",
     "ProvisionBlocked": "errors",
     "SettingsError": "errors",
-    "Verifier": "verifier",
+    "Verifier": "tokens.verifier",
     "create_update": "provisioning.create_update",
-    "current_user": "enforcement",
+    "current_user": "web.authorize",
     "load_groups": "manifest",
-    "login_check": "guards",
-    "permission_required": "guards",
-    "protect": "guards",
-    "public": "guards",
+    "login_check": "web.decorators",
+    "permission_required": "web.decorators",
+    "protect": "web.decorators",
+    "public": "web.decorators",
 }
 
 __all__ = sorted(_HOME)

@@ -14,7 +14,7 @@ from local_aws.environment import isolate  # noqa: E402
 isolate()  # before anything below can read the environment
 
 from cognises.errors import CognisesError  # noqa: E402
-from cognises.setting_sources import PROJECT_FOLDER  # noqa: E402
+from cognises.settings.sources import PROJECT_FOLDER  # noqa: E402
 from local_aws.address import NotRunning, fetch_token  # noqa: E402
 from local_aws.embedded import NotApplied  # noqa: E402
 

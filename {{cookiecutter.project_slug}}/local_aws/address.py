@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from cognises.setting_sources import PROJECT_FOLDER
+from cognises.settings.sources import PROJECT_FOLDER
 
 _FILE = PROJECT_FOLDER / "build" / "local_aws.json"
 

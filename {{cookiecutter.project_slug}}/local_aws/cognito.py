@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
 
-from cognises.setting_sources import PROJECT_FOLDER
+from cognises.settings.sources import PROJECT_FOLDER
 from local_aws.environment import REGION
 from local_aws.managed_login import PATHS, managed_login
 from local_aws.service import by_path, for_programs, loopback_only, one_at_a_time, running

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import requests
 from flask import Flask
 
-from cognises.access import aligned
-from cognises.app_state import state_of
+from cognises.access.report import aligned
 from cognises.manifest import Group, load_groups
-from cognises.routes import Route, function_name, routes
-from cognises.startup import check
+from cognises.web.routes import Route, function_name, routes
+from cognises.web.startup import check
+from cognises.web.state import state_of
 from local_aws.embedded import apply_manifest, embedded
 from local_aws.service import running
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cognises.errors import CognisesError
 from cognises.manifest import load_groups
-from cognises.setting_sources import PROJECT_FOLDER, read_values
-from cognises.settings import parse
+from cognises.settings.model import parse
+from cognises.settings.sources import PROJECT_FOLDER, read_values
 from local_aws.address import forget_address, keep_address
 from local_aws.cognito import DemoUser, LocalCognito
 from local_aws.embedded import NotApplied, apply_manifest, embedded

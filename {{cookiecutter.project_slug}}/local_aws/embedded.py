@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from cognises import provisioning
-from cognises.setting_sources import PROJECT_FOLDER, read_values
-from cognises.setting_values import token_use
+from cognises.settings.sources import PROJECT_FOLDER, read_values
+from cognises.settings.values import token_use
 from local_aws.cognito import LocalCognito, serving
 from local_aws.environment import REGION
 

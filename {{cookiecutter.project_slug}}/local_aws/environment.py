@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 
-from cognises.setting_sources import NAMES
+from cognises.settings.sources import NAMES
 
 REGION = "us-east-1"
 _DROPPED = ("AWS_", "BOTO_", "COGNITO_", "COGNISES_", "FLASK_", "MOTO_")

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from flask import Flask, Request, Response, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from cognises.credentials import is_same_origin
+from cognises.web.credentials import is_same_origin
 from local_aws.grants import Grant, Grants
 from local_aws.issuer import Issuer
 

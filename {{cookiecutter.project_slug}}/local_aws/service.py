@@ -12,8 +12,8 @@ from flask import Request
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
-from cognises.enforcement import require_loopback
 from cognises.errors import CognisesError
+from cognises.web.authorize import require_loopback
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

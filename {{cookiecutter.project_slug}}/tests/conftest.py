@@ -1,24 +1,11 @@
-"""The whole suite runs on no settings but its own, and reaches no address but loopback."""
+"""Tests run on settings of their own: none come from the environment or a developer's `.env`."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
-
-from hypothesis import settings as hypothesis_settings
-from hypothesis.configuration import set_hypothesis_home_dir
-
-from cognises.setting_sources import NAMES
-from cognises.settings import DEPLOYED_MARKERS
 
 pytest_plugins = ["cognises.testing.fixtures"]
 
-for name in (*NAMES, *DEPLOYED_MARKERS, "FLASK_DEBUG", "FLASK_RUN_FROM_CLI", "FLASK_SKIP_DOTENV"):
-    os.environ.pop(name, None)
-
-# Nothing is left behind, and no test fails because a machine was slow.
-_hypothesis_home = tempfile.TemporaryDirectory(prefix="cognises-hypothesis-")
-set_hypothesis_home_dir(Path(_hypothesis_home.name))
-hypothesis_settings.register_profile("suite", database=None, deadline=None, max_examples=60)
-hypothesis_settings.load_profile("suite")
+for name in list(os.environ):
+    if name.startswith(("AWS_", "COGNITO_", "COGNISES_", "FLASK_")):
+        del os.environ[name]

@@ -12,8 +12,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from cognises.errors import SettingsError
 from cognises.operation import limits, logs, readiness
 from cognises.operation.request_log import RequestLog, request_id
-from cognises.setting_sources import project_folder, read_values
-from cognises.settings import parse
+from cognises.settings.model import parse
+from cognises.settings.sources import project_folder, read_values
 
 __all__ = ["operate", "request_id"]
 

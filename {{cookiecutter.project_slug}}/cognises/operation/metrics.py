@@ -23,9 +23,9 @@ from prometheus_client import (
     multiprocess,
 )
 
-from cognises import keyset
 from cognises.operation import request_log
 from cognises.operation.request_log import Answered
+from cognises.tokens import key_cache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -65,7 +65,7 @@ def install(app: WSGIApplication, port: int) -> WSGIApplication:
     """Count from now on, and answer `/metrics` on gunicorn's socket of that port alone."""
     if observe_request not in request_log.observers:
         request_log.observers.append(observe_request)
-        keyset.fetch_observers.append(observe_fetch)
+        key_cache.fetch_observers.append(observe_fetch)
     return MetricsPort(app, port)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from cognises.app_state import state_of
-from cognises.declarations import DEFAULT_LOGIN
 from cognises.errors import CognisesError
-from cognises.guards import public
-from cognises.refusals import refusal
+from cognises.web.decorators import public
+from cognises.web.responses import refusal
+from cognises.web.route_metadata import DEFAULT_LOGIN
+from cognises.web.state import state_of
 
 bp = Blueprint("operation", __name__)
 

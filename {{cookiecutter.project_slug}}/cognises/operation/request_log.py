@@ -11,8 +11,8 @@ from flask import Request, has_request_context
 from flask import request as flask_request
 from werkzeug.wsgi import ClosingIterator
 
-from cognises.enforcement import UNGUARDED, Verdict, verdict_on
 from cognises.operation.request_ids import choose_id, is_plain
+from cognises.web.authorize import UNGUARDED, Verdict, verdict_on
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from cognises.snapshot import Moment
+from cognises.tokens.key_snapshot import Moment
 
 SLOTS, SLOT = 16, 64 * 1024
 _DIGEST = 32

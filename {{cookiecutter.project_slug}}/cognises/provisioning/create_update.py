@@ -7,7 +7,6 @@ from typing import Any
 
 from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.manifest import Group, parse_groups
-from cognises.pool import UserPool
 from cognises.provisioning.aws.clients import Clients, make_client, make_session
 from cognises.provisioning.aws.executor import Executor
 from cognises.provisioning.aws.observer import account_and_partition, observe, observe_identity_pool
@@ -19,6 +18,7 @@ from cognises.provisioning.planning.planner import make_plan
 from cognises.provisioning.planning.scope import Scope
 from cognises.provisioning.planning.wanted import wanted_groups
 from cognises.provisioning.target import shape_problems
+from cognises.user_pool import UserPool
 
 
 def create_update(

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from cognises.errors import SettingsError
-from cognises.pool import UserPool
 from cognises.provisioning.env_file import read_env_file
 from cognises.provisioning.planning.names import DEFAULT_ROLE_PREFIX
-from cognises.setting_sources import NAMES, PROJECT_FOLDER, read_values
+from cognises.settings.sources import NAMES, PROJECT_FOLDER, read_values
+from cognises.user_pool import UserPool
 
 IDENTITY_POOL_ID = re.compile(r"(?P<region>[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}):[0-9a-f-]{1,55}")
 BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)

@@ -21,19 +21,19 @@ from flask import (
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from cognises import caching
-from cognises.app_state import state_of
-from cognises.credentials import is_same_origin
 from cognises.errors import CognisesError
-from cognises.guards import public
-from cognises.refusals import Refusal, refusal
-from cognises.settings import Settings
+from cognises.settings.model import Settings
 from cognises.signin.browser import is_page_view, prefers_html, vary_by_accept
 from cognises.signin.cookies import Cookies
 from cognises.signin.managed_login import ManagedLogin, Tokens, error_name
 from cognises.signin.problems import SignInProblem
 from cognises.signin.return_path import return_path
 from cognises.signin.session import SessionChecks
+from cognises.web import caching
+from cognises.web.credentials import is_same_origin
+from cognises.web.decorators import public
+from cognises.web.responses import Refusal, refusal
+from cognises.web.state import state_of
 
 log = logging.getLogger("cognises.signin")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from flask import Request, Response
 
-from cognises.settings import Settings
+from cognises.settings.model import Settings
 from cognises.signin.attempt import (
     LIFETIME,
     Attempt,

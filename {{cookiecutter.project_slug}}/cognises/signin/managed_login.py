@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from cognises.fetch import FetchError, post_form
 from cognises.signin.attempt import Attempt
 from cognises.signin.problems import SignInProblem
+from cognises.tokens.http import FetchError, post_form
 
 if TYPE_CHECKING:  # imported on first use: most requests sign nobody in
     from oauthlib.oauth2 import WebApplicationClient

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from cognises import jws
-from cognises.app_state import AppState
-from cognises.declarations import LoginGuard
 from cognises.errors import CognisesError
 from cognises.signin.managed_login import Tokens
 from cognises.signin.problems import SignInProblem
-from cognises.verifier import Verifier
+from cognises.tokens import jws
+from cognises.tokens.verifier import Verifier
+from cognises.web.route_metadata import LoginGuard
+from cognises.web.state import AppState
 
 
 class SessionChecks:

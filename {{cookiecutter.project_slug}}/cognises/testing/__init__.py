@@ -11,5 +11,3 @@ that turns authentication off.
 from __future__ import annotations
 
 from cognises.testing.fake_pool import FakePool as FakePool
-from cognises.testing.forgeries import FORGERIES as FORGERIES
-from cognises.testing.forgeries import Forgery as Forgery

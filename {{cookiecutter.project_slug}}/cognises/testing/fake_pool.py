@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from flask import Flask
 
-from cognises.app_state import state_of
-from cognises.pool import UserPool
-from cognises.settings import DEPLOYED_MARKERS
+from cognises.settings.model import DEPLOYED_MARKERS
+from cognises.user_pool import UserPool
+from cognises.web.state import state_of
 
 Header = Mapping[str, object]
 

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from cognises.setting_sources import NAMES
+from cognises.settings.sources import NAMES
 
 
 @pytest.fixture

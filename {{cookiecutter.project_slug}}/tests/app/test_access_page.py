@@ -11,11 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cognises import load_groups, login_check, permission_required
-from cognises.access import Row
-from cognises.routes import routes
-from cognises.setting_sources import PROJECT_FOLDER
+from cognises.access.report import Row
+from cognises.settings.sources import PROJECT_FOLDER
 from cognises.testing import FakePool
 from cognises.testing.fixtures import AsGroup
+from cognises.web.routes import routes
 
 GROUPS = ("admins", "editors", "viewers")
 

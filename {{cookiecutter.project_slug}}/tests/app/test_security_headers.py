@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.security_headers import policy
-from cognises.setting_sources import NAMES
+from cognises.settings.sources import NAMES
 from cognises.testing import FakePool
 
 PATHS = ["/", "/health", "/nowhere", "/protected", "/static/style.css"]

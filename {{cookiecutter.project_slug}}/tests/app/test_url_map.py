@@ -9,11 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cognises import Cognises
-from cognises.declarations import PermissionGuard
-from cognises.routes import function_name, own_static_view, routes
-from cognises.setting_sources import PROJECT_FOLDER
+from cognises.settings.sources import PROJECT_FOLDER
 from cognises.testing import FakePool
 from cognises.testing.fixtures import AsGroup
+from cognises.web.route_metadata import PermissionGuard
+from cognises.web.routes import function_name, own_static_view, routes
 
 MANIFEST = json.loads((PROJECT_FOLDER / "groups.json").read_text(encoding="utf-8"))
 

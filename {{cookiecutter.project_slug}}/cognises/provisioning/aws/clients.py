@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from cognises.pool import UserPool
 from cognises.provisioning.aws.pace import DEFAULT_GROUP_WRITES, Pace
-from cognises.setting_values import is_loopback
+from cognises.settings.values import is_loopback
+from cognises.user_pool import UserPool
 
 GROUP_WRITES = ("CreateGroup", "UpdateGroup", "DeleteGroup")
 MAX_ATTEMPTS = 10

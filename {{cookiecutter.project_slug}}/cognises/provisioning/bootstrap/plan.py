@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from cognises.errors import SettingsError
 from cognises.provisioning.bootstrap.request import Request
 from cognises.provisioning.stacks.client import Stack
-from cognises.setting_values import is_loopback
+from cognises.settings.values import is_loopback
 
 # The settings that bootstrap writes, by the stack's output.
 WRITTEN = {

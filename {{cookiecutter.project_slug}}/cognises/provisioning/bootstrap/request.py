@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
-from cognises.pool import REGION, UserPool
 from cognises.provisioning.planning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
 from cognises.provisioning.target import Options, settings_values, shape_problems
-from cognises.setting_values import is_loopback, origin
+from cognises.settings.values import is_loopback, origin
+from cognises.user_pool import REGION, UserPool
 
 # Cognito's rule for prefix domains, and the words it keeps for AWS.
 DOMAIN_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")

@@ -13,7 +13,6 @@ from typing import Any
 import click
 from dotenv import dotenv_values
 
-from cognises import setting_sources
 from cognises.errors import SettingsError
 from cognises.provisioning.aws.clients import make_client, make_session
 from cognises.provisioning.bootstrap.env_write import EnvFile, read_env, with_values, write_env
@@ -29,8 +28,9 @@ from cognises.provisioning.planning.names import stack_tags
 from cognises.provisioning.stacks.client import Stack, StackClient
 from cognises.provisioning.stacks.engine import StackSpec, bring_up, refuse_foreign, say
 from cognises.provisioning.target import Options
+from cognises.settings import sources
 
-TEMPLATE = setting_sources.PROJECT_FOLDER / "infra" / "cognito.yaml"
+TEMPLATE = sources.PROJECT_FOLDER / "infra" / "cognito.yaml"
 POOL_TYPES = frozenset({"AWS::Cognito::UserPool"})
 
 
@@ -47,7 +47,7 @@ class Choices:
 def run(options: Options, choices: Choices) -> int:
     """Bring the stack up and write the ids. Returns 0; refusals and failures are raised."""
     request = read_request(options, choices.public_url, choices.domain_prefix)
-    env_file = options.env_file or setting_sources.PROJECT_FOLDER / ".env"
+    env_file = options.env_file or sources.PROJECT_FOLDER / ".env"
     read_env(env_file)  # what cannot be written later is told now
     aws = _Aws(request)
     stack = aws.stacks.describe(request.stack)
@@ -145,7 +145,7 @@ def _source(options: Options) -> str:
     if os.environ.get(name):
         return "the environment"
     named = [options.env_file] if options.env_file else []
-    for path in (*named, setting_sources.PROJECT_FOLDER / ".env"):
+    for path in (*named, sources.PROJECT_FOLDER / ".env"):
         if path.is_file() and dotenv_values(path, interpolate=False).get(name):
             return path.name
     return ".flaskenv"

@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from cognises import setting_sources
 from cognises.errors import SettingsError
 from cognises.provisioning.aws.clients import make_client, make_session
 from cognises.provisioning.aws.retry import error_code
@@ -32,6 +31,7 @@ from cognises.provisioning.stacks.parameters import (
     told,
 )
 from cognises.provisioning.target import Options, settings_values
+from cognises.settings import sources
 
 DELIVERY = "delivery"  # what is there before the service: where its images or packages lie
 LONGEST_STAGE = 32  # more, and CloudFormation cuts the names of roles that policies know by prefix
@@ -116,7 +116,7 @@ def _refuse_long_stage(request: Request) -> None:
 
 
 def _template(stack: str) -> str:
-    path = setting_sources.PROJECT_FOLDER / "infra" / f"{stack}.yaml"
+    path = sources.PROJECT_FOLDER / "infra" / f"{stack}.yaml"
     if not path.is_file():
         raise click.ClickException(
             f"there is no infra/{path.name}: this service brings a deployment of its own"
@@ -126,7 +126,7 @@ def _template(stack: str) -> str:
 
 def _settings(options: Options) -> dict[str, str]:
     """Settings by name, and the service's own that its stacks have a parameter for."""
-    own = setting_sources.read_values(setting_sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
+    own = sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
     return own | settings_values(options)
 
 

@@ -25,8 +25,8 @@ from cognises.provisioning.target import Options, Target, read_target, settings_
 from cognises.provisioning.verification.exchange import caller_of, exchanged, provider_name
 from cognises.provisioning.verification.token import read_token, verified_claims
 from cognises.provisioning.verification.verdict import Verdict, expected_role, verdict
-from cognises.setting_sources import PROJECT_FOLDER
-from cognises.settings import Settings, parse
+from cognises.settings.model import Settings, parse
+from cognises.settings.sources import PROJECT_FOLDER
 
 
 def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:

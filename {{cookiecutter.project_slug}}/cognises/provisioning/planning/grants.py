@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cognises.iam.policy import texts
-from cognises.iam.risks import escalating_actions
+from cognises.manifest.iam_policy import texts
+from cognises.manifest.iam_risks import escalating_actions
 from cognises.provisioning.planning.equivalence import canonical_statement
 from cognises.provisioning.planning.observed import Document
 

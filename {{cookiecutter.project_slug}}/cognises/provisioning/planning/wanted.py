@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from cognises.errors import ManifestError
-from cognises.iam.policy import INLINE_LIMIT, policy_size
+from cognises.errors import ManifestError, Problem
 from cognises.manifest import Group
-from cognises.placeholders import fill
-from cognises.problem import Problem
+from cognises.manifest.iam_policy import INLINE_LIMIT, policy_size
+from cognises.manifest.placeholders import fill
 from cognises.provisioning.planning.equivalence import canonical
 from cognises.provisioning.planning.names import HASH_TAG, ownership_tags, policy_name, role_name
 from cognises.provisioning.planning.observed import Document, PoolGroup, Role

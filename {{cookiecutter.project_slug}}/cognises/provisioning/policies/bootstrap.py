@@ -17,10 +17,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cognises.pool import partition_of
 from cognises.provisioning.bootstrap.request import Request
 from cognises.provisioning.planning.names import OWNER, OWNER_TAG
 from cognises.provisioning.policies.statements import allow
+from cognises.user_pool import partition_of
 
 STACK = (
     *("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet"),

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from cognises.errors import CognisesError, ProblemsError
-from cognises.pool import UserPool
-from cognises.pool_keys import own_key_set
-from cognises.settings import Settings
-from cognises.verifier import Verifier
+from cognises.settings.model import Settings
+from cognises.tokens.key_source import own_key_set
+from cognises.tokens.verifier import Verifier
+from cognises.user_pool import UserPool
 
 LARGEST = 64 * 1024  # bytes; four times what any verifier here takes
 _TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*)*")

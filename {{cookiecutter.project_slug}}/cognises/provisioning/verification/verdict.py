@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cognises.claims import groups_of
 from cognises.manifest import Group
 from cognises.provisioning.planning.names import is_provider_group
 from cognises.provisioning.planning.scope import Scope
 from cognises.provisioning.verification.exchange import Caller
+from cognises.tokens.claims import groups_of
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""Chromium, and the service as `make dev` runs it. Without Chromium these tests say so, and wait.
+
+`COGNISES_BROWSER=require` makes a missing browser a failure: CI sets it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dev_process import Dev, copy_project
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+HOW = (
+    "install Chromium (Debian: apt-get install chromium; or name one in CHROMIUM) "
+    "and `make test` runs them"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These tests come last: playwright's event loop stays.
+
+    Flask runs no async view in a thread that has one.
+    """
+    items.sort(key=is_ours)
+
+
+def is_ours(item: pytest.Item) -> bool:
+    """Whether a test is one of this folder."""
+    return Path(__file__).parent in item.path.parents
+
+
+def chromium() -> str | None:
+    """The browser's path, by `CHROMIUM` or by the usual names."""
+    named = os.environ.get("CHROMIUM")
+    found = (shutil.which(name) for name in ([named] if named else NAMES))
+    return next(filter(None, found), None)
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Any]:
+    """A headless Chromium."""
+    path = chromium()
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        path = None
+    if path is None:
+        if os.environ.get("COGNISES_BROWSER") == "require":
+            pytest.fail("no Chromium, or no playwright (requirements-browser.txt)")
+        pytest.skip(f"NOT RUN, no Chromium: {HOW}")
+    with sync_playwright() as playwright:
+        # Without its sandbox, because containers and CI machines run as root. It opens our own
+        # pages alone.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, chrome: Any) -> Iterator[str]:
+    """The address of the service, in a copy of the project."""
+    folder = tmp_path_factory.mktemp("service")
+    copy_project(folder)
+    dev = Dev(folder)
+    try:
+        yield dev.address
+    finally:
+        dev.stop()
+
+
+@pytest.fixture
+def page(chrome: Any) -> Iterator[Any]:
+    """A page of a browser that has never been anywhere. What its console complains of fails."""
+    context = chrome.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: _note(said, complaints))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def _note(said: Any, complaints: list[str]) -> None:
+    """What a browser says of a policy that was broken or a script that failed.
+
+    That an answer was no 2xx it says too; the tests ask for those on purpose.
+    """
+    if said.type in {"error", "warning"} and "Failed to load resource" not in said.text:
+        complaints.append(said.text)
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that pictures go to: `COGNISES_SCREENSHOTS`, which CI keeps, or a passing one."""
+    named = os.environ.get("COGNISES_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,312 @@
+"""`flask cognises access`: who may call what, and everything that needs a look."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Blueprint, Flask
+from request_side import manifest
+
+from cognises import Cognises, Principal, login_check, permission_required, protect, public
+from cognises.access.report import as_markdown, as_text, groups_may_call, may_call, report
+from cognises.testing import FakePool
+from cognises.web.routes import declaration_at
+from cognises.web.state import state_of
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_project(tmp_path, monkeypatch) -> None:
+    """An app of no package lies in the current folder: not in this one, with its `.flaskenv`."""
+    monkeypatch.chdir(tmp_path)
+
+
+def make_app(*groups: dict[str, object]) -> Flask:
+    app = Flask("service", static_folder=None)
+    details = list(groups) or manifest(editors=["edit"], readers=["read"])
+
+    @app.get("/")
+    @public
+    def home() -> str:
+        return ""
+
+    @app.get("/me")
+    @login_check
+    def me(response: object) -> str:
+        return ""
+
+    @app.get("/edit")
+    @permission_required(details)
+    def edit(response: object) -> str:
+        return ""
+
+    @app.get("/read")
+    @permission_required(details)
+    def read(response: object) -> str:
+        return ""
+
+    return app
+
+
+def run(app: Flask, *arguments: str) -> tuple[int, str]:
+    if "cognises" not in app.cli.commands:
+        Cognises(app)
+    result = app.test_cli_runner().invoke(args=["cognises", "access", *arguments])
+    return result.exit_code, result.output
+
+
+def test_every_route_is_listed_with_who_may_call_it():
+    found = report(make_app())
+
+    assert [(row.method, row.path, row.open_to) for row in found.rows] == [
+        ("GET", "/", ("everybody",)),
+        ("GET", "/edit", ("editors",)),
+        ("GET", "/me", ("signed in",)),
+        ("GET", "/read", ("readers",)),
+    ]
+    assert found.problems == ()
+
+
+def test_a_clean_app_passes_the_check():
+    assert run(make_app(), "--check")[0] == 0
+
+
+def add_unguarded(app: Flask) -> None:
+    app.add_url_rule("/forgotten", view_func=lambda: "", endpoint="forgotten")
+
+
+def add_unlisted(app: Flask) -> None:
+    view = permission_required(manifest(editors=["edit"]))(lambda response: "")
+    app.add_url_rule("/closed", view_func=view, endpoint="closed")
+
+
+def add_contradiction(app: Flask) -> None:
+    blueprint = Blueprint("area", __name__)
+    blueprint.add_url_rule("/area", view_func=public(lambda: ""), endpoint="page")
+    app.register_blueprint(protect(blueprint))
+
+
+def add_namesake(app: Flask) -> None:
+    def edit(response: object) -> str:
+        return ""
+
+    view = permission_required(manifest(editors=["edit"]))(edit)
+    app.add_url_rule("/other", view_func=view, endpoint="other")
+
+
+def add_misspelling(app: Flask) -> None:
+    view = permission_required(manifest(editors=["edit", "editt"]))(lambda response: "")
+    app.add_url_rule("/edit2", view_func=view, endpoint="edit2")
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        (add_unguarded, "GET /forgotten (forgotten): unguarded"),
+        (add_unlisted, "GET /closed (closed): nobody may call it"),
+        (add_contradiction, "GET /area (area.page): public and a guard together"),
+        (add_namesake, "edit: two endpoints carry this name"),
+        (add_misspelling, "editt: no route has this name"),
+    ],
+)
+def test_what_needs_a_look_is_named_and_fails_the_check(add, said):
+    app = make_app()
+    add(app)
+
+    code, output = run(app, "--check")
+
+    assert code == 1
+    assert said in output
+    assert run(app)[0] == 0
+
+
+def stacked(app: Flask) -> None:
+    details = manifest(writers=["write"], auditors=["audit"], both=["write", "audit"])
+    guard = permission_required(details, name="write")
+    other = permission_required(details, name="audit")
+    app.add_url_rule("/both", "both", guard(other(lambda response: "")))
+
+
+def test_where_two_permissions_are_needed_a_user_in_a_group_of_each_may_call():
+    app = Flask("service", static_folder=None)
+    stacked(app)
+    (row,) = report(app).rows
+
+    assert row.open_to == ("(both or writers) and (auditors or both)",)
+    assert row.by_group
+    for groups, allowed in (
+        (["writers"], False),
+        (["auditors"], False),
+        (["writers", "auditors"], True),
+        (["both"], True),
+        ([], False),
+    ):
+        user = Principal({"cognito:groups": groups})
+        assert groups_may_call(row, user).allowed is allowed
+    assert run(app, "--check")[0] == 0
+
+
+def test_where_one_permission_holds_the_other_the_stricter_one_is_told():
+    app = Flask("service", static_folder=None)
+    details = manifest(admins=["*"], writers=["write"])
+    guard = permission_required(details, name="write")
+    app.add_url_rule("/w", "w", guard(permission_required(details, name="x")(lambda response: "")))
+
+    assert report(app).rows[0].open_to == ("admins",)
+
+
+def test_static_files_that_are_not_public_are_told_to_be_closed(tmp_path):
+    (tmp_path / "static").mkdir()
+    app = Flask("service", root_path=str(tmp_path))
+    Cognises(app, public_static=False)
+
+    assert report(app).rows[0].open_to == ("nobody",)
+    assert "(static): unguarded" in run(app, "--check")[1]
+
+
+def test_a_route_of_another_pool_that_borrows_the_apps_manifest_is_told_to_be_closed(tmp_path):
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config["COGNITO_USER_POOL_ID"] = "us-east-1_Own"
+    (tmp_path / "groups.json").write_text(json.dumps(manifest(editors=["foreign"])))
+    guard = login_check("us-east-1", "us-east-1_Other")
+    app.add_url_rule("/f", "foreign", guard(permission_required(lambda response: "")))
+
+    code, output = run(app, "--check")
+
+    assert report(app).rows[0].open_to == ("nobody",)
+    assert code == 1
+    assert "needs client_ids of its own" in output
+    assert "needs group_details of its own" in output
+
+
+def test_a_named_manifest_is_read_even_where_no_route_asks_for_a_group(tmp_path):
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config["COGNISES_GROUPS_FILE"] = "groups.json"
+    app.add_url_rule("/me", "me", login_check(lambda response: ""))
+
+    assert run(app)[0] == 1  # there is no such file
+    (tmp_path / "groups.json").write_text(json.dumps(manifest(editors=["misspelt"])))
+    state_of(app).reset()
+    code, output = run(app, "--check")
+
+    assert code == 1
+    assert "misspelt: no route has this name" in output
+
+
+def test_a_report_walks_over_the_routes_a_few_times_and_not_once_a_route(monkeypatch):
+    def walks(amount: int) -> int:
+        app = Flask("service", static_folder=None)
+        details = manifest(editors=["*"])
+        for number in range(amount):
+            view = permission_required(details)(lambda response: "")
+            app.add_url_rule(f"/{number}", f"view{number}", view)
+        seen: list[str] = []
+
+        def counted(app: Flask, endpoint: str, method: str) -> object:
+            seen.append(endpoint)
+            return declaration_at(app, endpoint, method)
+
+        monkeypatch.setattr("cognises.web.routes.declaration_at", counted)
+        report(app)
+        return len(seen) // amount
+
+    assert walks(10) == walks(40)
+
+
+def test_a_group_called_nobody_is_a_group():
+    app = Flask("service", static_folder=None)
+    guard = permission_required(manifest(nobody=["v"]))
+    app.add_url_rule("/v", "v", guard(lambda response: ""))
+    found = report(app)
+
+    assert found.problems == ()
+    assert found.rows[0].open_to == ("nobody",)
+    assert groups_may_call(found.rows[0], Principal({"cognito:groups": ["nobody"]})).allowed
+
+
+def test_a_token_that_an_optional_login_refuses_may_not_call(tmp_path):
+    pool = FakePool()
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.testing = True
+    guard = login_check(optional=True, token_use="access")
+    app.add_url_rule("/", "home", guard(lambda response: ""))
+    Cognises(app)
+    pool.attach(app)
+    (row,) = report(app).rows
+    client = app.test_client()
+
+    for token_use in ("id", "access"):
+        allowed = may_call(app, row, Principal(pool.claims(token_use=token_use))).allowed
+        answer = client.get("/", headers=pool.bearer(token_use=token_use))
+        assert allowed is (answer.status_code == 200)
+    assert may_call(app, row, Principal()).allowed
+
+
+def test_a_blueprint_entry_of_a_blueprint_that_exists_is_no_problem():
+    app = Flask("service", static_folder=None)
+    reports = Blueprint("reports", __name__)
+    details = manifest(editors=["reports.*"])
+    view = permission_required(details)(lambda response: "")
+    reports.add_url_rule("/monthly", view_func=view, endpoint="monthly")
+    app.register_blueprint(reports)
+
+    found = report(app)
+
+    assert found.problems == ()
+    assert found.rows[0].open_to == ("editors",)
+
+
+def test_a_view_for_signed_in_and_anonymous_users_is_open_to_everybody():
+    app = Flask("service", static_folder=None)
+    app.add_url_rule("/", "home", login_check(optional=True)(lambda response: ""))
+
+    assert report(app).rows[0].open_to == ("everybody",)
+
+
+def test_json_is_one_object_with_routes_and_problems():
+    found = json.loads(run(make_app(), "--format", "json")[1])
+
+    assert found["problems"] == []
+    assert found["routes"][1] == {
+        "method": "GET",
+        "path": "/edit",
+        "endpoint": "edit",
+        "name": "edit",
+        "open_to": ["editors"],
+        "does": "",
+        "by_group": True,
+        "needs": [["editors"]],
+    }
+
+
+def test_text_and_markdown_show_the_same_cells():
+    found = report(make_app())
+
+    assert as_text(found).splitlines()[2].split() == ["GET", "/edit", "edit", "editors"]
+    assert as_markdown(found).splitlines()[3] == "| GET | /edit | edit | editors |"
+
+
+def test_markdown_shows_a_path_with_a_parameter_as_it_is():
+    app = Flask("service", static_folder=None)
+    guard = permission_required(manifest(readers=["read"]), name="read")
+    app.add_url_rule("/a/<b>|*", "read", guard(lambda response: ""))
+
+    assert "| GET | /a/\\<b>\\|\\* | read |" in as_markdown(report(app))
+
+
+def test_a_broken_manifest_is_one_message_and_no_traceback(tmp_path, monkeypatch):
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    (tmp_path / "groups.json").write_text("[{]")
+    app.add_url_rule("/edit", "edit", permission_required(lambda response: ""))
+
+    code, output = run(app)
+
+    assert code == 1
+    assert output.startswith("Error:")
+    assert "Traceback" not in output
+
+
+def test_settings_of_the_pool_are_not_needed(monkeypatch):
+    monkeypatch.delenv("COGNITO_USER_POOL_ID", raising=False)
+
+    assert run(make_app(), "--check")[0] == 0

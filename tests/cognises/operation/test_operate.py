@@ -1,0 +1,174 @@
+"""Readiness, limits, proxies and other origins."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from request_side import refused
+
+from cognises.errors import CognisesError, SettingsError
+from cognises.tokens.http import FetchError
+from cognises.tokens.jwk import admit
+from cognises.tokens.key_cache import KeySet
+from cognises.web.startup import check
+
+ORIGINS = "https://app.example.org,https://admin.example.org:8443"
+
+
+def test_settings_that_are_wrong_change_nothing_here_and_are_all_told_at_start(operated):
+    app = operated(COGNISES_LOG_FORMAT="xml", COGNISES_MAX_BODY_BYTES="much")
+
+    assert app.test_client().get("/open").status_code == 500
+    with pytest.raises(SettingsError) as caught:
+        check(app)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "COGNISES_LOG_FORMAT", "COGNISES_MAX_BODY_BYTES"]  # fmt: skip
+
+
+def test_ready_fetches_the_keys_itself_and_then_says_so(operated):
+    answer = operated().test_client().get("/ready")
+
+    assert (answer.status_code, answer.json) == (200, {"status": "ready"})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_flood_of_ready_costs_one_fetch_while_the_keys_cannot_be_read():
+    calls = []
+
+    def load(kid):
+        calls.append(kid)
+        raise FetchError("answered 500")
+
+    keys = KeySet(load, admit)
+    for _ in range(1000):
+        error = refused(keys.require_usable)
+        assert (error.reason, error.headers) == ("keys_unavailable", {"Retry-After": "1"})
+
+    assert len(calls) <= 3
+
+
+def test_ready_turns_on_the_next_question_after_the_keys_are_back(operated, monkeypatch):
+    app = operated()
+    down = CognisesError("keys_unavailable", "for a secret reason", retry_after=7)
+    with monkeypatch.context() as patch:
+        patch.setattr(KeySet, "require_usable", lambda keys: (_ for _ in ()).throw(down))
+        answer = app.test_client().get("/ready")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+        assert "secret" not in answer.text
+        assert app.test_client().get("/health").status_code == 404
+    assert app.test_client().get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize(("size", "status"), [(100, 200), (101, 413)])
+def test_a_body_over_the_limit_is_refused(operated, size, status):
+    client = operated(COGNISES_MAX_BODY_BYTES="100").test_client()
+
+    assert client.post("/body", data=b"x" * size).status_code == status
+    assert client.post("/form", data={"a": "x" * size}).status_code == (200 if size < 98 else 413)
+
+
+@pytest.mark.parametrize(("size", "status"), [(99, 200), (101, 413), (5000, 413)])
+@pytest.mark.parametrize("path", ["/body", "/lines"])
+def test_a_body_of_no_announced_length_is_refused_and_not_cut_at_the_limit(
+    operated, path, size, status
+):
+    """What gunicorn makes of chunked encoding."""
+    chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked",
+               "wsgi.input": io.BytesIO(b"x" * size)}  # fmt: skip
+
+    client = operated(COGNISES_MAX_BODY_BYTES="100").test_client()
+    answer = client.post(path, environ_overrides=chunked)
+
+    assert answer.status_code == status
+    assert answer.text == "99" or status == 413
+
+
+def test_a_form_of_very_many_parts_is_refused(operated):
+    parts = {f"f{number}": (None, "x") for number in range(200)}
+    data = dict.fromkeys(parts, "x")
+
+    answer = operated().test_client().post("/form", data=data, content_type="multipart/form-data")
+
+    assert answer.status_code == 413
+
+
+def test_a_limit_the_app_has_set_itself_stays(operated):
+    app = operated(MAX_CONTENT_LENGTH=5)
+
+    assert app.test_client().post("/body", data=b"123456").status_code == 413
+
+
+FORGED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https",
+          "X-Forwarded-Host": "evil.example", "X-Forwarded-Port": "1",
+          "X-Forwarded-Prefix": "/evil"}  # fmt: skip
+
+
+def test_forwarding_headers_are_not_believed_unless_configured(operated):
+    answer = operated().test_client().get("/peer", headers=FORGED)
+
+    assert answer.json == {"for": "127.0.0.1", "scheme": "http", "host": "localhost"}
+
+
+def test_a_forged_host_or_a_second_hop_is_never_believed(operated):
+    client = operated(COGNISES_BEHIND_PROXY="1").test_client()
+    forged = FORGED | {"X-Forwarded-For": "10.9.9.9, 203.0.113.9"}
+
+    answer = client.get("/peer", headers=forged)
+
+    assert answer.json == {"for": "203.0.113.9", "scheme": "https", "host": "localhost"}
+
+
+def preflight(client, path, origin, headers="authorization"):
+    asked = {"Origin": origin, "Access-Control-Request-Method": "GET",
+             "Access-Control-Request-Headers": headers}  # fmt: skip
+    return client.options(path, headers=asked)
+
+
+def test_no_other_origin_reads_anything_unless_one_is_configured(operated):
+    client = operated().test_client()
+    answer = preflight(client, "/guarded", "https://app.example.org")
+
+    assert not [name for name, _ in answer.headers if name.startswith("Access-Control")]
+
+
+def test_a_configured_origin_passes_its_preflight_and_still_meets_the_guard(operated, cognito):
+    client = operated(COGNISES_CORS_ORIGINS=ORIGINS).test_client()
+    origin = "https://admin.example.org:8443"
+
+    asked = preflight(client, "/guarded", origin)
+    assert asked.status_code == 200
+    assert asked.headers["Access-Control-Allow-Origin"] == origin
+    assert asked.headers["Access-Control-Allow-Headers"].lower() == "authorization"
+    assert "Access-Control-Allow-Credentials" not in asked.headers
+
+    for headers, status in (({}, 401), (cognito.bearer(["editors"]), 200)):
+        answer = client.get("/guarded", headers=headers | {"Origin": origin})
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert {"Authorization", "Cookie", "Origin"} <= set(answer.headers["Vary"].split(", "))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://app.example.org.evil.example", "https://appXexample.org", "null", "*",
+     "http://app.example.org", "https://app.example.org:444", "https://evil.example"],
+)  # fmt: skip
+def test_an_origin_that_is_not_exactly_named_reads_nothing(operated, origin):
+    client = operated(COGNISES_CORS_ORIGINS=ORIGINS).test_client()
+
+    for answer in (preflight(client, "/guarded", origin),
+                   client.get("/open", headers={"Origin": origin})):  # fmt: skip
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_cookie_from_another_origin_changes_nothing_even_where_it_is_configured(
+    operated, cognito
+):
+    app = operated(COGNISES_CORS_ORIGINS=ORIGINS)
+    client = app.test_client()
+    client.set_cookie("token_cookie", cognito.token(["editors"]))
+
+    headers = {"Origin": "https://app.example.org", "Sec-Fetch-Site": "cross-site"}
+    assert client.post("/guarded", headers=headers).status_code == 405
+    assert "Access-Control-Allow-Credentials" not in client.get("/guarded", headers=headers).headers

@@ -1,0 +1,124 @@
+"""The runner's policy is enough for every command, and holds nothing that none of them needs.
+
+moto enforces actions and denials. It knows neither the resource nor the tags of a request, so the
+policy is enforced here with resources opened; what it says of resources and conditions is read in
+`test_attacks.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from accounts import Account, Ran, group, make_identity_pool, policy, statement
+from runners import MANAGED_POLICY_LIMIT, as_runner, without
+
+from cognises.manifest.iam_policy import check_policy, policy_size
+from cognises.manifest.iam_reference import check_reference
+from cognises.manifest.iam_risks import check_risks
+from cognises.provisioning.policies.runner import runner_policy
+from cognises.provisioning.target import Options, read_target
+
+BOUNDARY = "arn:aws:iam::123456789012:policy/edge"
+# Asked only after an answer was lost; see settle.py.
+WHEN_ANSWERS_ARE_LOST = {"iam:GetRole", "cognito-idp:GetGroup"}
+
+
+@pytest.fixture
+def printed(account: Account, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The policy for the account's project."""
+    monkeypatch.setenv("COGNISES_PERMISSIONS_BOUNDARY", BOUNDARY)
+    monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", make_identity_pool(account))
+    return runner_policy(read_target(Options()), "123456789012")
+
+
+def spoil(account: Account) -> None:
+    """Drift of every kind, so that repairing it takes every call there is."""
+    extra = json.dumps(policy(statement("sqs:*", "*")))
+    arn = account.iam.create_policy(PolicyName="all", PolicyDocument=extra)["Policy"]["Arn"]
+    account.iam.attach_role_policy(RoleName="svc-a", PolicyArn=arn)
+    account.iam.put_role_policy(RoleName="svc-a", PolicyName="more", PolicyDocument=extra)
+    account.iam.update_assume_role_policy(
+        RoleName="svc-a",
+        PolicyDocument=json.dumps(policy({"Effect": "Allow", "Action": "sts:AssumeRole"})),
+    )
+    account.iam.delete_role_permissions_boundary(RoleName="svc-a")
+    account.iam.untag_role(RoleName="svc-a", TagKeys=["cognises:hash"])
+    account.cognito.update_group(GroupName="a", UserPoolId=account.pool_id, Precedence=9)
+
+
+def codes(
+    account: Account,
+    document: Any,
+    run: Callable[..., Ran],
+    manifest: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[int]:
+    """What apply, repair, prune and destroy come to for a runner with this policy.
+
+    moto knows no conditions: the denials that stand and fall with a role's tags would deny all.
+    They are read in test_attacks.
+    """
+    kept = [each for each in document["Statement"] if "Null" not in each.get("Condition", {})]
+    document = {**document, "Statement": kept}
+    found = []
+
+    def attempt(*argv: str) -> None:
+        with as_runner(account, document, monkeypatch):
+            found.append(run(*argv).code)
+        run("apply", "--yes", "--prune")  # whatever happened, go on from a good state
+
+    manifest(group("a"), group("b"))
+    attempt("apply", "--yes")
+    spoil(account)
+    attempt("apply", "--yes")
+    manifest(group("a"))
+    attempt("apply", "--yes", "--prune")
+    attempt("destroy", "--confirm", account.pool_id)
+    run("destroy", "--confirm", account.pool_id)
+    account.iam.delete_policy(PolicyArn="arn:aws:iam::123456789012:policy/all")
+    return found
+
+
+def test_the_policy_is_enough_for_every_command(
+    account: Account,
+    printed: dict[str, Any],
+    run: Callable[..., Ran],
+    manifest: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert codes(account, printed, run, manifest, monkeypatch) == [0, 0, 0, 0]
+
+
+def test_no_action_of_the_policy_can_be_left_out(
+    account: Account,
+    printed: dict[str, Any],
+    run: Callable[..., Ran],
+    manifest: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cognises.provisioning.aws.clients.Pace.wait", lambda self: None)
+    allowed = {
+        action
+        for each in printed["Statement"]
+        if each["Effect"] == "Allow"
+        for action in each["Action"]
+    }
+    spared = {
+        action
+        for action in allowed - WHEN_ANSWERS_ARE_LOST - {"iam:PassRole"}
+        if 1 not in codes(account, without(printed, action), run, manifest, monkeypatch)
+    }
+    assert spared == set()
+
+
+def test_the_policy_passes_the_projects_own_checks(printed: dict[str, Any]) -> None:
+    found = [*check_policy(printed), *check_reference(printed), *check_risks(printed)]
+    assert [str(problem) for problem in found] == []
+
+
+def test_the_policy_fits_a_managed_policy(printed: dict[str, Any]) -> None:
+    assert policy_size(printed) <= MANAGED_POLICY_LIMIT

@@ -1,0 +1,63 @@
+"""docs/aws-changes.md names every call, every tag and the trust as they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from botocore import xform_name
+
+from cognises.provisioning import cli
+from cognises.provisioning.planning import names
+from cognises.provisioning.planning.trust import NOBODY, trust_policy
+from cognises.provisioning.policies.runner import runner_policy as printed
+from cognises.provisioning.target import Options, read_target
+from cognises.settings.sources import PROJECT_FOLDER
+
+PAGE = (PROJECT_FOLDER / "docs" / "aws-changes.md").read_text()
+PROVISIONING = Path(cli.__file__).parent
+
+
+def test_the_page_names_every_call_that_the_runner_may_make(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Pool")
+    monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", "us-east-1:0d1c")
+    allowed = {
+        action.partition(":")[2]
+        for each in printed(read_target(Options()), "*")["Statement"]
+        if each["Effect"] == "Allow"
+        for action in each["Action"]
+    }
+    assert {name for name in allowed - {"PassRole"} if f"`{name}`" not in PAGE} == set()
+
+
+def test_the_page_names_no_call_that_is_not_in_the_code() -> None:
+    code = "".join(path.read_text() for path in PROVISIONING.rglob("*.py"))
+    called = re.findall(r"`((?:Create|Put|Update|Delete|Detach|Tag|Describe|List|Get)\w+)`", PAGE)
+    assert len(called) > 15
+    assert {name for name in called if xform_name(name) not in code} == set()
+
+
+def test_the_page_names_every_tag_and_the_closed_trust() -> None:
+    for tag in (*names.OWNERSHIP_TAGS, names.HASH_TAG):
+        assert f"`{tag}`" in PAGE
+    assert NOBODY in PAGE
+
+
+def test_the_page_shows_the_trust_policy_as_it_is_made() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    (made,) = trust_policy("<COGNITO_IDENTITY_POOL_ID>")["Statement"]
+    assert json.loads(shown) == made
+
+
+def test_every_option_the_page_names_exists() -> None:
+    options = {
+        option
+        for command in cli.cli.commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    assert {name for name in re.findall(r"--[a-z-]+[a-z]", PAGE) if name not in options} == set()

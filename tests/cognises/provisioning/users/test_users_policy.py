@@ -1,0 +1,111 @@
+"""`policy --users`: enough for every users command, nothing to spare, one pool and no role."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from accounts import Account, Ran, group
+from runners import MANAGED_POLICY_LIMIT, as_runner, without
+
+from cognises.manifest.iam_policy import check_policy, policy_size
+from cognises.manifest.iam_reference import check_reference
+
+Run = Callable[..., Ran]
+POOL = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/"
+ACCOUNT = ("--account", "123456789012")
+
+
+@pytest.fixture
+def pool(account: Account, manifest: Callable[..., Path]) -> Account:
+    manifest(group("a"))
+    account.cognito.create_group(GroupName="a", UserPoolId=account.pool_id)
+    return account
+
+
+def allowed(document: Any) -> set[str]:
+    return {
+        action
+        for each in document["Statement"]
+        if each["Effect"] == "Allow"
+        for action in each["Action"]
+    }
+
+
+def test_users_are_added_to_the_runners_policy_for_this_pool_alone(run: Run, pool: Account) -> None:
+    plain = run("policy", *ACCOUNT).json
+    with_users = run("policy", "--users", *ACCOUNT).json
+    (added,) = [each for each in with_users["Statement"] if each not in plain["Statement"]]
+    assert (added["Sid"], added["Effect"], added["Resource"]) == (
+        "Users",
+        "Allow",
+        POOL + pool.pool_id,
+    )
+    assert allowed(plain) & set(added["Action"]) == set()
+    assert len(with_users["Statement"]) == len(plain["Statement"]) + 1
+
+
+def test_whoever_manages_people_alone_gets_one_pool_and_no_role(run: Run, pool: Account) -> None:
+    ran = run("policy", "--users-only", *ACCOUNT)
+    (only,) = ran.json["Statement"]
+    assert (ran.err, only["Resource"]) == ("", POOL + pool.pool_id)
+    assert all(action.startswith("cognito-idp:") for action in only["Action"])
+    assert not [action for action in only["Action"] if "Group" in action and "Delete" in action]
+
+
+def test_the_two_exclude_one_another(run: Run, pool: Account) -> None:
+    assert run("policy", "--users", "--users-only").code == 64
+
+
+@pytest.mark.parametrize("option", ["--users", "--users-only"])
+def test_the_policy_is_one_that_aws_takes(run: Run, pool: Account, option: str) -> None:
+    printed = run("policy", option, *ACCOUNT).json
+    assert [str(each) for each in (*check_policy(printed), *check_reference(printed))] == []
+    assert policy_size(printed) <= MANAGED_POLICY_LIMIT
+
+
+def codes(
+    run: Run, pool: Account, document: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> list[int]:
+    """What every users command comes to for somebody with this policy."""
+    found = []
+    file = tmp_path / "made"
+    for argv in (
+        ["list", "--with-groups"],
+        ["create", "bob", "--password-file", str(file), "--group", "a"],
+        ["list", "--group", "a", "--with-groups"],
+        ["set-password", "bob", "--password-stdin"],
+        ["remove-from-group", "bob", "a"],
+        ["add-to-group", "bob", "a"],
+        ["disable", "bob"],
+        ["enable", "bob"],
+        ["sign-out", "bob"],
+        ["delete", "bob", "--yes"],
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Tr0ub4dor&3x")))
+        with as_runner(pool, document, monkeypatch):
+            ran = run("users", *argv)
+        found.append(ran.code)
+        if argv[0] == "create" and ran.code:  # whatever happened, go on from a good state
+            run("users", "create", "bob", "--password-file", str(tmp_path / "other"))
+    file.unlink(missing_ok=True)
+    (tmp_path / "other").unlink(missing_ok=True)
+    run("users", "delete", "bob", "--yes")
+    return found
+
+
+def test_the_policy_is_enough_for_every_users_command_and_no_action_can_be_left_out(
+    run: Run, pool: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    printed = run("policy", "--users-only", *ACCOUNT).json
+    good = codes(run, pool, printed, monkeypatch, tmp_path)
+    assert good == [0] * 10
+    spared = {
+        action
+        for action in allowed(printed)
+        if codes(run, pool, without(printed, action), monkeypatch, tmp_path) == good
+    }
+    assert spared == set()

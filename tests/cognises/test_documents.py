@@ -1,0 +1,51 @@
+"""The pages under docs/ say what the code does."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+from cognises.errors import ANSWERS
+from cognises.settings.sources import NAMES, NEVER_COMMITTED, PROJECT_FOLDER
+
+
+def names_in_table(page: str) -> set[str]:
+    text = (PROJECT_FOLDER / "docs" / page).read_text(encoding="utf-8")
+    return set(re.findall(r"^\| `([A-Z_]+)`", text, re.MULTILINE))
+
+
+def test_the_settings_page_lists_every_setting_and_no_other():
+    assert names_in_table("settings.md") == set(NAMES)
+
+
+def test_the_security_page_names_what_must_not_be_committed():
+    text = (PROJECT_FOLDER / "docs" / "security.md").read_text(encoding="utf-8")
+
+    assert [name for name in NEVER_COMMITTED if f"`{name}`" not in text] == []
+
+
+def test_the_examples_of_the_testing_page_run(tmp_path):
+    """In a suite of their own, beside the service's own tests' `conftest.py`."""
+    page = (PROJECT_FOLDER / "docs" / "testing.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    plugin = 'pytest_plugins = ["cognises.testing.fixtures"]\n'
+    fixtures = (PROJECT_FOLDER / "tests" / "app" / "conftest.py").read_text(encoding="utf-8")
+    future, _, rest = fixtures.partition("import pytest\n")
+    (tmp_path / "conftest.py").write_text(f"{future}import pytest\n\n{plugin}{rest}")
+    for number, example in enumerate(examples):
+        (tmp_path / f"test_{number}.py").write_text(example)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(PROJECT_FOLDER)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert len(examples) == 2
+
+
+def test_no_answer_names_a_group_or_a_claim():
+    words = " ".join(answer.message for answer in ANSWERS.values())
+
+    assert re.findall(r"[{}%]|cognito:", words) == []

@@ -1,0 +1,75 @@
+"""`make dev` as a process, in a copy of the project."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from cognises.settings.sources import PROJECT_FOLDER
+
+PARTS = ("app", "cognises", "local_aws", "infra", "groups.json", "wsgi.py", "provision.py")
+PATIENCE = 30.0
+
+
+class Dev:
+    """One run. `output` is everything it has printed so far."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self._log = folder / "dev.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-B", "-m", "local_aws"],
+                cwd=folder, env={**os.environ, **environ}, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def address(self) -> str:
+        found = wait_for(lambda: re.search(r"Open (http://\S+)", self.output))
+        address = str(found[1])
+        wait_for(lambda: _is_up(address))
+        return address
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+def _is_up(address: str) -> bool:
+    try:
+        return requests.get(f"{address}/health", timeout=10).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def wait_for(check: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := check()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+def copy_project(target: Path) -> None:
+    """The project's code and manifest into a folder, without anybody's settings."""
+    for name in PARTS:
+        source = PROJECT_FOLDER / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(source, target / name, ignore=ignored)
+        else:
+            shutil.copy(source, target / name)

@@ -1,1 +1,0 @@
-"""IAM policies: their grammar, their risks, and the names AWS knows. Standard library only."""

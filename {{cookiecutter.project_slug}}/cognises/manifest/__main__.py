@@ -1,0 +1,44 @@
+"""The manifest checker at the command line: `python -m cognises.manifest groups.json`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from cognises.errors import CognisesError
+from cognises.manifest import report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check one file; print every problem, one a line. Exits 0 if there is no error, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cognises.manifest", description="Check a manifest of Cognito groups."
+    )
+    parser.add_argument("path", nargs="?", default="groups.json", help="default: groups.json")
+    parser.add_argument("--role-prefix", help="what role names start with (else the setting)")
+    options = parser.parse_args(argv)
+    prefix = options.role_prefix if options.role_prefix is not None else _prefix_setting()
+    problems, count = report(options.path, prefix)
+    for line in problems:
+        print(line, file=sys.stderr)
+    failed = any(line.startswith("error") for line in problems)
+    if not failed:
+        print(f"{options.path}: {count} groups, no errors")
+    return int(failed)
+
+
+def _prefix_setting() -> str | None:
+    """COGNISES_ROLE_PREFIX: from the files beside wsgi.py too where they can be read."""
+    from cognises.settings.sources import PROJECT_FOLDER, read_values
+
+    try:
+        return read_values(PROJECT_FOLDER).get("COGNISES_ROLE_PREFIX")
+    # A bare Python has nothing to read env files with; bad settings are for those who need them.
+    except (ImportError, CognisesError):
+        return os.environ.get("COGNISES_ROLE_PREFIX")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Token verification, without Flask: a token in, its claims out, or a refusal."""

@@ -1,0 +1,120 @@
+"""Which JSON Web Keys are admitted, and the one seam to python-jose.
+
+python-jose is asked for two things only, `jwk.construct` once a key and `Key.verify`; everything
+it leaves to its caller (algorithm, key choice, parsing, claims) is done elsewhere, strictly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from jose import jwk
+
+from cognises.errors import CognisesError
+from cognises.tokens.jws import MAX_KID, decode_segment
+
+MIN_BITS, MAX_BITS = 2048, 8192
+_EXPONENT = 65537
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,2048}")
+
+# RFC 7638 thumbprints of keys whose private half is public: shipped inside emulators.
+EMULATOR_THUMBPRINTS = frozenset(
+    {
+        "DThM452l6A6MKX8FOZQarky5V3qqRNx2uSWRZEF_j4A",  # moto
+        "jS8J3RuOy291lpsiFe2NfKV6VkdfMF4Q_840qOLXAjs",  # cognito-local
+    }
+)
+EMULATOR_KIDS = frozenset({"dummy", "CognitoLocal"})
+
+
+class Key(Protocol):
+    """A public key that checks RS256 signatures."""
+
+    def verify(self, msg: bytes, sig: bytes) -> bool: ...
+
+
+class PublicNumbers(NamedTuple):
+    """What makes two RSA keys the same, however they are written."""
+
+    modulus: int
+    exponent: int
+
+
+def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
+    """The usable keys of a JWKS (RFC 7517), by kid; odd entries are left out.
+
+    Admitted: kty RSA, alg RS256 or none, use sig or none, key_ops with verify or none, 2048 bits
+    or more, e 65537, and a kid that no other admitted key carries.
+    """
+    entries = document.get("keys") if isinstance(document, Mapping) else None
+    admitted: dict[str, set[PublicNumbers]] = {}
+    for entry in entries if isinstance(entries, (list, tuple)) else ():
+        if isinstance(entry, Mapping) and _says_verify_rs256(entry):
+            numbers = _public_numbers(entry)
+            if _is_strong(numbers) and (allow_emulators or not _is_emulators(entry, numbers)):
+                admitted.setdefault(entry["kid"], set()).add(numbers)
+    return {kid: _construct(*found) for kid, found in admitted.items() if len(found) == 1}
+
+
+def thumbprint(numbers: PublicNumbers) -> str:
+    """The SHA-256 thumbprint of an RSA key, in base64url (RFC 7638 section 3.1).
+
+    It is made from the numbers, so that another spelling of a key does not change it.
+    """
+    required = {"e": _base64url(numbers.exponent), "kty": "RSA", "n": _base64url(numbers.modulus)}
+    digest = hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _says_verify_rs256(entry: Mapping[str, Any]) -> bool:
+    kid, operations = entry.get("kid"), entry.get("key_ops", ["verify"])
+    return (
+        entry.get("kty") == "RSA"
+        and entry.get("alg", "RS256") == "RS256"
+        and entry.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
+        and isinstance(kid, str)
+        and 0 < len(kid) <= MAX_KID
+    )
+
+
+def _public_numbers(entry: Mapping[str, Any]) -> PublicNumbers:
+    return PublicNumbers(_number(entry.get("n")), _number(entry.get("e")))
+
+
+def _is_strong(numbers: PublicNumbers) -> bool:
+    bits = numbers.modulus.bit_length()
+    return numbers.exponent == _EXPONENT and MIN_BITS <= bits <= MAX_BITS
+
+
+def _is_emulators(entry: Mapping[str, Any], numbers: PublicNumbers) -> bool:
+    return entry["kid"] in EMULATOR_KIDS or thumbprint(numbers) in EMULATOR_THUMBPRINTS
+
+
+def _number(value: object) -> int:
+    """A base64url integer (RFC 7518 section 6.3.1); 0 where it is none."""
+    if not isinstance(value, str) or not _BASE64URL.fullmatch(value):
+        return 0
+    try:
+        return int.from_bytes(decode_segment(value.encode()), "big")
+    except CognisesError:
+        return 0
+
+
+def _base64url(number: int) -> str:
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _construct(numbers: PublicNumbers) -> Key:
+    key: Key = jwk.construct(
+        {"kty": "RSA", "n": _base64url(numbers.modulus), "e": _base64url(numbers.exponent)},
+        "RS256",
+    )
+    return key

@@ -1,0 +1,142 @@
+"""A Cognito token in, its claims out, or a refusal. Needs no Flask.
+
+    claims = Verifier("eu-west-1_Ab12", ["client"], token_use="access").verify(token)
+
+Order, cheapest first: form, header, key, signature; only then is the payload read and checked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from cognises.errors import CognisesError, SettingsError
+from cognises.settings.values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES
+from cognises.tokens import jws
+from cognises.tokens.claims import Expectations, TokenClaims, check
+from cognises.tokens.key_cache import KeySet
+from cognises.tokens.key_source import issuers_of, pool_key_set
+from cognises.tokens.verified_cache import Memory
+from cognises.user_pool import UserPool
+
+DEFAULT_CACHE_SIZE = 4096
+
+Claims = Mapping[str, Any]
+
+
+class Verifier:
+    """Verifies the tokens of one user pool.
+
+    `client_ids`: one id, or several. `token_use`: `id`, `access`, or both as a collection; it has
+    no default. `scopes`: all of them must be in the token. `audiences`: those accepted in
+    resource-bound access tokens. `additional_regions`: where the pool is replicated. `issuers`
+    replaces the pool's own, `key_set` shares another verifier's keys; both serve emulators and
+    tests. Wrong arguments: SettingsError. Safe to share between threads and across a fork.
+    """
+
+    def __init__(
+        self,
+        user_pool_id: str,
+        client_ids: str | Iterable[str],
+        *,
+        token_use: str | Iterable[str],
+        scopes: str | Iterable[str] = (),
+        audiences: str | Iterable[str] = (),
+        additional_regions: str | Iterable[str] = (),
+        cache_size: int = DEFAULT_CACHE_SIZE,
+        issuers: str | Iterable[str] | None = None,
+        key_set: KeySet | None = None,
+    ) -> None:
+        pool = UserPool.parse(user_pool_id)
+        regions = _items("additional_regions", additional_regions, REGION.fullmatch)
+        self.expected = Expectations(
+            issuers=tuple(issuers_of(pool, regions))
+            if issuers is None
+            else tuple(one_or_more("issuers", issuers, bool)),
+            client_ids=tuple(one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch)),
+            token_use=tuple(one_or_more("token_use", token_use, TOKEN_USES.__contains__)),
+            audiences=tuple(_items("audiences", audiences, AUDIENCE.fullmatch)),
+            scopes=_items("scopes", scopes, SCOPE.fullmatch),
+        )
+        self.keys = key_set or pool_key_set(pool, regions)
+        if type(cache_size) is not int or cache_size < 0:
+            raise SettingsError(["cache_size: must be a whole number, 0 or more"])
+        self._size = cache_size
+        self._memory = Memory(None)
+
+    def verify(self, token: object) -> Claims:
+        """The claims of a good token, read-only at every depth.
+
+        Raises CognisesError for anything else, whatever it is.
+        """
+        return self.read_shared(token).claims
+
+    def read_shared(self, token: object) -> TokenClaims:
+        """As `verify`, but the very object that later calls get too: never to be changed."""
+        data = jws.to_bytes(token)
+        digest = sha256(data).digest()
+        memory = self._memory
+        claims = memory.tokens.get(digest)
+        if claims is None or memory.snapshot is not self.keys.snapshot():
+            claims = self._read_signed(data, digest)
+        check(claims, self.expected, time.time())
+        return claims
+
+    def verify_signature(self, token: object) -> bytes:
+        """The payload of a token that one of the pool's keys signed; no claim is checked."""
+        return jws.decode_segment(self._verified(jws.to_bytes(token))[0])
+
+    def load_jwks(self, document: object) -> None:
+        """Take the keys of a JWKS. No usable one: CognisesError, and the old keys stay."""
+        self.keys.preload(document)
+
+    def hydrate(self) -> None:
+        """Fetch the keys now. Raises CognisesError (`keys_unavailable`) where that fails."""
+        self.keys.hydrate()
+
+    def _read_signed(self, token: bytes, digest: bytes) -> TokenClaims:
+        payload, memory = self._verified(token)
+        claims = TokenClaims(jws.parse_object(jws.decode_segment(payload)))
+        memory.keep_token(digest, claims, self._size)
+        return claims
+
+    def _verified(self, token: bytes) -> tuple[bytes, Memory]:
+        """The payload segment of a token whose signature verifies, and what is known by its key."""
+        header, payload, signature, signed = jws.split(token)
+        data = jws.decode_segment(signature)
+        memory = self._memory
+        known = key = memory.keys.get(header)
+        if key is None or memory.snapshot is not self.keys.snapshot():
+            kid = jws.read_kid(jws.parse_object(jws.decode_segment(header)))
+            key, snapshot = self.keys.key_for(kid)
+            memory = self._memory
+            if memory.snapshot is not snapshot:
+                memory = self._memory = Memory(snapshot)
+        if not key.verify(signed, data):
+            raise CognisesError("invalid_token", "signature does not verify")
+        if key is not known:
+            memory.keep_key(header, key)
+        return payload, memory
+
+
+def one_or_more(
+    name: str, values: str | Iterable[str], accept: Callable[[str], object]
+) -> frozenset[str]:
+    """The values as a set: at least one, each acceptable. Raises SettingsError."""
+    texts = _items(name, values, accept)
+    if not texts:
+        raise SettingsError([f"{name}: missing"])
+    return texts
+
+
+def _items(
+    name: str, values: str | Iterable[str], accept: Callable[[str], object]
+) -> frozenset[str]:
+    """The values as a set, each acceptable. One text stands for itself, never for its letters."""
+    found: Iterable[object] = [values] if isinstance(values, str) else values
+    texts = list(found) if isinstance(found, Iterable) else [found]
+    if not all(isinstance(text, str) and accept(text) for text in texts):
+        raise SettingsError([f"{name}: not of the right form"])
+    return frozenset(text for text in texts if isinstance(text, str))

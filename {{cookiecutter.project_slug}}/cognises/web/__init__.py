@@ -1,0 +1,1 @@
+"""The request side: guards, decisions and the principal, on Flask."""

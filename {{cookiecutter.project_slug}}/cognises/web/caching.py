@@ -1,0 +1,64 @@
+"""Response headers that keep one user's answer from another: RFC 9111, sections 3.5 and 4.1."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any
+
+from flask import Flask, Request, Response
+from flask import request as flask_request
+from werkzeug.datastructures import Headers
+
+_NO_STORE = "private, no-store"
+_VARY = "Authorization, Cookie"
+_NAMES = frozenset({"cache-control", "vary"})
+_name = itemgetter(0)
+
+_INSTALLED = "cognises.web.caching"
+
+# Stands on a request whose answer is meant for one user; its value is the guards' own affair.
+GUARDED = "_cognises_guarded"
+
+
+def mark_guarded(request: Request) -> None:
+    """Note that this request's answer is meant for one user."""
+    request.__dict__.setdefault(GUARDED, None)
+
+
+def install(app: Flask) -> None:
+    """Give every guarded answer of `app` its headers, after everything else in it had its say.
+
+    Around finalize_request: no after_request function comes later, an answer that one of them has
+    failed on passes here too, and every middleware around the app, a cache for one, sees them.
+    A request that is past its view when this is called for the first time goes without.
+    """
+    if _INSTALLED in app.extensions:
+        return
+    finish = app.finalize_request
+
+    def finalize_request(*args: Any, **kwargs: Any) -> Response:
+        response = finish(*args, **kwargs)
+        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+        if GUARDED in request.__dict__:
+            forbid_shared_caching(response.headers)
+        return response
+
+    app.finalize_request = finalize_request  # type: ignore[method-assign]
+    # Afterwards: no thread may believe it before it is true, and twice does no harm.
+    app.extensions[_INSTALLED] = True
+
+
+def forbid_shared_caching(headers: Headers) -> None:
+    """`Cache-Control: private, no-store` unless the app set its own, and always `Vary`."""
+    if _NAMES.isdisjoint(map(str.lower, map(_name, headers))):
+        headers.add("Cache-Control", _NO_STORE)
+        headers.add("Vary", _VARY)
+        return
+    if "Cache-Control" not in headers:
+        headers.add("Cache-Control", _NO_STORE)
+    lines = headers.getlist("Vary")
+    names = [name.strip() for line in lines for name in line.split(",") if name.strip()]
+    if "*" not in names:
+        known = {name.lower() for name in names}
+        names += [name for name in _VARY.split(", ") if name.lower() not in known]
+        headers["Vary"] = ", ".join(names)

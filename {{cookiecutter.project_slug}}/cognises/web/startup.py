@@ -1,0 +1,114 @@
+"""Everything an app must have right before it serves: settings, keys, routes and manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Flask
+
+from cognises.errors import ProblemsError, SettingsError
+from cognises.settings.model import Settings
+from cognises.tokens.key_source import read_key_file
+from cognises.web.route_metadata import DEFAULT_LOGIN, Requirement
+from cognises.web.routes import Route, routes
+from cognises.web.state import AppState, state_of
+
+_NEEDED = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
+
+
+def check(app: Flask) -> None:
+    """Pass, or raise SettingsError with everything that is wrong at once."""
+    state = state_of(app)
+    found = problems(app)
+    state.checked = (state.registered, found)
+    if found:
+        raise SettingsError(found)
+
+
+def check_once(app: Flask) -> None:
+    """The same for a first request: what `check` has found counts, if nothing was registered since.
+
+    And for every other one: never looked at again.
+    """
+    state = state_of(app)
+    if state.start_problems is None:
+        registered, found = state.checked or (None, [])
+        state.start_problems = found if registered == state.registered else problems(app)
+    if state.start_problems:
+        raise SettingsError(state.start_problems)
+
+
+def problems(app: Flask) -> list[str]:
+    """Everything that is wrong; with nothing wrong, the app's own keys are read from their file."""
+    state = state_of(app)
+    settings, found = state.reading
+    found = [
+        *found,
+        *(
+            f"{name}: missing; set it in .env or the environment"
+            for name in _NEEDED
+            if name not in settings.given
+        ),
+        *_debug_problems(app, settings),
+        *route_problems(app),
+    ]
+    return found + _key_problems(state, settings, can_verify=not found)
+
+
+def _debug_problems(app: Flask, settings: Settings) -> list[str]:
+    if app.debug and not settings.local:
+        return ["FLASK_DEBUG: the debugger runs in local mode only (COGNISES_LOCAL=1)"]
+    return []
+
+
+def _key_problems(state: AppState, settings: Settings, *, can_verify: bool) -> list[str]:
+    try:
+        if can_verify:
+            state.verifier(DEFAULT_LOGIN)
+        elif settings.jwks_file is not None:
+            read_key_file(settings.jwks_file, allow_emulators=settings.local)
+    except SettingsError as error:
+        return error.problems
+    return []
+
+
+def route_problems(app: Flask) -> list[str]:
+    """What is wrong with the routes and the manifest, each and together."""
+    found = [problem for route in routes(app) for problem in _problems_of(app, route)]
+    return [*dict.fromkeys(found), *_manifest_problems(app)]
+
+
+def _problems_of(app: Flask, route: Route) -> Iterable[str]:
+    if route.declaration.is_contradictory:
+        yield f"{route.place}: public and a guard together; keep one of them"
+    requirement = Requirement.of(route.declaration.guards)
+    state = state_of(app)
+    foreign = [guard for guard in requirement.logins if not state.is_own_pool(guard)]
+    if any(guard.client_ids is None for guard in foreign):
+        yield f"{route.place}: names another pool and needs client_ids of its own"
+    if foreign and any(guard.permissions is None for guard in requirement.permissions):
+        yield f"{route.place}: names another pool and needs group_details of its own"
+
+
+def _manifest_problems(app: Flask) -> list[str]:
+    state = state_of(app)
+    try:
+        listed = manifest_names(app)
+    except ProblemsError as error:
+        file = state.reading[0].groups_file.name
+        return [f"{file}: {line}" for line in error.problems]
+    return [
+        f"{name}: two endpoints carry this name of the manifest, so it opens neither; list the "
+        f"endpoints, or say the same name= on both"
+        for name in sorted(state.ambiguous_names & listed)
+    ]
+
+
+def manifest_names(app: Flask) -> frozenset[str]:
+    """Every entry of every `allowed_functions` that counts in `app`. Raises ManifestError."""
+    state = state_of(app)
+    guards = [guard for route in routes(app) for guard in route.declaration.permissions]
+    manifests = {guard.permissions or state.permissions for guard in guards}
+    if "COGNISES_GROUPS_FILE" in state.reading[0].given:
+        manifests.add(state.permissions)
+    return frozenset().union(*(manifest.names for manifest in manifests))
