@@ -11,7 +11,14 @@ import pytest
 from manifests import BAD, BAD_BEYOND_THE_SCHEMA, GOOD, GOOD_GROUP, changed, with_statement
 
 from cognises.errors import ManifestError
-from cognises.manifest import Group, check_manifest, load_groups, parse_groups
+from cognises.manifest import (
+    Group,
+    check_manifest,
+    load_access,
+    load_groups,
+    parse_access,
+    parse_groups,
+)
 from cognises.manifest.__main__ import main
 from cognises.settings.sources import PROJECT_FOLDER
 
@@ -61,7 +68,67 @@ def test_parsing_gives_frozen_groups_with_precedence_from_the_order() -> None:
 def test_a_bad_list_raises_with_all_its_problems() -> None:
     with pytest.raises(ManifestError) as raised:
         parse_groups([{"group_name": "a b"}, 7])
-    assert len(raised.value.problems) == 4
+    assert len(raised.value.problems) == 3
+
+
+def test_a_group_without_a_policy_has_none() -> None:
+    (group,) = parse_groups(changed(group_policy=None, scopes=["orders/read"]))
+    assert group.policy is None
+    assert group.scopes == ("orders/read",)
+
+
+UNCHECKED_BY_THE_SERVICE = {
+    "an unknown condition operator": with_statement(
+        Condition={"StringEqualsNewOperator": {"aws:RequestedRegion": "us-east-1"}}
+    ),
+    "an element of a later version": with_statement(Budget=7),
+    "another version": changed(group_policy={"Version": "2030-01-01", "Statement": []}),
+    "an unknown placeholder": with_statement(Resource="arn:aws:s3:::${AWS::StackName}/*"),
+    "a policy that is a text": changed(group_policy="s3:*"),
+    "a policy that is null": [GOOD_GROUP | {"group_policy": None}],
+    "a policy over the limit": with_statement(Action=[f"s3:Get{i}" for i in range(1000)]),
+    "a name too long for a role": changed(group_name="a" * 100),
+    "names that differ by case": [*changed(), *changed(group_name="Editors")],
+    "a precedence that is a text": changed(precedence="first"),
+    "a description that is a number": changed(description=7),
+}
+
+
+@pytest.mark.parametrize("name", UNCHECKED_BY_THE_SERVICE)
+def test_what_concerns_aws_alone_stops_provisioning_and_not_the_service(
+    name: str, tmp_path: Path
+) -> None:
+    data = UNCHECKED_BY_THE_SERVICE[name]
+    path = tmp_path / "groups.json"
+    path.write_text(json.dumps(data))
+
+    groups = load_access(path)
+
+    assert [group.name for group in groups] == [each["group_name"] for each in data]
+    assert groups[0].allowed_functions == ("view_data", "reports.monthly", "reports.*")
+    assert {group.policy for group in groups} == {None}
+    with pytest.raises(ManifestError):
+        load_groups(path)
+    assert main([str(path)]) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None, {}, "groups", [7], [None], [{}],
+        changed(functions=[]), changed(scopes="orders/read"), changed(scopes=["openid"]),
+        changed(scopes=["orders/read", "orders/read"]), changed(scopes={"orders/read": 1}),
+        changed(allowed_functions=None), changed(allowed_functions="*"),
+        changed(allowed_functions=["rep*"]), changed(allowed_functions=[["*"]]),
+        changed(group_name=None), changed(group_name=""), changed(group_name=7),
+        changed(group_name="a b"), changed(group_name="a\x00"), changed(group_name="a" * 129),
+        [*changed(), *changed()],
+    ],
+    ids=lambda data: str(data)[:60],
+)  # fmt: skip
+def test_the_service_refuses_names_functions_and_scopes_that_are_wrong(data: object) -> None:
+    with pytest.raises(ManifestError):
+        parse_access(data)
 
 
 def test_only_warnings_do_not_raise() -> None:

@@ -1,31 +1,54 @@
-"""The rules of groups.json: keys, names, functions, and what collides between groups."""
+"""The rules of groups.json: keys, names, functions, scopes, and what collides between groups."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from typing import cast
 
 from cognises.errors import Problem, warning
 from cognises.manifest.iam_policy import INLINE_LIMIT, check_policy, policy_size
 from cognises.manifest.placeholders import EXAMPLE_VALUES, check_placeholders, fill
 
 ROLE_NAME_LIMIT = 64
+GROUP_NAME_LIMIT = 128
 DESCRIPTION_LIMIT = 2048
 PRECEDENCE_LIMIT = 2**31 - 1
 ROOM_FOR_PREFIX = 33  # the longest prefix the template's questions make: 32 characters and "-"
-REQUIRED = ("group_name", "group_policy", "allowed_functions")
-KNOWN = (*REQUIRED, "created", "description", "precedence")
+REQUIRED = ("group_name", "allowed_functions")
+KNOWN = (*REQUIRED, "group_policy", "scopes", "created", "description", "precedence")
 
-# A group that gets a role must fit both Cognito's names and IAM's, which are the narrower.
-_GROUP_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+")
+# IAM's role names, which are narrower than Cognito's group names.
+_ROLE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+")
 # A view's function name or endpoint; a star stands alone, or for the rest of a blueprint.
 _FUNCTION = re.compile(r"\*|[\w-]+(\.[\w-]+)*(\.\*)?")
+# A custom scope, resource server identifier and scope name.
+# Source: Cognito API reference, ResourceServerType and ResourceServerScopeType.
+SCOPE = re.compile(r"[!#-\[\]-~]{1,256}/[!#-.0-\[\]-~]{1,256}")
+
+
+def check_access(data: object) -> Iterator[Problem]:
+    """Every problem in what the running service reads: names, functions and scopes.
+
+    Policies, roles and what else concerns AWS alone are for `check_groups`.
+    """
+    yield from _check_each(data, _access)
 
 
 def check_groups(data: object, room: int) -> Iterator[Problem]:
-    """Every problem of a manifest, as parsed. `room` is how long the role prefix may be."""
+    """Every problem of a manifest, as parsed. `room` is the length of the role prefix."""
+    yield from _check_each(data, lambda group: _group(group, room))
+    if isinstance(data, (list, tuple)):
+        yield from _role_collisions(data)
+        yield from _equal_precedence(data)
+
+
+def _check_each(
+    data: object, check: Callable[[Mapping[str, object]], Iterator[Problem]]
+) -> Iterator[Problem]:
     if not isinstance(data, (list, tuple)):
         yield Problem("", "must be a JSON array of groups: [{...}, {...}]")
         return
@@ -33,12 +56,29 @@ def check_groups(data: object, room: int) -> Iterator[Problem]:
         if not isinstance(group, dict):
             yield Problem(f"[{index}]", f"must be an object with {', '.join(REQUIRED)}")
             continue
-        yield from (problem.under(f"[{index}]") for problem in _group(group, room))
-    yield from _collisions(data)
-    yield from _equal_precedence(data)
+        yield from (problem.under(f"[{index}]") for problem in check(group))
+    yield from _repeated_names(data)
+
+
+def _access(group: Mapping[str, object]) -> Iterator[Problem]:
+    yield from _keys(group)
+    if "group_name" in group:
+        yield from _name(group["group_name"])
+    yield from _members(group)
 
 
 def _group(group: Mapping[str, object], room: int) -> Iterator[Problem]:
+    yield from _keys(group)
+    if "group_name" in group:
+        has_role = "group_policy" in group
+        yield from _role_name(group["group_name"], room) if has_role else _name(group["group_name"])
+    if "group_policy" in group:
+        yield from (each.under("group_policy") for each in _policy(group["group_policy"]))
+    yield from _members(group)
+    yield from _optional(group)
+
+
+def _keys(group: Mapping[str, object]) -> Iterator[Problem]:
     for key in group:
         if key not in KNOWN:
             close = get_close_matches(str(key), KNOWN, n=1) or KNOWN
@@ -46,20 +86,36 @@ def _group(group: Mapping[str, object], room: int) -> Iterator[Problem]:
     for key in REQUIRED:
         if key not in group:
             yield Problem(key, "missing; every group states it")
-    if "group_name" in group:
-        yield from _name(group["group_name"], room)
-    if "group_policy" in group:
-        yield from (each.under("group_policy") for each in _policy(group["group_policy"]))
+
+
+def _members(group: Mapping[str, object]) -> Iterator[Problem]:
     if "allowed_functions" in group:
         yield from _functions(group["allowed_functions"])
-    yield from _optional(group)
+    if "scopes" in group:
+        yield from _scopes(group["scopes"])
 
 
-def _name(name: object, room: int) -> Iterator[Problem]:
+def _name(name: object) -> Iterator[Problem]:
+    """Cognito's rule: letters, marks, symbols, numbers and punctuation.
+
+    Source: Cognito API reference, CreateGroup.
+    """
+    if not isinstance(name, str) or not name:
+        yield Problem("group_name", "must be a text, not empty")
+    elif any(unicodedata.category(character)[0] not in "LMSNP" for character in name):
+        yield Problem("group_name", f"{name!r}: use no spaces and no control characters")
+    elif len(name) > GROUP_NAME_LIMIT:
+        yield Problem(
+            "group_name", f"{len(name)} characters; at most {GROUP_NAME_LIMIT} are allowed; shorten"
+        )
+
+
+def _role_name(name: object, room: int) -> Iterator[Problem]:
+    """The rule for a group that gets a role: the names of both must be legal."""
     longest = ROLE_NAME_LIMIT - room
     if not isinstance(name, str) or not name:
         yield Problem("group_name", "must be a text, not empty")
-    elif not _GROUP_NAME.fullmatch(name):
+    elif not _ROLE_NAME.fullmatch(name):
         yield Problem("group_name", f"{name!r}: use letters A-Z, a-z, digits and _+=,.@- only")
     elif len(name) > longest:
         yield Problem(
@@ -82,10 +138,7 @@ def _policy(policy: object) -> Iterator[Problem]:
 
 
 def check_policies(data: object) -> Iterator[Problem]:
-    """Warnings about policies that IAM would take: what they give away, and names unknown to AWS.
-
-    An app that starts asks for errors alone, and does not load what only doubts.
-    """
+    """Warnings about policies that IAM accepts: risky grants, and names unknown to AWS."""
     from cognises.manifest.iam_reference import check_reference
     from cognises.manifest.iam_risks import check_risks
 
@@ -94,8 +147,8 @@ def check_policies(data: object) -> Iterator[Problem]:
         if policy is not None and not list(check_placeholders(policy)):
             place = f"[{index}].group_policy"
             filled = fill(policy, EXAMPLE_VALUES)
-            doubts = (*check_risks(filled), *check_reference(filled))
-            yield from (each.under(place) for each in doubts)
+            warnings = (*check_risks(filled), *check_reference(filled))
+            yield from (each.under(place) for each in warnings)
 
 
 def _functions(functions: object) -> Iterator[Problem]:
@@ -116,6 +169,18 @@ def _functions(functions: object) -> Iterator[Problem]:
             yield warning(place, f"{function!r} is listed twice; once is enough")
 
 
+def _scopes(scopes: object) -> Iterator[Problem]:
+    if not isinstance(scopes, (list, tuple)):
+        yield Problem("scopes", 'must be a list of scopes, as in ["orders/read"]; leave it out')
+        return
+    for index, scope in enumerate(scopes):
+        place = f"scopes[{index}]"
+        if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
+            yield Problem(place, f"{scope!r}: write resource server and scope, as in orders/read")
+        elif scope in scopes[:index]:
+            yield Problem(place, f"{scope!r} is listed twice; remove one")
+
+
 def _optional(group: Mapping[str, object]) -> Iterator[Problem]:
     description = group.get("description", "")
     if not isinstance(description, str) or len(description) > DESCRIPTION_LIMIT:
@@ -129,19 +194,35 @@ def _optional(group: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem("created", 'must be "true" or "false"; it is ignored, so leave it out')
 
 
-def _collisions(data: Sequence[object]) -> Iterator[Problem]:
-    """Names that differ by case only would share one role."""
+def _repeated_names(data: Sequence[object]) -> Iterator[Problem]:
     first: dict[str, int] = {}
-    for index, group in enumerate(data):
-        name = group.get("group_name") if isinstance(group, dict) else None
-        if not isinstance(name, str):
+    for index, name in _names(data):
+        if name in first:
+            yield Problem(
+                f"[{index}].group_name", f"{name!r} is the name of [{first[name]}] too; rename one"
+            )
+        first.setdefault(name, index)
+
+
+def _role_collisions(data: Sequence[object]) -> Iterator[Problem]:
+    """Groups whose names differ by case only would share one role."""
+    first: dict[str, tuple[int, str]] = {}
+    for index, name in _names(data):
+        if "group_policy" not in cast("Mapping[str, object]", data[index]):
             continue
-        if name.lower() in first:
+        other, known = first.setdefault(name.lower(), (index, name))
+        if known != name:
             yield Problem(
                 f"[{index}].group_name",
-                f"{name!r} is the name of [{first[name.lower()]}] too (IAM ignores case); rename",
+                f"{name!r} gets the role of [{other}] too (IAM ignores case); rename one",
             )
-        first.setdefault(name.lower(), index)
+
+
+def _names(data: Sequence[object]) -> Iterator[tuple[int, str]]:
+    for index, group in enumerate(data):
+        name = group.get("group_name") if isinstance(group, dict) else None
+        if isinstance(name, str):
+            yield index, name
 
 
 def _equal_precedence(data: Sequence[object]) -> Iterator[Problem]:

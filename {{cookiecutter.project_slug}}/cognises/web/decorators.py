@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Request, current_app
 from flask import request as flask_request
 
 from cognises.errors import CognisesError, SettingsError
-from cognises.manifest import Group, parse_groups
+from cognises.manifest import Group, parse_access
 from cognises.settings.values import CLIENT_ID, SCOPE, TOKEN_USES
 from cognises.tokens.verifier import one_or_more
 from cognises.user_pool import UserPool
@@ -270,4 +270,4 @@ def _permissions(group_details: object) -> Permissions | None:
         return None
     if isinstance(group_details, tuple) and all(isinstance(g, Group) for g in group_details):
         return Permissions(group_details)
-    return Permissions(parse_groups(group_details))
+    return Permissions(parse_access(group_details))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 
 from cognises.errors import SettingsError
-from cognises.manifest import load_groups
+from cognises.manifest import load_access
 from cognises.settings.model import Settings
 from cognises.settings.model import read as read_settings
 from cognises.settings.sources import project_folder
@@ -92,7 +92,7 @@ class AppState:
     def permissions(self) -> Permissions:
         """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
         if self._permissions is None:
-            self._permissions = Permissions(load_groups(self.reading[0].groups_file))
+            self._permissions = Permissions(load_access(self.reading[0].groups_file))
         return self._permissions
 
     def can(self, groups: tuple[str, ...], name: str) -> bool:

@@ -35,6 +35,14 @@ class Wanted:
 
 def wanted_groups(groups: Iterable[Group], scope: Scope) -> tuple[Wanted, ...]:
     """Fill the manifest for one pool. Raises ManifestError where a filled policy is too large."""
+    groups = tuple(groups)
+    without = [
+        Problem(f"[{index}].group_policy", "missing; provisioning needs it; add it")
+        for index, each in enumerate(groups)
+        if each.policy is None
+    ]
+    if without:
+        raise ManifestError(without)
     wanted = tuple(_wanted(group, scope) for group in groups)
     too_large = [
         Problem(f"[{index}].group_policy", f"{size} characters once filled; IAM allows {limit}")
