@@ -22,16 +22,9 @@ SPEAKS = re.compile(
     re.IGNORECASE,
 )
 NAMED = re.compile(r"\b(Lambda|ECS|ECR)\b")
-# The vendored module and its load generator are the same files in every project, so that updates
-# of the template reach them all; what they say of servers is for whoever runs one. docs/security.md
-# and docs/operations.md tell their rules. What locks name, other packages have asked for.
-SAME_EVERYWHERE = (
-    "cognises/",
-    "tests/cognises/",
-    "load/",
-    "docs/security.md",
-    "docs/operations.md",
-)
+# The vendored module and the pages about it are the same files in every project. Lock files name
+# what other packages require.
+SAME_EVERYWHERE = ("cognises/", "docs/security.md", "docs/operations.md")
 
 
 def test_a_service_that_brings_its_own_deployment_hears_nothing_of_ours(bakes):
@@ -162,8 +155,8 @@ def test_workflows_hold_no_key_and_lend_their_identity_to_two_jobs(bakes, deploy
 
 def test_make_help_lists_the_verbs_of_a_deployment(bakes):
     verbs = {
-        "container": {"image", "deploy", "load"},
-        "lambda": {"package", "deploy", "cold-start"},
+        "container": {"image", "deploy"},
+        "lambda": {"package", "deploy"},
         "none": set(),
     }
     every = set().union(*verbs.values())
