@@ -6,7 +6,7 @@ from flask import Flask, json, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from cognises.signin.browser import prefers_html
+from cognises.web import prefers_html
 
 
 def install(app: Flask) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cognises.web.decorators import public as public
     from cognises.web.extension import Cognises as Cognises
     from cognises.web.principal import Principal as Principal
+    from cognises.web.state import settings_of as settings_of
 
 __version__ = "0.1.0"
 
@@ -57,6 +58,7 @@ _HOME = {
     "permission_required": "web.decorators",
     "protect": "web.decorators",
     "public": "web.decorators",
+    "settings_of": "web.state",
 }
 
 __all__ = sorted(_HOME)

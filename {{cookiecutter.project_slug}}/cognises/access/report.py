@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import with_appcontext
 
 from cognises.errors import CognisesError, ProblemsError
 from cognises.tokens.claims import TokenClaims, check
@@ -215,12 +215,11 @@ def _cells(found: Report) -> list[list[str]]:
 
 FORMATS = {"text": as_text, "json": as_json, "markdown": as_markdown}
 
-commands = AppGroup("cognises", help="Who may call what.")
 
-
-@commands.command("access")
+@click.command("access")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="text")
 @click.option("--check", "strict", is_flag=True, help="Exit 1 if anything needs a look.")
+@with_appcontext
 def access_command(kind: str, strict: bool) -> None:
     """Every route and who may call it, from the code and groups.json alone."""
     try:

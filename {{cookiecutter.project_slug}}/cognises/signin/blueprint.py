@@ -23,13 +23,13 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.errors import CognisesError
 from cognises.settings.model import Settings
-from cognises.signin.browser import is_page_view, prefers_html, vary_by_accept
 from cognises.signin.cookies import Cookies
 from cognises.signin.managed_login import ManagedLogin, Tokens, error_name
 from cognises.signin.problems import SignInProblem
 from cognises.signin.return_path import return_path
 from cognises.signin.session import SessionChecks
 from cognises.web import caching
+from cognises.web.browser import is_page_view, prefers_html, vary_by_accept
 from cognises.web.credentials import is_same_origin
 from cognises.web.decorators import public
 from cognises.web.responses import Refusal, refusal
@@ -250,12 +250,7 @@ def _managed_login() -> ManagedLogin:
 
 def _checks() -> SessionChecks:
     state = state_of(current_app)
-    made = state.checkpoints.get(SessionChecks)
-    if made is None:
-        made = SessionChecks(state, state.settings.sign_in_client_id or "")
-        state.checkpoints[SessionChecks] = made
-    checks: SessionChecks = made
-    return checks
+    return SessionChecks(state, state.settings.sign_in_client_id or "")
 
 
 def _cookies() -> Cookies:

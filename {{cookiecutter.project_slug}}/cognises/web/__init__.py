@@ -1,1 +1,3 @@
-"""The request side: guards, decisions and the principal, on Flask."""
+"""The request side on Flask: guards, decisions, the principal and refusals."""
+
+from cognises.web.browser import prefers_html as prefers_html

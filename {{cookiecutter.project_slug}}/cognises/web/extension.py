@@ -10,7 +10,6 @@ import click
 from flask import Flask, Request
 from flask import request as flask_request
 
-from cognises.access import report as access_report
 from cognises.errors import CognisesError, ProblemsError
 from cognises.web import caching
 from cognises.web.authorize import (
@@ -23,6 +22,7 @@ from cognises.web.authorize import (
     passed_by,
     require_loopback,
 )
+from cognises.web.commands import commands
 from cognises.web.responses import refusal
 from cognises.web.route_metadata import Requirement, View
 from cognises.web.routes import declaration_at, function_name, is_automatic_options
@@ -56,7 +56,7 @@ class Cognises:
         """Guard `app`. Under `flask run` a misconfigured app stops here, with one clear message."""
         state_of(app).has_public_static = self._public_static
         _Gate(app).install()
-        app.cli.add_command(access_report.commands)
+        app.cli.add_command(commands)
         if _is_flask_run():
             try:
                 check(app)

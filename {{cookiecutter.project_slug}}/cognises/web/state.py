@@ -225,6 +225,11 @@ class AppState:
         return own_key_set(settings, pool, load)
 
 
+def settings_of(app: Flask) -> Settings:
+    """The checked settings of an app, read once. Raises SettingsError with every problem."""
+    return state_of(app).settings
+
+
 def state_of(app: Flask) -> AppState:
     """The app's state, made on first need."""
     state: AppState | None = app.extensions.get(_EXTENSION)
