@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cognises.errors import ProvisionBlocked as ProvisionBlocked
     from cognises.errors import SettingsError as SettingsError
     from cognises.manifest import load_groups as load_groups
-    from cognises.provisioning.create_update import create_update as create_update
+    from cognises.provisioning.groups.create_update import create_update as create_update
     from cognises.tokens.verifier import Verifier as Verifier
     from cognises.web.authorize import current_user as current_user
     from cognises.web.decorators import login_check as login_check
@@ -51,7 +51,7 @@ _HOME = {
     "ProvisionBlocked": "errors",
     "SettingsError": "errors",
     "Verifier": "tokens.verifier",
-    "create_update": "provisioning.create_update",
+    "create_update": "provisioning.groups.create_update",
     "current_user": "web.authorize",
     "load_groups": "manifest",
     "login_check": "web.decorators",

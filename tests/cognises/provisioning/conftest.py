@@ -20,7 +20,7 @@ from moto import mock_aws
 from staff import ADA, PASSWORD
 
 from cognises.provisioning import main
-from cognises.provisioning.aws.clients import make_session
+from cognises.provisioning.aws import make_session
 from local_aws.cognito import serving
 
 
@@ -55,7 +55,7 @@ def read_once() -> Iterator[None]:
         return sessions[aws]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cognises.provisioning.aws.clients.make_session", session_of)
+        patch.setattr("cognises.provisioning.aws.make_session", session_of)
         patch.setattr("botocore.session.create_loader", lambda path=None: loader)
         patch.setattr("moto.cognitoidp.models.jwk", moto_jwk)
         yield

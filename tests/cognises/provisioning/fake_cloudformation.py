@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from itertools import count
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -229,17 +228,16 @@ def _pairs(members: list[dict[str, str]], key: str, value: str) -> dict[str, str
 
 def stand_in(
     monkeypatch: pytest.MonkeyPatch,
-    command: ModuleType,
     cloud: FakeCloudFormation,
     answers: object,
 ) -> None:
-    """Give a command this CloudFormation, `answers` for every other service, and no waiting."""
+    """Give the commands this CloudFormation, `answers` for every other service, and no waiting."""
 
-    def client(_: Any, service: str, region: str, endpoint: str | None) -> Any:
+    def client(_: Any, service: str, region: str, endpoint: str | None, __: bool) -> Any:
         assert region == REGION
         if service == "cloudformation":
             return cloud.client(endpoint or "")
         return answering(service, answers, region, endpoint or "")
 
-    monkeypatch.setattr(command, "make_client", client)
+    monkeypatch.setattr("cognises.provisioning.aws.make_client", client)
     monkeypatch.setattr("cognises.provisioning.stacks.client.time.sleep", lambda seconds: None)

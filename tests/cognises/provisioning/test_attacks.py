@@ -12,12 +12,11 @@ import pytest
 from accounts import Account, Ran, group, make_identity_pool, policy, statement
 from worlds import ADMINS, SCOPE, plan, with_role, world
 
-from cognises.provisioning.aws.clients import on_loopback
-from cognises.provisioning.aws.observer import observe_identity_pool
-from cognises.provisioning.planning.calls import calls_for
-from cognises.provisioning.planning.observed import IdentityPool, Observed
-from cognises.provisioning.planning.plan_text import plan_text
-from cognises.provisioning.planning.trust import trust_policy
+from cognises.provisioning.aws import on_loopback
+from cognises.provisioning.groups.apply import calls_for
+from cognises.provisioning.groups.model import IdentityPool, Observed, trust_policy
+from cognises.provisioning.groups.plan_text import plan_text
+from cognises.provisioning.groups.read import observe_identity_pool
 from cognises.provisioning.policies.runner import runner_policy
 from cognises.provisioning.target import Options, read_target
 

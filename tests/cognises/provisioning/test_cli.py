@@ -14,12 +14,13 @@ from accounts import PREFIX, Account, Ran, group, make_identity_pool, policy, st
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cognises.provisioning import main
-from cognises.provisioning.aws.clients import FIRST_CALL_ATTEMPTS
+from cognises.provisioning.aws import FIRST_CALL_ATTEMPTS
 from cognises.settings.sources import PROJECT_FOLDER
 
 PROJECT = PROJECT_FOLDER
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
+CALLER = "account 123456789012, region us-east-1, caller arn:aws:sts::123456789012:user/moto\n"
 EXTRA = policy(statement("sqs:*", "*"))
 
 
@@ -221,7 +222,7 @@ def test_apply_off_a_terminal_needs_yes(run: Run, manifest: Manifest, account: A
     ran = run("apply")
     assert (ran.code, ran.err) == (
         1,
-        "error: there is no terminal to ask on; run apply --yes\n",
+        f"{CALLER}error: there is no terminal to ask on; run apply --yes\n",
     )
     assert account.groups() == {}
 
@@ -356,7 +357,7 @@ def test_access_denied_names_the_policy_to_ask_for(
 ) -> None:
     manifest(group("a"))
     refusal = ClientError({"Error": {"Code": "AccessDenied", "Message": "no\x1b[2J"}}, "CreateRole")
-    monkeypatch.setattr("cognises.provisioning.aws.executor.resilient", raising(refusal))
+    monkeypatch.setattr("cognises.provisioning.groups.apply.resilient", raising(refusal))
     ran = run("apply", "--yes")
     assert ran.code == 1
     assert "`provision.py policy` prints" in ran.err
@@ -371,7 +372,7 @@ def test_no_network_is_one_line(
     manifest(group("a"))
     broken = EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
     monkeypatch.setattr(
-        "cognises.provisioning.commands.session.account_and_partition", raising(broken)
+        "cognises.provisioning.groups.commands.account_and_partition", raising(broken)
     )
     ran = run("plan")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
@@ -403,7 +404,7 @@ def test_ctrl_c_is_told_and_exits_1(
 ) -> None:
     manifest(group("a"))
     monkeypatch.setattr(
-        "cognises.provisioning.aws.executor.calls_for", raising(KeyboardInterrupt())
+        "cognises.provisioning.groups.apply.calls_for", raising(KeyboardInterrupt())
     )
     ran = run("apply", "--yes")
     assert ran.code == 1

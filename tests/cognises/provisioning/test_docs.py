@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from botocore import xform_name
 
-from cognises.provisioning import cli
-from cognises.provisioning.planning import names
-from cognises.provisioning.planning.trust import NOBODY, trust_policy
+from cognises.provisioning import cli, names
+from cognises.provisioning.groups.model import NOBODY, trust_policy
 from cognises.provisioning.policies.runner import runner_policy as printed
 from cognises.provisioning.target import Options, read_target
 from cognises.settings.sources import PROJECT_FOLDER

@@ -17,16 +17,12 @@ from botocore.exceptions import (
 )
 from worlds import ADMINS, SCOPE, plan
 
-from cognises.errors import ProvisionBlocked, SettingsError
-from cognises.provisioning.aws.clients import Clients
-from cognises.provisioning.aws.executor import Executor
-from cognises.provisioning.aws.explain import explain, is_aws_error
-from cognises.provisioning.aws.observer import account_and_partition, role_of
-from cognises.provisioning.aws.retry import TRIES, resilient
-from cognises.provisioning.aws.settle import settle_existing
-from cognises.provisioning.planning.calls import Call
-from cognises.provisioning.planning.names import group_of, ownership_tags, role_name
-from cognises.provisioning.printable import printable
+from cognises.errors import ProvisionBlocked, SettingsError, printable
+from cognises.provisioning.aws import TRIES, Clients, resilient
+from cognises.provisioning.aws_errors import explain, is_aws_error
+from cognises.provisioning.groups.apply import Call, Executor, settle_existing
+from cognises.provisioning.groups.read import account_and_partition, role_of
+from cognises.provisioning.names import group_of, ownership_tags, role_name
 from cognises.provisioning.target import Options, read_target
 
 

@@ -8,10 +8,9 @@ from typing import Any
 from accounts import group
 
 from cognises.manifest import Group, parse_groups
-from cognises.provisioning.planning.observed import Observed
-from cognises.provisioning.planning.plan import Plan, RoleChange
-from cognises.provisioning.planning.planner import make_plan
-from cognises.provisioning.planning.scope import Scope
+from cognises.provisioning.groups.model import Observed, Scope
+from cognises.provisioning.groups.plan import Plan, RoleChange
+from cognises.provisioning.groups.planner import make_plan
 
 SCOPE = Scope(
     account="123456789012",

@@ -12,17 +12,19 @@ from typing import Any
 
 import click
 
-from cognises.errors import CognisesError, ProvisionBlocked
+from cognises.errors import CognisesError, ProvisionBlocked, printable
 from cognises.manifest import report
-from cognises.provisioning.aws.explain import explain, is_aws_error
-from cognises.provisioning.aws.pace import DEFAULT_GROUP_WRITES
-from cognises.provisioning.commands import apply as command_apply
+from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
+from cognises.provisioning.aws_errors import explain, is_aws_error
+from cognises.provisioning.bootstrap.request import read_request
 from cognises.provisioning.commands import bootstrap as command_bootstrap
 from cognises.provisioning.commands import deploy as command_deploy
-from cognises.provisioning.commands import destroy as command_destroy
-from cognises.provisioning.commands import plan as command_plan
-from cognises.provisioning.commands import policy as command_policy
-from cognises.provisioning.commands.options import (
+from cognises.provisioning.commands.users import users
+from cognises.provisioning.groups import commands
+from cognises.provisioning.groups.commands import prune_options
+from cognises.provisioning.groups.prune import Pruning
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
+from cognises.provisioning.options import (
     EXIT_BLOCKED,
     EXIT_ERROR,
     EXIT_USAGE,
@@ -31,13 +33,10 @@ from cognises.provisioning.commands.options import (
     aws_options,
     json_option,
     place_options,
-    prune_options,
 )
-from cognises.provisioning.commands.users import users
-from cognises.provisioning.planning.names import DEFAULT_ROLE_PREFIX
-from cognises.provisioning.planning.prune import Pruning
-from cognises.provisioning.printable import printable
-from cognises.provisioning.target import Options, groups_file, settings_values
+from cognises.provisioning.policies.bootstrap import bootstrap_policy_text
+from cognises.provisioning.policies.runner import policy_text, runner_policy, users_policy
+from cognises.provisioning.target import Options, groups_file, read_target, settings_values
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -64,7 +63,7 @@ def validate(groups_file: Path | None, env_file: Path | None) -> int:
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything is to be changed.")
 def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool) -> int:
     """Show what apply would change and what drifted; write nothing."""
-    return command_plan.run(options, pruning, as_json=as_json, detailed=detailed_exitcode)
+    return commands.plan(options, pruning, as_json=as_json, detailed=detailed_exitcode)
 
 
 @cli.command()
@@ -84,7 +83,7 @@ def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exit
 )
 def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
     """Make AWS say what groups.json says. Safe to interrupt and to run again."""
-    return command_apply.run(options, pruning, command_apply.Choices(**choices))
+    return commands.apply(options, pruning, commands.ApplyChoices(**choices))
 
 
 @cli.command()
@@ -134,11 +133,28 @@ def deploy(profile: str | None, region: str | None, env_file: Path | None, **cho
 @click.option("--users", "users_too", is_flag=True, help="Also what the `users` commands need.")
 @click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
 def policy(
-    env_file: Path | None, permissions_boundary: str | None, account: str | None, **choices: bool
+    env_file: Path | None,
+    permissions_boundary: str | None,
+    account: str | None,
+    for_bootstrap: bool,
+    users_too: bool,
+    users_only: bool,
 ) -> int:
     """Print the least-privilege policy for whoever runs plan and apply; offline."""
+    if for_bootstrap + users_too + users_only > 1:
+        raise click.UsageError("--bootstrap, --users and --users-only exclude one another")
     options = Options(env_file=env_file, permissions_boundary=permissions_boundary)
-    return command_policy.run(options, account, command_policy.Choices(**choices))
+    if for_bootstrap:
+        click.echo(bootstrap_policy_text(read_request(options), account))
+        return 0
+    target = read_target(options)
+    if users_only:
+        click.echo(policy_text(users_policy(target, account or "*")))
+        return 0
+    if target.boundary is None:
+        click.echo("warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one", err=True)
+    click.echo(policy_text(runner_policy(target, account or "*", users=users_too)))
+    return 0
 
 
 @cli.command()
@@ -148,7 +164,7 @@ def policy(
 @click.option("--stack", metavar="NAME", help="Delete bootstrap's stack of this name, too.")
 def destroy(options: Options, confirm: str | None, force: bool, stack: str | None) -> int:
     """Delete the roles and groups this project made; the pool and its users stay."""
-    return command_destroy.run(options, confirm=confirm, force=force, stack_name=stack)
+    return commands.destroy(options, pool_id=confirm, force=force, stack_name=stack)
 
 
 @cli.command(cls=NoSecretArguments)

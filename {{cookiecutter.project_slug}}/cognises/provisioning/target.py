@@ -5,15 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from cognises.errors import SettingsError
-from cognises.provisioning.env_file import read_env_file
-from cognises.provisioning.planning.names import DEFAULT_ROLE_PREFIX
+from cognises.provisioning.aws import (
+    ENDPOINT_VARIABLES,
+    GENERAL_ENDPOINT,
+    IGNORE_ENDPOINTS,
+    Aws,
+)
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.settings.sources import NAMES, PROJECT_FOLDER, read_values
 from cognises.user_pool import UserPool
 
@@ -22,38 +30,12 @@ BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{
 ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9a-f:]+")
 
+# botocore's own variables that `.env` may hold, too.
+ENDPOINTS = (GENERAL_ENDPOINT, *ENDPOINT_VARIABLES.values())
+AWS_NAMES = ("AWS_PROFILE", IGNORE_ENDPOINTS, *ENDPOINTS)
 
-@dataclass(frozen=True)
-class Options:
-    """What the command line was given; None where it was not."""
-
-    profile: str | None = None
-    region: str | None = None
-    env_file: Path | None = None
-    permissions_boundary: str | None = None
-    groups_file: Path | None = None
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where to provision, from settings and options."""
-
-    pool: UserPool
-    groups_file: Path
-    role_prefix: str
-    identity_pool_id: str | None = None
-    boundary: str | None = None
-    endpoint_url: str | None = None
-    profile: str | None = None
-
-    @property
-    def identity_region(self) -> str:
-        """The region an identity pool's id names."""
-        return (self.identity_pool_id or self.pool.region).partition(":")[0]
-
-
-# What bootstrap writes for a stage. With a file of the stage's own, another stage's `.env` does not
-# speak of these: its pool or clients would be taken for this one's.
+# What bootstrap writes for a stage. With `--env-file`, these are not taken from `.env`, which
+# may be another stage's.
 OF_A_STAGE = (
     "COGNITO_USER_POOL_ID",
     "COGNITO_CLIENT_ID",
@@ -64,12 +46,41 @@ OF_A_STAGE = (
 )
 
 
+@dataclass(frozen=True)
+class Options:
+    """The options of the command line that say where to work; None where not given."""
+
+    profile: str | None = None
+    region: str | None = None
+    env_file: Path | None = None
+    permissions_boundary: str | None = None
+    groups_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to provision, from settings and options, and the AWS session to do it with."""
+
+    pool: UserPool
+    groups_file: Path
+    role_prefix: str
+    identity_pool_id: str | None = None
+    boundary: str | None = None
+    aws: Aws = field(default_factory=lambda: Aws(""), compare=False)
+
+    @property
+    def identity_region(self) -> str:
+        """The region that the identity pool's id names."""
+        return (self.identity_pool_id or self.pool.region).partition(":")[0]
+
+
 def settings_values(options: Options) -> dict[str, str]:
     """Raw settings: options, the environment, `--env-file`, `.env`, `.flaskenv`, in this order.
 
-    With `--env-file`, those of `OF_A_STAGE` are not taken from `.env`.
+    With `--env-file`, those of `OF_A_STAGE` are not taken from `.env`. Raises SettingsError for
+    a file that cannot be read or holds what it must not.
     """
-    values = read_values(PROJECT_FOLDER)
+    values = read_values(PROJECT_FOLDER, names=(*NAMES, *AWS_NAMES))
     if options.env_file:
         named = read_env_file(options.env_file)
         for name in filter(_may_set, OF_A_STAGE):
@@ -83,6 +94,25 @@ def settings_values(options: Options) -> dict[str, str]:
     if options.permissions_boundary:
         values["COGNISES_PERMISSIONS_BOUNDARY"] = options.permissions_boundary
     return values
+
+
+def read_env_file(path: Path) -> dict[str, str | None]:
+    """The names and values of `--env-file`. Raises SettingsError, also for a malformed line.
+
+    Such a line may be a misspelt prefix or pool, and the run would change another stage.
+    """
+    if not path.is_file():
+        raise SettingsError([f"--env-file {path}: there is no such file"])
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError([f"--env-file {path}: must be UTF-8; save it as UTF-8"]) from None
+    malformed = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
+    if malformed:
+        raise SettingsError(
+            [f"--env-file {path}: line {line}: write NAME=value" for line in malformed]
+        )
+    return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
 def read_target(options: Options) -> Target:
@@ -99,9 +129,27 @@ def read_target(options: Options) -> Target:
         role_prefix=values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
         identity_pool_id=values.get("COGNITO_IDENTITY_POOL_ID"),
         boundary=values.get("COGNISES_PERMISSIONS_BOUNDARY"),
-        endpoint_url=values.get("AWS_ENDPOINT_URL"),
-        profile=options.profile,
+        aws=aws_of(options, values, pool.region),
     )
+
+
+def aws_of(options: Options, values: Mapping[str, str], region: str) -> Aws:
+    """The AWS session for options and raw settings; nothing is read or sent yet.
+
+    AWS_PROFILE of `.env` is used as if it were exported, so exported access keys win over it.
+    """
+    files = {
+        name: values[name] for name in AWS_NAMES if name in values and not os.environ.get(name)
+    }
+    profile = options.profile or files.get("AWS_PROFILE")
+    if profile and not options.profile and os.environ.get("AWS_ACCESS_KEY_ID"):
+        click.echo(
+            f"note: AWS_ACCESS_KEY_ID is exported and is used instead of AWS_PROFILE={profile} of "
+            ".env; to use the profile, unset AWS_ACCESS_KEY_ID or pass --profile",
+            err=True,
+        )
+        profile = None
+    return Aws(region, profile=profile, env_file=files)
 
 
 def groups_file(options: Options, values: Mapping[str, str]) -> Path:
@@ -116,6 +164,21 @@ _SHAPES = (
 )
 
 
+def shape_problems(values: Mapping[str, str]) -> list[str]:
+    """What is wrong with the form of settings that provisioning alone reads."""
+    problems = [
+        f"{name}: {values[name]!r} is not of the form {example}"
+        for name, pattern, example in _SHAPES
+        if name in values and not pattern.fullmatch(values[name])
+    ]
+    problems += [
+        f"{name}: is not of the form http://127.0.0.1:5000; unset it for AWS"
+        for name in ENDPOINTS
+        if name in values and not _is_address(values[name])
+    ]
+    return problems
+
+
 def _is_address(text: str) -> bool:
     try:
         url = urlsplit(text)
@@ -124,22 +187,8 @@ def _is_address(text: str) -> bool:
             and url.port != 0
             and bool(_HOST.fullmatch(url.hostname or ""))
         )
-    except ValueError:  # a port out of range, a bracket left open
+    except ValueError:  # a port out of range, an open bracket
         return False
-
-
-def shape_problems(values: Mapping[str, str]) -> list[str]:
-    """What is wrong with the form of settings that provisioning alone reads."""
-    problems = [
-        f"{name}: {values[name]!r} is not of the form {example}"
-        for name, pattern, example in _SHAPES
-        if name in values and not pattern.fullmatch(values[name])
-    ]
-    if "AWS_ENDPOINT_URL" in values and not _is_address(values["AWS_ENDPOINT_URL"]):
-        problems.append(
-            "AWS_ENDPOINT_URL: is not of the form http://127.0.0.1:5000; unset it for AWS"
-        )
-    return problems
 
 
 def _committed(name: str) -> str | None:
@@ -149,7 +198,7 @@ def _committed(name: str) -> str | None:
 
 
 def _may_set(name: str) -> bool:
-    return name in NAMES and os.environ.get(name) is None
+    return name in (*NAMES, *AWS_NAMES) and os.environ.get(name) is None
 
 
 def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
@@ -157,7 +206,7 @@ def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
     if pool_id is None:
         problems.append(
             "COGNITO_USER_POOL_ID is not set; put the pool's id into .env, or run "
-            "`provision.py bootstrap`, which makes a pool"
+            "`provision.py bootstrap`, which creates a pool"
         )
         return None
     try:
@@ -168,7 +217,7 @@ def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
     region = values.get("AWS_REGION", pool.region)
     if region != pool.region:
         problems.append(
-            f"AWS_REGION is {region} and user pool {pool.id} lies in {pool.region}; correct "
+            f"AWS_REGION is {region} and user pool {pool.id} is in {pool.region}; correct "
             "whichever is wrong (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
         )
     return pool

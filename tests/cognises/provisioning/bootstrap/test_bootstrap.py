@@ -13,7 +13,7 @@ from fake_cloudformation import OUTPUTS, REGION, FakeCloudFormation, change, eve
 
 from cognises.provisioning.bootstrap.request import default_domain_prefix
 from cognises.provisioning.commands import bootstrap as command_bootstrap
-from cognises.provisioning.planning.names import stack_tags, stage_name
+from cognises.provisioning.names import stack_tags, stage_name
 
 Run = Callable[..., Ran]
 STACK = "svc-cognito"
@@ -64,7 +64,7 @@ def account() -> Account:
 
 @pytest.fixture(autouse=True)
 def aws(fake: FakeCloudFormation, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in(monkeypatch, command_bootstrap, fake, account)
+    stand_in(monkeypatch, fake, account)
     monkeypatch.setenv("AWS_REGION", REGION)
 
 

@@ -10,8 +10,8 @@ import pytest
 from accounts import Account, Ran, group
 from fake_cloudformation import FakeCloudFormation, event
 
-from cognises.provisioning.bootstrap import removal as stack_removal
-from cognises.provisioning.planning.names import stack_tags
+from cognises.provisioning.aws import make_client
+from cognises.provisioning.names import stack_tags
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
@@ -21,7 +21,13 @@ STACK = "svc-cognito"
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeCloudFormation:
     made = FakeCloudFormation()
-    monkeypatch.setattr(stack_removal, "make_client", lambda *_: made.client())
+
+    def client(session: Any, service: str, *rest: Any) -> Any:
+        return (
+            made.client() if service == "cloudformation" else make_client(session, service, *rest)
+        )
+
+    monkeypatch.setattr("cognises.provisioning.aws.make_client", client)
     monkeypatch.setattr("cognises.provisioning.stacks.client.time.sleep", lambda seconds: None)
     return made
 

@@ -15,9 +15,8 @@ from accounts import Ran
 from answering import Refused
 from fake_cloudformation import REGION, FakeCloudFormation, stand_in
 
-from cognises.provisioning.commands import deploy as command_deploy
 from cognises.provisioning.delivery import function_package
-from cognises.provisioning.planning.names import stack_tags
+from cognises.provisioning.names import stack_tags
 
 Run = Callable[..., Ran]
 STACK = "svc-service"
@@ -103,7 +102,7 @@ def stores(cloud: Cloud) -> Stores:
 @pytest.fixture(autouse=True)
 def project(cloud: Cloud, stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with two templates, in an account with nothing in it."""
-    stand_in(monkeypatch, command_deploy, cloud, stores)
+    stand_in(monkeypatch, cloud, stores)
     monkeypatch.setattr("cognises.settings.sources.PROJECT_FOLDER", tmp_path)
     monkeypatch.setenv("AWS_REGION", REGION)
     monkeypatch.setenv("COGNITO_USER_POOL_ID", POOL)

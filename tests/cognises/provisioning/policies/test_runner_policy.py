@@ -100,7 +100,7 @@ def test_no_action_of_the_policy_can_be_left_out(
     manifest: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cognises.provisioning.aws.clients.Pace.wait", lambda self: None)
+    monkeypatch.setattr("cognises.provisioning.aws.RateLimiter.wait", lambda self: None)
     allowed = {
         action
         for each in printed["Statement"]

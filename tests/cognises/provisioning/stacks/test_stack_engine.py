@@ -11,7 +11,7 @@ from answering import Refused
 from fake_cloudformation import OUTPUTS, FakeCloudFormation, Looks, change, event
 
 from cognises.errors import ProvisionBlocked
-from cognises.provisioning.planning.names import stack_tags
+from cognises.provisioning.names import stack_tags
 from cognises.provisioning.stacks import engine
 from cognises.provisioning.stacks.client import StackClient
 from cognises.provisioning.stacks.engine import (

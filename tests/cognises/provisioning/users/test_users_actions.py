@@ -98,7 +98,10 @@ def test_a_group_that_the_manifest_does_not_know_is_warned_about(
 
 def test_deleting_needs_yes_off_a_terminal(run: Run, staff: Account) -> None:
     ran = run("users", "delete", "ada")
-    assert (ran.code, ran.err) == (1, "error: there is no terminal to ask on; add --yes\n")
+    assert (ran.code, ran.err) == (
+        1,
+        "error: there is no terminal to ask on; run users delete ada --yes\n",
+    )
     assert run("users", "delete", "ada", "--json").code == 64
     assert "ada" in people(staff)
     assert run("users", "delete", "ada", "--yes").code == 0

@@ -73,7 +73,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return found
 
     monkeypatch.setattr(Directory, "open", tapped)
-    monkeypatch.setattr("cognises.provisioning.users.directory.Pace.wait", lambda self: None)
+    monkeypatch.setattr("cognises.provisioning.users.directory.RateLimiter.wait", lambda self: None)
     return seen
 
 

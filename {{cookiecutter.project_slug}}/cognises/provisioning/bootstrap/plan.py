@@ -129,5 +129,9 @@ def _login_url(request: Request, outputs: Mapping[str, str], given: GivenPool | 
     """Where people sign in. An emulator serves it at its own address, not at AWS's."""
     if request.on_loopback:
         known = urlsplit(request.domain or "").hostname or ""
-        return request.domain if is_loopback(known) else (request.endpoint_url or "").rstrip("/")
+        return (
+            request.domain
+            if is_loopback(known)
+            else (request.aws.endpoint_for("cognito-idp") or "").rstrip("/")
+        )
     return outputs.get("ManagedLoginUrl") or (given and given.login_url(request.region)) or None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cognises.errors import ProvisionBlocked
-from cognises.provisioning.aws.clients import make_client, make_session
-from cognises.provisioning.planning import names
+from cognises.provisioning import names
 from cognises.provisioning.stacks.client import Stack, StackClient
 from cognises.provisioning.stacks.engine import refuse_foreign, say, take_down
 from cognises.provisioning.target import Target
@@ -26,10 +25,7 @@ class OwnStack:
         ours = names.stack_name(target.role_prefix, "cognito")
         if named != ours:
             raise ProvisionBlocked([f"--stack {named}: this stage's stack is {ours}"])
-        session = make_session(target.profile)
-        client = StackClient(
-            make_client(session, "cloudformation", target.pool.region, target.endpoint_url)
-        )
+        client = StackClient(target.aws.client("cloudformation"))
         stack = client.describe(ours)
         refuse_foreign(stack, names.stack_tags(target.role_prefix))
         if not stack.exists:

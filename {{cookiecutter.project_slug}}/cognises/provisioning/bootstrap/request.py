@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
-from cognises.provisioning.planning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
-from cognises.provisioning.target import Options, settings_values, shape_problems
+from cognises.provisioning.aws import Aws
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
+from cognises.provisioning.target import Options, aws_of, settings_values, shape_problems
 from cognises.settings.values import is_loopback, origin
 from cognises.user_pool import REGION, UserPool
 
@@ -32,8 +33,7 @@ class Request:
     domain: str | None = None
     public_url: str | None = None
     domain_prefix: str | None = None
-    endpoint_url: str | None = None
-    profile: str | None = None
+    aws: Aws = field(default_factory=lambda: Aws(""), compare=False)
 
     @property
     def stage(self) -> str:
@@ -46,9 +46,7 @@ class Request:
     @property
     def on_loopback(self) -> bool:
         """Whether an emulator on this machine is meant."""
-        return bool(self.endpoint_url) and is_loopback(
-            urlsplit(self.endpoint_url or "").hostname or ""
-        )
+        return self.aws.is_local()
 
 
 def read_request(
@@ -60,8 +58,9 @@ def read_request(
         values["COGNISES_PUBLIC_URL"] = public_url
     problems = shape_problems(values)
     pool = _pool(values, problems)
+    region = _region(values, pool, problems)
     request = Request(
-        region=_region(values, pool, problems),
+        region=region,
         role_prefix=values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
         pool_id=pool.id if pool else None,
         client_ids=tuple(
@@ -69,8 +68,7 @@ def read_request(
         ),
         domain=values.get("COGNITO_DOMAIN"),
         domain_prefix=domain_prefix or None,
-        endpoint_url=values.get("AWS_ENDPOINT_URL"),
-        profile=options.profile,
+        aws=aws_of(options, values, region),
     )
     address = _public_url(values, request, problems)
     problems += _domain_prefix_problems(domain_prefix, address)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
 from dotenv import dotenv_values
 
 from cognises.errors import SettingsError
-from cognises.provisioning.aws.clients import make_client, make_session
 from cognises.provisioning.bootstrap.env_write import EnvFile, read_env, with_values, write_env
 from cognises.provisioning.bootstrap.plan import (
     GivenPool,
@@ -23,8 +23,8 @@ from cognises.provisioning.bootstrap.plan import (
     settings_to_write,
 )
 from cognises.provisioning.bootstrap.request import Request, default_domain_prefix, read_request
-from cognises.provisioning.commands.confirmation import confirm_by
-from cognises.provisioning.planning.names import stack_tags
+from cognises.provisioning.names import stack_tags
+from cognises.provisioning.options import confirm
 from cognises.provisioning.stacks.client import Stack, StackClient
 from cognises.provisioning.stacks.engine import StackSpec, bring_up, refuse_foreign, say
 from cognises.provisioning.target import Options
@@ -66,8 +66,8 @@ def run(options: Options, choices: Choices) -> int:
         capabilities=("CAPABILITY_IAM",),
         guarded=POOL_TYPES,
     )
-    confirm = confirm_by(choices.yes, "bootstrap")
-    result = bring_up(aws.stacks, spec, confirm, dry_run=choices.dry_run)
+    ask = partial(confirm, yes=choices.yes, command="bootstrap --yes")
+    result = bring_up(aws.stacks, spec, ask, dry_run=choices.dry_run)
     if choices.dry_run:
         return 0
     _write(read_env(env_file), settings_to_write(request, result.outputs, chosen, given))
@@ -78,7 +78,6 @@ class _Aws:
     """The clients, and the looks at AWS that come before the stack."""
 
     def __init__(self, request: Request) -> None:
-        self._session = make_session(request.profile)
         self._request = request
         self.stacks = StackClient(self._client("cloudformation"))
 
@@ -119,7 +118,7 @@ class _Aws:
             )
 
     def _client(self, service: str) -> Any:
-        return make_client(self._session, service, self._request.region, self._request.endpoint_url)
+        return self._request.aws.client(service)
 
 
 def _tell(request: Request, chosen: dict[str, str], given: GivenPool | None) -> None:

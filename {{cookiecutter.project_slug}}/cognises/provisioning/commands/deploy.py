@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cognises.errors import SettingsError
-from cognises.provisioning.aws.clients import make_client, make_session
-from cognises.provisioning.aws.retry import error_code
+from cognises.provisioning.aws import error_code
 from cognises.provisioning.bootstrap.request import Request, read_request
-from cognises.provisioning.commands.confirmation import confirm_by
 from cognises.provisioning.delivery.package_store import Package, PackageStore, read_package
-from cognises.provisioning.planning.names import stack_name, stack_tags
+from cognises.provisioning.names import stack_name, stack_tags
+from cognises.provisioning.options import confirm
 from cognises.provisioning.stacks.client import StackClient
 from cognises.provisioning.stacks.engine import StackSpec, bring_up, refuse_foreign, say
 from cognises.provisioning.stacks.parameters import (
@@ -82,8 +82,9 @@ def run(options: Options, choices: Choices) -> int:
         tags=tags,
         capabilities=("CAPABILITY_IAM",),
     )
-    confirm = _then(confirm_by(choices.yes, "deploy"), lambda: aws.upload(package, chosen))
-    result = bring_up(aws.stacks, spec, confirm, dry_run=choices.dry_run)
+    ask = partial(confirm, yes=choices.yes, command="deploy --yes")
+    agreed = _then(ask, lambda: aws.upload(package, chosen))
+    result = bring_up(aws.stacks, spec, agreed, dry_run=choices.dry_run)
     for name, text in sorted(result.outputs.items()):
         say(f"{name}: {text}")
     return 0
@@ -133,18 +134,17 @@ def _settings(options: Options) -> dict[str, str]:
 def _then(ask: Callable[[str], None], do: Callable[[], None]) -> Callable[[str], None]:
     """Asks, and does something once the answer is yes."""
 
-    def confirm(question: str) -> None:
+    def asked(question: str) -> None:
         ask(question)
         do()
 
-    return confirm
+    return asked
 
 
 class _Aws:
     """The clients, and what is looked up in AWS."""
 
     def __init__(self, request: Request) -> None:
-        self._session = make_session(request.profile)
         self._request = request
         self._cloudformation = self._client("cloudformation")
         self.stacks = StackClient(self._cloudformation)
@@ -208,7 +208,7 @@ class _Aws:
             store.put(package)
 
     def _client(self, service: str) -> Any:
-        return make_client(self._session, service, self._request.region, self._request.endpoint_url)
+        return self._request.aws.client(service)
 
 
 def _first(name: str, *sources: Mapping[str, str]) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from cognises.provisioning.commands.options import (
+from cognises.errors import printable
+from cognises.provisioning.options import (
     Command,
     NoSecretArguments,
+    confirm,
     json_option,
     place_options,
 )
-from cognises.provisioning.printable import printable
 from cognises.provisioning.target import Options, read_target
 from cognises.provisioning.users import actions
 from cognises.provisioning.users.actions import Done
@@ -142,8 +143,8 @@ def delete_user(options: Options, name: str, yes: bool, as_json: bool) -> int:
 
     def confirmed(directory: Directory) -> Done:
         user = directory.user(name)
-        if not yes:
-            _confirm(f"Delete user {printable(user.called())} of {directory.pool.id}?")
+        question = f"Delete user {printable(user.called())} of {directory.pool.id}?"
+        confirm(question, yes=yes, command=f"users delete {name} --yes")
         return actions.delete(directory, user)
 
     return _do(options, name, as_json, confirmed)
@@ -204,13 +205,6 @@ def _do(options: Options, name: str, as_json: bool, action: Callable[[Directory]
 def _raise_for(problems: list[str]) -> None:
     if problems:
         raise UserProblem(problems)
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise click.ClickException("there is no terminal to ask on; add --yes")
-    if not click.confirm(question, err=True):
-        raise click.ClickException("nothing was changed")
 
 
 def _print_json(value: dict[str, Any]) -> None:

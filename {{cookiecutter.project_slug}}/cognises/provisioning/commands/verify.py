@@ -11,16 +11,14 @@ from typing import Any
 
 import click
 
-from cognises.errors import ProvisionBlocked, SettingsError
+from cognises.errors import ProvisionBlocked, SettingsError, printable
 from cognises.manifest import load_groups
-from cognises.provisioning.aws.clients import on_loopback
-from cognises.provisioning.aws.observer import observe_identity_pool
-from cognises.provisioning.aws.pace import DEFAULT_GROUP_WRITES
-from cognises.provisioning.commands.options import EXIT_ERROR
-from cognises.provisioning.commands.session import Session, identity_client
-from cognises.provisioning.planning.observed import IdentityPool
-from cognises.provisioning.planning.safety import open_doors
-from cognises.provisioning.printable import printable
+from cognises.provisioning.aws import on_loopback
+from cognises.provisioning.groups.checks import open_doors
+from cognises.provisioning.groups.commands import Session, identity_client
+from cognises.provisioning.groups.model import IdentityPool
+from cognises.provisioning.groups.read import observe_identity_pool
+from cognises.provisioning.options import EXIT_ERROR
 from cognises.provisioning.target import Options, Target, read_target, settings_values
 from cognises.provisioning.verification.exchange import caller_of, exchanged, provider_name
 from cognises.provisioning.verification.token import read_token, verified_claims
@@ -41,7 +39,7 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     pool = _closed_pool(identity, target)
     token = read_token(token_file)
     claims = verified_claims(token, settings, target.pool)
-    expected = expected_role(claims, manifest, Session.open(target, DEFAULT_GROUP_WRITES).scope())
+    expected = expected_role(claims, manifest, Session.open(target).scope())
     credentials = exchanged(identity, pool, provider_name(pool, target.pool.id), token)
     found = verdict(expected, caller_of(credentials, target), loopback=on_loopback(identity))
     _show(found, target, as_json=as_json)

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import click
 
 from cognises.errors import SettingsError
-from cognises.provisioning.aws.retry import error_code
+from cognises.provisioning.aws import error_code
 from cognises.provisioning.delivery import function_package
 
 KEYS = "jwks.json"

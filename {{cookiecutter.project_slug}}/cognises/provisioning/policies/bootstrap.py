@@ -18,7 +18,7 @@ import json
 from typing import Any
 
 from cognises.provisioning.bootstrap.request import Request
-from cognises.provisioning.planning.names import OWNER, OWNER_TAG
+from cognises.provisioning.names import OWNER, OWNER_TAG
 from cognises.provisioning.policies.statements import allow
 from cognises.user_pool import partition_of
 

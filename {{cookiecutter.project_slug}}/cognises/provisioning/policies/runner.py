@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cognises.provisioning.planning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
+from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
 from cognises.provisioning.policies.statements import allow, deny
 from cognises.provisioning.target import Target
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cognises.provisioning.printable import printable
+from cognises.errors import printable
 
 # How CloudFormation says that a change set holds nothing.
 _NOTHING = re.compile(

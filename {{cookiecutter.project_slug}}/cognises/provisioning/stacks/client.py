@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cognises.provisioning.aws.clients import on_loopback
-from cognises.provisioning.aws.retry import error_code
+from cognises.provisioning.aws import error_code, on_loopback
 from cognises.provisioning.stacks.changes import StackChange, is_empty_change_set, stack_changes
 from cognises.provisioning.stacks.events import Event
 from cognises.provisioning.stacks.states import ABSENT

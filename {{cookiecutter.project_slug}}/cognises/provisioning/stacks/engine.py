@@ -34,10 +34,9 @@ from dataclasses import dataclass, field
 
 import click
 
-from cognises.errors import ProblemsError, ProvisionBlocked
-from cognises.provisioning.aws.retry import error_code
-from cognises.provisioning.planning.names import PROJECT_TAG, is_owned
-from cognises.provisioning.printable import printable
+from cognises.errors import ProblemsError, ProvisionBlocked, printable
+from cognises.provisioning.aws import error_code
+from cognises.provisioning.names import PROJECT_TAG, is_owned
 from cognises.provisioning.stacks.changes import guard_problems
 from cognises.provisioning.stacks.client import (
     ChangeSet,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cognises.provisioning.printable import printable
+from cognises.errors import printable
 
 STACK = "AWS::CloudFormation::Stack"
 # A failure that only follows from another one.

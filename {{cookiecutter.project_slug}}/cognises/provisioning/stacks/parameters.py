@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cognises.errors import SettingsError
-from cognises.provisioning.printable import printable
+from cognises.errors import SettingsError, printable
 
 _SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
 # Named like a setting, and yet a fact about the package that is deployed.

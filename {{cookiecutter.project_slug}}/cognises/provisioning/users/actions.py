@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cognises.errors import ProvisionBlocked
-from cognises.provisioning.aws.retry import error_code
+from cognises.provisioning.aws import error_code
 from cognises.provisioning.users.directory import NO_USER, Directory
 from cognises.provisioning.users.person import User, UserProblem, name_problems
 from cognises.provisioning.users.secrets import PasswordChoice, Secret

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from cognises.provisioning.aws.explain import explain, is_aws_error
-from cognises.provisioning.aws.retry import error_code
+from cognises.provisioning.aws import error_code
+from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.users.actions import Done, put_into_group, put_password
 from cognises.provisioning.users.directory import Directory
 from cognises.provisioning.users.person import (

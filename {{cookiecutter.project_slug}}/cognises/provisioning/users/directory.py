@@ -12,14 +12,7 @@ from typing import Any
 
 from cognises.errors import ManifestError, SettingsError
 from cognises.manifest import load_groups
-from cognises.provisioning.aws.clients import (
-    give_up_early,
-    make_client,
-    make_session,
-    on_loopback,
-)
-from cognises.provisioning.aws.pace import Pace
-from cognises.provisioning.aws.retry import error_code
+from cognises.provisioning.aws import RateLimiter, error_code, fail_fast, limit, on_loopback
 from cognises.provisioning.target import Target
 from cognises.provisioning.users.person import (
     Pool,
@@ -44,14 +37,10 @@ class Directory:
     @classmethod
     def open(cls, target: Target) -> Directory:
         """Read the pool itself: one call. Raises botocore's errors."""
-        session = make_session(target.profile)
-        cognito = make_client(session, "cognito-idp", target.pool.region, target.endpoint_url)
-        give_up_early(cognito)
-        pace = Pace(READS_A_SECOND)
-        for operation in ("ListUsers", "ListUsersInGroup", "AdminListGroupsForUser"):
-            cognito.meta.events.register(
-                f"before-send.cognito-identity-provider.{operation}", lambda **_: pace.wait()
-            )
+        cognito = target.aws.client("cognito-idp")
+        fail_fast(cognito)
+        reads = ("ListUsers", "ListUsersInGroup", "AdminListGroupsForUser")
+        limit(cognito, RateLimiter(READS_A_SECOND), reads)
         found = cognito.describe_user_pool(UserPoolId=target.pool.id).get("UserPool", {})
         if found.get("Id") != target.pool.id:
             raise SettingsError(["what answered is not AWS; check AWS_ENDPOINT_URL and the proxy"])

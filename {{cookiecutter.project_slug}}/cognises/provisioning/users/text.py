@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cognises.provisioning.printable import printable
+from cognises.errors import printable
 from cognises.provisioning.users.person import User
 
 

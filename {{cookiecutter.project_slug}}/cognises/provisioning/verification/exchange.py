@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cognises.provisioning.aws.clients import make_client
-from cognises.provisioning.aws.explain import explain, is_aws_error
-from cognises.provisioning.aws.retry import error_code
-from cognises.provisioning.planning.observed import IdentityPool
-from cognises.provisioning.printable import printable
+from cognises.errors import printable
+from cognises.provisioning.aws import error_code, make_client
+from cognises.provisioning.aws_errors import explain, is_aws_error
+from cognises.provisioning.groups.model import IdentityPool
 from cognises.provisioning.target import Target
 from cognises.provisioning.verification.token import VerifyFailed, without_tokens
 
@@ -105,7 +104,7 @@ def caller_of(credentials: Mapping[str, str], target: Target) -> Caller:
         credentials["SessionToken"],
         botocore_session=settings,
     )
-    sts = make_client(session, "sts", target.identity_region, target.endpoint_url)
+    sts = make_client(session, "sts", target.identity_region, target.aws.endpoint_for("sts"))
     try:
         found = sts.get_caller_identity()
     except Exception as error:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cognises.manifest import Group
-from cognises.provisioning.planning.names import is_provider_group
-from cognises.provisioning.planning.scope import Scope
+from cognises.provisioning.groups.model import Scope
+from cognises.provisioning.names import is_provider_group
 from cognises.provisioning.verification.exchange import Caller
 from cognises.tokens.claims import groups_of
 

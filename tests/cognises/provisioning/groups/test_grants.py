@@ -1,0 +1,131 @@
+"""A plan marks what widens: new grants, denials gone, wider wildcards, ways to more rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from accounts import policy, statement
+
+from cognises.provisioning.groups.grants import broadenings, describe, difference, escalations
+
+OBJECTS = "arn:aws:s3:::b/*"
+REGION = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
+
+
+def deny(action: Any, resource: Any = "*", **more: Any) -> Any:
+    return {**statement(action, resource, **more), "Effect": "Deny"}
+
+
+WIDER: dict[str, tuple[list[Any], list[Any], list[str]]] = {
+    "a first grant": ([], [statement()], [f"allows s3:GetObject on {OBJECTS}"]),
+    "a new statement": (
+        [statement()],
+        [statement(), statement("sqs:SendMessage", "*")],
+        ["allows sqs:SendMessage on *"],
+    ),
+    "a new action": (
+        [statement("s3:GetObject")],
+        [statement(["s3:GetObject", "s3:PutObject"])],
+        [f"allows s3:PutObject on {OBJECTS}"],
+    ),
+    "a wider action": (
+        [statement("s3:GetObject")],
+        [statement("s3:Get*")],
+        [f"allows s3:Get* on {OBJECTS}"],
+    ),
+    "a wider resource": (
+        [statement(resource="arn:aws:s3:::b/x/*")],
+        [statement(resource=OBJECTS)],
+        [f"allows s3:GetObject on {OBJECTS}"],
+    ),
+    "a condition gone": (
+        [statement(Condition=REGION)],
+        [statement()],
+        [f"allows s3:GetObject on {OBJECTS}"],
+    ),
+    "another condition": (
+        [statement(Condition=REGION)],
+        [statement(Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}})],
+        [f"allows s3:GetObject on {OBJECTS}"],
+    ),
+    "a denial gone": (
+        [statement(), deny("s3:Delete*")],
+        [statement()],
+        ["no longer denies s3:Delete* on *"],
+    ),
+    "a narrower denial": (
+        [deny("s3:*")],
+        [deny("s3:Put*")],
+        ["no longer denies s3:* on *"],
+    ),
+    "a denial with a condition": (
+        [deny("s3:*")],
+        [deny("s3:*", Condition=REGION)],
+        ["no longer denies s3:* on *"],
+    ),
+    "all but": (
+        [statement("*", "*")],
+        [{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}],
+        ["allows all but, iam:* on *"],
+    ),
+    "a question mark for a star": (
+        [statement("s3:Get?")],
+        [statement("s3:Get*")],
+        [f"allows s3:Get* on {OBJECTS}"],
+    ),
+    "a denial that becomes a grant": (
+        [deny("s3:*", OBJECTS)],
+        [statement("s3:*")],
+        [f"allows s3:* on {OBJECTS}", f"no longer denies s3:* on {OBJECTS}"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WIDER)
+def test_wider_rights_are_marked(name: str) -> None:
+    before, after, expected = WIDER[name]
+    assert list(broadenings([policy(*before)] if before else [], [policy(*after)])) == expected
+
+
+NOT_WIDER: dict[str, tuple[list[Any], list[Any]]] = {
+    "the same": ([statement()], [statement()]),
+    "another spelling": ([statement("S3:getobject")], [statement(["s3:GetObject"])]),
+    "a statement gone": ([statement(), statement("sqs:*")], [statement()]),
+    "an action gone": ([statement(["s3:GetObject", "s3:PutObject"])], [statement()]),
+    "a narrower action": ([statement("s3:*")], [statement("s3:GetObject")]),
+    "a narrower resource": ([statement(resource="*")], [statement()]),
+    "a condition more": ([statement()], [statement(Condition=REGION)]),
+    "a denial more": ([statement()], [statement(), deny("s3:Delete*")]),
+    "a wider denial": ([deny("s3:Put*")], [deny("s3:*")]),
+    "a statement split": (
+        [statement(["s3:GetObject", "s3:PutObject"])],
+        [statement("s3:GetObject"), statement("s3:PutObject")],
+    ),
+    "statements merged": (
+        [statement("s3:GetObject"), statement("s3:PutObject")],
+        [statement(["s3:GetObject", "s3:PutObject"])],
+    ),
+    "nothing left": ([statement()], []),
+}
+
+
+@pytest.mark.parametrize("name", NOT_WIDER)
+def test_equal_or_narrower_rights_are_not_marked(name: str) -> None:
+    before, after = NOT_WIDER[name]
+    assert broadenings([policy(*before)], [policy(*after)] if after else []) == ()
+
+
+def test_the_difference_is_told_statement_by_statement() -> None:
+    kept, old, new = statement(), statement("s3:PutObject"), statement("s3:DeleteObject")
+    found = difference([policy(kept, old)], [policy(new, kept)])
+    assert [describe(each) for each in found.removed] == [f"Allow s3:PutObject on {OBJECTS}"]
+    assert [describe(each) for each in found.added] == [f"Allow s3:DeleteObject on {OBJECTS}"]
+
+
+def test_only_new_ways_to_more_rights_are_marked() -> None:
+    old, new = statement("iam:PassRole", "*"), statement("cognito-idp:*", "*")
+    assert escalations([policy(old)], [policy(old, new)]) == (
+        "could raise its own rights by cognito-idp:* on *",
+    )
+    assert escalations([policy(old)], [policy(old)]) == ()

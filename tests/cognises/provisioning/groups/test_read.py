@@ -1,0 +1,49 @@
+"""A bulk reading that says too little is not taken for drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cognises.provisioning.groups.model import Observed, Role
+from cognises.provisioning.groups.read import confirm_boundaries
+from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG
+
+POOL = "us-east-1_Pool"
+EDGE = "arn:aws:iam::123456789012:policy/edge"
+
+
+class Iam:
+    """Knows some roles' boundaries; writes down who was asked about."""
+
+    def __init__(self, **boundaries: str | None) -> None:
+        self._boundaries = boundaries
+        self.asked: list[str] = []
+
+    def get_role(self, *, RoleName: str) -> dict[str, Any]:  # noqa: N803
+        self.asked.append(RoleName)
+        arn = self._boundaries[RoleName]
+        return {"Role": {"PermissionsBoundary": {"PermissionsBoundaryArn": arn}} if arn else {}}
+
+
+def seen(**boundaries: str | None) -> Observed:
+    def role(name: str, boundary: str | None) -> Role:
+        pool = "another" if name == "elsewhere" else POOL
+        tags = {} if name == "foreign" else {OWNER_TAG: OWNER, POOL_TAG: pool}
+        return Role(name, f"arn:aws:iam::1:role/{name}", {}, boundary=boundary, tags=tags)
+
+    return Observed(roles={name: role(name, found) for name, found in boundaries.items()})
+
+
+def test_a_boundary_that_the_bulk_reading_left_out_is_looked_up():
+    iam = Iam(behind=EDGE, bare=None)
+    looked = seen(behind=None, bare=None, complete=EDGE, foreign=None, elsewhere=None)
+    found = confirm_boundaries(iam, looked, POOL)
+
+    assert {name: role.boundary for name, role in found.roles.items()} == {
+        "behind": EDGE,
+        "bare": None,
+        "complete": EDGE,
+        "foreign": None,
+        "elsewhere": None,
+    }
+    assert iam.asked == ["behind", "bare"]

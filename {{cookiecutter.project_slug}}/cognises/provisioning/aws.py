@@ -1,0 +1,246 @@
+"""boto3: one session per run, its clients, and the retries that botocore does not make.
+
+One session means that an MFA code, a hardware key or an AssumeRole is needed once per command.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from cognises.settings.values import is_loopback
+
+T = TypeVar("T")
+
+GROUP_WRITES = ("CreateGroup", "UpdateGroup", "DeleteGroup")
+DEFAULT_GROUP_WRITES = 15.0  # a second: Cognito's quota, which cannot be raised
+MARGIN = 1.1  # requests sent evenly do not arrive evenly
+MAX_ATTEMPTS = 10
+FIRST_CALL_ATTEMPTS = 4  # an address that cannot be reached is reported in seconds, not minutes
+WORKERS = 12
+
+# The names of botocore's AWS_ENDPOINT_URL_<SERVICE> variables, for the services that are called.
+ENDPOINT_VARIABLES = {
+    "cloudformation": "AWS_ENDPOINT_URL_CLOUDFORMATION",
+    "cognito-identity": "AWS_ENDPOINT_URL_COGNITO_IDENTITY",
+    "cognito-idp": "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER",
+    "ecr": "AWS_ENDPOINT_URL_ECR",
+    "iam": "AWS_ENDPOINT_URL_IAM",
+    "s3": "AWS_ENDPOINT_URL_S3",
+    "sts": "AWS_ENDPOINT_URL_STS",
+}
+GENERAL_ENDPOINT = "AWS_ENDPOINT_URL"
+IGNORE_ENDPOINTS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+
+
+class Clients(NamedTuple):
+    """The two clients that groups are applied through."""
+
+    iam: Any
+    cognito: Any
+
+
+class Aws:
+    """The boto3 session of one run, and one client for each service and region asked for.
+
+    In: the default region, a profile (None: botocore's own search), and the AWS_* settings of
+    `.env`, which count where the environment sets none.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        *,
+        profile: str | None = None,
+        env_file: Mapping[str, str] | None = None,
+    ) -> None:
+        self.region, self.profile = region, profile
+        self._layers: tuple[Mapping[str, str], ...] = (os.environ, env_file or {})
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    @cached_property
+    def session(self) -> Any:
+        """Made when the first client is. Raises botocore's errors."""
+        return make_session(self.profile)
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """The client of a service, the same one each time. Raises botocore's errors."""
+        key = (service, region or self.region)
+        if key not in self._clients:
+            self._clients[key] = make_client(
+                self.session, *key, self.endpoint_for(service), self._ignores_config()
+            )
+        return self._clients[key]
+
+    def endpoint_for(self, service: str) -> str | None:
+        """The address that the environment or `.env` gives a service; None: botocore decides.
+
+        botocore's order: AWS_ENDPOINT_URL_<SERVICE>, then AWS_ENDPOINT_URL, then the config file.
+        Source: AWS SDKs and tools reference guide, "Service-specific endpoints".
+        """
+        if self._ignores_config():
+            return None
+        names = (ENDPOINT_VARIABLES[service], GENERAL_ENDPOINT)
+        found = (layer.get(name) for layer in self._layers for name in names)
+        return next(filter(None, found), None)
+
+    def is_local(self) -> bool:
+        """Whether the environment and `.env` send every service to this machine; no call."""
+        return all(_is_loopback_url(self.endpoint_for(each)) for each in ENDPOINT_VARIABLES)
+
+    def _ignores_config(self) -> bool:
+        found = (layer.get(IGNORE_ENDPOINTS, "") for layer in self._layers)
+        return next(filter(None, found), "").lower() == "true"
+
+
+def make_session(profile: str | None) -> Any:
+    """A session of our own: boto3's default one belongs to the caller."""
+    import boto3
+
+    return boto3.session.Session(profile_name=profile)
+
+
+def make_client(
+    session: Any,
+    service: str,
+    region: str,
+    endpoint_url: str | None,
+    ignore_configured_endpoints: bool = False,
+) -> Any:
+    """One client. `standard` retries Cognito's throttling too, which `legacy` does not."""
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+        connect_timeout=5,
+        read_timeout=30,
+        max_pool_connections=WORKERS + 2,
+        user_agent_extra="cognises",
+        ignore_configured_endpoint_urls=ignore_configured_endpoints or None,
+    )
+    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+
+
+def group_clients(aws: Aws, group_writes: float = DEFAULT_GROUP_WRITES) -> Clients:
+    """The clients for plan and apply, group writes limited. Raises botocore's errors."""
+    clients = Clients(aws.client("iam"), aws.client("cognito-idp"))
+    limit(clients.cognito, RateLimiter(group_writes), GROUP_WRITES)
+    fail_fast(clients.cognito)
+    return clients
+
+
+def limit(cognito: Any, limiter: RateLimiter, operations: Iterable[str]) -> None:
+    """Limit how often a client sends some operations; retries count, for they are sent too."""
+    for operation in operations:
+        cognito.meta.events.register(
+            f"before-send.cognito-identity-provider.{operation}", lambda **_: limiter.wait()
+        )
+
+
+def fail_fast(cognito: Any) -> None:
+    """Retry DescribeUserPool, the first call of a run, a few times only."""
+
+    def stop(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
+        if caught_exception is not None and attempts >= FIRST_CALL_ATTEMPTS:
+            raise caught_exception
+
+    cognito.meta.events.register("needs-retry.cognito-identity-provider.DescribeUserPool", stop)
+
+
+def on_loopback(*clients: Any) -> bool:
+    """Whether the endpoint of every client is this machine and nothing else."""
+    return all(_is_loopback_url(str(client.meta.endpoint_url)) for client in clients)
+
+
+def _is_loopback_url(url: str | None) -> bool:
+    return is_loopback(urlsplit(url or "").hostname or "")
+
+
+class RateLimiter:
+    """Lets callers pass one at a time, never closer together than the rate allows."""
+
+    def __init__(
+        self,
+        per_second: float = DEFAULT_GROUP_WRITES,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval = MARGIN / per_second
+        self._clock, self._sleep = clock, sleep
+        self._next = clock()
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Return when it is the caller's turn."""
+        with self._lock:  # held while asleep: a late waker must not be followed too soon
+            delay = self._next - self._clock()
+            if delay > 0:
+                self._sleep(delay)
+            self._next = max(self._next, self._clock()) + self._interval
+
+
+# IAM answers 409 while another change to the same role is in progress, and 404 for a while after
+# a role is created. Both pass, so both are retried, a bounded number of times.
+CONFLICTS = frozenset(
+    {
+        "ConcurrentModification",
+        "ConcurrentModificationException",
+        "EntityTemporarilyUnmodifiable",
+        "EntityTemporarilyUnmodifiableException",
+    }
+)
+NOT_VISIBLE_YET = frozenset({"NoSuchEntity", "NoSuchEntityException"})
+TRIES = 7
+FIRST_PAUSE = 0.25  # seconds; doubled each time: 16 s in all
+
+
+def error_code(error: BaseException) -> str:
+    """The code of an AWS error response, empty for any other exception."""
+    return _error_part(error, "Code")
+
+
+def error_message(error: BaseException) -> str:
+    """The message of an AWS error response, as AWS wrote it; empty for any other exception."""
+    return _error_part(error, "Message")
+
+
+def _error_part(error: BaseException, part: str) -> str:
+    response = getattr(error, "response", None)
+    found = response.get("Error", {}) if isinstance(response, Mapping) else {}
+    return str(found.get(part, "")) if isinstance(found, Mapping) else ""
+
+
+def resilient(
+    call: Callable[[], T],
+    *,
+    just_created: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Call, and retry on a conflict; with `just_created`, also while the role is not visible."""
+    for attempt in range(TRIES - 1):
+        try:
+            return call()
+        except Exception as error:
+            if not (_is_conflict(error) or (just_created and _is_unseen(error))):
+                raise
+            sleep(FIRST_PAUSE * 2**attempt)
+    return call()
+
+
+def _is_conflict(error: Exception) -> bool:
+    return error_code(error) in CONFLICTS
+
+
+def _is_unseen(error: Exception) -> bool:
+    """IAM's answer about a new role, or Cognito's about a group whose role it does not see yet."""
+    code = error_code(error)
+    cognito_cannot_see = (
+        code == "InvalidParameterException" and "role" in error_message(error).lower()
+    )
+    return code in NOT_VISIBLE_YET or cognito_cannot_see

@@ -1,0 +1,1 @@
+"""Groups: from groups.json to IAM roles and Cognito groups."""

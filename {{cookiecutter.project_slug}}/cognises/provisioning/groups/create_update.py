@@ -1,0 +1,125 @@
+"""The original's one call: groups of a list brought to AWS, over the same plan and apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from cognises.errors import ProvisionBlocked, SettingsError
+from cognises.manifest import Group, parse_groups
+from cognises.provisioning.aws import Clients, make_client, make_session, on_loopback
+from cognises.provisioning.groups.apply import Executor
+from cognises.provisioning.groups.changes import policy_change
+from cognises.provisioning.groups.model import IdentityPool, Role, Scope, wanted_groups
+from cognises.provisioning.groups.plan import Change, Plan, digest_of_manifest
+from cognises.provisioning.groups.planner import make_plan
+from cognises.provisioning.groups.read import account_and_partition, observe, observe_identity_pool
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, POOL_TAG, is_owned, role_name
+from cognises.provisioning.target import shape_problems
+from cognises.user_pool import UserPool
+
+
+def create_update(
+    group_detail: list[dict[str, Any]],
+    iam_client: Any,
+    cognito_client: Any,
+    cognito_pool_id: str | None = None,
+    *,
+    identity_pool_id: str | None = None,
+    role_prefix: str = DEFAULT_ROLE_PREFIX,
+    adopt: Iterable[str] = (),
+) -> tuple[Change, ...]:
+    """Make and update the roles, policies and groups of a manifest, as parsed from JSON.
+
+    In: the list of groups; boto3 clients for `iam` and `cognito-idp`; the user pool's id (without
+    it only policies of roles it owns are updated); whom roles trust; roles to take over by name.
+    Out: what was changed, empty if nothing had to be. What exists is looked up, whatever `created`
+    says; `created` is then "true" in the objects passed in. No file is written, nothing deleted.
+
+    Raises ManifestError, SettingsError for an id or a prefix of another form, ProvisionBlocked
+    where a role is somebody else's, and botocore's errors as they come.
+    """
+    _raise_unless_well_formed(identity_pool_id, role_prefix)
+    groups = parse_groups(group_detail, role_prefix=role_prefix)
+    clients = Clients(iam_client, cognito_client)
+    if cognito_pool_id is None:
+        plan = _policies_only(groups, clients, role_prefix)
+    else:
+        pool = UserPool.parse(cognito_pool_id)
+        account, partition = account_and_partition(cognito_client, pool.id)
+        scope = Scope(account, partition, pool.region, pool.id, identity_pool_id, role_prefix)
+        identity = _identity_pool(clients, identity_pool_id)
+        observed = observe(clients, pool.id, role_prefix, identity)
+        names = [adopt] if isinstance(adopt, str) else tuple(adopt)
+        plan = make_plan(groups, observed, scope, adopt=names)
+    _execute(plan, clients)
+    _mark_created(group_detail)
+    return plan.changes
+
+
+def _raise_unless_well_formed(identity_pool_id: str | None, role_prefix: str) -> None:
+    given = {"COGNITO_IDENTITY_POOL_ID": identity_pool_id, "COGNISES_ROLE_PREFIX": role_prefix}
+    problems = shape_problems({name: text for name, text in given.items() if text is not None})
+    if problems:
+        raise SettingsError(problems)
+
+
+def _execute(plan: Plan, clients: Clients) -> None:
+    outcome = Executor(clients, workers=4).run(plan)
+    for _, error in outcome.failed:
+        raise error
+
+
+def _mark_created(group_detail: Iterable[MutableMapping[str, Any]]) -> None:
+    for group in group_detail:
+        group["created"] = "true"
+
+
+def _identity_pool(clients: Clients, identity_pool_id: str | None) -> IdentityPool | None:
+    """Rule 24 asks the live identity pool; with the default credentials, the clients' endpoint."""
+    if identity_pool_id is None:
+        return None
+    endpoint = clients.cognito.meta.endpoint_url if on_loopback(*clients) else None
+    region = identity_pool_id.partition(":")[0]
+    client = make_client(make_session(None), "cognito-identity", region, endpoint)
+    return observe_identity_pool(client, identity_pool_id)
+
+
+def _policies_only(groups: tuple[Group, ...], clients: Clients, role_prefix: str) -> Plan:
+    """The policy changes alone, for the pool that the roles' own tags name."""
+    observed = observe(clients, None, role_prefix)
+    names = [role_name(role_prefix, group.name) for group in groups]
+    roles = [observed.roles[name.lower()] for name in names if name.lower() in observed.roles]
+    _raise_unless_all_ours(names, roles)
+    if not roles:
+        return Plan(Scope("", "", "", ""), digest_of_manifest([]))
+    scope = _scope_of(roles[0], role_prefix)
+    found = [
+        policy_change(wanted, role)
+        for wanted, role in zip(wanted_groups(groups, scope), roles, strict=True)
+    ]
+    changes = tuple(change for change in found if change is not None)
+    return Plan(scope, digest_of_manifest(names), changes)
+
+
+def _raise_unless_all_ours(names: list[str], roles: list[Role]) -> None:
+    missing = set(names) - {role.name for role in roles}
+    problems = [f"role {name} is missing; give the user pool's id to make it" for name in missing]
+    problems += [
+        f"role {role.name} was not made by this project; to take it over give the user pool's id "
+        f"and adopt=[{role.name!r}]"
+        for role in roles
+        if not is_owned(role.tags)
+    ]
+    pools = {role.tags[POOL_TAG] for role in roles if POOL_TAG in role.tags}
+    if len(pools) > 1:
+        problems.append(f"the roles belong to several pools ({', '.join(sorted(pools))}); give one")
+    if problems:
+        raise ProvisionBlocked(sorted(problems))
+
+
+def _scope_of(role: Role, role_prefix: str) -> Scope:
+    """Account and partition from a role's ARN (arn:partition:iam::account:…), pool from its tag."""
+    _, partition, _, _, account, _ = role.arn.split(":", 5)
+    pool = UserPool.parse(role.tags.get(POOL_TAG))
+    return Scope(account, partition, pool.region, pool.id, role_prefix=role_prefix)

@@ -1,0 +1,84 @@
+"""A plan is data: what would change and why, what must not, and a digest that names exactly it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from cognises.errors import ProvisionBlocked
+from cognises.provisioning.groups.model import PoolGroup, Role, Scope
+
+Action = Literal["create", "update", "adopt", "delete"]
+
+
+@dataclass(frozen=True)
+class RoleChange:
+    """One role: from `before` (None: to be created) to `after` (None: to be deleted)."""
+
+    group: str
+    action: Action
+    before: Role | None
+    after: Role | None
+    drift: tuple[str, ...] = ()  # what somebody else changed since the last apply
+    broadening: tuple[str, ...] = ()  # what members could do that they could not do before
+    escalating: tuple[str, ...] = ()  # newly granted ways to take more
+
+
+@dataclass(frozen=True)
+class GroupChange:
+    """One group of the user pool, likewise."""
+
+    group: str
+    action: Action
+    before: PoolGroup | None
+    after: PoolGroup | None
+    drift: tuple[str, ...] = ()
+    broadening: tuple[str, ...] = ()
+    escalating: tuple[str, ...] = ()
+
+
+Change = RoleChange | GroupChange
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything an apply would do, in order, or the blocks because of which it does nothing."""
+
+    scope: Scope
+    manifest_digest: str
+    changes: tuple[Change, ...] = ()
+    blocks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Names this plan: account, partition, region, pool, manifest and the changes."""
+        content = asdict(self)
+        del content["warnings"]  # advice; what is done does not depend on it
+        text = json.dumps(content, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def broadening(self) -> tuple[str, ...]:
+        """All that widens, a line each, with the group it widens."""
+        return tuple(
+            f"{change.group}: {line}"
+            for change in self.changes
+            for line in (*change.broadening, *change.escalating)
+        )
+
+    def raise_if_blocked(self, *, allow_broadening: bool = True) -> None:
+        """Raise ProvisionBlocked where a safety rule forbids this plan."""
+        problems = list(self.blocks)
+        if not allow_broadening:
+            problems += [f"--no-broadening: {line}" for line in self.broadening]
+        if problems:
+            raise ProvisionBlocked(problems)
+
+
+def digest_of_manifest(groups: Sequence[object]) -> str:
+    """Names the content of a manifest, whatever its white space."""
+    return hashlib.sha256(json.dumps(groups, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""A plan for people: group by group, statement by statement, and what to look at twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from cognises.errors import printable
+from cognises.provisioning.groups.grants import describe, difference
+from cognises.provisioning.groups.model import Document, PoolGroup, Role
+from cognises.provisioning.groups.plan import Change, GroupChange, Plan, RoleChange
+from cognises.provisioning.names import HASH_TAG
+
+MARKS = {"create": "+", "update": "~", "adopt": ">", "delete": "-"}
+
+
+def plan_text(plan: Plan) -> str:
+    """The whole plan; text that came from AWS has its control characters escaped."""
+    return "\n".join(printable(line) for line in _lines(plan))
+
+
+def summary(plan: Plan) -> str:
+    """One line of counts."""
+    counts = dict.fromkeys(MARKS, 0)
+    for change in plan.changes:
+        counts[change.action] += 1
+    drifted = sum(bool(change.drift) for change in plan.changes)
+    taken = f", {counts['adopt']} to take over" if counts["adopt"] else ""
+    return (
+        f"{counts['create']} to create, {counts['update']} to change{taken}, "
+        f"{counts['delete']} to delete; {drifted} drifted; {len(plan.broadening)} widen rights"
+    )
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    scope = plan.scope
+    yield f"user pool {scope.pool_id}, account {scope.account} ({scope.partition})"
+    for group, changes in groupby(plan.changes, key=lambda change: change.group):
+        yield ""
+        yield f"group {group}"
+        for change in changes:
+            yield from _change_lines(change)
+    yield ""
+    yield from (f"warning: {line}" for line in plan.warnings)
+    yield from (f"blocked: {line}" for line in plan.blocks)
+    yield f"plan: {summary(plan)}" if plan.changes else "plan: nothing to do"
+    yield f"digest: {plan.digest}"
+
+
+def _change_lines(change: Change) -> Iterator[str]:
+    side = change.after or change.before
+    kind = "role" if isinstance(change, RoleChange) else "pool group"
+    yield f"  {MARKS[change.action]} {change.action} {kind} {side.name if side else change.group}"
+    yield from (f"      drift: {line}" for line in change.drift)
+    yield from (f"      {line}" for line in _details(change))
+    yield from (f"      ! widens: {line}" for line in change.broadening)
+    yield from (f"      ! escalates: {line}" for line in change.escalating)
+
+
+def _details(change: Change) -> Iterator[str]:
+    return _role_details(change) if isinstance(change, RoleChange) else _group_details(change)
+
+
+def _role_details(change: RoleChange) -> Iterator[str]:
+    before, after = change.before, change.after
+    old, new = _documents(before), _documents(after)
+    for name in sorted({*old, *new}):
+        found = difference([old[name]] if name in old else [], [new[name]] if name in new else [])
+        yield from (f"- {name}: {describe(each)}" for each in found.removed)
+        yield from (f"+ {name}: {describe(each)}" for each in found.added)
+        if name in old and name in new and old[name].get("Version") != new[name].get("Version"):
+            yield f"~ {name}: Version {old[name].get('Version')} -> {new[name].get('Version')}"
+    yield from _settings(before, after)
+
+
+def _documents(role: Role | None) -> dict[str, Document]:
+    return {} if role is None else {**role.policies, "trust": role.trust}
+
+
+def _settings(before: Role | None, after: Role | None) -> Iterator[str]:
+    if before is not None and after is not None:
+        yield from (f"- attached: {arn}" for arn in before.attached if arn not in after.attached)
+        for tag, value in after.tags.items():
+            if before.tags.get(tag) != value:
+                yield f"~ tag {tag}" + ("" if tag == HASH_TAG else f": {value}")
+    if after is not None and after.boundary != (before.boundary if before else None):
+        yield f"~ boundary: {after.boundary}"
+
+
+def _group_details(change: GroupChange) -> Iterator[str]:
+    for name in ("role_arn", "precedence", "description"):
+        old, new = _value(change.before, name), _value(change.after, name)
+        if old != new:
+            yield f"~ {name}: {old!r} -> {new!r}"
+
+
+def _value(group: PoolGroup | None, name: str) -> object:
+    return None if group is None else getattr(group, name)

@@ -1,0 +1,134 @@
+"""Reads AWS in bulk: a handful of calls whatever the number of groups, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from cognises.errors import SettingsError
+from cognises.provisioning.aws import Clients, on_loopback
+from cognises.provisioning.groups.compare import decode
+from cognises.provisioning.groups.model import (
+    Document,
+    IdentityPool,
+    Observed,
+    PoolGroup,
+    Role,
+)
+from cognises.provisioning.names import POOL_TAG, is_owned
+
+GROUPS_A_PAGE = 60  # Cognito's most
+ROLES_A_PAGE = 1000  # IAM's most
+
+
+def account_and_partition(cognito: Any, pool_id: str) -> tuple[str, str]:
+    """Account and partition of a user pool, from its ARN; ARN: arn:partition:…:account:…"""
+    found = cognito.describe_user_pool(UserPoolId=pool_id).get("UserPool", {})
+    parts = str(found.get("Arn", "")).split(":")
+    if len(parts) != 6:
+        raise SettingsError(["what answered is not AWS; check AWS_ENDPOINT_URL and the proxy"])
+    return parts[4], parts[1]
+
+
+def observe(
+    clients: Clients, pool_id: str | None, prefix: str, identity_pool: IdentityPool | None = None
+) -> Observed:
+    """One look at roles and groups.
+
+    In: the pool (None: groups are not looked at), and the role prefix, since only roles of that
+    prefix and owned ones matter. Raises botocore's errors.
+    """
+    return Observed(
+        roles=_roles(clients.iam, prefix),
+        groups=_groups(clients.cognito, pool_id) if pool_id else {},
+        identity_pool=identity_pool,
+        loopback=on_loopback(clients.cognito),
+    )
+
+
+def observe_identity_pool(identity: Any, identity_pool_id: str) -> IdentityPool:
+    """The flows an identity pool allows; its role map is nobody's business here."""
+    found = identity.describe_identity_pool(IdentityPoolId=identity_pool_id)
+    providers = found.get("CognitoIdentityProviders", [])
+    return IdentityPool(
+        id=identity_pool_id,
+        classic_flow=bool(found.get("AllowClassicFlow", False)),
+        guests=bool(found.get("AllowUnauthenticatedIdentities", False)),
+        providers=tuple(str(each.get("ProviderName", "")) for each in providers),
+    )
+
+
+def groups_with_members(cognito: Any, pool_id: str, groups: Iterable[str]) -> frozenset[str]:
+    """Those of the groups that have at least one member; one call a group."""
+    return frozenset(
+        group
+        for group in groups
+        if cognito.list_users_in_group(UserPoolId=pool_id, GroupName=group, Limit=1)["Users"]
+    )
+
+
+def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:
+    """The same look, with GetRole asked about roles of the pool that seem to have no boundary.
+
+    A bulk reading may be behind, and some emulators leave the boundary out of it. A missing
+    boundary is told as drift and mended, so it must really be missing; where all is well, this
+    makes no call.
+    """
+    roles = dict(observed.roles)
+    for key, role in observed.roles.items():
+        if role.boundary is None and is_owned(role.tags) and role.tags.get(POOL_TAG) == pool_id:
+            found = iam.get_role(RoleName=role.name)["Role"].get("PermissionsBoundary", {})
+            roles[key] = replace(role, boundary=found.get("PermissionsBoundaryArn"))
+    return replace(observed, roles=roles)
+
+
+def role_of(detail: Mapping[str, Any]) -> Role:
+    """A role from GetAccountAuthorizationDetails."""
+    return Role(
+        name=detail["RoleName"],
+        arn=detail["Arn"],
+        trust=_document(detail.get("AssumeRolePolicyDocument", {})),
+        policies={
+            each["PolicyName"]: _document(each["PolicyDocument"])
+            for each in detail.get("RolePolicyList", [])
+        },
+        attached=tuple(each["PolicyArn"] for each in detail.get("AttachedManagedPolicies", [])),
+        boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+        tags={each["Key"]: each["Value"] for each in detail.get("Tags", [])},
+    )
+
+
+def _roles(iam: Any, prefix: str) -> dict[str, Role]:
+    pages = iam.get_paginator("get_account_authorization_details").paginate(
+        Filter=["Role"], PaginationConfig={"PageSize": ROLES_A_PAGE}
+    )
+    found = (role_of(detail) for page in pages for detail in page["RoleDetailList"])
+    return {
+        role.name.lower(): role
+        for role in found
+        if role.name.lower().startswith(prefix.lower()) or is_owned(role.tags)
+    }
+
+
+def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
+    pages = cognito.get_paginator("list_groups").paginate(
+        UserPoolId=pool_id, PaginationConfig={"PageSize": GROUPS_A_PAGE}
+    )
+    found = [
+        PoolGroup(
+            name=each["GroupName"],
+            role_arn=each.get("RoleArn"),
+            description=each.get("Description", ""),
+            precedence=each.get("Precedence"),
+        )
+        for page in pages
+        for each in page["Groups"]
+    ]
+    return {group.name: group for group in found}
+
+
+def _document(value: object) -> Document:
+    """A policy document as IAM hands it out; anything but an object is kept, wrapped."""
+    parsed = decode(value)
+    return parsed if isinstance(parsed, Mapping) else {"Statement": parsed}
