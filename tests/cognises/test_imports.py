@@ -110,7 +110,8 @@ def test_a_broken_manifest_is_told_on_a_bare_python_without_a_traceback(tmp_path
 def test_every_public_name_resolves_and_no_other_does():
     names = ["Cognises", "CognisesError", "ManifestError", "Principal", "ProvisionBlocked",
              "SettingsError", "Verifier", "create_update", "current_user", "load_groups",
-             "login_check", "permission_required", "protect", "public", "settings_of"]  # fmt: skip
+             "login_check", "permission_required", "protect", "public",
+             "read_settings", "settings_of"]  # fmt: skip
     ran = python("-c", f"import cognises\nfor name in {names}: getattr(cognises, name)\n"
                        "assert set(cognises.__all__) <= set(dir(cognises))\n"
                        "print(set(cognises.__all__) == set(" + repr(names) + "))")  # fmt: skip

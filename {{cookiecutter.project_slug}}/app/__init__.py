@@ -8,7 +8,7 @@ from flask import Flask
 
 from app import access, account, data, error_pages, pages, security_headers, settings
 from cognises import Cognises
-from cognises.operation import operate
+from cognises.operation import init_operations
 from cognises.signin import sign_in
 
 
@@ -20,7 +20,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(pages.bp)
     app.register_blueprint(account.bp)
     app.register_blueprint(data.bp)
-    operate(app)  # logs, limits, /ready
+    init_operations(app)  # logs, limits, /ready
     app.register_blueprint(access.bp)
     error_pages.install(app)
     security_headers.install(app)

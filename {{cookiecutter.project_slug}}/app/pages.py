@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, current_app, render_template
 
-from cognises import public
-from cognises.web.state import state_of
+from cognises import public, settings_of
 
 bp = Blueprint("pages", __name__)
 
@@ -14,7 +13,7 @@ bp = Blueprint("pages", __name__)
 @public
 def home() -> str:
     """The front page."""
-    address = state_of(current_app).settings.public_url or "https://YOUR-SERVICE"
+    address = settings_of(current_app).public_url or "https://YOUR-SERVICE"
     return render_template("home.html", address=address)
 
 

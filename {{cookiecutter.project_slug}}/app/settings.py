@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cognises.settings.sources import PROJECT_FOLDER, read_values
+from cognises import read_settings
 
 DEFAULTS = {"PROJECT_NAME": "Cognises Service"}
 
 
 def read() -> dict[str, str]:
     """Your settings from the environment, `.env` and `.flaskenv`, in that order."""
-    return DEFAULTS | read_values(PROJECT_FOLDER, names=DEFAULTS)
+    return read_settings(DEFAULTS)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cognises.errors import SettingsError as SettingsError
     from cognises.manifest import load_groups as load_groups
     from cognises.provisioning.groups.create_update import create_update as create_update
+    from cognises.settings.sources import read_settings as read_settings
     from cognises.tokens.verifier import Verifier as Verifier
     from cognises.web.authorize import current_user as current_user
     from cognises.web.decorators import login_check as login_check
@@ -58,6 +59,7 @@ _HOME = {
     "permission_required": "web.decorators",
     "protect": "web.decorators",
     "public": "web.decorators",
+    "read_settings": "settings.sources",
     "settings_of": "web.state",
 }
 

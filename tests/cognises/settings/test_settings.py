@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from cognises import SettingsError
-from cognises.settings.model import DEPLOYED_MARKERS, Settings, parse
+from cognises import SettingsError, read_settings
+from cognises.settings.model import DEPLOYED_MARKERS, Settings, parse, read
 from cognises.settings.sources import NAMES, NEVER_COMMITTED, project_folder, read_values
-from cognises.settings.values import is_loopback, login_address
+from cognises.settings.values import ROLE_PATH, is_loopback, login_address
 
 POOL = "us-east-1_AbCd12345"
 
@@ -30,6 +31,13 @@ POOLS = ["", "pool", "us-east-1", "us-east-1_", "_Abc", "us-east-1_Ab-c", "us-ea
 BAD = {
     "COGNITO_USER_POOL_ID": POOLS,
     "COGNITO_CLIENT_ID": ["", ",", "a,", ",a", "a,,b", "a b", "a-b", "a/b", "é", "a" * 129, "a;b"],
+    "COGNITO_CLIENT_SECRET": ["", "a b", "a\nb", "é", "a" * 257, "a\x00"],
+    "COGNITO_GROUPS_CLAIM": ["", "my groups", "é", "a" * 129, "a\n", "sub", "email", "name", "aud",
+                             "preferred_username", "nickname", "scope", "client_id", "username",
+                             "cognito:username", "cognito:roles", "identities", "token_use"],
+    "COGNITO_SCOPES": ["", "email", "openid,", "openid,,email", "openid openid", 'openid "x"',
+                       "openid\\x", "openid é", "openid\temail", "openid\nemail",
+                       "openid " + "a" * 257],
     "COGNITO_TOKEN_USE": ["", "ID", "ids", "refresh", "id,", "id,,access", "id,id", "id access",
                           "access;id"],
     "COGNITO_AUDIENCE": ["", ",", "a,,b", "a b", "é", '"a"', "a" * 513, "a,\n"],
@@ -41,7 +49,13 @@ BAD = {
     "COGNISES_REALM": ["", 'a"b', "a\\b", "a\nb", "é", "a" * 65],
     "COGNISES_TOKEN_CACHE_SIZE": ["", "-1", "1.5", "many", "1e3", "٣", "12345678", "0x10", "1_000"],
     "COGNISES_PUBLIC_URL": ["", "app.example.org", "http://app.example.org", "https://",
-                            "https://app.example.org/path", "https://app.example.org?q",
+                            "https://app.example.org/a b", "https://app.example.org?q",
+                            "https://app.example.org/a?q", "https://app.example.org/a#f",
+                            "https://app.example.org/../a", "https://app.example.org/a/./b",
+                            "https://app.example.org/a/..", "https://app.example.org//evil.example",
+                            "https://app.example.org/%2e%2e", "https://app.example.org/a;b",
+                            "https://app.example.org/a\\b", "https://app.example.org/é",
+                            "https://user@app.example.org/a", "https://app.example.org/a\tb",
                             "https://app.example.org#f", "https://user@app.example.org",
                             "https://user:pw@app.example.org", "ftp://app.example.org",
                             "javascript:alert(1)", "//app.example.org", "http://localhost:5000",
@@ -105,6 +119,21 @@ GOOD = [
     ("COGNISES_METRICS_ADDRESS", "[::1]:9464", "metrics_address", ("::1", 9464)),
     ("COGNISES_PUBLIC_URL", "https://App.Example.org/", "public_url", "https://app.example.org"),
     ("COGNISES_PUBLIC_URL", "https://a.example:8443", "public_url", "https://a.example:8443"),
+    ("COGNISES_PUBLIC_URL", "https://A.example/Sv/c-1/", "public_url", "https://a.example/Sv/c-1"),
+    ("COGNISES_PUBLIC_URL", "https://a.example/svc/", "public_origin", "https://a.example"),
+    ("COGNISES_PUBLIC_URL", "https://a.example/svc/", "public_path", "/svc"),
+    ("COGNISES_PUBLIC_URL", "https://a.example:8443", "public_origin", "https://a.example:8443"),
+    ("COGNISES_PUBLIC_URL", "https://a.example/", "public_path", ""),
+    ("COGNITO_SCOPES", "openid", "scopes", ("openid",)),
+    ("COGNITO_SCOPES", "openid  orders/read", "scopes", ("openid", "orders/read")),
+    ("COGNITO_SCOPES", "email, openid", "scopes", ("email", "openid")),
+    ("COGNITO_GROUPS_CLAIM", "custom:groups", "groups_claim", "custom:groups"),
+    (
+        "COGNITO_GROUPS_CLAIM",
+        "https://example.org/groups",
+        "groups_claim",
+        "https://example.org/groups",
+    ),
 ]
 
 
@@ -123,12 +152,47 @@ def test_what_is_unset_has_the_safe_default(tmp_path: Path):
     assert not settings.local
     assert settings.client_ids == settings.audiences == frozenset()
     assert settings.groups_file == tmp_path / "groups.json"
+    assert settings.scopes == ("openid", "email", "profile")
+    assert settings.groups_claim == "cognito:groups"
+    assert settings.client_secret is settings.public_url is settings.public_origin is None
+    assert settings.public_path == ""
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path):
     told = problems_of(parse, tmp_path, {name: values[1] for name, values in BAD.items()})
 
     assert {line.split(":")[0] for line in told} == set(BAD)
+
+
+@pytest.mark.parametrize(
+    "form", [repr, str, "{}".format, "{!r}".format, lambda s: f"{s._asdict()}"]
+)
+def test_the_client_secret_is_shown_by_no_text_of_the_settings(form, tmp_path: Path):
+    settings = parse(tmp_path, {"COGNITO_CLIENT_SECRET": "s3cret-of-the-client"})
+
+    assert "s3cret" not in form(settings)
+    assert "s3cret" not in form(settings._replace(local=True))
+    assert settings.client_secret is not None
+    assert settings.client_secret.reveal() == "s3cret-of-the-client"
+    with pytest.raises(TypeError):
+        json.dumps(settings.client_secret)
+
+
+def test_a_wrong_client_secret_is_not_repeated_in_the_error(tmp_path: Path):
+    told = problems_of(parse, tmp_path, {"COGNITO_CLIENT_SECRET": "s3cret with spaces"})
+
+    assert "s3cret" not in told[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_good"),
+    [("/", True), ("/a/", True), ("/service/prod/", True), ("", False), ("a", False),
+     ("/a", False), ("a/", False), ("//", False), ("/a//b/", False), ("/*/", False),
+     ("/a?/", False), ("/${aws:username}/", False), ("/a:b/", False), ("/a b/", False),
+     ("/é/", False), ("/a/\n", False), ("/" + "a" * 65 + "/", False), ("/a" * 8 + "/", False)],
+)  # fmt: skip
+def test_a_role_path_is_a_path_of_iam_and_no_pattern(path: str, is_good: bool):
+    assert bool(ROLE_PATH.fullmatch(path)) is is_good
 
 
 # Trust roots and local mode
@@ -279,10 +343,10 @@ def test_a_committed_file_cannot_move_a_trust_root_or_open_the_debugger(name, li
     ]
 
 
-def test_what_must_not_be_committed_is_the_list_of_rule_10():
+def test_what_must_not_be_committed_is_the_list_of_rule_10_and_the_secret():
     assert set(NEVER_COMMITTED) == {
         "COGNISES_LOCAL", "COGNITO_JWKS_URL", "COGNITO_JWKS_FILE", "COGNITO_ISSUER",
-        "AWS_ENDPOINT_URL", "FLASK_DEBUG",
+        "AWS_ENDPOINT_URL", "FLASK_DEBUG", "COGNITO_CLIENT_SECRET",
     }  # fmt: skip
 
 
@@ -345,6 +409,57 @@ def test_an_env_file_in_the_current_folder_is_not_read(tmp_path: Path, monkeypat
     monkeypatch.chdir(elsewhere)
 
     assert read_values(project) == {}
+
+
+UNKNOWN = {
+    "COGNITO_CLIENT_IDS": "did you mean COGNITO_CLIENT_ID?",
+    "COGNISES_GROUP_FILE": "did you mean COGNISES_GROUPS_FILE?",
+    "COGNITO_USERPOOL_ID": "did you mean COGNITO_USER_POOL_ID?",
+    "COGNISES_QQQQQQQQ": "docs/settings.md lists all",
+    "COGNISES_QQ\nQQQ\x1b[2JQQQ\u202e": "docs/settings.md lists all",
+    "COGNITO_" + "X" * 5000: "docs/settings.md lists all",
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN, ids=range(len(UNKNOWN)))
+def test_an_unknown_name_is_warned_of_on_one_line_without_its_value(name, tmp_path, monkeypatch):
+    settings, problems = read(tmp_path, {name: "s3cret", "OTHER": "x"})
+
+    (warning,) = settings.warnings
+    assert problems == []
+    assert warning.endswith(f": unknown setting, ignored; {UNKNOWN[name]}")
+    assert "s3cret" not in warning
+    assert warning.isprintable()
+    assert len(warning) < 250
+
+
+@pytest.mark.parametrize("source", ["environment", ".env", ".flaskenv"])
+def test_an_unknown_name_is_found_in_every_source(source, tmp_path: Path, monkeypatch):
+    if source == "environment":
+        monkeypatch.setenv("COGNISES_REALMS", "x")
+    else:
+        (tmp_path / source).write_text("COGNISES_REALMS=x\n")
+
+    assert read(tmp_path, {})[0].warnings == (
+        "COGNISES_REALMS: unknown setting, ignored; did you mean COGNISES_REALM?",
+    )
+
+
+def test_known_names_and_those_of_others_are_not_warned_of(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("COGNISES_VERIFY", "skip")
+    monkeypatch.setenv("AWS_PROFILE", "x")
+
+    assert read(tmp_path, dict.fromkeys(NAMES) | {"cognito_x": 1})[0].warnings == ()
+
+
+def test_settings_of_your_own_come_from_the_same_sources(tmp_path: Path, monkeypatch):
+    write(tmp_path, flaskenv="ONE=1\nTWO=2\n", env="TWO=two\nEMPTY=\n")
+    monkeypatch.setenv("THREE", "three")
+    defaults = {"ONE": "", "TWO": "", "THREE": "", "FOUR": "four", "EMPTY": "e"}
+
+    assert read_settings(defaults, tmp_path) == {
+        "ONE": "1", "TWO": "two", "THREE": "three", "FOUR": "four", "EMPTY": "e",
+    }  # fmt: skip
 
 
 def test_only_the_names_that_are_asked_for_are_read(tmp_path: Path):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
+import operator
+import pickle
 
 import pytest
 from request_side import refused
@@ -20,7 +24,7 @@ EXPECTED = Expectations(
 
 
 def claims(**changes: object) -> TokenClaims:
-    good = {"iss": "https://pool", "exp": NOW + 1, "token_use": "id", "aud": "client"}
+    good = {"iss": "https://pool", "exp": NOW + 1, "token_use": "id", "aud": "client", "sub": "1"}
     return TokenClaims(good | changes)
 
 
@@ -118,6 +122,125 @@ def test_only_texts_in_a_list_are_groups(value: object, groups: tuple[str, ...])
 
     assert groups_of(found) == groups
     assert groups_of(freeze(found)) == groups
+    assert TokenClaims(found).groups == groups
+
+
+OTHER_CLAIM = {
+    "a list": (["admins", "viewers"], ("admins", "viewers")),
+    "one text": ("admins", ("admins",)),
+    "a text with commas": ("viewers,admins", ("viewers", "admins")),
+    "spaces and empty items": (" viewers , ,admins,", ("viewers", "admins")),
+    "an empty text": ("", ()),
+    "null": (None, ()),
+    "missing": (..., ()),
+    "true": (True, ()),
+    "a number": (1, ()),
+    "an object with the name as key": ({"admins": True}, ()),
+    "a list in a list": ([["admins"]], ()),
+    "a list with a number": (["admins", 1], ()),
+    "a list with null": (["admins", None], ()),
+    "a list with an object": (["admins", {"admins": 1}], ()),
+    "a comma inside a list": (["viewers,admins"], ("viewers,admins",)),
+    "another separator": ("viewers;admins", ("viewers;admins",)),
+    "separated by spaces": ("viewers admins", ("viewers admins",)),
+    "separated by lines": ("viewers\nadmins", ("viewers\nadmins",)),
+    "other white space": ("\u2003admins,\tadmins", ("\u2003admins", "\tadmins")),
+    "a list as text": ('["admins"]', ('["admins"]',)),
+    "a list as SAML writes it": ("[admins, viewers]", ("[admins", "viewers]")),
+    "other case": ("ADMINS", ("ADMINS",)),
+    "a full-width comma": ("viewers，admins", ("viewers，admins",)),
+}
+
+
+@pytest.mark.parametrize(("value", "groups"), OTHER_CLAIM.values(), ids=OTHER_CLAIM.keys())
+def test_another_claim_is_a_list_of_texts_or_a_text_with_commas(value: object, groups):
+    found = {} if value is ... else {"custom:groups": value}
+
+    read = TokenClaims(found | {"cognito:groups": ["owners"]}, "custom:groups")
+
+    assert read.groups == groups
+    assert TokenClaims(found).groups == ()
+
+
+@pytest.mark.parametrize("sub", [None, ..., "", 1, 1.5, True, ["1"], {"1": 1}, []], ids=repr)
+def test_a_sub_that_is_not_text_is_refused(sub: object):
+    found = claims(sub=sub)
+    if sub is ...:
+        found.sub = None  # as where the claim is missing
+
+    assert refused(check, found, EXPECTED, NOW).reason == "invalid_token"
+
+
+MACHINES = {
+    "a client's own token": ({}, True),
+    "an ID token": ({"token_use": "id"}, False),
+    "a user name": ({"username": "ada"}, False),
+    "a user name that is null": ({"username": None}, False),
+    "an empty user name": ({"username": ""}, False),
+    "an ID token's user name": ({"cognito:username": "ada"}, False),
+    "a user's sub": ({"sub": "5d0f9d6e"}, False),
+    "another client's sub": ({"sub": "CLIENT"}, False),
+    "no client": ({"client_id": None, "sub": None}, False),
+    "a client that is a list": ({"client_id": ["client"], "sub": ["client"]}, False),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), MACHINES.values(), ids=MACHINES.keys())
+def test_a_machine_is_an_access_token_without_user_whose_sub_is_its_client(change, expected):
+    good = {"token_use": "access", "client_id": "client", "sub": "client", "scope": "orders/read"}
+
+    assert TokenClaims(good | change).is_machine is expected
+
+
+NESTED = {
+    "identities": [{"providerName": "Google", "userId": "1", "primary": True}],
+    "address": {"formatted": "x", "more": {"deep": [1, [2.5, None, True]]}},
+    "plain": "text",
+    "number": 7,
+}
+
+
+def test_claims_are_plain_data_for_json_copy_and_pickle():
+    frozen = freeze(NESTED)
+
+    assert json.loads(json.dumps(frozen)) == NESTED
+    assert json.loads(json.dumps(frozen["identities"])) == NESTED["identities"]
+    for copied in (
+        copy.copy(frozen), copy.deepcopy(frozen), dict(frozen), frozen | {},
+        *(pickle.loads(pickle.dumps(frozen, protocol)) for protocol in range(6)),
+    ):  # fmt: skip
+        assert copied == frozen
+        assert type(copied) is dict
+        copied["plain"] = "changed"
+    assert frozen["plain"] == "text"
+    deep = copy.deepcopy(frozen)
+    deep["address"]["more"]["added"] = 1
+    assert "added" not in frozen["address"]["more"]
+
+
+CHANGES = {
+    "an item": lambda d: d.__setitem__("x", 1),
+    "a deletion": lambda d: d.__delitem__("plain"),
+    "update": lambda d: d.update(x=1),
+    "pop": lambda d: d.pop("plain"),
+    "popitem": lambda d: d.popitem(),
+    "clear": lambda d: d.clear(),
+    "setdefault": lambda d: d.setdefault("x", 1),
+    "an operator": lambda d: operator.ior(d, {"x": 1}),
+    "an item further in": lambda d: d["address"]["more"].__setitem__("x", 1),
+    "an item of a list": lambda d: operator.setitem(d["identities"], 0, 1),
+    "an object in a list": lambda d: d["identities"][0].update(primary=False),
+    "an attribute": lambda d: setattr(d, "x", 1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_claims_cannot_be_changed(change):
+    frozen = freeze(NESTED)
+
+    with pytest.raises((TypeError, AttributeError)):
+        change(frozen)
+    assert json.loads(json.dumps(frozen)) == NESTED
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""What running a service takes: logs, readiness, limits, metrics. `operate(app)` sets them up.
+"""Running a service: logs, `/ready`, limits, CORS, metrics. `init_operations(app)` sets them up.
 
-Standard library and Flask, unless a setting asks for more: flask-cors is imported where
-COGNISES_CORS_ORIGINS is set, prometheus-client where COGNISES_METRICS_ADDRESS is.
+flask-cors is imported where COGNISES_CORS_ORIGINS is set, prometheus-client where
+COGNISES_METRICS_ADDRESS is.
 """
 
 from __future__ import annotations
@@ -9,28 +9,26 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from cognises.errors import SettingsError
 from cognises.operation import limits, logs, readiness
 from cognises.operation.request_log import RequestLog, request_id
-from cognises.settings.model import parse
-from cognises.settings.sources import project_folder, read_values
+from cognises.web.state import state_of
 
-__all__ = ["operate", "request_id"]
+__all__ = ["init_operations", "operate", "request_id"]
 
 
-def operate(app: Flask) -> None:
-    """Log, limit and measure what `app` answers, and say at `/ready` whether it can.
+def init_operations(app: Flask) -> None:
+    """Log, limit and measure the requests of `app`, and add `/ready`.
 
-    Call it before `Cognises(app)`. Settings that are wrong change nothing here: `Cognises` reports
-    them all when the service starts.
+    Call it before `Cognises(app)`. With wrong settings it does nothing: `Cognises` reports them
+    all when the service starts.
     """
-    folder = project_folder(app.root_path)
-    try:
-        settings = parse(folder, read_values(folder, app.config))
-    except SettingsError:
+    state = state_of(app)
+    settings, problems = state.reading
+    if problems:
         return
     if not app.testing:
         logs.configure(settings.log_format, settings.log_level)
+    state.log_warnings()
     limits.install(app, settings.max_body_bytes)
     app.register_blueprint(readiness.bp)
     if settings.cors_origins:
@@ -38,7 +36,7 @@ def operate(app: Flask) -> None:
 
         cross_origin.install(app, settings.cors_origins)
     if settings.behind_proxy:
-        # One hop, and never the host: X-Forwarded-Host is the client's to write.
+        # One hop, and never the host: clients can write X-Forwarded-Host.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0
         )
@@ -48,3 +46,6 @@ def operate(app: Flask) -> None:
 
         port = settings.metrics_address[1]
         app.wsgi_app = metrics.install(app.wsgi_app, port)  # type: ignore[assignment,method-assign]
+
+
+operate = init_operations  # its name up to 0.1

@@ -23,6 +23,7 @@ from cognises.provisioning.aws import (
 )
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.settings.sources import NAMES, PROJECT_FOLDER, read_values
+from cognises.settings.values import ROLE_PATH
 from cognises.user_pool import UserPool
 
 IDENTITY_POOL_ID = re.compile(r"(?P<region>[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}):[0-9a-f-]{1,55}")
@@ -160,6 +161,7 @@ def groups_file(options: Options, values: Mapping[str, str]) -> Path:
 _SHAPES = (
     ("COGNITO_IDENTITY_POOL_ID", IDENTITY_POOL_ID, "us-east-1:01234567-89ab-…"),
     ("COGNISES_PERMISSIONS_BOUNDARY", BOUNDARY_ARN, "arn:aws:iam::123456789012:policy/name"),
+    ("COGNISES_ROLE_PATH", ROLE_PATH, "/service/ (it starts and ends with a slash)"),
     ("COGNISES_ROLE_PREFIX", ROLE_PREFIX, "my-service- (letters, digits and _+=,.@-)"),
 )
 

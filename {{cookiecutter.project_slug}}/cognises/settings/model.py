@@ -1,7 +1,4 @@
-"""Settings: what each must look like, and every problem at once.
-
-`setting_sources` reads them.
-"""
+"""The settings of one app, checked; every problem is reported at once."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
 from cognises.settings.sources import NAMES, gather
@@ -18,6 +16,8 @@ from cognises.settings.values import (
     COOKIE_NAME,
     REALM,
     REGION,
+    Secret,
+    claim_name,
     count,
     existing_file,
     flag,
@@ -26,7 +26,9 @@ from cognises.settings.values import (
     loopback_url,
     matching,
     one_of,
-    origin,
+    public_address,
+    secret,
+    sign_in_scopes,
     size,
     socket_address,
     token_use,
@@ -36,7 +38,7 @@ from cognises.user_pool import UserPool
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
-# Variables that the runtime sets where other people's requests arrive.
+# Variables that a runtime sets where a service is deployed.
 DEPLOYED_MARKERS = (
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_RUNTIME_API",
@@ -53,20 +55,23 @@ T = TypeVar("T")
 
 
 def read(folder: Path, config: Mapping[str, object]) -> tuple[Settings, list[str]]:
-    """The settings in force as far as they can be read, and everything that is wrong with them."""
-    values, problems, given = gather(folder, config, NAMES)
-    settings, more = _examine(folder, values)
-    return settings._replace(given=given), problems + more
+    """The settings in force, with defaults for those that are wrong, and everything wrong."""
+    found = gather(folder, config, NAMES)
+    settings, problems = _parse(folder, found.values)
+    settings = settings._replace(given=found.given, warnings=found.warnings)
+    return settings, found.problems + problems
 
 
 class Settings(NamedTuple):
-    """What the request side runs on, checked. Make it with `parse`."""
+    """The checked settings of one app. Make them with `parse`."""
 
     folder: Path
     pool: UserPool | None = None
     client_ids: frozenset[str] = frozenset()
     sign_in_client_id: str | None = None
+    client_secret: Secret | None = None
     token_use: frozenset[str] = frozenset({"id"})
+    groups_claim: str = "cognito:groups"
     audiences: frozenset[str] = frozenset()
     additional_regions: tuple[str, ...] = ()
     jwks_file: Path | None = None
@@ -75,11 +80,14 @@ class Settings(NamedTuple):
     local: bool = False
     public_url: str | None = None
     domain: str | None = None
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
     cookie_name: str = "token_cookie"
     realm: str = "cognises"
     groups_file: Path = Path("groups.json")
     given: frozenset[str] = frozenset()
-    """The names of those that were set, be it wrongly."""
+    """The names that are set, to a good or a bad value."""
+    warnings: tuple[str, ...] = ()
+    """What is worth a line in the log and does not stop the service."""
     token_cache_size: int = 4096
     log_format: str = "json"
     log_level: str = "INFO"
@@ -88,19 +96,28 @@ class Settings(NamedTuple):
     max_body_bytes: int = 1024 * 1024
     metrics_address: tuple[str, int] | None = None
 
+    @property
+    def public_path(self) -> str:
+        """The path below which the service is mounted, as in `/orders`; empty at the root."""
+        return urlsplit(self.public_url or "").path
+
+    @property
+    def public_origin(self) -> str | None:
+        """Scheme, host and port of `public_url`, as a browser sends them in `Origin`."""
+        return self.public_url and self.public_url.removesuffix(self.public_path)
+
 
 def parse(folder: Path, values: Mapping[str, str]) -> Settings:
     """Check raw values (see `read_values`) and return Settings; every problem in one error."""
-    settings, problems = _examine(folder, values)
+    settings, problems = _parse(folder, values)
     if problems:
         raise SettingsError(problems)
     return settings
 
 
-def _examine(folder: Path, values: Mapping[str, str]) -> tuple[Settings, list[str]]:
-    """Settings with defaults for what is wrong, and what is."""
+def _parse(folder: Path, values: Mapping[str, str]) -> tuple[Settings, list[str]]:
     problems: list[str] = []
-    take = _Reader(values, problems)
+    take = FieldReader(values, problems)
     nothing: tuple[str, ...] = ()
     local = take("COGNISES_LOCAL", flag, False)
     client_ids = take("COGNITO_CLIENT_ID", items(CLIENT_ID), nothing)
@@ -110,14 +127,17 @@ def _examine(folder: Path, values: Mapping[str, str]) -> tuple[Settings, list[st
         pool=take("COGNITO_USER_POOL_ID", UserPool.parse, None),
         client_ids=frozenset(client_ids),
         sign_in_client_id=client_ids[0] if client_ids else None,
+        client_secret=take("COGNITO_CLIENT_SECRET", secret, None),
         token_use=take("COGNITO_TOKEN_USE", token_use, frozenset({"id"})),
+        groups_claim=take("COGNITO_GROUPS_CLAIM", claim_name, "cognito:groups"),
         audiences=frozenset(take("COGNITO_AUDIENCE", items(AUDIENCE), nothing)),
         additional_regions=take("COGNITO_ADDITIONAL_REGIONS", items(REGION), nothing),
         jwks_file=take("COGNITO_JWKS_FILE", lambda text: existing_file(folder, text), None),
         jwks_url=take("COGNITO_JWKS_URL", loopback_url, None),
         issuer=take("COGNITO_ISSUER", loopback_url, None),
-        public_url=take("COGNISES_PUBLIC_URL", lambda text: origin(text, local), None),
+        public_url=take("COGNISES_PUBLIC_URL", lambda text: public_address(text, local), None),
         domain=take("COGNITO_DOMAIN", lambda text: login_address(text, local), None),
+        scopes=take("COGNITO_SCOPES", sign_in_scopes, ("openid", "email", "profile")),
         cookie_name=take("COGNITO_COOKIE_NAME", matching(COOKIE_NAME), "token_cookie"),
         realm=take("COGNISES_REALM", matching(REALM), "cognises"),
         groups_file=take(
@@ -132,11 +152,11 @@ def _examine(folder: Path, values: Mapping[str, str]) -> tuple[Settings, list[st
         max_body_bytes=take("COGNISES_MAX_BODY_BYTES", size, 1024 * 1024),
         metrics_address=take("COGNISES_METRICS_ADDRESS", socket_address, None),
     )
-    return settings, problems + _together(settings, values)
+    return settings, problems + _cross_checks(settings, values)
 
 
-class _Reader:
-    """Reads one value after another and keeps what is wrong with each."""
+class FieldReader:
+    """Reads one value after another and collects the problems."""
 
     def __init__(self, values: Mapping[str, str], problems: list[str]) -> None:
         self._values, self._problems = values, problems
@@ -153,12 +173,12 @@ class _Reader:
         return default
 
 
-def _together(settings: Settings, values: Mapping[str, str]) -> list[str]:
-    """Problems that lie in settings taken together."""
+def _cross_checks(settings: Settings, values: Mapping[str, str]) -> list[str]:
+    """Problems of settings in combination."""
     problems = []
     if not settings.local:
         problems += [
-            f"{name}: only for local mode (COGNISES_LOCAL=1); outside it the pool's own hosts count"
+            f"{name}: only for local mode (COGNISES_LOCAL=1); remove it: keys come from the pool"
             for name in ("COGNITO_JWKS_URL", "COGNITO_ISSUER")
             if name in values
         ]

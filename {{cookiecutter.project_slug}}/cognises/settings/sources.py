@@ -1,15 +1,18 @@
 """Where settings are read, in order: `app.config`, the environment, `.env`, `.flaskenv`.
 
-The two files are read beside `wsgi.py` only, without looking upward and without interpolation.
+The two files are read beside `wsgi.py` only: no upward search, no interpolation.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-from cognises.errors import SettingsError
+from cognises.errors import SettingsError, printable
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 
@@ -18,7 +21,9 @@ NAMES = (
     "AWS_ENDPOINT_URL",
     "COGNITO_USER_POOL_ID",
     "COGNITO_CLIENT_ID",
+    "COGNITO_CLIENT_SECRET",
     "COGNITO_TOKEN_USE",
+    "COGNITO_GROUPS_CLAIM",
     "COGNITO_AUDIENCE",
     "COGNITO_IDENTITY_POOL_ID",
     "COGNITO_ADDITIONAL_REGIONS",
@@ -26,12 +31,14 @@ NAMES = (
     "COGNITO_JWKS_URL",
     "COGNITO_ISSUER",
     "COGNITO_DOMAIN",
+    "COGNITO_SCOPES",
     "COGNITO_COOKIE_NAME",
     "COGNISES_LOCAL",
     "COGNISES_PUBLIC_URL",
     "COGNISES_REALM",
     "COGNISES_GROUPS_FILE",
     "COGNISES_ROLE_PREFIX",
+    "COGNISES_ROLE_PATH",
     "COGNISES_PERMISSIONS_BOUNDARY",
     "COGNISES_TOKEN_CACHE_SIZE",
     "COGNISES_LOG_FORMAT",
@@ -42,8 +49,13 @@ NAMES = (
     "COGNISES_METRICS_ADDRESS",
 )
 
-# .flaskenv is committed: nothing in it may move a trust root or open the debugger.
+_PREFIXES = ("COGNITO_", "COGNISES_")
+# Read at generation, by the hook.
+_NOT_OF_THE_SERVICE = frozenset({"COGNISES_VERIFY"})
+
+# .flaskenv is committed: it must not move a trust root, open the debugger or hold a secret.
 NEVER_COMMITTED = (
+    "COGNITO_CLIENT_SECRET",
     "COGNISES_LOCAL",
     "COGNITO_JWKS_URL",
     "COGNITO_JWKS_FILE",
@@ -53,24 +65,40 @@ NEVER_COMMITTED = (
 )
 
 
+class Sources(NamedTuple):
+    """What all sources together say."""
+
+    values: dict[str, str]
+    problems: list[str]
+    given: frozenset[str]
+    """The names that are set, to a good or a bad value."""
+    warnings: tuple[str, ...]
+
+
+def read_settings(defaults: Mapping[str, str], folder: Path = PROJECT_FOLDER) -> dict[str, str]:
+    """Settings of your own, by name: from the environment, `.env`, `.flaskenv`, else `defaults`.
+
+    `folder` is the folder of `wsgi.py`. Raises SettingsError where an env file is wrong.
+    """
+    return {**defaults, **read_values(folder, names=defaults)}
+
+
 def read_values(
     folder: Path, config: Mapping[str, object] | None = None, names: Iterable[str] = NAMES
 ) -> dict[str, str]:
     """The settings in force as text, by name; unset and empty ones are left out.
 
-    `folder` is where `wsgi.py` lies; `names` are those asked for. Raises SettingsError where an
-    env file holds what it must not, or a configured value is no text.
+    `folder` is the folder of `wsgi.py`. Raises SettingsError where an env file holds what it must
+    not, or a configured value is not text.
     """
-    values, problems, _ = gather(folder, config, names)
-    if problems:
-        raise SettingsError(problems)
-    return values
+    found = gather(folder, config, names)
+    if found.problems:
+        raise SettingsError(found.problems)
+    return found.values
 
 
-def gather(
-    folder: Path, config: Mapping[str, object] | None, names: Iterable[str]
-) -> tuple[dict[str, str], list[str], frozenset[str]]:
-    """The values, what is wrong with them, and the names of all that were set."""
+def gather(folder: Path, config: Mapping[str, object] | None, names: Iterable[str]) -> Sources:
+    """The values of `names`, and everything that is wrong with the sources."""
     problems: list[str] = []
     committed = _env_file(folder / ".flaskenv", problems)
     private = _env_file(folder / ".env", problems)
@@ -83,19 +111,38 @@ def gather(
     unread = [name for name, text in values.items() if text is None]
     problems += [f"{name}: must be text (or a list of texts)" for name in unread]
     texts = {name: text for name, text in values.items() if text}
-    return texts, problems, frozenset({*texts, *unread})
+    return Sources(texts, problems, frozenset({*texts, *unread}), _unknown_names(layers))
 
 
-def _env_file(path: Path, problems: list[str]) -> dict[str, str | None]:
+def _unknown_names(layers: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
+    """A warning for each name that looks like a setting of this package and is none."""
+    found = {str(name) for layer in layers for name in layer if str(name).startswith(_PREFIXES)}
+    unknown = sorted(found - {*NAMES, *_NOT_OF_THE_SERVICE})
+    close = {name: get_close_matches(name[:100], NAMES, n=1) for name in unknown}
+    return tuple(
+        f"{printable(name[:100])}: unknown setting, ignored; "
+        + (f"did you mean {close[name][0]}?" if close[name] else "docs/settings.md lists all")
+        for name in unknown
+    )
+
+
+def _env_file(path: Path, problems: list[str]) -> Mapping[str, str | None]:
     if not path.is_file():
-        return {}  # as where it is deployed: what reads such files is not even imported
-    from dotenv import dotenv_values
-
+        return {}  # a deployed service has none, and does not import python-dotenv
+    state = path.stat()
     try:
-        return dotenv_values(path, interpolate=False)
+        return _parse_env_file(path, state.st_mtime_ns, state.st_size, state.st_ino)
     except UnicodeDecodeError:
         problems.append(f"{path.name}: must be UTF-8; save it so")
         return {}
+
+
+@lru_cache(maxsize=4)
+def _parse_env_file(path: Path, *version: int) -> Mapping[str, str | None]:
+    """A file is opened once, whoever reads settings: the app's own, and those of this package."""
+    from dotenv import dotenv_values
+
+    return dotenv_values(path, interpolate=False)
 
 
 def _env_file_problems(

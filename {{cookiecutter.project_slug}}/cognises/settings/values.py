@@ -16,10 +16,63 @@ CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
 COOKIE_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
 AUDIENCE = re.compile(r"[!#-+\--~]{1,512}")
-_PATH = re.compile(r"(?:/[\w.~-]+)*", re.ASCII)
+CLIENT_SECRET = re.compile(r"[!-~]{1,256}")
+# Source: IAM API reference, CreateRole; narrower, so that no path is a pattern in an ARN.
+ROLE_PATH = re.compile(r"/(?:[\w+=,.@-]{1,64}/){0,7}", re.ASCII)
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*", re.ASCII)
+_CLAIM = re.compile(r"[!-~]{1,128}")
+# Claims with a meaning of their own, and those that users write about themselves.
+# Source: RFC 7519 section 4.1, OpenID Connect Core 1.0 section 5.1, Cognito's tokens.
+_NOT_GROUPS = re.compile(
+    r"iss|sub|aud|exp|nbf|iat|jti|auth_time|nonce|at_hash|origin_jti|event_id|version|token_use"
+    r"|client_id|(cognito:)?username|cognito:roles|cognito:preferred_role|scope|identities|name"
+    r"|(given|family|middle)_name|nickname|preferred_username|profile|picture|website|gender"
+    r"|(email|phone_number)(_verified)?|birthdate|zoneinfo|locale|address|updated_at"
+)
 _HOST = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|[0-9a-f:]{2,39}")
 ORIGIN = re.compile(r"https?://[0-9A-Za-z.-]{1,253}(?::[0-9]{1,5})?")
 REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
+
+
+class Secret:
+    """A text that neither `repr` nor `str` shows; `reveal()` returns it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+def secret(text: str) -> Secret:
+    if not CLIENT_SECRET.fullmatch(text):
+        raise ValueError("must be printable ASCII without spaces, as Cognito shows it")
+    return Secret(text)
+
+
+def claim_name(text: str) -> str:
+    if not _CLAIM.fullmatch(text):
+        raise ValueError(f"must match {_CLAIM.pattern}")
+    if _NOT_GROUPS.fullmatch(text):
+        raise ValueError("cannot hold groups; name a claim that users cannot write themselves")
+    return text
+
+
+def sign_in_scopes(text: str) -> tuple[str, ...]:
+    """Scopes separated by spaces, or by commas; managed login returns an ID token for `openid`."""
+    scopes = tuple(re.split(r" *, *| +", text))
+    if not all(SCOPE.fullmatch(scope) for scope in scopes):
+        raise ValueError("must be scopes separated by single spaces, as in openid email profile")
+    if len(set(scopes)) != len(scopes):
+        raise ValueError("names a scope twice")
+    if "openid" not in scopes:
+        raise ValueError("must contain openid")
+    return scopes
 
 
 def flag(text: str) -> bool:
@@ -124,12 +177,17 @@ def origin(text: str, local: bool) -> str:
     return f"{url.scheme}://{host}{'' if is_default else f':{url.port}'}"
 
 
+def public_address(text: str, local: bool) -> str:
+    """The service's own address: an origin, and the path below which the service is mounted."""
+    path = urlsplit(text).path.rstrip("/")
+    if not _PATH.fullmatch(path):
+        raise ValueError("has a path with other characters than letters, digits and ._~-")
+    return origin(text.rstrip("/").removesuffix(path), local) + path
+
+
 def login_address(text: str, local: bool) -> str:
     """Managed login's address: an origin; in local mode a path may follow, as emulators have it."""
-    path = urlsplit(text).path.rstrip("/") if local else ""
-    if not _PATH.fullmatch(path):
-        raise ValueError("has a path that is none; see docs/signin.md")
-    return origin(text.rstrip("/").removesuffix(path), local) + path
+    return public_address(text, local) if local else origin(text, local)
 
 
 def loopback_url(text: str) -> str:

@@ -68,7 +68,7 @@ def login() -> WerkzeugResponse:
     managed = _managed_login()
     target = return_path(current_app, request.args.get("next"))
     settings = state_of(current_app).settings
-    if settings.local and request.host_url != f"{settings.public_url}/":
+    if settings.local and request.host_url != f"{settings.public_origin}/":
         # localhost and 127.0.0.1 are two hosts to a browser's cookies: go on at the public one.
         return _to(f"{settings.public_url}{url_for('signin.login', next=target)}")
     attempt = managed.new_attempt(target)
@@ -209,7 +209,7 @@ def _one(name: str) -> str:
 
 def _require_same_origin() -> None:
     settings = state_of(current_app).settings
-    if not is_same_origin(request, settings.public_url):
+    if not is_same_origin(request, settings.public_origin):
         error = CognisesError("cross_site", "signing out or refreshing from elsewhere")
         raise refusal(error, settings.realm)
 

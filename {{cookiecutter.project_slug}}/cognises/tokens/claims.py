@@ -1,4 +1,4 @@
-"""What the claims of a verified payload must say. Pure: claims and expectations in, verdict out.
+"""The claims of a verified payload: what they must say, and what is read from them. Pure.
 
 Sources: RFC 7519 section 4.1; AWS, "Verifying JSON web tokens" (Cognito developer guide).
 """
@@ -9,14 +9,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import compress
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from cognises.errors import CognisesError
 
+GROUPS_CLAIM = "cognito:groups"
 LEEWAY = 60.0
 _ABSENT = object()
-_is_open = frozenset({dict, list}).__contains__
+_is_mutable = frozenset({dict, list}).__contains__
 
 
 @dataclass(frozen=True)
@@ -31,23 +31,23 @@ class Expectations:
 
 
 class TokenClaims:
-    """The claims of one payload, with what is checked on every request taken out once.
+    """The claims of one payload; what every request checks is read once, here.
 
-    Reading refuses nothing: a time that is none becomes NaN, which no comparison lets pass, and
-    what is no text equals none that is expected.
+    Reading raises nothing: a time that is not a number becomes NaN, which fails every comparison,
+    and what is not text equals no expected text.
     """
 
     __slots__ = (
         "_frozen", "begins", "client", "expires", "groups", "issued", "issuer", "other", "payload",
-        "use",
+        "sub", "use",
     )  # fmt: skip
 
-    def __init__(self, payload: Mapping[str, Any]) -> None:
+    def __init__(self, payload: Mapping[str, Any], groups_claim: str = GROUPS_CLAIM) -> None:
         get = payload.get
         self.payload = payload
         self._frozen: Mapping[str, Any] | None = None
-        self.groups = groups_of(payload)
-        self.issuer, self.use = get("iss"), get("token_use")
+        self.groups = groups_of(payload, groups_claim)
+        self.issuer, self.use, self.sub = get("iss"), get("token_use"), get("sub")
         # An ID token names its client in `aud`, an access token in `client_id`; the other of the
         # two is the exception.
         if self.use == "id":
@@ -61,24 +61,36 @@ class TokenClaims:
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """All of them, read-only at every depth; frozen once somebody looks."""
+        """All of them, read-only at every depth; made on first use."""
         if self._frozen is None:
             self._frozen = freeze(self.payload)
         return self._frozen
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether a client got this access token for itself: no user name, its id as `sub`.
+
+        Source: RFC 6749 section 4.4; RFC 9068 section 2.2 (`sub` of a client's own token).
+        """
+        has_user = "username" in self.payload or "cognito:username" in self.payload
+        has_own_sub = isinstance(self.sub, str) and self.sub == self.client != ""
+        return self.use == "access" and has_own_sub and not has_user
 
 
 def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     """Pass, or raise CognisesError. `now` is in seconds since the epoch."""
     # No comparison with NaN is true: written so that it refuses.
     if not token.expires > now:
-        raise _untimely("token_expired", "exp", token.expires, "is past")
+        raise _time_error("token_expired", "exp", token.expires, "is past")
     latest = now + LEEWAY
     if not token.issued <= latest:
-        raise _untimely("invalid_token", "iat", token.issued, "lies ahead")
+        raise _time_error("invalid_token", "iat", token.issued, "is in the future")
     if not token.begins <= latest:
-        raise _untimely("invalid_token", "nbf", token.begins, "lies ahead")
+        raise _time_error("invalid_token", "nbf", token.begins, "is in the future")
     if token.issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")
+    if type(token.sub) is not str or not token.sub:
+        raise CognisesError("invalid_token", "sub is not text")
     if token.use not in expected.token_use:
         raise CognisesError("wrong_token_use", "token_use not accepted")
     if token.client not in expected.client_ids:
@@ -90,9 +102,9 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
         raise CognisesError("insufficient_scope", "a scope is missing", scopes=wanted)
 
 
-def _untimely(reason: str, name: str, value: float, why: str) -> CognisesError:
+def _time_error(reason: str, name: str, value: float, why: str) -> CognisesError:
     if value != value:  # NaN, and nothing else
-        return CognisesError("invalid_token", f"{name} is no time")
+        return CognisesError("invalid_token", f"{name} is not a time")
     return CognisesError(reason, f"{name} {why}")
 
 
@@ -107,30 +119,51 @@ def _check_other(token: TokenClaims, expected: Expectations) -> None:
 
 
 def _time(value: object) -> float:
-    """What is no whole number, as a NumericDate (RFC 7519 section 2): a finite fraction, or NaN."""
+    """A value that is not an int, as a NumericDate (RFC 7519 section 2): a finite float, or NaN."""
     return value if type(value) is float and math.isfinite(value) else math.nan
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
-    """The scopes of an access token; none for an ID token, or where the claim is odd."""
+    """The scopes of an access token; none where the claim is missing or not text."""
     scope = claims.get("scope")
     return frozenset(scope.split(" ")) - {""} if isinstance(scope, str) else frozenset()
 
 
-def groups_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """The user's groups; none unless the claim is a list. Entries that are no text are left out."""
-    groups = claims.get("cognito:groups")
-    if not isinstance(groups, (list, tuple)):
+def groups_of(claims: Mapping[str, Any], claim: str = GROUPS_CLAIM) -> tuple[str, ...]:
+    """The user's groups: the texts in the list of Cognito's own claim.
+
+    Another claim is a list of texts, or one text split at commas; anything else gives no group.
+    """
+    value = claims.get(claim)
+    if claim != GROUPS_CLAIM and isinstance(value, str):
+        value = [group for each in value.split(",") if (group := each.strip(" "))]
+    if not isinstance(value, (list, tuple)):
         return ()
-    return tuple([group for group in groups if isinstance(group, str)])
+    groups = tuple([group for group in value if isinstance(group, str)])
+    return groups if claim == GROUPS_CLAIM or len(groups) == len(value) else ()
+
+
+class FrozenDict(dict[str, Any]):
+    """A dict that cannot be changed. Copies and pickles of it are plain dicts."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TypeError("claims are read-only; change a copy: dict(claims)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce_ex__(self, protocol: object) -> tuple[type, tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
 
 
 def freeze(claims: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A read-only copy, at every depth."""
+    """A copy that is read-only at every depth: lists become tuples, objects FrozenDict."""
     copy = dict(claims)
-    for name in compress(claims, map(_is_open, map(type, claims.values()))):
+    for name in compress(claims, map(_is_mutable, map(type, claims.values()))):
         copy[name] = _frozen(copy[name])
-    return MappingProxyType(copy)
+    return FrozenDict(copy)
 
 
 def _frozen(value: Any) -> Any:

@@ -13,9 +13,9 @@ from hashlib import sha256
 from typing import Any
 
 from cognises.errors import CognisesError, SettingsError
-from cognises.settings.values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES
+from cognises.settings.values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES, claim_name
 from cognises.tokens import jws
-from cognises.tokens.claims import Expectations, TokenClaims, check
+from cognises.tokens.claims import GROUPS_CLAIM, Expectations, TokenClaims, check
 from cognises.tokens.key_cache import KeySet
 from cognises.tokens.key_source import issuers_of, pool_key_set
 from cognises.tokens.verified_cache import Memory
@@ -30,10 +30,11 @@ class Verifier:
     """Verifies the tokens of one user pool.
 
     `client_ids`: one id, or several. `token_use`: `id`, `access`, or both as a collection; it has
-    no default. `scopes`: all of them must be in the token. `audiences`: those accepted in
-    resource-bound access tokens. `additional_regions`: where the pool is replicated. `issuers`
-    replaces the pool's own, `key_set` shares another verifier's keys; both serve emulators and
-    tests. Wrong arguments: SettingsError. Safe to share between threads and across a fork.
+    no default. `scopes`: all of them must be in the token. `groups_claim`: where groups are read.
+    `audiences`: those accepted in resource-bound access tokens. `additional_regions`: where the
+    pool is replicated. `issuers` replaces the pool's own, `key_set` shares another verifier's keys;
+    both are for emulators and tests. Raises SettingsError for wrong arguments. Safe to share
+    between threads and across a fork.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Verifier:
         *,
         token_use: str | Iterable[str],
         scopes: str | Iterable[str] = (),
+        groups_claim: str = GROUPS_CLAIM,
         audiences: str | Iterable[str] = (),
         additional_regions: str | Iterable[str] = (),
         cache_size: int = DEFAULT_CACHE_SIZE,
@@ -60,6 +62,10 @@ class Verifier:
             audiences=tuple(_items("audiences", audiences, AUDIENCE.fullmatch)),
             scopes=_items("scopes", scopes, SCOPE.fullmatch),
         )
+        try:
+            self._groups_claim = claim_name(groups_claim)
+        except (TypeError, ValueError) as error:
+            raise SettingsError([f"groups_claim: {error}"]) from None
         self.keys = key_set or pool_key_set(pool, regions)
         if type(cache_size) is not int or cache_size < 0:
             raise SettingsError(["cache_size: must be a whole number, 0 or more"])
@@ -98,7 +104,7 @@ class Verifier:
 
     def _read_signed(self, token: bytes, digest: bytes) -> TokenClaims:
         payload, memory = self._verified(token)
-        claims = TokenClaims(jws.parse_object(jws.decode_segment(payload)))
+        claims = TokenClaims(jws.parse_object(jws.decode_segment(payload)), self._groups_claim)
         memory.keep_token(digest, claims, self._size)
         return claims
 

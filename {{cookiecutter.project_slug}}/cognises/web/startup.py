@@ -41,6 +41,7 @@ def check_once(app: Flask) -> None:
 def problems(app: Flask) -> list[str]:
     """Everything that is wrong; with nothing wrong, the app's own keys are read from their file."""
     state = state_of(app)
+    state.log_warnings()
     settings, found = state.reading
     found = [
         *found,

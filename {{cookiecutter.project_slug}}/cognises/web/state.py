@@ -5,6 +5,7 @@ Everything is made on first need and kept; importing an app fetches nothing.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, NamedTuple
 
 from flask import Flask
@@ -24,6 +25,8 @@ from cognises.web.route_metadata import LoginGuard, PermissionGuard, Requirement
 from cognises.web.routes import ambiguous_names, own_static_view, routes
 
 _EXTENSION = "cognises"
+
+log = logging.getLogger("cognises.settings")
 
 
 class _Asked(NamedTuple):
@@ -49,6 +52,7 @@ class AppState:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self.has_public_static = True
+        self._has_warned = False
         self._test_keys: dict[str, Load] = {}
         self.reset()
 
@@ -77,6 +81,13 @@ class AppState:
             folder = project_folder(self._app.root_path)
             self._reading = read_settings(folder, self._app.config)
         return self._reading
+
+    def log_warnings(self) -> None:
+        """Log what the settings warn of, once."""
+        if not self._has_warned:
+            self._has_warned = True
+            for warning in self.reading[0].warnings:
+                log.warning("%s", warning)
 
     @property
     def settings(self) -> Settings:
@@ -121,7 +132,7 @@ class AppState:
     def cookie_rules(self) -> CookieRules:
         """What a token in a cookie must obey, by the settings."""
         if self._cookie_rules is None:
-            self._cookie_rules = CookieRules(self.settings.cookie_name, self.settings.public_url)
+            self._cookie_rules = CookieRules(self.settings.cookie_name, self.settings.public_origin)
         return self._cookie_rules
 
     @property
@@ -195,6 +206,7 @@ class AppState:
             asked.client_ids,
             token_use=asked.token_use,
             scopes=asked.scopes,
+            groups_claim=settings.groups_claim if is_own else "cognito:groups",
             audiences=settings.audiences,
             additional_regions=settings.additional_regions if is_own else (),
             cache_size=settings.token_cache_size,
