@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PAGES := README.md CONTRIBUTING.md docs/architecture.md docs/comparison.md
+PAGES := README.md CONTRIBUTING.md docs/architecture.md docs/benchmark.md docs/comparison.md
 PROJECT := {{cookiecutter.project_slug}}
 
 # The generated project is made from a folder in which we also run tools: their caches go

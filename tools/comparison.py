@@ -1,13 +1,13 @@
-"""Where other ways of checking a Cognito token fall short, and the test that holds us to better.
+"""Faults of other ways to check a Cognito token, and the test that covers the same case here.
 
-What is said of others was measured in November 2026 with the versions of that month.
+The findings were measured in November 2026 with the versions of that month.
 """
 
 from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """What somebody else does, what cognises does, and its test in the generated project."""
+    """What a library does, what cognises does, and the name of its test in tests/cognises/."""
 
     peer: str
     finding: str
@@ -17,15 +17,15 @@ class Row(NamedTuple):
 
 ROWS = (
     Row(
-        "plain recipes, fastapi-cloudauth, pycognito",
-        "accept an access token that another app of the pool got",
+        "published recipes, fastapi-cloudauth, pycognito",
+        "accept an access token issued to another app of the pool",
         "the client id is required and checked",
         "test_several_clients_are_accepted_and_no_other",
     ),
     Row(
         "Flask-Cognito, Flask-AWSCognito",
         "check neither `iss` nor `token_use`; answer 500 to a token without `kid`",
-        "both checked; every bad token is 401 with its reason",
+        "both are checked; every bad token is 401 with its reason",
         "test_a_forged_token_is_refused_for_its_own_reason",
     ),
     Row(
@@ -36,27 +36,27 @@ ROWS = (
     ),
     Row(
         "flask-cognito-lib",
-        "fetches the key set on every request; answers 403 to a bad token",
-        "one fetch for many tokens",
+        "fetches the key set at every request; answers 403 to a bad token",
+        "one fetch serves many tokens; a bad token is 401",
         "test_many_tokens_cost_one_fetch",
     ),
     Row(
         "Flask-JWT-Extended",
         "answers 422 to a bad token; its CSRF scheme needs a claim that Cognito never issues",
-        "cookies on unsafe methods must come from the site itself",
+        "an unsafe request with a cookie must come from the same origin",
         "test_a_cookie_on_an_unsafe_method_must_come_from_the_site_itself",
     ),
     Row(
         "PyJWT's key client",
-        "a known key waits while another is fetched; an outage refuses everybody "
-        "once its cache has expired",
-        "known keys never wait, and service goes on through an outage",
+        "a request with a known key waits while another key is fetched; during an outage every "
+        "request is refused once its cache has expired",
+        "known keys never wait, and keep working during an outage",
         "test_known_kids_do_not_wait_while_a_fetch_for_an_unknown_one_is_in_flight",
     ),
     Row(
         "aws-jwt-verify (JavaScript)",
-        "trusts a key that the pool has withdrawn for as long as the process lives",
-        "a withdrawn key is refused after the next refresh",
+        "trusts a key that the pool has removed until the process ends",
+        "a removed key is refused after the next refresh",
         "test_a_removed_key_is_refused_after_the_next_refresh",
     ),
     Row(
@@ -67,14 +67,15 @@ ROWS = (
     ),
     Row(
         "the `cognises` package of 2018",
-        "takes the audience from the token it is about to check, and runs the view on a refusal",
+        "takes the audience from the unverified token, and runs the view after a refusal",
         "a refusal never runs the view",
         "test_every_forgery_is_refused_at_the_door_and_runs_no_view",
     ),
     Row(
-        "decorators of one's own",
-        "a route without one is open, and a cache above one serves past it",
-        "the app guards: a forgotten route is denied, a cache cannot serve past the guard",
+        "your own decorators",
+        "a route without one is open, and a cache above one answers without asking it",
+        "the app decides first: a route without a guard is denied, "
+        "and a cache cannot answer before the guard",
         "test_a_cache_above_a_guard_cannot_serve_past_it",
     ),
 )

@@ -38,10 +38,20 @@ def peers_with_tests():
 
 def benchmark(*names):
     """The recorded overheads of guards: all of them, or those named, in their order."""
-    recorded = json.loads((PROJECT / "docs" / "benchmark.json").read_text(encoding="utf-8"))
-    found = recorded["overheads"]
-    _table(("guard", "overhead"), [(name, f"{found[name]:.2f}") for name in names or found])
-    cog.out(f"\n({recorded['date']}, {recorded['machine']}, Python {recorded['python']}.)\n")
+    found = _recorded()["overheads"]
+    _ratios("guard", "overhead", {name: found[name] for name in names or found})
+
+
+def loops():
+    """The recorded costs of the verifiers alone."""
+    _ratios("verifier alone, in a loop", "cost", _recorded()["loops"])
+
+
+def measured():
+    """When and on what the recorded figures were measured."""
+    found = _recorded()
+    machine = f"{found['date']}, {found['machine']}, Python {found['python']}"
+    cog.out(f"Measured {machine}; one verification takes {found['verification_us']} µs.\n")
 
 
 def questions():
@@ -61,11 +71,19 @@ def layers(package):
     """The import layers of a package, as import-linter checks them."""
     contract = re.search(
         rf'containers = \["{re.escape(package)}"\].*?layers = \[\n(.*?)\n\]',
-        (PROJECT / "pyproject.toml").read_text(encoding="utf-8"),
+        (PROJECT / "cognises" / "import-contracts.toml").read_text(encoding="utf-8"),
         re.DOTALL,
     )[1]
     lines = [line.strip().strip('",') for line in contract.splitlines()]
     cog.out("\n".join(["```text", *lines, "```", ""]))
+
+
+def _recorded():
+    return json.loads((ROOT / "docs" / "benchmark.json").read_text(encoding="utf-8"))
+
+
+def _ratios(what, unit, ratios):
+    _table((what, unit), [(name, f"{ratio:.2f}") for name, ratio in ratios.items()])
 
 
 def _table(head, rows):
@@ -74,7 +92,7 @@ def _table(head, rows):
 
 
 SUITE = """Running the test suite of the new project, 120 seconds at most.
-... passed, ... deselected in ..."""
+... passed in ..."""
 
 
 def _hook(name):

@@ -14,9 +14,9 @@ EXECUTED = {
     "make demo": "test_make_demo_prints_what_the_readme_shows",
     "make new": "test_make_new_asks_and_generates_where_it_is_told",
     "make test": ".ci/run",
-    "cruft link": "tests/test_updates.py",
-    "cruft check": "tests/test_updates.py",
-    "cruft update": "tests/test_updates.py",
+    "cruft link": "tests/template/test_updates.py",
+    "cruft check": "tests/template/test_updates.py",
+    "cruft update": "tests/template/test_updates.py",
 }
 
 

@@ -80,7 +80,7 @@ def release_a_later_version(repository):
     append(inner / "Makefile", "# later\n")
     (inner / "cognises/later.py").write_text("# new\n")
     (inner / "app/later.py").write_text("# new\n")
-    (inner / "docs/migrating.md").unlink()
+    (inner / "docs/testing.md").unlink()
     commit(repository)
 
 
@@ -106,10 +106,10 @@ def test_an_update_refreshes_what_is_vendored_and_leaves_what_is_the_owners(
         "Makefile",
         "cognises/errors.py",
         "cognises/later.py",
-        "docs/migrating.md",
+        "docs/testing.md",
         "tests/cognises/test_jws.py",
     }
-    assert "docs/migrating.md" not in after
+    assert "docs/testing.md" not in after
     assert after["cognises/errors.py"].endswith(b"# later\n")
     assert after["Makefile"].startswith(b"# ours\n")
     assert after["Makefile"].endswith(b"# later\n")

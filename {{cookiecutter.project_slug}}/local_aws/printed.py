@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import cog
 
@@ -19,32 +16,6 @@ def demo() -> None:
 def access() -> None:
     """Who may call what, as a table."""
     cog.out(_output("flask", "cognises", "access", "--format", "markdown") + "\n")
-
-
-def benchmark() -> None:
-    """The figures that `make bench RECORD=1` left, when and on what they were measured."""
-    recorded = _recorded()
-    cog.out(
-        f"{recorded['date']}, {recorded['machine']}, Python {recorded['python']}, one verification "
-        f"{recorded['verification_us']} µs:\n\n"
-    )
-    _ratios("guard | overhead", recorded["overheads"])
-
-
-def loops() -> None:
-    """The figures of the verifiers alone, from the same run."""
-    _ratios("verifier alone, in a loop | cost", _recorded()["loops"])
-
-
-def _recorded() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path("docs/benchmark.json").read_text(encoding="utf-8"))
-    return found
-
-
-def _ratios(columns: str, ratios: dict[str, float]) -> None:
-    cog.out(f"| {columns} |\n|---|---|\n")
-    for name, ratio in ratios.items():
-        cog.out(f"| {name} | {ratio:.2f} |\n")
 
 
 def _output(*module: str) -> str:
