@@ -1,6 +1,6 @@
-"""What can go wrong, as exceptions that know their own HTTP answer.
+"""Errors, each with the HTTP response that it becomes.
 
-Standard library only: the manifest checker runs on a bare Python and raises from here.
+Standard library only: the manifest checker runs on a bare Python.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 
 class Answer(NamedTuple):
-    """How a reason is told to a client: status, fixed text, RFC 6750 error code if any."""
+    """The response for a reason: status, fixed text, RFC 6750 error code if any."""
 
     status: int
     message: str
@@ -29,9 +29,12 @@ ANSWERS: Mapping[str, Answer] = {
     "wrong_token_use": Answer(401, "This kind of token is not accepted.", "invalid_token"),
     "wrong_client": Answer(401, "The token was issued to another client.", "invalid_token"),
     "unknown_key": Answer(401, "The token is signed with an unknown key.", "invalid_token"),
+    "revoked": Answer(401, "Access has been revoked.", "invalid_token"),
     "insufficient_scope": Answer(403, "The token lacks a scope.", "insufficient_scope"),
     "forbidden": Answer(403, "You may not use this address."),
     "cross_site": Answer(403, "This request must come from the site itself."),
+    "no_role": Answer(403, "You have no AWS role for this action."),
+    "aws_denied": Answer(403, "AWS does not allow you this action."),
     "keys_unavailable": Answer(503, "The signing keys cannot be read now; try again soon."),
     "misconfigured": Answer(500, "The service is not configured."),
     "blocked": Answer(500, "The plan was refused by a safety rule."),
@@ -39,11 +42,11 @@ ANSWERS: Mapping[str, Answer] = {
 
 
 class CognisesError(Exception):
-    """A refusal. Everything this package refuses is raised as this class or a child of it.
+    """A refusal, and the base class of every error of this package.
 
     `reason` is a stable string (a key of `ANSWERS`), `status` its HTTP status, `message` the
-    fixed text a client may see. `detail` says why in the log: fixed words too, never a token,
-    a claim or an address. `str(error)` is the message.
+    fixed text for the client. `detail` is for the log: fixed words too, never a token, a claim or
+    an address. `str(error)` is the message.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class CognisesError(Exception):
 
 
 class ProblemsError(CognisesError):
-    """Everything that is wrong with something, told at once: `problems`, one line each."""
+    """Everything that is wrong, reported at once: `problems`, one line each."""
 
     _reason = "misconfigured"
 
@@ -92,11 +95,11 @@ class ProblemsError(CognisesError):
 
 
 class SettingsError(ProblemsError):
-    """Settings, routes or arguments that the service must not start with."""
+    """Wrong settings, routes or arguments; the service does not start."""
 
 
 class ManifestError(ProblemsError):
-    """A manifest that AWS or the app would misread."""
+    """A wrong manifest."""
 
 
 class ProvisionBlocked(ProblemsError):
@@ -122,13 +125,13 @@ class Problem(NamedTuple):
         return ": ".join(part for part in parts if part)
 
     def under(self, place: str) -> Problem:
-        """The same problem, its place seen from further out."""
+        """The same problem, with `place` before its own place."""
         joint = "." if self.place and not self.place.startswith("[") else ""
         return Problem(f"{place}{joint}{self.place}", self.text, self.level)
 
 
 def warning(place: str, text: str) -> Problem:
-    """A problem that AWS would accept and a person should see."""
+    """A problem that AWS accepts and a person should know."""
     return Problem(place, text, "warning")
 
 

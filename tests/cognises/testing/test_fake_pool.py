@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cognises.settings.model import DEPLOYED_MARKERS
 from cognises.settings.sources import NAMES
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey
+from cognises.tokens.claims import TokenClaims
 
 
 @pytest.mark.parametrize("testing", [False, "false", 1, None])
@@ -88,6 +90,35 @@ def test_a_change_to_none_leaves_a_claim_out(cognito: FakePool):
     assert "email" not in cognito.claims(email=None)
     assert "cognito:groups" not in cognito.claims()
     assert cognito.claims([])["cognito:groups"] == []
+
+
+def test_a_machine_token_has_a_client_and_no_user(make_verifier, cognito: FakePool):
+    verifier = make_verifier(token_use="access")
+
+    claims = verifier.verify(cognito.machine_token(["orders/read", "orders/write"]))
+
+    assert claims["sub"] == claims["client_id"] == cognito.client_id
+    assert claims["scope"] == "orders/read orders/write"
+    assert {"username", "email", "cognito:groups"}.isdisjoint(claims)
+    assert verifier.verify(cognito.machine_token("a/b", version=3))["scope"] == "a/b"
+    assert TokenClaims(claims).is_machine
+    assert not TokenClaims(verifier.verify(cognito.token(token_use="access"))).is_machine
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind"),
+    [("Google", "Google"), ("SignInWithApple", "SignInWithApple"), ("Corp", "SAML")],
+)
+def test_a_federated_user_has_the_claims_that_cognito_gives(provider, kind, verifier, cognito):
+    claims = verifier.verify(cognito.token(["editors"], federated=provider))
+
+    assert claims["cognito:username"].startswith(f"{provider}_")
+    assert claims["cognito:groups"] == (f"{cognito.id}_{provider}", "editors")
+    assert json.loads(json.dumps(claims))["identities"][0]["providerType"] == kind
+    access = verifier.verify(cognito.token(token_use="access", federated=provider, sub="x"))
+    assert access["username"].startswith(f"{provider}_")
+    assert access["sub"] == "x"
+    assert "identities" not in access
 
 
 def test_rotation_signs_with_a_new_key_and_publishes_the_old_ones(make_verifier):

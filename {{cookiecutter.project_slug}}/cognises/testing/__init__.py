@@ -1,4 +1,4 @@
-"""Test your routes with real signatures and no network. Never part of what is deployed.
+"""Test your routes with real signatures and no network. Not part of what is deployed.
 
     pool = FakePool()
     pool.attach(app)                      # app.config["TESTING"] must be set

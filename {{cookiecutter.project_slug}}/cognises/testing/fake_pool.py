@@ -20,6 +20,8 @@ from cognises.web.state import state_of
 
 Header = Mapping[str, object]
 
+_SOCIAL_PROVIDERS = ("Facebook", "Google", "LoginWithAmazon", "SignInWithApple")
+
 
 def base64url(data: bytes) -> str:
     """Base64url without padding (RFC 7515 section 2)."""
@@ -37,7 +39,7 @@ def encode(value: object) -> str:
 
 
 class SigningKey:
-    """One RSA key, made in this process and never written anywhere."""
+    """One RSA key, made in this process and never written to disk."""
 
     def __init__(self, kid: str | None = None, *, bits: int = 2048, exponent: int = 65537) -> None:
         self.private = rsa.generate_private_key(exponent, bits)
@@ -60,7 +62,7 @@ class SigningKey:
 class FakePool:
     """A user pool for tests.
 
-    `keys` are those it publishes; the first one signs. Two pools, or two runs, share nothing.
+    It publishes `keys`; the first one signs. Two pools, or two runs, share no key.
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class FakePool:
     def claims(
         self, groups: Iterable[str] | None = None, *, token_use: str = "id", **changes: Any
     ) -> dict[str, Any]:
-        """The claims Cognito would write; a change to None leaves the claim out."""
+        """The claims that Cognito writes; a change to None leaves the claim out."""
         now = int(time.time())
         claims: dict[str, Any] = {
             "sub": str(uuid.uuid4()),
@@ -128,15 +130,30 @@ class FakePool:
         token_use: str = "id",
         key: SigningKey | None = None,
         header: Header | None = None,
+        federated: str | None = None,
         **changes: Any,
     ) -> str:
-        """A signed token. Other claims by keyword; names with a colon by `**{"cognito:…": …}`."""
+        """A signed token. Other claims by keyword; names with a colon by `**{"cognito:…": …}`.
+
+        `federated` is an identity provider, as in `federated="Google"`: the user has the name, the
+        group and the `identities` that Cognito gives to someone who signs in there.
+        """
+        if federated is not None:
+            groups = [f"{self.id}_{federated}", *(groups or ())]
+            changes = _federated(federated, token_use) | changes
         return self.sign(self.claims(groups, token_use=token_use, **changes), key, header)
+
+    def machine_token(self, scopes: str | Iterable[str] = (), **changes: Any) -> str:
+        """An access token of the client itself (client credentials grant): no user, no groups."""
+        scope = scopes if isinstance(scopes, str) else " ".join(scopes)
+        client = changes.get("client_id", self.client_id)
+        own = {"sub": client, "username": None, "scope": scope}
+        return self.token(token_use="access", **(own | changes))
 
     def sign(
         self, claims: object, key: SigningKey | None = None, header: Header | None = None
     ) -> str:
-        """Any payload, signed; `header` replaces Cognito's own of kid and alg."""
+        """Any payload, signed; `header` replaces Cognito's header of kid and alg."""
         key = key or self.keys[0]
         signed = f"{encode(header or {'kid': key.kid, 'alg': 'RS256'})}.{encode(claims)}"
         return f"{signed}.{key.sign(signed)}"
@@ -146,6 +163,17 @@ class FakePool:
         return {"Authorization": f"Bearer {self.token(groups, **options)}"}
 
     def rotate(self) -> SigningKey:
-        """Sign with a new key from now on; the ones before it stay published."""
+        """Sign with a new key from now on; the earlier ones stay published."""
         self.keys.insert(0, SigningKey())
         return self.keys[0]
+
+
+def _federated(provider: str, token_use: str) -> dict[str, Any]:
+    """The claims that differ for a user of an identity provider, by the provider's name."""
+    user = "123456789012345678901"
+    if token_use == "access":
+        return {"username": f"{provider}_{user}"}
+    kind = provider if provider in _SOCIAL_PROVIDERS else "SAML"
+    identity = {"userId": user, "providerName": provider, "providerType": kind, "issuer": None,
+                "primary": "true", "dateCreated": "1700000000000"}  # fmt: skip
+    return {"cognito:username": f"{provider}_{user}", "identities": [identity]}
