@@ -1,7 +1,7 @@
-"""One attempt to sign in: what the callback must find again, in a cookie of its own.
+"""One attempt to sign in: what the callback needs of it, in a cookie of its own.
 
-No server secret is needed: the cookie is the browser's own, and proves that the browser which
-comes back is the one that left (RFC 9700 section 4.7). Two tabs make two attempts.
+No server secret is needed: the cookie proves that the browser which returns is the one that left
+(RFC 9700 section 4.7). Two tabs make two attempts.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def to_cookie(attempt: Attempt) -> str:
 
 
 def from_cookie(value: str) -> Attempt | None:
-    """The attempt in a cookie's value; None where somebody else wrote it."""
+    """The attempt in a cookie's value; None where this module did not write it."""
     try:
         fields = json.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4)))
         attempt = Attempt(*fields)

@@ -8,17 +8,17 @@ is a setting.
 
 from __future__ import annotations
 
+import json
+from urllib.parse import urlsplit
+
 from flask import Request, Response
 
+from cognises.errors import CognisesError
 from cognises.settings.model import Settings
-from cognises.signin.attempt import (
-    LIFETIME,
-    Attempt,
-    cookie_suffix,
-    from_cookie,
-    to_cookie,
-)
+from cognises.signin.attempt import LIFETIME, Attempt, cookie_suffix, from_cookie, to_cookie
+from cognises.signin.managed_login import Tokens
 from cognises.signin.problems import SignInProblem
+from cognises.tokens import jws
 
 # What browsers keep of one cookie: name, value and attributes together (RFC 6265 section 6.1).
 _MAX_COOKIE = 4096
@@ -30,23 +30,35 @@ class Cookies:
     """Reads and writes them by the app's settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._is_secure = (settings.public_url or "").startswith("https://")
+        public = urlsplit(settings.public_url or "")
+        self._is_secure = public.scheme == "https"
         prefix = "__Host-" if self._is_secure else ""
         self._token = settings.cookie_name
-        self._refresh = f"{prefix}refresh"
+        # Services below different paths of one host keep their sessions apart.
+        self._refresh = f"{prefix}refresh{public.path.replace('/', '-')}"
         self._attempts = f"{prefix}signin-"
+        self._uses_id = "id" in settings.token_use
 
-    def keep_session(self, response: Response, token: str, refresh_token: str | None) -> None:
+    def session_token(self, tokens: Tokens) -> str:
+        """The token that the cookie carries: the kind that the guards accept."""
+        return tokens.id_token if self._uses_id else tokens.access_token
+
+    def keep_session(self, response: Response, tokens: Tokens) -> None:
         """Set the token's cookie, and the refresh token's where there is one.
 
-        Raises SignInProblem (`too_large`) before either is set.
+        Raises SignInProblem (see `require_room`) before either is set.
         """
-        kept = [(self._refresh, refresh_token)] if refresh_token else []
-        pairs = [(self._token, token), *kept]
+        self.require_room(tokens)
+        self._set(response, self._token, self.session_token(tokens))
+        if tokens.refresh_token:
+            self._set(response, self._refresh, tokens.refresh_token)
+
+    def require_room(self, tokens: Tokens) -> None:
+        """Pass, or raise SignInProblem: browsers keep cookies of that size."""
+        token = self.session_token(tokens)
+        pairs = ((self._token, token), (self._refresh, tokens.refresh_token or ""))
         if any(len(name) + len(value) + _ATTRIBUTES > _MAX_COOKIE for name, value in pairs):
-            raise SignInProblem("too_large", "a token does not fit into a cookie")
-        for name, value in pairs:
-            self._set(response, name, value)
+            raise SignInProblem(_cause_of_size(token), "a token does not fit into cookies")
 
     def end_session(self, response: Response) -> None:
         for name in (self._token, self._refresh):
@@ -57,11 +69,29 @@ class Cookies:
 
     def refresh_token(self, request: Request) -> str | None:
         """The refresh token; None where there is none, or more than one."""
-        return _only(request, self._refresh)
+        found = request.cookies.getlist(self._refresh)
+        return found[0] if len(found) == 1 and found[0] else None
 
     def previous_token(self, request: Request) -> str | None:
-        """The token of the session so far, expired or not."""
-        return _only(request, self._token)
+        """The token of the session so far, expired or not; None where there is none.
+
+        Raises SignInProblem where there are two.
+        """
+        found = request.cookies.getlist(self._token)
+        if len(found) > 1:
+            raise SignInProblem("no_session", "two token cookies")
+        return found[0] if found else None
+
+    def has_session(self, request: Request) -> bool:
+        """Whether the browser holds a session, good or not."""
+        return bool(request.cookies.get(self._token) or self.refresh_token(request))
+
+    def replace_token(self, request: Request, token: str) -> None:
+        """Make `token` the one that this request came with."""
+        pairs = (pair.strip() for pair in request.environ.get("HTTP_COOKIE", "").split(";"))
+        kept = [pair for pair in pairs if pair.partition("=")[0].strip() != self._token]
+        request.environ["HTTP_COOKIE"] = "; ".join([*filter(None, kept), f"{self._token}={token}"])
+        request.__dict__.pop("cookies", None)  # werkzeug keeps what it has parsed
 
     def keep_attempt(self, request: Request, response: Response, attempt: Attempt) -> None:
         """Set an attempt's cookie; of many unfinished ones only some are kept."""
@@ -94,6 +124,12 @@ class Cookies:
         )
 
 
-def _only(request: Request, name: str) -> str | None:
-    found = request.cookies.getlist(name)
-    return found[0] if len(found) == 1 and found[0] else None
+def _cause_of_size(token: str) -> str:
+    """Whether groups (with their roles) or attributes make a token large. Verifies nothing."""
+    try:
+        payload = jws.decode_segment(jws.split(token.encode("ascii", "replace"))[1])
+        claims = jws.parse_object(payload)
+    except CognisesError:
+        return "too_many_attributes"
+    of_groups = len(json.dumps([claims.get("cognito:groups"), claims.get("cognito:roles")]))
+    return "too_many_groups" if 2 * of_groups > len(payload) else "too_many_attributes"

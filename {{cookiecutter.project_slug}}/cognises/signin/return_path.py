@@ -9,7 +9,6 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-HOME = "/"
 _MAX_LENGTH = 512  # it travels in a cookie
 # One leading slash; nothing that a browser, a proxy or a router could read as another address.
 _SAFE = re.compile(r"/(?![/\\])[!-\[\]-~]*")
@@ -18,15 +17,19 @@ _ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
 
 
-def return_path(app: Flask, text: str | None) -> str:
-    """`text` if it is the path (and query) of a GET route of `app`, else the front page."""
+def return_path(app: Flask, text: str | None, root: str = "") -> str:
+    """`text` if it is the path (and query) of a GET route of `app`, else the front page.
+
+    `root` is the path below which the app is served; `text` includes it.
+    """
+    home = f"{root}/"
     if not text or len(text) > _MAX_LENGTH or not _SAFE.fullmatch(text):
-        return HOME
+        return home
     path = urlsplit(text).path
-    if "//" in path or _ENCODED_SLASH.search(path):
-        return HOME
+    if "//" in path or _ENCODED_SLASH.search(path) or not path.startswith(home):
+        return home
     plain = unquote(path)
-    return text if not _DOTS.search(plain) and _is_page(app, plain) else HOME
+    return text if not _DOTS.search(plain) and _is_page(app, plain[len(root) :]) else home
 
 
 def _is_page(app: Flask, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tokens from the token endpoint, believed only once `cognises.Verifier` has passed them."""
+"""Checks of tokens from the token endpoint: `cognises.Verifier` and what makes a pair."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ class SessionChecks:
         self._needs_at_hash = not state.settings.local
 
     def check_new(self, tokens: Tokens, nonce: str) -> None:
-        """Pass, or raise SignInProblem: both verify, belong together, and answer this attempt."""
+        """Pass, or raise SignInProblem: both verify, are a pair, and answer this attempt."""
         claims = self._check_pair(tokens)
         found = claims.get("nonce")
         if not isinstance(found, str) or not hmac.compare_digest(found.encode(), nonce.encode()):
-            raise SignInProblem("bad_tokens", "nonce is not the attempt's")
+            # The browser's doing, where it has changed its attempt: no 5xx.
+            raise SignInProblem("bad_answer", "nonce is not the attempt's")
 
-    def check_refreshed(self, tokens: Tokens, sub: str) -> None:
-        """Pass, or raise SignInProblem: the pair is good, and the user is still that one."""
-        if self._check_pair(tokens).get("sub") != sub:
+    def check_refreshed(self, tokens: Tokens, sub: str | None) -> None:
+        """Pass, or raise SignInProblem: the pair is good, and of the user `sub`, where known."""
+        if self._check_pair(tokens).get("sub") != sub and sub is not None:
             raise SignInProblem("no_session", "refreshed tokens are of another user")
 
-    def sub_of(self, token: str | None) -> str:
+    def sub_of(self, token: str) -> str:
         """Whose session it is, by the token that the browser has held; it may have expired.
 
         Raises SignInProblem.
@@ -49,10 +50,10 @@ class SessionChecks:
         try:
             sub = jws.parse_object(self._id.verify_signature(token)).get("sub")
         except CognisesError as error:
-            why = f"no session to go on: {error.reason}: {error.detail}"
+            why = f"no session to continue: {error.reason}: {error.detail}"
             raise SignInProblem("no_session", why) from None
         if not isinstance(sub, str) or not sub:
-            raise SignInProblem("no_session", "no session to go on: no sub")
+            raise SignInProblem("no_session", "no session to continue: no sub")
         return sub
 
     def _check_pair(self, tokens: Tokens) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ from cognises.web.credentials import CookieRules, read_token
 from cognises.web.permissions import decide
 from cognises.web.principal import ANONYMOUS, Can, Principal, cannot
 from cognises.web.route_metadata import Guard, Requirement
-from cognises.web.state import AppState
+from cognises.web.state import AppState, Renew
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
                         "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"})  # fmt: skip
@@ -55,6 +55,7 @@ class Checkpoint:
     cookie_rules: CookieRules
     is_local: bool
     realm: str
+    renew: Renew | None
 
 
 def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Checkpoint:
@@ -71,6 +72,7 @@ def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Che
         state.cookie_rules,
         state.settings.local,
         state.settings.realm,
+        state.renew,
     )
 
 
@@ -142,6 +144,19 @@ def passed_by(request: Request) -> Passed:
 
 
 def enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
+    """The principal of a request that passes every guard, if need be with a renewed credential.
+
+    Raises CognisesError otherwise.
+    """
+    try:
+        return _enforce(request, point, passed)
+    except CognisesError as error:
+        if point.renew is None or not point.renew(request, error):
+            raise
+    return _enforce(request, point, passed_by(request))
+
+
+def _enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
     """The principal of a request that passes every guard. Raises CognisesError otherwise."""
     try:
         if point.is_local:

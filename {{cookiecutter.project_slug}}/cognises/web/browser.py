@@ -8,10 +8,17 @@ if TYPE_CHECKING:
     from flask import Request, Response
 
 
+def is_navigation(request: Request) -> bool:
+    """Whether a browser shows the answer to a person: an opened address, or a form that was sent.
+
+    By `Sec-Fetch-Mode` (Fetch Metadata) where a browser sends it, and by `Accept`.
+    """
+    return request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate" and prefers_html(request)
+
+
 def is_page_view(request: Request) -> bool:
-    """Whether a person has opened this address in a browser (Fetch Metadata, `Accept`)."""
-    mode = request.headers.get("Sec-Fetch-Mode", "navigate")
-    return request.method in {"GET", "HEAD"} and mode == "navigate" and prefers_html(request)
+    """Whether a person has opened this address in a browser."""
+    return request.method in {"GET", "HEAD"} and is_navigation(request)
 
 
 def prefers_html(request: Request) -> bool:

@@ -18,11 +18,20 @@ _INSTALLED = "cognises.web.caching"
 
 # Stands on a request whose answer is meant for one user; its value is the guards' own affair.
 GUARDED = "_cognises_guarded"
+_SECRET = "_cognises_secret"
 
 
 def mark_guarded(request: Request) -> None:
     """Note that this request's answer is meant for one user."""
     request.__dict__.setdefault(GUARDED, None)
+
+
+def mark_secret(request: Request) -> None:
+    """Note that this request's answer carries a secret: no cache keeps it, whatever its view says.
+
+    Call it before the answer is finished, in an after_request function at the latest.
+    """
+    request.__dict__[_SECRET] = True
 
 
 def install(app: Flask) -> None:
@@ -39,6 +48,8 @@ def install(app: Flask) -> None:
     def finalize_request(*args: Any, **kwargs: Any) -> Response:
         response = finish(*args, **kwargs)
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+        if _SECRET in request.__dict__:
+            response.headers["Cache-Control"] = _NO_STORE
         if GUARDED in request.__dict__:
             forbid_shared_caching(response.headers)
         return response

@@ -6,11 +6,12 @@ Everything is made on first need and kept; importing an app fetches nothing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from flask import Flask
+from flask import Flask, Request
 
-from cognises.errors import SettingsError
+from cognises.errors import CognisesError, SettingsError
 from cognises.manifest import load_access
 from cognises.settings.model import Settings
 from cognises.settings.model import read as read_settings
@@ -27,6 +28,10 @@ from cognises.web.routes import ambiguous_names, own_static_view, routes
 _EXTENSION = "cognises"
 
 log = logging.getLogger("cognises.settings")
+
+
+# Replaces the credential of a request that was refused, where it can; then it is decided again.
+Renew = Callable[[Request, CognisesError], bool]
 
 
 class _Asked(NamedTuple):
@@ -52,6 +57,7 @@ class AppState:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self.has_public_static = True
+        self.renew: Renew | None = None
         self._has_warned = False
         self._test_keys: dict[str, Load] = {}
         self.reset()
