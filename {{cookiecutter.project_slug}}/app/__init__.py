@@ -1,4 +1,4 @@
-"""Your service. Routes live in one module each; groups.json says who may use them."""
+"""Your service. Routes are in one module each; groups.json lists who may call them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from app import access, account, data, error_pages, pages, security_headers, settings
+from app import account, data, error_pages, pages, security_headers, settings
 from cognises import Cognises
+from cognises.access import init_access_pages
 from cognises.operation import init_operations
 from cognises.signin import sign_in
 
@@ -21,9 +22,9 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     app.register_blueprint(account.bp)
     app.register_blueprint(data.bp)
     init_operations(app)  # logs, limits, /ready
-    app.register_blueprint(access.bp)
+    init_access_pages(app)  # /access
     error_pages.install(app)
     security_headers.install(app)
-    sign_in(app)
-    Cognises(app)  # last: from here on, what is neither public nor guarded is denied
+    sign_in(app)  # /login, /callback, /logout
+    Cognises(app)  # last: it denies every route that is neither public nor guarded
     return app

@@ -13,13 +13,13 @@ bp = Blueprint("account", __name__)
 @login_check
 @permission_required
 def protected(response: Principal) -> dict[str, object]:
-    """Who am I."""
+    """The user's e-mail address and groups."""
     return {"user": response["user_email"], "groups": response["user_group"]}
 
 
 @bp.get("/admin")
 @permission_required
 def admin_panel(response: Principal) -> dict[str, object]:
-    """The page of those who run this service."""
-    # permission_required alone signs in, too: login_check above it would change nothing.
+    """A page for administrators."""
+    # permission_required includes login_check: naming both, as above, changes nothing.
     return {"admin": response.username}

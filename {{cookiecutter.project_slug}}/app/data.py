@@ -1,4 +1,4 @@
-"""One address, two methods, two permissions: `view_data` and `update_data`."""
+"""One path, two methods, two permissions: `view_data` and `update_data`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _data: dict[str, object] = {"greeting": "hello"}
 @bp.get("/data")
 @permission_required
 def view_data(response: Principal) -> dict[str, object]:
-    """Everything there is."""
+    """Read the data."""
     return _data
 
 
 @bp.put("/data")
 @permission_required
 def update_data(response: Principal) -> dict[str, object]:
-    """Change what is there; kept in memory, so put your database here."""
+    """Change the data. It is kept in memory: put your database here."""
     body = request.get_json()
     if not isinstance(body, dict):
         abort(400, "Send a JSON object.")

@@ -1,4 +1,7 @@
-"""Errors of the app itself: a page for people, JSON for programs. Refusals have their own."""
+"""Errors of the app itself: a page for browsers, JSON for programs.
+
+Refusals (401, 403) have their own pages, in `cognises.signin`.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,20 @@ from cognises.web import prefers_html
 
 
 def install(app: Flask) -> None:
-    """Answer every HTTP error of `app` in the form that the client reads."""
-    app.register_error_handler(HTTPException, _answer)
+    """Render every HTTP error of `app` as HTML or JSON, by the `Accept` header."""
+    app.register_error_handler(HTTPException, _render)
 
 
-def _answer(error: HTTPException) -> ResponseReturnValue:
+def _render(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None or error.code is None or error.code < 400:
-        return error  # a redirect, or an answer that somebody has made already
-    answer = error.get_response()
+        return error  # a redirect, or an error that brings its own response
+    response = error.get_response()
     if prefers_html(request):
-        answer.data = render_template("error.html", error=error)
-        answer.content_type = "text/html; charset=utf-8"
+        response.data = render_template("error.html", error=error)
+        response.content_type = "text/html; charset=utf-8"
     else:
         message = error.description or error.name
-        answer.data = json.dumps({"status": error.code, "message": message})
-        answer.content_type = "application/json"
-    answer.headers.add("Vary", "Accept")
-    return answer
+        response.data = json.dumps({"status": error.code, "message": message})
+        response.content_type = "application/json"
+    response.headers.add("Vary", "Accept")
+    return response

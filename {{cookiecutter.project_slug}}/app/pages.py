@@ -1,4 +1,4 @@
-"""What everybody may see."""
+"""Public routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Response headers that narrow what a browser does with this service's answers.
+"""Response headers that restrict what a browser does with the responses of this service.
 
 Source: OWASP HTTP Headers cheat sheet; Content Security Policy Level 3.
 """
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
-from cognises.web.state import state_of
+from cognises import SettingsError, settings_of
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -23,24 +23,33 @@ _HSTS = "max-age=31536000"
 
 
 def install(app: Flask) -> None:
-    """Give every answer of `app` these headers, unless a view has set its own."""
+    """Add these headers to every response of `app`, unless a view has set its own."""
 
     @app.after_request
     def add_headers(response: Response) -> Response:
-        settings, _ = state_of(app).reading
+        domain, public_url = _addresses(app)
         for name, value in _ALWAYS.items():
             response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", policy(settings.domain))
-        if request.is_secure or (settings.public_url or "").startswith("https://"):
+        response.headers.setdefault("Content-Security-Policy", policy(domain))
+        if request.is_secure or (public_url or "").startswith("https://"):
             response.headers.setdefault("Strict-Transport-Security", _HSTS)
         return response
 
 
-def policy(domain: str | None) -> str:
-    """The Content-Security-Policy: this service's own files only, nothing inline.
+def _addresses(app: Flask) -> tuple[str | None, str | None]:
+    """The addresses of managed login and of the service itself, as far as they are set."""
+    try:
+        settings = settings_of(app)
+    except SettingsError:  # the request has failed with it, and its error page needs neither
+        return None, None
+    return settings.domain, settings.public_url
 
-    Where no script runs the sign-out form is answered by a redirect to managed login, which
-    `form-action` counts.
+
+def policy(domain: str | None) -> str:
+    """The Content-Security-Policy: files of this service only, nothing inline.
+
+    Without JavaScript, the sign-out form is redirected to managed login, to which `form-action`
+    applies too.
     """
     targets = "'self' {0.scheme}://{0.netloc}".format(urlsplit(domain)) if domain else "'self'"
     return (

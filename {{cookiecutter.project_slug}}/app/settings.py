@@ -1,4 +1,4 @@
-"""Settings of your own. Those of sign-in and groups are read and checked by `cognises`."""
+"""Settings of your own. `cognises` reads and checks those of sign-in and groups."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ DEFAULTS = {"PROJECT_NAME": "Cognises Service"}
 
 
 def read() -> dict[str, str]:
-    """Your settings from the environment, `.env` and `.flaskenv`, in that order."""
+    """Your settings, from the environment, `.env`, `.flaskenv`, or the defaults, in that order."""
     return read_settings(DEFAULTS)

@@ -18,7 +18,7 @@ from local_aws.embedded import apply_manifest, embedded
 from local_aws.service import running
 
 ANONYMOUS = "anonymous"
-_LEFT_OUT = {"static", "signin"}  # files, and the doors that only a browser goes through
+_LEFT_OUT = {"static", "signin"}  # files, and the routes that only a browser uses
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def run() -> int:
 
 def callable_routes(app: Flask) -> tuple[list[Route], list[Route]]:
     """The routes that can be called as they are, and those that need something in the path."""
-    found = [route for route in routes(app) if route.endpoint.split(".")[0] not in _LEFT_OUT]
+    found = [route for route in routes(app) if _LEFT_OUT.isdisjoint(route.endpoint.split("."))]
     found.sort(key=lambda route: (route.path, route.method))
     plain = [route for route in found if "<" not in route.path]
     return plain, [route for route in found if "<" in route.path]

@@ -20,7 +20,8 @@ class Template:
     def __init__(self, path: Path, parameters: Mapping[str, str], pseudo: Mapping[str, str]):
         import yaml
 
-        self._document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
+        self._document: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), loader)
         declared = self._document["Parameters"]
         unknown = sorted(set(parameters) - set(declared))
         if unknown:

@@ -1,6 +1,6 @@
-// Signs out by a request, then goes where the service says. A plain form would do, and does where
-// no script runs; but a browser holds all of a form's redirects to this page's policy, and Cognito
-// may send people on to an identity provider that no policy knows.
+// Signs out by a request, then opens the address in the answer. Without JavaScript the form itself
+// is sent; but browsers apply this page's form-action policy to every redirect of a form, and
+// Cognito may redirect to an identity provider that the policy does not list.
 "use strict";
 
 async function signOut(event) {

@@ -1,1 +1,12 @@
-"""Who may call what."""
+"""Who may call which route: the report of an app, and the pages that show it.
+
+report(app)              every route, the groups that may call it, and what is wrong
+init_access_pages(app)   adds /access and /access/matrix
+"""
+
+from __future__ import annotations
+
+from cognises.access.pages import init_access_pages
+from cognises.access.report import Report, Row, groups_may_call, may_call, report
+
+__all__ = ["Report", "Row", "groups_may_call", "init_access_pages", "may_call", "report"]

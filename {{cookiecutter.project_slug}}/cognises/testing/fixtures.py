@@ -7,21 +7,21 @@ They need a fixture `app` of yours that returns a Flask app with `TESTING` set.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from cognises.manifest import load_groups
+from cognises.testing import AsGroup, AsUserOf
 from cognises.testing.fake_pool import FakePool
-
-AsGroup = Callable[..., FlaskClient]
+from cognises.web.state import settings_of
 
 
 @pytest.fixture(scope="session")
 def _session_pool() -> FakePool:
-    """Making RSA keys takes a moment: once a run."""
+    """One pool a run: RSA keys are slow to make."""
     return FakePool()
 
 
@@ -39,5 +39,21 @@ def as_group(app: Flask, pool: FakePool) -> AsGroup:
         client = app.test_client()
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {pool.token(groups, **claims)}"
         return client
+
+    return client_of
+
+
+@pytest.fixture
+def as_user_of(app: Flask, as_group: AsGroup) -> AsUserOf:
+    """`as_user_of("view_data")` is a client signed in to a group whose list has that function.
+
+    The first such group of groups.json; the test fails if there is none.
+    """
+
+    def client_of(function: str) -> FlaskClient:
+        for group in load_groups(settings_of(app).groups_file):
+            if function in group.allowed_functions:
+                return as_group(group.name)
+        pytest.fail(f"no group of groups.json lists {function!r} in its allowed_functions")
 
     return client_of

@@ -1,4 +1,4 @@
-"""The service as it is generated, with a pool of real keys and no network."""
+"""The service, with a pool of real keys and no network."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from cognises.settings.sources import NAMES
+from cognises.testing import isolated
 
 
 @pytest.fixture
 def app() -> Flask:
-    """The service, its settings put beyond the reach of the environment and of `.env`."""
-    unset = {name: "" for name in NAMES if name != "COGNISES_GROUPS_FILE"}
-    return create_app(unset | {"TESTING": True})
+    """The service, with no settings from the environment or from `.env`."""
+    return create_app(isolated())
 
 
 @pytest.fixture
 def client(app: Flask, pool: object) -> FlaskClient:
-    """Nobody: a client without a token."""
+    """A client without a token."""
     return app.test_client()

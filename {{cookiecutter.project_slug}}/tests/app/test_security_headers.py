@@ -1,20 +1,18 @@
-"""The headers that narrow what a browser does with an answer."""
+"""The headers that restrict what a browser does with a response."""
 
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
 from app.security_headers import policy
-from cognises.settings.sources import NAMES
-from cognises.testing import FakePool
-
-PATHS = ["/", "/health", "/nowhere", "/protected", "/static/style.css"]
+from cognises.testing import FakePool, isolated
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_every_answer_carries_them(path: str, client: FlaskClient) -> None:
+@pytest.mark.parametrize("path", ["/ready", "/nowhere", "/access", "/static/style.css"])
+def test_every_response_has_them(path: str, client: FlaskClient) -> None:
     headers = client.get(path).headers
 
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -23,7 +21,7 @@ def test_every_answer_carries_them(path: str, client: FlaskClient) -> None:
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 
-def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
+def test_the_policy_allows_nothing_inline_and_nothing_from_other_sites() -> None:
     text = policy(None)
 
     assert "unsafe" not in text
@@ -31,19 +29,25 @@ def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
     assert text.startswith("default-src 'none'")
 
 
-def test_the_sign_out_form_may_end_at_managed_login() -> None:
+def test_the_sign_out_form_may_be_redirected_to_managed_login() -> None:
     assert "form-action 'self' https://login.example.org;" in policy("https://login.example.org")
 
 
 def test_browsers_are_told_to_stay_on_https_only_where_the_service_is_on_https(
     pool: FakePool, client: FlaskClient
 ) -> None:
-    unset = {name: "" for name in NAMES if name != "COGNISES_GROUPS_FILE"}
-    secure = create_app(
-        unset | {"TESTING": True, "COGNISES_PUBLIC_URL": "https://service.example.org"}
-    )
+    secure = create_app(isolated(COGNISES_PUBLIC_URL="https://service.example.org"))
     pool.attach(secure)
 
-    assert "Strict-Transport-Security" in secure.test_client().get("/").headers
-    assert "Strict-Transport-Security" in client.get("https://localhost/").headers
-    assert "Strict-Transport-Security" not in client.get("/").headers
+    assert "Strict-Transport-Security" in secure.test_client().get("/ready").headers
+    assert "Strict-Transport-Security" in client.get("https://localhost/ready").headers
+    assert "Strict-Transport-Security" not in client.get("/ready").headers
+
+
+def test_an_app_with_wrong_settings_fails_and_still_sends_them(app: Flask) -> None:
+    app.config.update(TESTING=False, COGNITO_TOKEN_USE="wrong")
+
+    answer = app.test_client().get("/ready")
+
+    assert answer.status_code == 500
+    assert answer.headers["X-Frame-Options"] == "DENY"

@@ -1,36 +1,48 @@
-"""The access page: who am I, what may I call, and for those allowed to see it, who may what."""
+"""The access pages: who am I, which routes may I call, and which routes may each group call."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
-from flask import Blueprint, Flask, current_app, render_template
+from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory
 
-from cognises import Principal, permission_required
 from cognises.access.report import Row, groups_may_call, may_call, report
+from cognises.web.decorators import permission_required, public
+from cognises.web.principal import Principal
 
-bp = Blueprint("access", __name__)
+bp = Blueprint("access", __name__, template_folder="templates")
 
+_STATIC = Path(__file__).with_name("static")
 _VARIABLE = re.compile(r"<(?:[^<>:]+:)?([^<>]+)>")
 
 
+def init_access_pages(app: Flask) -> None:
+    """Add `/access` and `/access/matrix` to `app`, before `Cognises(app)`.
+
+    groups.json grants them by the names `access` and `access_matrix`. The page extends the app's
+    own `layout.html` where there is one, and uses the style of the app.
+    """
+    app.register_blueprint(bp)
+
+
 class Line(NamedTuple):
-    """A route as one person sees it."""
+    """A route as one user sees it."""
 
     row: Row
     allowed: bool
-    why: str
+    reason: str
     variables: list[str]
 
     @property
     def can_be_tried(self) -> bool:
-        """Whether a button makes sense: the doors of sign-in are for browsers to walk through."""
+        """Whether the page offers a button; the routes of sign-in only work as navigations."""
         return not self.row.endpoint.startswith("signin.")
 
 
 class Matrix(NamedTuple):
-    """Every route by every group: `cells` are (row, one verdict a group)."""
+    """Every route by every group: each cell is a row and, for each group, whether it may call."""
 
     groups: list[str]
     cells: list[tuple[Row, list[bool]]]
@@ -48,7 +60,8 @@ def access(response: Principal) -> str:
     ]
     may_see_all = any(line.allowed for line in lines if line.row.endpoint == "access.access_matrix")
     return render_template(
-        "access.html",
+        "access/access.html",
+        layout=current_app.jinja_env.select_template(["layout.html", "access/layout.html"]),
         guarded=[line for line in lines if not line.row.is_public],
         unguarded=[line for line in lines if line.row.is_public],
         matrix=_matrix(rows) if may_see_all else None,
@@ -58,10 +71,10 @@ def access(response: Principal) -> str:
 @bp.get("/access/matrix")
 @permission_required
 def access_matrix(response: Principal) -> dict[str, object]:
-    """Every route by every group, for programs."""
-    found = _matrix(_rows(current_app))
+    """Every route by every group, as JSON."""
+    matrix = _matrix(_rows(current_app))
     return {
-        "groups": found.groups,
+        "groups": matrix.groups,
         "routes": [
             {
                 "method": row.method,
@@ -69,13 +82,21 @@ def access_matrix(response: Principal) -> dict[str, object]:
                 "function": row.name,
                 "open_to": list(row.open_to),
             }
-            for row, _ in found.cells
+            for row, _ in matrix.cells
         ],
     }
 
 
+@bp.get("/access/static/<path:filename>")
+@public
+def static(filename: str) -> Response:
+    """The script of the access page."""
+    return send_from_directory(_STATIC, filename)
+
+
 def _rows(app: Flask) -> list[Row]:
-    return [row for row in report(app).rows if row.endpoint != "static"]
+    """Every route but those of static files."""
+    return [row for row in report(app).rows if row.endpoint.split(".")[-1] != "static"]
 
 
 def _matrix(rows: list[Row]) -> Matrix:

@@ -1,4 +1,4 @@
-// The access page's buttons: send a route's request as the signed-in person, show what came back.
+// The buttons of the access page: send a route's request as the signed-in user, show the answer.
 "use strict";
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -13,7 +13,7 @@ function ask(what) {
   });
 }
 
-// The address with its variables filled in; null where a value would make it another address.
+// The path with its variables filled in; null where a value would lead to another path.
 function addressOf(form) {
   const address = form.dataset.path.replace(/<(?:[^<>:]+:)?([^<>]+)>/g, (_, name) =>
     encodeURIComponent(form.elements.namedItem(name).value));
@@ -28,7 +28,7 @@ async function send(method, address) {
   }
   const answer = await fetch(address, options);
   if (answer.type === "opaqueredirect") {
-    return { status: 302, text: "a redirect to another address" };
+    return { status: 302, text: "a redirect" };
   }
   const text = method === "HEAD" ? "" : await answer.text();
   return { status: answer.status, text: text.replace(/\s+/g, " ").slice(0, 160) };
@@ -42,7 +42,7 @@ async function tryIt(event) {
   const address = addressOf(form);
   if (address === null) {
     output.className = "bad";
-    output.textContent = "not sent: that value leads to another address";
+    output.textContent = "not sent: that value leads to another path";
     return;
   }
   if (!SAFE.has(method) && !(await ask(`${method} ${address}`))) {

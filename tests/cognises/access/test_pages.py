@@ -1,23 +1,30 @@
-"""The access page: what it says must be what the routes do, and nothing in it may run."""
+"""The access page: it agrees with what the routes answer, and runs nothing that is sent to it."""
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
+from request_side import manifest
 
-from cognises import load_groups, login_check, permission_required
-from cognises.access.report import Row
-from cognises.settings.sources import PROJECT_FOLDER
-from cognises.testing import FakePool
-from cognises.testing.fixtures import AsGroup
+from app import create_app
+from cognises import Cognises, login_check, permission_required, public
+from cognises.access import Row, init_access_pages, report
+from cognises.testing import AsGroup, FakePool, isolated
 from cognises.web.routes import routes
 
 GROUPS = ("admins", "editors", "viewers")
+
+
+@pytest.fixture
+def app() -> Flask:
+    """The service that is generated, which has a layout and a style of its own."""
+    return create_app(isolated())
 
 
 class Page(HTMLParser):
@@ -41,33 +48,35 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
 
-def verdicts(text: str) -> dict[tuple[str, str], bool]:
-    """Route by route, whether the page says that it is open to me."""
+def shown(text: str) -> dict[tuple[str, str], bool]:
+    """Route by route, whether the page shows it as open."""
     found = re.findall(
         r'<li class="route (open|closed)">.*?method-\w+">([A-Z]+)<.*?class="path"[^>]*>([^<]+)<',
         text,
         re.S,
     )
-    return {(method, unescape(path)): verdict == "open" for verdict, method, path in found}
+    return {(method, unescape(path)): word == "open" for word, method, path in found}
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_what_the_page_says_is_what_the_routes_answer(group: str, as_group: AsGroup) -> None:
     client = as_group(group)
-    said = verdicts(client.get("/access").text)
-    assert len(said) > 8
+    on_page = shown(client.get("/access").text)
+    assert len(on_page) > 8
 
-    for (method, path), is_open in said.items():
+    for (method, path), is_open in on_page.items():
         if path not in {"/login", "/callback", "/logout", "/session/refresh"}:
             status = client.open(path, method=method, json={}).status_code
             assert (status not in {401, 403}) == is_open, (method, path, status)
 
 
 def test_every_route_of_the_url_map_is_on_the_page(app: Flask, as_group: AsGroup) -> None:
-    said = verdicts(as_group("viewers").get("/access").text)
+    on_page = shown(as_group("viewers").get("/access").text)
 
-    assert set(said) == {
-        (route.method, route.path) for route in routes(app) if route.endpoint != "static"
+    assert set(on_page) == {
+        (route.method, route.path)
+        for route in routes(app)
+        if route.endpoint not in ("static", "access.static")
     }
 
 
@@ -91,7 +100,7 @@ def test_a_route_that_asks_more_of_the_token_is_not_shown_as_open(
 
     text = as_group("admins").get("/access").text
 
-    assert verdicts(text)["GET", "/more"] is False
+    assert shown(text)["GET", "/more"] is False
     assert why in text
 
 
@@ -106,12 +115,10 @@ def test_the_matrix_is_for_those_whose_groups_list_it(as_group: AsGroup) -> None
     assert as_group("editors").get("/access/matrix").status_code == 403
 
 
-def test_the_matrix_for_programs_names_every_group(as_group: AsGroup) -> None:
+def test_the_matrix_as_json_names_every_group(as_group: AsGroup) -> None:
     found = as_group("admins").get("/access/matrix").json
 
-    assert found["groups"] == sorted(
-        group.name for group in load_groups(PROJECT_FOLDER / "groups.json")
-    )
+    assert found["groups"] == ["admins", "editors", "viewers"]
     assert {"method": "PUT", "path": "/data", "function": "update_data",
             "open_to": ["admins", "editors"]} in found["routes"]  # fmt: skip
 
@@ -141,7 +148,9 @@ def test_a_page_is_well_formed_and_holds_nothing_inline_or_from_elsewhere(
 
     for tag, attributes in Page(text).tags:
         assert tag != "style"
-        assert tag != "script" or (attributes.get("src") or "").startswith("/static/")
+        assert tag != "script" or (attributes.get("src") or "").startswith(
+            ("/static/", "/access/static/")
+        )
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
         for name in ("src", "href", "action"):
             assert (attributes.get(name) or "/").startswith(("/", "#"))
@@ -168,12 +177,42 @@ def test_every_page_offers_who_is_signed_in_to_sign_out_and_nobody_else(
     assert "Cookie" in signed_in.headers["Vary"]
 
 
-def test_an_error_is_a_page_for_people_and_json_for_programs(client: FlaskClient) -> None:
-    page = client.get("/nowhere", headers={"Accept": "text/html"})
-    told = client.get("/nowhere")
-    wrong = client.delete("/data", headers={"Accept": "application/json"})
+def test_the_script_of_the_page_is_served_without_a_token(app: Flask, pool: FakePool) -> None:
+    client = app.test_client()
+    page = client.get("/access", headers=pool.bearer(["viewers"])).text
+    (address,) = re.findall(r'<script src="(/access/[^"]+)"', page)
 
-    assert (page.status_code, page.mimetype) == (404, "text/html")
-    assert told.json["status"] == 404
-    assert wrong.json["status"] == 405
-    assert "Allow" in wrong.headers
+    assert client.get(address).mimetype == "text/javascript"
+    assert client.get("/access/static/../pages.py").status_code == 404
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Flask:
+    """An app without templates and without a style."""
+    app = Flask("bare", root_path=str(tmp_path))
+    app.config.update(isolated())
+    groups = manifest(readers=["access"], owners=["access", "access_matrix"])
+    (tmp_path / "groups.json").write_text(json.dumps(groups))
+    app.add_url_rule("/", "home", public(lambda: "home"))
+    init_access_pages(app)
+    Cognises(app)
+    FakePool().attach(app)
+    return app
+
+
+def test_an_app_without_a_layout_has_the_page_too(bare: Flask) -> None:
+    pool = FakePool().attach(bare)
+    answers = {
+        group: bare.test_client().get("/access", headers=pool.bearer([group]))
+        for group in ("readers", "owners", "others")
+    }
+
+    assert {group: answer.status_code for group, answer in answers.items()} == {
+        "readers": 200,
+        "owners": 200,
+        "others": 403,
+    }
+    assert "<table>" in answers["owners"].text
+    assert Page(answers["readers"].text).tags[0][0] == "html"
+    assert "stylesheet" not in answers["readers"].text
+    assert report(bare).problems == ()

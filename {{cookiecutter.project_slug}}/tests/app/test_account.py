@@ -1,0 +1,20 @@
+"""The two pages of app/account.py."""
+
+from __future__ import annotations
+
+from cognises.testing import AsGroup, AsUserOf
+
+
+def test_the_protected_page_shows_the_user_and_the_groups(as_user_of: AsUserOf) -> None:
+    answer = as_user_of("protected").get("/protected").json
+
+    assert answer["user"] == "ada@example.org"
+    assert len(answer["groups"]) == 1
+
+
+def test_the_admin_page_shows_the_name_of_the_user(as_user_of: AsUserOf) -> None:
+    assert as_user_of("admin_panel").get("/admin").json == {"admin": "ada"}
+
+
+def test_a_group_that_does_not_exist_opens_nothing(as_group: AsGroup) -> None:
+    assert as_group("no-such-group").get("/admin").status_code == 403

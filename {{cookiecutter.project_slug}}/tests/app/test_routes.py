@@ -1,0 +1,81 @@
+"""Every route of the app, called for every group of groups.json, and without a token.
+
+Nothing here names a route or a group: a new one is tested as soon as it exists.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from cognises import settings_of
+from cognises.access import Row, report
+from cognises.testing import AsGroup, isolated
+
+_app = create_app(isolated())
+MANIFEST = json.loads(settings_of(_app).groups_file.read_text(encoding="utf-8"))
+ROWS = [
+    row
+    for row in report(_app).rows
+    if "<" not in row.path and row.endpoint.split(".")[0] not in ("static", "signin")
+]
+
+every_route = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.method} {row.path}")
+every_group = pytest.mark.parametrize("group", MANIFEST, ids=lambda group: group["group_name"])
+
+
+@pytest.fixture
+def app() -> Flask:
+    """One app for all of these tests: they change nothing in it."""
+    return _app
+
+
+def is_listed(row: Row, group: dict[str, list[str]]) -> bool:
+    """Whether a group's list has the route: by function, endpoint, blueprint, or `*`."""
+    blueprints = row.endpoint.split(".")[:-1]
+    entries = {".".join(blueprints[: end + 1]) + ".*" for end in range(len(blueprints))}
+    return bool({"*", row.name, row.endpoint, *entries} & set(group["allowed_functions"]))
+
+
+@every_route
+@every_group
+def test_a_route_is_open_to_the_groups_that_list_it_and_to_no_other(
+    row: Row, group: dict[str, list[str]], as_group: AsGroup
+) -> None:
+    status = as_group(group["group_name"]).open(row.path, method=row.method, json={}).status_code
+
+    if row.needs and not is_listed(row, group):
+        assert status == 403
+    else:
+        assert status not in (401, 403)
+
+
+@every_route
+def test_a_route_refuses_a_request_without_a_token_unless_it_is_public(
+    row: Row, client: FlaskClient
+) -> None:
+    status = client.open(row.path, method=row.method, json={}).status_code
+
+    if row.is_public:
+        assert status not in (401, 403)
+    else:
+        assert status == 401
+
+
+@every_route
+def test_a_user_in_no_group_calls_no_route_that_needs_a_group(row: Row, as_group: AsGroup) -> None:
+    status = as_group().open(row.path, method=row.method, json={}).status_code
+
+    if row.needs:
+        assert status == 403
+    else:
+        assert status not in (401, 403)
+
+
+def test_routes_and_groups_json_agree(app: Flask) -> None:
+    """Every route is public or guarded, open to a group, and every listed function exists."""
+    assert report(app).problems == ()
