@@ -38,6 +38,7 @@ class TokenEndpoint:
     def __init__(self, pool: FakePool) -> None:
         self.pool = pool
         self.forms: list[tuple[str, dict[str, str]]] = []
+        self.authorizations: list[str | None] = []
         self.nonce = ""
         self.sub = "sub-of-ada"
         self.change: Callable[[dict[str, Any]], tuple[int, object]] = lambda body: (200, body)
@@ -48,6 +49,7 @@ class TokenEndpoint:
                 form = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 fields = {name: values[0] for name, values in parse_qs(form).items()}
                 endpoint.forms.append((self.path, fields))
+                endpoint.authorizations.append(self.headers["Authorization"])
                 status, body = endpoint.change(endpoint.tokens())
                 data = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)

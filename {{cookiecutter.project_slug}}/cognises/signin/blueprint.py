@@ -21,7 +21,7 @@ from cognises.signin.managed_login import ManagedLogin, forwarded
 from cognises.signin.problems import SignInProblem
 from cognises.signin.refusals import answer_refusal, problem_page, redirect_to
 from cognises.signin.service import SignIn, sign_in_of
-from cognises.web import caching
+from cognises.web import caching, public_path
 from cognises.web.browser import prefers_html, vary_by_accept
 from cognises.web.credentials import is_same_origin
 from cognises.web.decorators import public
@@ -43,6 +43,7 @@ def sign_in(app: Flask) -> None:
     answer 404, and refusals stay as they are.
     """
     caching.install(app)
+    public_path.install(app)
     service = SignIn(app)
     state_of(app).renew = service.renew_page_view
     app.register_blueprint(bp)

@@ -7,10 +7,12 @@ S256 always; a client secret, where the app client has one, by HTTP Basic (RFC 6
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 
+from cognises.settings.values import Secret
 from cognises.signin.attempt import Attempt
 from cognises.signin.problems import (
     SignInProblem,
@@ -24,7 +26,6 @@ if TYPE_CHECKING:  # imported on first use: most requests do not sign in
     from oauthlib.oauth2 import WebApplicationClient
     from werkzeug.datastructures import MultiDict
 
-SCOPES = ("openid", "email", "profile")
 _VERIFIER_LENGTH = 64
 _MAX_CODE = 2048
 # What `/login` passes on to the authorize endpoint, and what each may look like.
@@ -58,12 +59,12 @@ class ManagedLogin:
         domain: str,
         client_id: str,
         public_url: str,
-        scopes: Iterable[str] = SCOPES,
-        client_secret: str | None = None,
+        scopes: Iterable[str],
+        client_secret: Secret | None = None,
     ) -> None:
         self._domain = domain
         self._client_id = client_id
-        self._client_secret = client_secret
+        self._secret = client_secret
         self._scopes = list(scopes)
         self.redirect_uri = f"{public_url}/callback"
         self._logout_uri = f"{public_url}/"
@@ -119,11 +120,10 @@ class ManagedLogin:
 
     def log_detail(self, error: object, description: object) -> str:
         """An OAuth error for the log: its name, its description, and the setting to fix."""
-        has_secret = self._client_secret is not None
         parts = (
             error_name(error),
             log_description(description),
-            operator_hint(error, description, self.redirect_uri, has_secret),
+            operator_hint(error, description, self.redirect_uri, self._secret is not None),
         )
         return ": ".join(filter(None, parts))
 
@@ -159,9 +159,16 @@ class ManagedLogin:
 
     def _post(self, path: str, body: str) -> tuple[int, bytes]:
         try:
-            return post_form(self._url(path), body.encode())
+            return post_form(self._url(path), body.encode(), authorization=self._basic())
         except FetchError as error:
             raise SignInProblem("unreachable", f"sign-in service: {error}") from None
+
+    def _basic(self) -> str | None:
+        """The client secret as RFC 6749 section 2.3.1 sends it: both parts form-encoded."""
+        if self._secret is None:
+            return None
+        pair = f"{quote_plus(self._client_id)}:{quote_plus(self._secret.reveal())}"
+        return f"Basic {b64encode(pair.encode()).decode()}"
 
     def _url(self, path: str, query: str = "") -> str:
         scheme, host, base, *_ = urlsplit(self._domain)

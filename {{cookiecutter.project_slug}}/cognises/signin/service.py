@@ -59,7 +59,9 @@ class SignIn:
         return ManagedLogin(
             settings.domain or "",
             settings.sign_in_client_id or "",
-            f"{settings.public_url}{request.script_root}",
+            f"{settings.public_origin}{request.script_root}",
+            settings.scopes,
+            settings.client_secret,
         )
 
     def return_path(self, request: Request, text: str | None) -> str:

@@ -33,7 +33,9 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
     return _parse(body)
 
 
-def post_form(url: str, form: bytes, *, timeout: float = TIMEOUT) -> tuple[int, bytes]:
+def post_form(
+    url: str, form: bytes, *, authorization: str | None = None, timeout: float = TIMEOUT
+) -> tuple[int, bytes]:
     """Status and body of what `url` answers to a form, already encoded. Raises FetchError.
 
     The caller waits no longer than `timeout` seconds, whatever drips: the call has a thread of its
@@ -43,7 +45,7 @@ def post_form(url: str, form: bytes, *, timeout: float = TIMEOUT) -> tuple[int, 
 
     def call() -> None:
         try:
-            answer.put(_call("POST", url, timeout, form))
+            answer.put(_call("POST", url, timeout, form, authorization))
         except FetchError as error:
             answer.put(error)
 
@@ -57,13 +59,21 @@ def post_form(url: str, form: bytes, *, timeout: float = TIMEOUT) -> tuple[int, 
     return found
 
 
-def _call(method: str, url: str, timeout: float, form: bytes | None = None) -> tuple[int, bytes]:
+def _call(
+    method: str,
+    url: str,
+    timeout: float,
+    form: bytes | None = None,
+    authorization: str | None = None,
+) -> tuple[int, bytes]:
     # Imported on first use: with keys at hand, a function's first request does not wait for it.
     import requests
     from urllib3.exceptions import HTTPError
 
     deadline = time.monotonic() + timeout
     headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
+    if authorization is not None:
+        headers["Authorization"] = authorization
     try:
         with requests.Session() as session:
             # A proxy may carry https; on loopback it would only divert.

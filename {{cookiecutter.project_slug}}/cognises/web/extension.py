@@ -11,7 +11,7 @@ from flask import Flask, Request
 from flask import request as flask_request
 
 from cognises.errors import CognisesError, ProblemsError
-from cognises.web import caching
+from cognises.web import caching, public_path
 from cognises.web.authorize import (
     Checkpoint,
     Target,
@@ -84,6 +84,7 @@ class _Gate:
 
         app.preprocess_request = preprocess_request  # type: ignore[method-assign]
         caching.install(app)
+        public_path.install(app)
         app.context_processor(lambda: {"current_user": current_user})
 
     def _guard(self, request: Request) -> None:
