@@ -62,6 +62,7 @@ class FakeCloudFormation:
         self.changes: list[Any] | None = None
         self.outputs: Mapping[str, str] = OUTPUTS
         self.change_set_reason: str | None = None
+        self.drift: list[Any] = []  # changes by hand: a drift-aware change set alone sees them
         self.hides_parameters = False
         self.page = 100
         self._number = count(1)
@@ -129,8 +130,9 @@ class FakeCloudFormation:
         stack = self._find(name)
         parameters = _pairs(asked["Parameters"], "ParameterKey", "ParameterValue")
         same = parameters == stack["Parameters"] and asked["TemplateBody"] == stack["template"]
+        drift = self.drift if asked.get("DeploymentMode") == "REVERT_DRIFT" else []
         reason = self.change_set_reason
-        if reason is None and same and self.changes is None:
+        if reason is None and same and self.changes is None and not drift:
             reason = NOTHING
         made = {
             "ChangeSetName": asked["ChangeSetName"],
@@ -141,6 +143,7 @@ class FakeCloudFormation:
             "kind": kind,
             "asked": asked,
             "parameters": parameters,
+            "drift": drift,
         }
         self.change_sets[made["ChangeSetId"]] = made
         return {"Id": made["ChangeSetId"], "StackId": stack["StackId"]}
@@ -149,7 +152,7 @@ class FakeCloudFormation:
         made = self.change_sets[asked["ChangeSetName"]]
         action = "Add" if made["kind"] == "CREATE" else "Modify"
         default = [change(action, "Client", "AWS::Cognito::UserPoolClient")]
-        changes = default if self.changes is None else self.changes
+        changes = made["drift"] or (default if self.changes is None else self.changes)
         said = {key: made[key] for key in ("ChangeSetName", "Status", "StatusReason", "StackName")}
         return {**said, **self._paged("Changes", changes, asked)}
 
@@ -160,6 +163,8 @@ class FakeCloudFormation:
     def execute_change_set(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         self.calls.append("execute_change_set")
         made = self.change_sets.pop(asked["ChangeSetName"])
+        if made["drift"]:
+            self.drift = []
         stack = self._find(made["StackName"])
         stack["next"] = {
             "Parameters": made["parameters"],
@@ -231,7 +236,7 @@ def stand_in(
     cloud: FakeCloudFormation,
     answers: object,
 ) -> None:
-    """Give the commands this CloudFormation, `answers` for every other service, and no waiting."""
+    """Give the commands this CloudFormation, `answers` for every other service, and no pauses."""
 
     def client(_: Any, service: str, region: str, endpoint: str | None, __: bool) -> Any:
         assert region == REGION
@@ -240,4 +245,4 @@ def stand_in(
         return answering(service, answers, region, endpoint or "")
 
     monkeypatch.setattr("cognises.provisioning.aws.make_client", client)
-    monkeypatch.setattr("cognises.provisioning.stacks.client.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)

@@ -14,11 +14,11 @@ import click
 
 from cognises.errors import CognisesError, ProvisionBlocked, printable
 from cognises.manifest import report
+from cognises.provisioning import bootstrap as command_bootstrap
+from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.bootstrap.request import read_request
-from cognises.provisioning.commands import bootstrap as command_bootstrap
-from cognises.provisioning.commands import deploy as command_deploy
+from cognises.provisioning.bootstrap_request import read_request
 from cognises.provisioning.commands.users import users
 from cognises.provisioning.groups import commands
 from cognises.provisioning.groups.commands import prune_options
@@ -92,12 +92,16 @@ def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
 @click.option("--env-file", type=click.Path(path_type=Path), help="Read and written, not .env.")
 @click.option("--public-url", metavar="URL", help="The service's own address.")
 @click.option("--domain-prefix", metavar="NAME", help="First part of the sign-in address.")
+@click.option(
+    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
+)
+@click.option("--revert-drift", is_flag=True, help="Also undo changes made by hand.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; leave nothing behind.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
 def bootstrap(
     profile: str | None, region: str | None, env_file: Path | None, **choices: Any
 ) -> int:
-    """Make user pool, app client, identity pool and boundary; write their ids into .env."""
+    """Create user pool, app client, identity pool and boundary; write their ids into .env."""
     options = Options(profile=profile, region=region, env_file=env_file)
     return command_bootstrap.run(options, command_bootstrap.Choices(**choices))
 
@@ -115,7 +119,7 @@ def bootstrap(
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
 def deploy(profile: str | None, region: str | None, env_file: Path | None, **choices: Any) -> int:
-    """Bring the service up from infra/service.yaml, or what it is delivered through."""
+    """Deploy infra/service.yaml, or the stack of its pipeline: infra/delivery.yaml."""
     options = Options(profile=profile, region=region, env_file=env_file)
     return command_deploy.run(options, command_deploy.Choices(**choices))
 
@@ -199,7 +203,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     except ProvisionBlocked as error:
         return _complain("\n".join(f"blocked: {each}" for each in error.problems), EXIT_BLOCKED)
     except (click.ClickException, CognisesError, OSError) as error:
-        return _complain(_message(error), EXIT_ERROR)
+        # Some of botocore's errors are OSErrors too.
+        text = explain(error) if is_aws_error(error) else _message(error)
+        return _complain(text, EXIT_ERROR)
     except Exception as error:
         if not is_aws_error(error):
             raise

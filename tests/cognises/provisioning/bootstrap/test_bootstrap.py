@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from accounts import Ran
 from answering import Refused
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from fake_cloudformation import OUTPUTS, REGION, FakeCloudFormation, change, event, stand_in
 
-from cognises.provisioning.bootstrap.request import default_domain_prefix
-from cognises.provisioning.commands import bootstrap as command_bootstrap
+from cognises.provisioning import bootstrap as command_bootstrap
+from cognises.provisioning.bootstrap_plan import deployment_steps
+from cognises.provisioning.bootstrap_request import default_domain_prefix
 from cognises.provisioning.names import stack_tags, stage_name
+from cognises.provisioning.stack_calls import Stack
 
 Run = Callable[..., Ran]
 STACK = "svc-cognito"
@@ -34,17 +37,25 @@ class Account:
     def __init__(self) -> None:
         self.pools: dict[str, dict[str, Any]] = {}
         self.domains: dict[str, str] = {}
+        self.clients: list[str] = []
         self.asked: list[str] = []
 
     def get_caller_identity(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         self.asked.append("account")
-        return {"Account": "123456789012"}
+        return {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ada"}
 
     def describe_user_pool(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         self.asked.append("pool")
         if asked["UserPoolId"] not in self.pools:
             raise Refused("ResourceNotFoundException", "User pool does not exist.")
         return {"UserPool": self.pools[asked["UserPoolId"]]}
+
+    def list_user_pool_clients(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append("clients")
+        start = int(asked.get("NextToken", 0))
+        page = [{"ClientId": each} for each in self.clients[start : start + 1]]
+        more = start + 1 < len(self.clients)
+        return {"UserPoolClients": page, **({"NextToken": str(start + 1)} if more else {})}
 
     def describe_user_pool_domain(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         self.asked.append("domain")
@@ -88,7 +99,7 @@ def test_from_nothing_the_stack_is_made_and_its_ids_are_written(
 ) -> None:
     ran = run("bootstrap", "--yes", "--public-url", URL)
     assert (ran.code, ran.out) == (0, "")
-    assert f"stack {STACK} will be made:" in ran.err
+    assert f"stack {STACK} will be created:" in ran.err
     assert parameters(fake) == {
         "ProjectSlug": "svc",
         "ExistingUserPoolId": "",
@@ -96,6 +107,11 @@ def test_from_nothing_the_stack_is_made_and_its_ids_are_written(
         "DomainPrefix": "svc-123456789012",
         "ManagedLogin": "true",
         "DeletionProtection": "ACTIVE",
+        "UserPoolTier": "",
+        "SesIdentityArn": "",
+        "EmailFrom": "",
+        "CustomDomain": "",
+        "CustomDomainCertificateArn": "",
     }
     assert fake.stacks[STACK]["Tags"] == stack_tags("svc-")
     assert settings(env) == {
@@ -146,7 +162,7 @@ def test_without_an_address_nobody_can_sign_in_yet_and_that_is_said(
 ) -> None:
     ran = run("bootstrap", "--yes")
     assert ran.code == 0
-    assert "nobody can sign in with a browser yet" in ran.err
+    assert "sign-in with a browser does not work yet" in ran.err
     chosen = parameters(fake)
     assert (chosen["PublicUrl"], chosen["DomainPrefix"], chosen["ManagedLogin"]) == (
         *("", ""),
@@ -159,7 +175,7 @@ def test_an_address_given_later_is_an_update_and_is_remembered(
     run: Run, fake: FakeCloudFormation, env: Path
 ) -> None:
     run("bootstrap", "--yes")
-    assert "will change" in run("bootstrap", "--yes", "--public-url", URL).err
+    assert "will be updated" in run("bootstrap", "--yes", "--public-url", URL).err
     env.unlink()
     assert run("bootstrap", "--yes").code == 0
     assert parameters(fake)["PublicUrl"] == URL
@@ -181,6 +197,9 @@ def test_off_a_terminal_yes_is_needed_and_nothing_is_left(
     ran = run("bootstrap")
     assert ran.code == 1
     assert "error: there is no terminal to ask on; run bootstrap --yes" in ran.err
+    assert f"account 123456789012, region {REGION}, caller arn:aws:iam::123456789012:user/ada" in (
+        ran.err
+    )
     assert (fake.stacks, env.exists()) == ({}, False)
 
 
@@ -207,7 +226,7 @@ def test_upon_a_given_pool_only_what_goes_with_it_is_made(
     fake.outputs = {**OUTPUTS, "UserPoolId": GIVEN_POOL, "ManagedLoginUrl": ""}
     ran = run("bootstrap", "--yes", "--public-url", URL)
     assert ran.code == 0
-    assert f"user pool {GIVEN_POOL} is there already and is not altered" in ran.err
+    assert f"user pool {GIVEN_POOL} exists already and is not altered" in ran.err
     chosen = parameters(fake)
     assert chosen["ExistingUserPoolId"] == GIVEN_POOL
     assert (chosen["DomainPrefix"], chosen["ManagedLogin"]) == ("", "false")
@@ -278,7 +297,7 @@ def test_another_pool_than_the_stacks_is_a_clear_error_that_says_where_it_is_nam
     ran = run("bootstrap", "--yes", *option)
     assert ran.code == 1
     assert ran.err.splitlines() == [
-        f"error: COGNITO_USER_POOL_ID is {GIVEN_POOL} ({where}) and stack {STACK} goes with "
+        f"error: COGNITO_USER_POOL_ID is {GIVEN_POOL} ({where}) and stack {STACK} has "
         f"{OWN_POOL}; correct the setting, or give this stage a COGNISES_ROLE_PREFIX of its own"
     ]
     assert fake.calls.count("execute_change_set") == 1
@@ -288,7 +307,7 @@ def test_another_projects_stack_is_refused(run: Run, fake: FakeCloudFormation, e
     fake.put(STACK, "CREATE_COMPLETE")
     ran = run("bootstrap", "--yes")
     assert (ran.code, env.exists()) == (3, False)
-    assert ran.err.startswith(f"blocked: stack {STACK} exists and was not made by this project")
+    assert ran.err.startswith(f"blocked: stack {STACK} exists and was not created by this project")
 
 
 def test_a_stage_whose_name_comes_out_the_same_is_another_stage(
@@ -306,7 +325,7 @@ def test_the_pool_is_never_replaced(run: Run, fake: FakeCloudFormation) -> None:
     fake.changes = [change("Modify", "UserPool", "AWS::Cognito::UserPool", "True")]
     ran = run("bootstrap", "--yes")
     assert ran.code == 3
-    assert "would be replaced and what it holds would be lost" in ran.err
+    assert "would be replaced and its data lost" in ran.err
 
 
 def test_a_rollback_is_told_plainly_and_writes_no_ids(
@@ -322,7 +341,7 @@ def test_a_rollback_is_told_plainly_and_writes_no_ids(
     ]
     ran = run("bootstrap", "--yes")
     assert (ran.code, env.exists()) == (1, False)
-    assert f"error: PermissionsBoundary (AWS::IAM::ManagedPolicy) could not be made: {denied}" in (
+    assert f"error: CREATE_FAILED PermissionsBoundary (AWS::IAM::ManagedPolicy): {denied}" in (
         ran.err
     )
     assert "Traceback" not in ran.err
@@ -343,7 +362,7 @@ def test_an_env_file_that_cannot_be_written_is_refused_before_anything_is_made(
     env.symlink_to(tmp_path / "elsewhere")
     ran = run("bootstrap", "--yes")
     assert (ran.code, fake.stacks) == (1, {})
-    assert ran.err == "error: .env is a link; put a file of its own in its place\n"
+    assert ran.err == "error: .env is a link; put a regular file in its place\n"
 
 
 def test_a_file_that_fails_at_the_end_has_its_lines_told(
@@ -366,7 +385,7 @@ def test_an_id_that_would_need_quotes_is_not_written(
     fake.outputs = {**OUTPUTS, "UserPoolClientId": "a b"}
     ran = run("bootstrap", "--yes")
     assert (ran.code, env.exists()) == (1, False)
-    assert "COGNITO_CLIENT_ID: 'a b' is not what AWS calls things; nothing written" in ran.err
+    assert "COGNITO_CLIENT_ID: 'a b' is not an id or address of AWS; nothing written" in ran.err
 
 
 def test_ids_go_into_the_named_env_file_and_nowhere_else(run: Run, tmp_path: Path) -> None:
@@ -400,14 +419,14 @@ def test_what_somebody_writes_into_the_file_meanwhile_is_not_lost(
     run: Run, env: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env.write_text("ONE=1\n")
-    bring_up = command_bootstrap.bring_up
+    deploy_stack = command_bootstrap.deploy_stack
 
     def slowly(*arguments: Any, **options: Any) -> Any:
-        result = bring_up(*arguments, **options)
+        result = deploy_stack(*arguments, **options)
         env.write_text("ONE=1\nTWO=2\n")
         return result
 
-    monkeypatch.setattr(command_bootstrap, "bring_up", slowly)
+    monkeypatch.setattr(command_bootstrap, "deploy_stack", slowly)
 
     assert run("bootstrap", "--yes").code == 0
     assert settings(env) == {"ONE": "1", "TWO": "2", **WRITTEN}
@@ -443,8 +462,11 @@ def test_a_variable_that_hides_what_was_written_is_warned_of(
         ("a, b", "1client2,a,b"),
     ],
 )
-def test_other_clients_of_the_pool_are_kept(run: Run, env: Path, known: str, after: str) -> None:
+def test_other_clients_of_the_pool_are_kept(
+    run: Run, env: Path, account: Account, known: str, after: str
+) -> None:
     run("bootstrap", "--yes")
+    account.clients = ["a", "1client2", "b", "other"]
     env.write_text(f"COGNITO_USER_POOL_ID={OWN_POOL}\nCOGNITO_CLIENT_ID={known}\n")
     run("bootstrap", "--yes")
     assert settings(env)["COGNITO_CLIENT_ID"] == after
@@ -484,11 +506,11 @@ def test_an_emulator_takes_plain_http_and_serves_sign_in_at_its_own_address(
     ("setup", "options", "problems"),
     [
         ({"AWS_REGION": ""}, [], ["no region: name one with --region or AWS_REGION"]),
-        ({}, ["--region", "nowhere"], ["AWS_REGION: 'nowhere' is no region's name"]),
+        ({}, ["--region", "nowhere"], ["AWS_REGION: 'nowhere' is not the name of a region"]),
         (
             {"COGNITO_USER_POOL_ID": "us-east-1_Abc"},
             [],
-            [f"AWS_REGION is {REGION} and user pool us-east-1_Abc lies in us-east-1"],
+            [f"AWS_REGION is {REGION} and user pool us-east-1_Abc is in us-east-1"],
         ),
         ({"COGNITO_USER_POOL_ID": "nonsense"}, [], ["COGNITO_USER_POOL_ID: user pool id: not of"]),
         ({}, ["--public-url", "http://a.example"], ["COGNISES_PUBLIC_URL: must start with https"]),
@@ -499,19 +521,19 @@ def test_an_emulator_takes_plain_http_and_serves_sign_in_at_its_own_address(
         (
             {},
             ["--public-url", URL, "--domain-prefix", "My_App"],
-            ["--domain-prefix: 'My_App': 1 to 63 small letters"],
+            ["--domain-prefix: 'My_App': use 1 to 63 lower-case letters"],
         ),
         (
             {},
             ["--public-url", URL, "--domain-prefix", "my-cognito-aws"],
             [
-                "--domain-prefix: 'my-cognito-aws' holds 'aws'",
-                "--domain-prefix: 'my-cognito-aws' holds 'cognito'",
+                "--domain-prefix: 'my-cognito-aws' contains 'aws'",
+                "--domain-prefix: 'my-cognito-aws' contains 'cognito'",
             ],
         ),
         ({}, ["--domain-prefix", "mine"], ["--domain-prefix: needs --public-url"]),
         ({"COGNISES_ROLE_PREFIX": "a b"}, [], ["COGNISES_ROLE_PREFIX: 'a b' is not of the form"]),
-        ({"COGNISES_ROLE_PREFIX": "___"}, [], ["COGNISES_ROLE_PREFIX: holds no letter"]),
+        ({"COGNISES_ROLE_PREFIX": "___"}, [], ["COGNISES_ROLE_PREFIX: has no letter"]),
         (
             {"AWS_REGION": "", "COGNISES_ROLE_PREFIX": "a b"},
             ["--public-url", "http://a.example", "--domain-prefix", "A"],
@@ -575,3 +597,242 @@ def test_the_default_domain_is_the_accounts_own_and_has_no_word_kept_for_aws(
 ) -> None:
     assert default_domain_prefix(stage, "123456789012") == prefix
     assert len(prefix) <= 63
+
+
+# Manual changes
+
+
+ROLES = "AWS::Cognito::IdentityPoolRoleAttachment"
+
+
+def test_a_role_map_emptied_by_hand_is_repaired_by_revert_drift_alone(
+    run: Run, fake: FakeCloudFormation
+) -> None:
+    run("bootstrap", "--yes")
+    fake.drift = [change("Modify", "IdentityPoolRoles", ROLES, ResourceDriftStatus="MODIFIED")]
+    assert "nothing to change" in run("bootstrap", "--yes").err
+    shown = run("bootstrap", "--revert-drift", "--dry-run")
+    assert (shown.code, "reverts a manual change (MODIFIED)" in shown.err) == (0, True)
+    assert run("bootstrap", "--revert-drift").code == 1  # no terminal: asks first
+    assert fake.drift
+    assert run("bootstrap", "--revert-drift", "--yes").code == 0
+    assert fake.drift == []
+
+
+# Domains
+
+
+def test_a_new_prefix_removes_the_old_domain_first(
+    run: Run, fake: FakeCloudFormation, env: Path
+) -> None:
+    run("bootstrap", "--yes", "--public-url", URL)
+    seen: list[str] = []
+    create = fake.create_change_set
+
+    def kept(asked: Mapping[str, Any]) -> Any:
+        given = {each["ParameterKey"]: each["ParameterValue"] for each in asked["Parameters"]}
+        seen.append(given["DomainPrefix"])
+        return create(asked)
+
+    fake.create_change_set = kept  # type: ignore[method-assign]
+    shown = run("bootstrap", "--dry-run", "--domain-prefix", "mine")
+    assert (shown.code, seen, "two updates" in shown.err) == (0, [""], True)
+    fake.outputs = {**OUTPUTS, "ManagedLoginUrl": "https://mine.auth.x"}
+    assert run("bootstrap", "--yes", "--domain-prefix", "mine").code == 0
+    assert seen == ["", "", "mine"]
+    assert settings(env)["COGNITO_DOMAIN"] == "https://mine.auth.x"
+    assert run("bootstrap").code == 0  # remembered
+    assert seen[3:] == ["mine"]
+
+
+def test_a_prefix_change_that_was_interrupted_is_finished_by_running_again(
+    run: Run, fake: FakeCloudFormation
+) -> None:
+    run("bootstrap", "--yes", "--public-url", URL)
+    fake.stacks[STACK]["Parameters"]["DomainPrefix"] = ""
+    assert run("bootstrap", "--yes", "--domain-prefix", "mine").code == 0
+    assert parameters(fake)["DomainPrefix"] == "mine"
+
+
+def test_a_taken_prefix_is_refused_before_the_old_domain_is_removed(
+    run: Run, fake: FakeCloudFormation, account: Account
+) -> None:
+    run("bootstrap", "--yes", "--public-url", URL)
+    account.domains["taken"] = "eu-west-1_Theirs"
+    assert run("bootstrap", "--yes", "--domain-prefix", "taken").code == 1
+    assert parameters(fake)["DomainPrefix"] == "svc-123456789012"
+
+
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+CUSTOM = (
+    *("--parameter", "CustomDomain=auth.example.org"),
+    *("--parameter", f"CustomDomainCertificateArn={CERTIFICATE}"),
+)
+
+
+def test_a_custom_domain_is_a_parameter_that_is_given_once(
+    run: Run, fake: FakeCloudFormation, env: Path
+) -> None:
+    run("bootstrap", "--yes", "--public-url", URL)
+    fake.outputs = {**OUTPUTS, "ManagedLoginUrl": "https://auth.example.org"}
+    assert run("bootstrap", "--yes", *CUSTOM).code == 0
+    assert settings(env)["COGNITO_DOMAIN"] == "https://auth.example.org"
+    assert run("bootstrap").code == 0
+    assert parameters(fake)["CustomDomain"] == "auth.example.org"
+    assert parameters(fake)["DomainPrefix"] == "svc-123456789012"
+
+
+def test_another_custom_domain_removes_the_old_one_first() -> None:
+    chosen = {
+        "DomainPrefix": "a",
+        "CustomDomain": "new.example.org",
+        "CustomDomainCertificateArn": CERTIFICATE,
+    }
+    before = Stack("s", "UPDATE_COMPLETE", parameters={**chosen, "CustomDomain": "old.example.org"})
+    first, last = deployment_steps(before, chosen)
+    assert first == {
+        "DomainPrefix": "a",
+        "CustomDomain": "",
+        "CustomDomainCertificateArn": "",
+    }
+    assert last == chosen
+    assert deployment_steps(before, {**chosen, "CustomDomain": ""}) == [
+        {**chosen, "CustomDomain": ""}
+    ]
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize(
+    ("pool", "kept"),
+    [
+        ({"CustomDomain": "auth.example.org"}, True),
+        ({"CustomDomain": "other.example.org"}, False),
+        ({}, False),
+    ],
+)
+def test_a_domain_in_the_file_is_kept_if_it_is_this_pools(
+    run: Run,
+    fake: FakeCloudFormation,
+    account: Account,
+    env: Path,
+    given: bool,
+    pool: dict[str, str],
+    kept: bool,
+) -> None:
+    pool_id = GIVEN_POOL if given else OWN_POOL
+    account.pools[pool_id] = {"Id": pool_id, "Domain": "people", **pool}
+    fake.outputs = {**OUTPUTS, "UserPoolId": pool_id}
+    if given:
+        env.write_text(f"COGNITO_USER_POOL_ID={GIVEN_POOL}\n")
+    run("bootstrap", "--yes", "--public-url", URL)
+    before = env.read_text()
+    custom = "https://auth.example.org"
+    env.write_text(before.replace(settings(env)["COGNITO_DOMAIN"], custom))
+    ran = run("bootstrap")
+    assert ran.code == 0, ran.err
+    assert (settings(env)["COGNITO_DOMAIN"] == custom) is kept
+
+
+# What else is a parameter
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        (["Nonsense=1"], "--parameter Nonsense: bootstrap takes DeletionProtection, UserPoolTier"),
+        (["PublicUrl=x"], "--parameter PublicUrl: bootstrap takes"),
+        (["UserPoolTier"], "--parameter 'UserPoolTier': write NAME=VALUE"),
+        (["CustomDomain=a.example.org"], "CustomDomainCertificateArn go together"),
+        (
+            [
+                "CustomDomain=a.example.org",
+                "CustomDomainCertificateArn=arn:aws:acm:eu-west-1:123456789012:certificate/1",
+            ],
+            "an ACM certificate in us-east-1",
+        ),
+        (["EmailFrom=a@example.org"], "EmailFrom: needs SesIdentityArn"),
+        (
+            ["CustomDomain=a.example.org", f"CustomDomainCertificateArn={CERTIFICATE}"],
+            "CustomDomain: needs --public-url",
+        ),
+    ],
+)
+def test_a_parameter_that_does_not_fit_is_refused_before_anything_is_made(
+    run: Run, fake: FakeCloudFormation, given: list[str], problem: str
+) -> None:
+    options = [text for each in given for text in ("--parameter", each)]
+    ran = run("bootstrap", "--yes", *options)
+    assert (ran.code, fake.stacks) == (1, {})
+    assert problem in ran.err
+
+
+@pytest.mark.parametrize(
+    ("tier", "managed"), [("LITE", "false"), ("ESSENTIALS", "true"), ("PLUS", "true")]
+)
+def test_sender_and_tier_are_kept_once_given(
+    run: Run, fake: FakeCloudFormation, tier: str, managed: str
+) -> None:
+    ses = "arn:aws:ses:eu-west-1:123456789012:identity/example.org"
+    run(
+        *("bootstrap", "--yes", "--public-url", URL, "--parameter", f"UserPoolTier={tier}"),
+        *("--parameter", f"SesIdentityArn={ses}", "--parameter", "EmailFrom=me@example.org"),
+    )
+    assert run("bootstrap").code == 0
+    chosen = parameters(fake)
+    assert (chosen["UserPoolTier"], chosen["ManagedLogin"]) == (tier, managed)
+    assert (chosen["SesIdentityArn"], chosen["EmailFrom"]) == (ses, "me@example.org")
+
+
+def test_the_settings_of_a_given_pool_are_not_bootstraps(
+    run: Run, fake: FakeCloudFormation, account: Account, env: Path
+) -> None:
+    account.pools[GIVEN_POOL] = {"Id": GIVEN_POOL, "CustomDomain": "in.example.org"}
+    env.write_text(f"COGNITO_USER_POOL_ID={GIVEN_POOL}\n")
+    ran = run(
+        *("bootstrap", "--yes", "--public-url", URL, "--parameter", "UserPoolTier=PLUS"), *CUSTOM
+    )
+    assert (ran.code, fake.stacks) == (1, {})
+    assert "--parameter UserPoolTier: user pool" in ran.err
+    assert "has the domain in.example.org; omit the option" in ran.err
+
+
+# Clients
+
+
+def test_a_client_that_the_pool_no_longer_has_is_removed_from_the_file(
+    run: Run, account: Account, env: Path
+) -> None:
+    run("bootstrap", "--yes")
+    account.clients = ["1client2", "other"]
+    env.write_text(f"COGNITO_USER_POOL_ID={OWN_POOL}\nCOGNITO_CLIENT_ID=gone,1client2,other\n")
+    ran = run("bootstrap")
+    assert settings(env)["COGNITO_CLIENT_ID"] == "1client2,other"
+    assert "app client gone does not exist any more and is removed" in ran.err
+
+
+# The network
+
+
+@pytest.mark.parametrize(
+    "error", [ReadTimeoutError(endpoint_url="https://x"), ConnectionClosedError(endpoint_url="x")]
+)
+@pytest.mark.parametrize(
+    "operation", ["describe_stacks", "create_change_set", "describe_stack_events"]
+)
+def test_a_lost_connection_in_a_second_run_is_one_line_with_its_remedy(
+    run: Run,
+    fake: FakeCloudFormation,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    error: Exception,
+) -> None:
+    run("bootstrap", "--yes")
+
+    def lose(asked: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(fake, operation, lose)
+    ran = run("bootstrap", "--yes", "--public-url", URL)
+    assert (ran.code, ran.out) == (1, "")
+    (line,) = [each for each in ran.err.splitlines() if each.startswith("error")]
+    assert "run the command again" in line

@@ -12,8 +12,8 @@ import yaml
 from cognises.manifest import load_groups
 from cognises.manifest.iam_policy import check_policy
 from cognises.manifest.iam_risks import ESCALATING_SERVICES, escalating_actions
-from cognises.provisioning.bootstrap.plan import WRITTEN
-from cognises.provisioning.commands import bootstrap as command_bootstrap
+from cognises.provisioning import bootstrap as command_bootstrap
+from cognises.provisioning.bootstrap_plan import WRITTEN
 from cognises.settings.sources import PROJECT_FOLDER
 from local_aws import cognito
 from local_aws.template import Template
@@ -109,12 +109,60 @@ def test_the_client_has_no_password_flow_no_secret_and_no_say_over_its_own_user(
     assert client["PreventUserExistenceErrors"] == "ENABLED"
 
 
-def test_tokens_live_half_an_hour_and_sessions_a_day() -> None:
+def test_tokens_live_five_minutes_and_sessions_a_day() -> None:
     client = template().properties("UserPoolClient")
     units = client["TokenValidityUnits"]
     assert units == {"IdToken": "minutes", "AccessToken": "minutes", "RefreshToken": "hours"}
-    assert 15 <= client["IdTokenValidity"] == client["AccessTokenValidity"] <= 60
+    assert client["IdTokenValidity"] == client["AccessTokenValidity"] == 5
     assert client["RefreshTokenValidity"] == 24
+
+
+def test_the_pool_names_no_schema_which_would_make_every_later_update_fail() -> None:
+    pool = template().properties("UserPool")
+    assert "Schema" not in pool
+    assert pool["UsernameAttributes"] == ["email"]  # requires the attribute without a schema
+
+
+SES = "arn:aws:ses:eu-west-1:123456789012:identity/example.org"
+
+
+@pytest.mark.parametrize(
+    ("given", "configuration"),
+    [
+        ({}, None),
+        (
+            {"SesIdentityArn": SES},
+            {"EmailSendingAccount": "DEVELOPER", "SourceArn": SES},
+        ),
+        (
+            {"SesIdentityArn": SES, "EmailFrom": "no-reply@example.org"},
+            {
+                "EmailSendingAccount": "DEVELOPER",
+                "SourceArn": SES,
+                "From": "no-reply@example.org",
+            },
+        ),
+    ],
+)
+def test_mail_is_sent_by_cognito_or_by_the_ses_identity(
+    given: dict[str, str], configuration: Any
+) -> None:
+    assert template(**given).properties("UserPool").get("EmailConfiguration") == configuration
+
+
+def test_the_tier_is_left_to_cognito_unless_it_is_given() -> None:
+    assert "UserPoolTier" not in template().properties("UserPool")
+    assert template(UserPoolTier="LITE").properties("UserPool")["UserPoolTier"] == "LITE"
+
+
+def test_a_custom_domain_stands_beside_the_prefix_domain() -> None:
+    certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1"
+    made = template(CustomDomain="auth.example.org", CustomDomainCertificateArn=certificate)
+    domain = made.properties("UserPoolCustomDomain")
+    assert domain["Domain"] == "auth.example.org"
+    assert domain["CustomDomainConfig"] == {"CertificateArn": certificate}
+    assert DOCUMENT["Resources"]["UserPoolCustomDomain"]["Condition"] == "HasCustomDomain"
+    assert DOCUMENT["Resources"]["UserPoolDomain"]["Condition"] == "MakesDomain"
 
 
 def test_sign_in_comes_back_to_the_service_and_nowhere_else() -> None:
@@ -186,6 +234,26 @@ def test_everything_that_takes_tags_says_whose_it_is() -> None:
             ["x", "https://", f"{URL}/path", f"{URL}?q", "javascript:alert(1)", "https://a b"],
         ),
         ("DomainPrefix", ["", "a", "a-1"], ["-a", "a-", "A", "a.b", "a" * 64]),
+        (
+            "CustomDomain",
+            ["", "auth.example.org"],
+            ["auth", "https://auth.example.org", "auth.example.org/", "Auth.example.org", "a..org"],
+        ),
+        (
+            "CustomDomainCertificateArn",
+            ["", "arn:aws:acm:us-east-1:123456789012:certificate/0a-1"],
+            ["x", "arn:aws:acm:eu-west-1:123456789012:certificate/0a-1"],
+        ),
+        (
+            "SesIdentityArn",
+            ["", SES, "arn:aws:ses:eu-west-1:123456789012:identity/me@example.org"],
+            ["example.org", f"{SES}/x", f"{SES} x"],
+        ),
+        (
+            "EmailFrom",
+            ["", "no-reply@example.org", "My Service <no-reply@example.org>"],
+            ["nobody", "a@b\nBcc: c@d", "a@b, c@d", "<x> y@z"],
+        ),
     ],
 )
 def test_a_parameter_takes_what_it_means_and_nothing_else(
@@ -197,7 +265,11 @@ def test_a_parameter_takes_what_it_means_and_nothing_else(
 
 
 def test_the_outputs_are_the_settings_that_bootstrap_writes() -> None:
-    assert set(DOCUMENT["Outputs"]) == {*WRITTEN.values(), "ManagedLoginUrl"}
+    assert set(DOCUMENT["Outputs"]) == {
+        *WRITTEN.values(),
+        "ManagedLoginUrl",
+        "CustomDomainTarget",
+    }
 
 
 def test_the_boundary_is_a_policy_that_iam_takes() -> None:

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognises.errors import SettingsError
-from cognises.provisioning.bootstrap.env_write import EnvFile, read_env, with_values, write_env
+from cognises.provisioning.env_write import EnvFile, open_env, with_values, write_env
 
 ID = {"COGNITO_USER_POOL_ID": "eu-west-1_Ab"}
 LINE = "COGNITO_USER_POOL_ID=eu-west-1_Ab"
 
 
 def put(path: Path, values: dict[str, str]) -> bool:
-    file = read_env(path)
+    file = open_env(path)
     return write_env(file, with_values(file.text, values))
 
 
@@ -141,7 +141,7 @@ def test_a_link_put_there_in_between_is_replaced_and_not_followed(tmp_path: Path
     path, theirs = tmp_path / ".env", tmp_path / "theirs"
     theirs.write_text("A=1\n")
     path.write_text("")
-    file = read_env(path)
+    file = open_env(path)
     path.unlink()
     path.symlink_to(theirs)
     write_env(file, with_values(file.text, ID))
@@ -150,17 +150,17 @@ def test_a_link_put_there_in_between_is_replaced_and_not_followed(tmp_path: Path
 
 def test_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
-    with pytest.raises(SettingsError, match="is no file"):
-        read_env(tmp_path / ".env")
+    with pytest.raises(SettingsError, match="is not a regular file"):
+        open_env(tmp_path / ".env")
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SettingsError, match="is no file"):
-        read_env(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match="is not a regular file"):
+        open_env(tmp_path / "pipe")
 
 
 def test_what_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\n")
     with pytest.raises(SettingsError, match="UTF-8"):
-        read_env(tmp_path / ".env")
+        open_env(tmp_path / ".env")
 
 
 def test_an_unreadable_file_is_the_systems_own_error(
@@ -173,7 +173,7 @@ def test_an_unreadable_file_is_the_systems_own_error(
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError, match="Permission denied"):
-        read_env(tmp_path / ".env")
+        open_env(tmp_path / ".env")
 
 
 @pytest.mark.parametrize("fails", ["tempfile.mkstemp", "os.fsync", "pathlib.Path.replace"])

@@ -28,7 +28,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeCloudFormation:
         )
 
     monkeypatch.setattr("cognises.provisioning.aws.make_client", client)
-    monkeypatch.setattr("cognises.provisioning.stacks.client.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     return made
 
 
@@ -78,7 +78,7 @@ def test_upon_a_given_pool_nothing_is_said_of_deleting_that(
 ) -> None:
     up["Parameters"] = {"ExistingUserPoolId": account.pool_id}
     ran = run("destroy", "--confirm", account.pool_id, "--stack", STACK)
-    assert "which was there before it, is as it was" in ran.err
+    assert "which was there before the stack, is unchanged" in ran.err
     assert "delete-user-pool" not in ran.err
 
 
@@ -111,7 +111,7 @@ def test_a_stack_that_is_not_there_is_said(
 ) -> None:
     ran = run("destroy", "--confirm", account.pool_id, "--stack", STACK)
     assert (ran.code, fake.deleted) == (0, [])
-    assert f"stack {STACK}: there is none" in ran.err
+    assert f"stack {STACK} does not exist" in ran.err
 
 
 def test_a_wrong_pool_id_deletes_nothing(
@@ -131,4 +131,4 @@ def test_a_deletion_that_fails_is_told_with_its_reason(
     ]
     ran = run("destroy", "--confirm", account.pool_id, "--stack", STACK)
     assert ran.code == 1
-    assert f"error: PermissionsBoundary (T) could not be deleted: {reason}" in ran.err
+    assert f"error: DELETE_FAILED PermissionsBoundary (T): {reason}" in ran.err

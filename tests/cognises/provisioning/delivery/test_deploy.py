@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from accounts import Ran
 from answering import Refused
 from fake_cloudformation import REGION, FakeCloudFormation, stand_in
+from moto import mock_aws
 
-from cognises.provisioning.delivery import function_package
+from cognises.provisioning import package as function_package
 from cognises.provisioning.names import stack_tags
 
 Run = Callable[..., Ran]
@@ -59,7 +61,9 @@ class Stores:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.put: dict[tuple[str, str], bytes] = {}
-        self.metadata: dict[tuple[str, str], dict[str, str]] = {}
+
+    def get_caller_identity(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ada"}
 
     def describe_images(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         if asked["repositoryName"] != "images":
@@ -72,16 +76,13 @@ class Stores:
         place = (asked["Bucket"], asked["Key"])
         if place not in self.put:
             raise Refused("404", "Not Found")
-        told: dict[str, Any] = {"Metadata": self.metadata.get(place, {})}
-        if asked.get("ChecksumMode") == "ENABLED":
-            told["ChecksumSHA256"] = checksum(self.put[place])
-        return told
+        assert asked["ChecksumMode"] == "ENABLED"
+        return {"ChecksumSHA256": checksum(self.put[place])}
 
     def put_object(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         assert "execute_change_set" not in self.cloud.calls  # the code is there before the stack
         assert asked["ChecksumSHA256"] == checksum(asked["Body"])
         self.put[asked["Bucket"], asked["Key"]] = asked["Body"]
-        self.metadata[asked["Bucket"], asked["Key"]] = asked["Metadata"]
         return {}
 
 
@@ -228,7 +229,7 @@ def test_a_dry_run_before_the_stack_is_there_begins_none(run: Run, cloud: Cloud)
     ran = run("deploy", "--dry-run", *FIRST)
 
     assert ran.code == 0
-    assert "it will be made, with AWS::ECS::Cluster, AWS::ECS::Service" in ran.err
+    assert "it will be created with AWS::ECS::Cluster, AWS::ECS::Service" in ran.err
     assert "VpcId: 'vpc-1'" in ran.err
     assert "create_change_set" not in cloud.calls
     assert (cloud.stacks, cloud.change_sets, cloud.deleted) == ({}, {}, [])
@@ -240,7 +241,7 @@ def test_a_dry_run_shows_and_leaves_nothing(run: Run, cloud: Cloud, stores: Stor
     ran = run("deploy", "--dry-run", "--parameter", "MinTasks=4")
 
     assert ran.code == 0
-    assert "~ change Client" in ran.err
+    assert "~ modify Client" in ran.err
     assert "execute_change_set" not in cloud.calls
     assert cloud.change_sets == {}
     assert parameters(cloud)["MinTasks"] == "2"
@@ -254,6 +255,12 @@ def test_off_a_terminal_nothing_happens_without_yes(run: Run, cloud: Cloud) -> N
     assert "execute_change_set" not in cloud.calls
 
 
+def test_account_region_and_caller_are_printed_before_anything_changes(run: Run) -> None:
+    line = f"account 123456789012, region {REGION}, caller arn:aws:iam::123456789012:user/ada"
+    assert line in run("deploy", *FIRST).err
+    assert line not in run("deploy", "--dry-run", *FIRST).err
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
@@ -264,15 +271,15 @@ def test_off_a_terminal_nothing_happens_without_yes(run: Run, cloud: Cloud) -> N
                                     "ImageDigest is not known yet"]),
         (("--image-tag", "v1"), ["ImageRepository is not known yet"]),
         (("--image-tag", "v9", "--parameter", "ImageRepository=images"),
-         ["repository images holds no image v9; push it first"]),
+         ["repository images has no image v9; push it first"]),
         (("--image-tag", "v1", "--parameter", "ImageRepository=nowhere"),
-         ["repository nowhere holds no image v1; push it first"]),
-        (("--package", "nowhere.zip"), ["there is no nowhere.zip; make package builds it"]),
-        (("--package", __file__), ["test_deploy.py is no zip; make package builds one"]),
+         ["repository nowhere has no image v1; push it first"]),
+        (("--package", "nowhere.zip"), ["nowhere.zip does not exist; `make package` builds it"]),
+        (("--package", __file__), ["test_deploy.py is not a zip; `make package` builds one"]),
         (("--image-tag", "v1", "--parameter", "ImageDigest=sha256:1"),
-         ["--image-tag finds ImageDigest out; leave out one of"]),
+         ["--image-tag determines ImageDigest; omit one of"]),
         (("--package", "a.zip", "--parameter", "CodeKey=k", "--parameter", "Architecture=arm64"),
-         ["--package finds CodeKey out; leave out one of", "--package finds Architecture out"]),
+         ["--package determines CodeKey; omit one of", "--package determines Architecture"]),
     ],
 )  # fmt: skip
 def test_what_is_wrong_or_missing_is_told_at_once(
@@ -302,7 +309,7 @@ def test_without_a_template_there_is_nothing_to_deploy(run: Run, project: Path) 
     assert ran == Ran(
         1,
         "",
-        "error: there is no infra/service.yaml: this service brings a deployment of its own\n",
+        "error: there is no infra/service.yaml: this project has no deployment of its own\n",
     )
 
 
@@ -311,7 +318,7 @@ def test_a_stack_of_somebody_else_is_left_alone(run: Run, cloud: Cloud) -> None:
     ran = run("deploy", "--yes", *FIRST)
 
     assert ran.code == 3
-    assert "was not made by this project" in ran.err
+    assert "was not created by this project" in ran.err
     assert "create_change_set" not in cloud.calls
 
 
@@ -351,7 +358,7 @@ def test_a_package_is_uploaded_under_its_digest_before_the_stack_asks_for_it(
     cloud.declared = FUNCTION
     ran = run("deploy", "--yes", "--package", str(package), "--parameter", "CodeBucket=b")
 
-    key = f"function/{function_package.digest(package)}.zip"
+    key = f"function/{hashlib.sha256(package.read_bytes()).hexdigest()}.arm64.zip"
     assert ran.code == 0, ran.err
     assert stores.put == {("b", key): package.read_bytes()}
     assert parameters(cloud) == {
@@ -368,9 +375,9 @@ def test_a_package_is_not_uploaded_before_anybody_agreed_nor_twice(
     assert run("deploy", *given).code == 1  # no terminal, no --yes
     assert run("deploy", "--dry-run", *given).code == 0
     assert stores.put == {}
-    assert "uploading" in run("deploy", "--yes", *given).err
+    assert "uploaded" in run("deploy", "--yes", *given).err
     cloud.calls.clear()
-    assert "uploading" not in run("deploy", "--yes", *given).err
+    assert "uploaded" not in run("deploy", "--yes", *given).err
 
 
 def test_what_lies_at_the_packages_key_is_compared_and_replaced(
@@ -378,12 +385,12 @@ def test_what_lies_at_the_packages_key_is_compared_and_replaced(
 ) -> None:
     """A key is a name that anybody who writes to the bucket may choose."""
     cloud.declared = FUNCTION
-    place = ("b", f"function/{function_package.digest(package)}.zip")
+    place = ("b", function_package.Package.read(package).key)
     stores.put[place] = b"somebody else's code"
     ran = run("deploy", "--yes", "--package", str(package), "--parameter", "CodeBucket=b")
 
     assert ran.code == 0, ran.err
-    assert "uploading" in ran.err
+    assert "uploaded" in ran.err
     assert stores.put[place] == package.read_bytes()
 
 
@@ -433,7 +440,7 @@ def test_an_older_package_that_is_gone_or_says_nothing_is_not_guessed_about(
         "--parameter",
         "CodeKey=function/1.zip",
     )
-    assert "bucket b holds no package function/1.zip" in run(*named).err
+    assert "bucket b has no package function/1.zip" in run(*named).err
 
     stores.put["b", "function/1.zip"] = b"a package"
     silent = run(*named)
@@ -454,6 +461,22 @@ def test_keys_in_the_package_are_named_to_the_function(
 
     assert parameters(cloud)["CognitoJwksFile"] == "jwks.json"
     assert parameters(cloud)["Architecture"] == "x86_64"
+
+
+def test_an_object_without_a_checksum_is_not_the_package(tmp_path: Path) -> None:
+    """Whoever uploads by other means may leave the checksum out."""
+    with mock_aws():
+        s3 = boto3.session.Session("t", "t", region_name="us-east-1").client("s3")
+        s3.create_bucket(Bucket="b")
+        package = function_package.Package.read(
+            make_package(tmp_path / "function", {"wsgi.py": ""})
+        )
+        s3.put_object(Bucket="b", Key=package.key, Body=b"other code")
+        assert package.upload(s3, "packages")
+        assert s3.get_object(Bucket="b", Key=package.key)["Body"].read() == (
+            package.path.read_bytes()
+        )
+        assert not package.upload(s3, "packages")
 
 
 def test_what_does_not_belong_into_a_package_goes(tmp_path: Path) -> None:

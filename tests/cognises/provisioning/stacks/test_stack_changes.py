@@ -1,4 +1,4 @@
-"""Change sets in plain words, and the ones that are refused."""
+"""Change sets as they are printed, and the ones that are refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from fake_cloudformation import change
 
-from cognises.provisioning.stacks.changes import (
-    guard_problems,
+from cognises.provisioning.stack_changes import (
     is_empty_change_set,
-    stack_changes,
+    protection_problems,
+    read_changes,
 )
 
 POOL = "AWS::Cognito::UserPool"
@@ -52,14 +52,15 @@ def test_no_other_failure_passes_for_no_changes(reason: str) -> None:
     [
         (change("Add", "A", CLIENT), f"+ add A ({CLIENT})"),
         (change("Import", "A", CLIENT), f"+ import A ({CLIENT})"),
-        (change("Modify", "A", CLIENT), f"~ change A ({CLIENT})"),
+        (change("Modify", "A", CLIENT), f"~ modify A ({CLIENT})"),
         (
             change("Modify", "A", CLIENT, "True"),
-            f"! replace A ({CLIENT})  <- REPLACED: a new one is made, the old one is deleted",
+            f"! replace A ({CLIENT})  <- REPLACED: a new resource is created and the old one is "
+            "deleted",
         ),
         (
             change("Modify", "A", CLIENT, "Conditional"),
-            f"~ change A ({CLIENT})  <- perhaps replaced: AWS knows only once it is there",
+            f"~ modify A ({CLIENT})  <- possibly replaced: AWS decides during the update",
         ),
         (change("Remove", "A", CLIENT), f"- remove A ({CLIENT})  <- DELETED"),
         (change("Dynamic", "A", CLIENT), f"? Dynamic A ({CLIENT})"),
@@ -75,18 +76,23 @@ def test_no_other_failure_passes_for_no_changes(reason: str) -> None:
                     {},
                 ],
             ),
-            f"~ change A ({CLIENT}): CallbackURLs, Tags",
+            f"~ modify A ({CLIENT}): CallbackURLs, Tags",
         ),
+        (
+            change("Modify", "A", CLIENT, ResourceDriftStatus="MODIFIED"),
+            f"~ modify A ({CLIENT})  <- reverts a manual change (MODIFIED)",
+        ),
+        (change("Modify", "A", CLIENT, ResourceDriftStatus="IN_SYNC"), f"~ modify A ({CLIENT})"),
         (change("Add", "A\x1b[31m", CLIENT), f"+ add A\\x1b[31m ({CLIENT})"),
     ],
 )
 def test_a_change_is_told_with_what_it_does_to_the_resource(said: Any, told: str) -> None:
-    (found,) = stack_changes([said])
+    (found,) = read_changes([said])
     assert str(found) == told
 
 
 def test_what_is_no_resource_is_left_out() -> None:
-    assert stack_changes([{"Type": "Hook", "HookInvocationCount": 1}]) == ()
+    assert read_changes([{"Type": "Hook", "HookInvocationCount": 1}]) == ()
 
 
 @pytest.mark.parametrize(
@@ -94,12 +100,12 @@ def test_what_is_no_resource_is_left_out() -> None:
     [
         (change("Remove", "UserPool", POOL), "would be removed"),
         (change("Modify", "UserPool", POOL, "True"), "would be replaced"),
-        (change("Modify", "UserPool", POOL, "Conditional"), "would be replaced, perhaps,"),
+        (change("Modify", "UserPool", POOL, "Conditional"), "would be possibly replaced"),
         (change("SyncWithActual", "UserPool", POOL), "would be changed by 'SyncWithActual'"),
     ],
 )
 def test_a_user_pool_is_never_lost(said: Any, why: str) -> None:
-    (problem,) = guard_problems(stack_changes([said]), {POOL})
+    (problem,) = protection_problems(read_changes([said]), {POOL})
     assert problem.startswith(f"UserPool ({POOL}) {why}")
 
 
@@ -114,4 +120,4 @@ def test_a_user_pool_is_never_lost(said: Any, why: str) -> None:
     ],
 )
 def test_what_loses_no_user_is_allowed(said: Any) -> None:
-    assert guard_problems(stack_changes([said]), {POOL}) == []
+    assert protection_problems(read_changes([said]), {POOL}) == []

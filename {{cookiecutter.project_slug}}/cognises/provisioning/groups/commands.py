@@ -14,7 +14,6 @@ from cognises.errors import CognisesError, ProvisionBlocked, printable
 from cognises.manifest import Group, load_groups
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES, Clients, group_clients
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.bootstrap.removal import OwnStack
 from cognises.provisioning.groups.apply import Executor, Outcome
 from cognises.provisioning.groups.model import IdentityPool, Observed, Scope
 from cognises.provisioning.groups.plan import Change, Plan, RoleChange
@@ -38,6 +37,7 @@ from cognises.provisioning.options import (
     confirm,
     require_terminal,
 )
+from cognises.provisioning.stack_removal import OwnStack
 from cognises.provisioning.target import Options, Target, read_target
 
 PROGRESS_STEPS = 40  # at most so many lines, however long the work

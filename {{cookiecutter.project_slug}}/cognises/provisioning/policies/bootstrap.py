@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cognises.provisioning.bootstrap.request import Request
+from cognises.provisioning.bootstrap_request import Request
 from cognises.provisioning.names import OWNER, OWNER_TAG
 from cognises.provisioning.policies.statements import allow
 from cognises.user_pool import partition_of

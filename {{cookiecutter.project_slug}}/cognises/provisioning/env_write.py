@@ -1,7 +1,9 @@
-"""Puts settings into `.env` and leaves every other byte of it as it is.
+"""Writes settings into an env file and leaves every other byte of it as it is.
 
-Atomically, mode 0600, never through a link: a stage's ids must not end up in somebody else's file,
-nor half of them in ours.
+Atomically, with mode 0600, and never through a link.
+
+python-dotenv's own writer is not used: it changes CRLF line ends, drops a comment behind a value,
+keeps the mode of the file, and writes one setting at a time.
 """
 
 from __future__ import annotations
@@ -19,15 +21,15 @@ from dotenv.parser import parse_stream
 
 from cognises.errors import SettingsError
 
-_MARK = "\ufeff"
+_BOM = "\ufeff"
 # What needs no quotes, whoever reads the file.
 _PLAIN = re.compile(r"[\w:/.@+,=%-]*", re.ASCII)
+_BLANK = r"[^\S\r\n]"
 _LINE = re.compile(
-    r"""(?P<before>\s*(?:export[^\S\r\n]+)?['"]?[^\s='"]+['"]?[^\S\r\n]*=[^\S\r\n]*)"""
-    r"""(?P<value>'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|[^\r\n]*?)"""
-    r"(?P<after>[^\S\r\n]+\#[^\r\n]*|[^\S\r\n]*)(?P<end>(?:\r\n|\n|\r)*)"
+    rf"""(?P<name>\s*(?:export{_BLANK}+)?['"]?[^\s='"]+['"]?)(?P<equals>{_BLANK}*={_BLANK}*)?"""
+    rf"""(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|[^\r\n]*?)"""
+    rf"(?P<after>{_BLANK}+\#[^\r\n]*|{_BLANK}*)(?P<end>[\r\n]*)"
 )
-_BARE = re.compile(r"(?P<before>\s*(?:export[^\S\r\n]+)?\S+)(?P<after>[^\r\n]*)(?P<end>[\r\n]*)")
 
 
 @dataclass(frozen=True)
@@ -38,55 +40,56 @@ class EnvFile:
     text: str | None
 
 
-def read_env(path: Path) -> EnvFile:
-    """The file as it is, ready to be written. Raises SettingsError, OSError.
+def open_env(path: Path) -> EnvFile:
+    """The file as it is, to be written later. Raises SettingsError, OSError.
 
-    Refused: a link, a folder, anything that is no plain file, text that is not UTF-8.
+    Refused: a link, a folder, anything but a regular file, text that is not UTF-8.
     """
     try:
-        kind = path.lstat().st_mode
+        mode = path.lstat().st_mode
     except FileNotFoundError:
         return EnvFile(path, None)
-    if stat.S_ISLNK(kind):
-        raise SettingsError([f"{path.name} is a link; put a file of its own in its place"])
-    if not stat.S_ISREG(kind):
-        raise SettingsError([f"{path.name} is no file; move it away"])
+    if stat.S_ISLNK(mode):
+        raise SettingsError([f"{path.name} is a link; put a regular file in its place"])
+    if not stat.S_ISREG(mode):
+        raise SettingsError([f"{path.name} is not a regular file; move it away"])
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
         content = file.read()
     try:
         return EnvFile(path, content.decode("utf-8"))
     except UnicodeDecodeError:
-        raise SettingsError([f"{path.name}: must be UTF-8; save it so"]) from None
+        raise SettingsError([f"{path.name}: not UTF-8; save it as UTF-8"]) from None
 
 
 def with_values(text: str | None, values: Mapping[str, str]) -> str:
-    """The text of an env file with these settings in force, all else untouched.
+    """The text of an env file with these values in force; every other byte stays.
 
-    A setting that is there already is changed in its place, where it was last (which counts); one
-    with the right value stays as it is written; a new one goes to the end.
+    An existing setting is changed where it occurs last, which is the one in force; one that has
+    the value already stays as it is written; a new one is appended.
     """
     if text is None:
         lines = "".join(f"{name}={_plain(name, value)}\n" for name, value in values.items())
         return f"# Written by `provision.py bootstrap`; ignored by git.\n{lines}"
-    mark, text = (_MARK, text[1:]) if text.startswith(_MARK) else ("", text)
+    bom, text = (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
     newline = "\r\n" if "\r\n" in text else "\n"
     bindings = list(parse_stream(StringIO(text, newline="")))
     pieces = [each.original.string for each in bindings]
-    if "".join(pieces) != text:
-        raise SettingsError(["the env file cannot be taken apart; mend its quotes"])
-    last = {each.key: place for place, each in enumerate(bindings) if each.key and not each.error}
+    last = {each.key: index for index, each in enumerate(bindings) if each.key and not each.error}
     for name, value in values.items():
         if name not in last:
             before = "" if not pieces or pieces[-1].endswith(("\n", "\r")) else newline
             pieces.append(f"{before}{name}={_plain(name, value)}{newline}")
         elif (bindings[last[name]].value or "") != value:
             pieces[last[name]] = _replaced(pieces[last[name]], _plain(name, value))
-    return mark + "".join(pieces)
+    return bom + "".join(pieces)
 
 
 def write_env(file: EnvFile, text: str) -> bool:
-    """Put the text in the file's place. Returns whether anything was different. Raises OSError."""
+    """Replace the file by one of mode 0600, at once and never through a link. Raises OSError.
+
+    Returns whether the text is different.
+    """
     if text == file.text:
         return False
     descriptor, name = tempfile.mkstemp(prefix=".env-", dir=file.path.parent)  # mode 0600
@@ -95,7 +98,7 @@ def write_env(file: EnvFile, text: str) -> bool:
             temporary.write(text.encode("utf-8"))
             temporary.flush()
             os.fsync(temporary.fileno())
-        Path(name).replace(file.path)  # replaces a link too, and never follows it
+        Path(name).replace(file.path)  # replaces a link, and does not follow it
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -103,17 +106,14 @@ def write_env(file: EnvFile, text: str) -> bool:
 
 
 def _replaced(piece: str, value: str) -> str:
-    """A binding's own text with another value: what stands before and after it is kept."""
+    """A line with another value; what is before and after the value stays."""
     found = _LINE.fullmatch(piece)
-    if found:
-        return f"{found['before']}{value}{found['after']}{found['end']}"
-    bare = _BARE.fullmatch(piece)  # a name without `=`
-    if bare:
-        return f"{bare['before']}={value}{bare['after']}{bare['end']}"
-    raise SettingsError(["the env file cannot be taken apart; mend its quotes"])
+    if found is None:
+        raise SettingsError(["the env file has a line that cannot be read; fix its quotes"])
+    return f"{found['name']}{found['equals'] or '='}{value}{found['after']}{found['end']}"
 
 
 def _plain(name: str, value: str) -> str:
     if not _PLAIN.fullmatch(value):
-        raise SettingsError([f"{name}: {value!r} is not what AWS calls things; nothing written"])
+        raise SettingsError([f"{name}: {value!r} is not an id or address of AWS; nothing written"])
     return value

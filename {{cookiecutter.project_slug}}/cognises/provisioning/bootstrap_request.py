@@ -1,13 +1,14 @@
-"""What `bootstrap` was asked for: options and settings, checked together.
+"""What `bootstrap` is asked for: options and settings, checked together.
 
-Other commands need a pool; this one makes it, so a pool id may be missing here.
+`deploy` and `policy --bootstrap` read the same request. Other commands need a pool; bootstrap
+creates it, so a pool id may be missing here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
@@ -17,14 +18,24 @@ from cognises.provisioning.target import Options, aws_of, settings_values, shape
 from cognises.settings.values import is_loopback, origin
 from cognises.user_pool import REGION, UserPool
 
-# Cognito's rule for prefix domains, and the words it keeps for AWS.
+# What --parameter takes, with the template's defaults. A value given once is kept.
+OPTIONAL = {
+    "DeletionProtection": "ACTIVE",
+    "UserPoolTier": "",
+    "SesIdentityArn": "",
+    "EmailFrom": "",
+    "CustomDomain": "",
+    "CustomDomainCertificateArn": "",
+}
+# Cognito's rule for prefix domains, and the words it reserves.
 DOMAIN_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED = ("aws", "amazon", "cognito")
+_CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True)
 class Request:
-    """Where and for which stage; None where nothing was said."""
+    """Where and for which stage; None where nothing was given."""
 
     region: str
     role_prefix: str
@@ -33,6 +44,7 @@ class Request:
     domain: str | None = None
     public_url: str | None = None
     domain_prefix: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
     aws: Aws = field(default_factory=lambda: Aws(""), compare=False)
 
     @property
@@ -45,12 +57,15 @@ class Request:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether an emulator on this machine is meant."""
+        """Whether the AWS endpoint is an emulator on this machine."""
         return self.aws.is_local()
 
 
 def read_request(
-    options: Options, public_url: str | None = None, domain_prefix: str | None = None
+    options: Options,
+    public_url: str | None = None,
+    domain_prefix: str | None = None,
+    parameters: Mapping[str, str] | None = None,
 ) -> Request:
     """The checked request. Raises SettingsError with every problem at once."""
     values = settings_values(options)
@@ -68,15 +83,32 @@ def read_request(
         ),
         domain=values.get("COGNITO_DOMAIN"),
         domain_prefix=domain_prefix or None,
+        parameters=parameters or {},
         aws=aws_of(options, values, region),
     )
     address = _public_url(values, request, problems)
     problems += _domain_prefix_problems(domain_prefix, address)
+    problems += _parameter_problems(request.parameters)
     if not request.stage:
-        problems.append("COGNISES_ROLE_PREFIX: holds no letter or digit to name the stage by")
+        problems.append("COGNISES_ROLE_PREFIX: has no letter or digit to name the stage by")
     if problems:
         raise SettingsError([f"error: {problem}" for problem in problems])
-    return Request(**{**vars(request), "public_url": address})
+    return replace(request, public_url=address)
+
+
+def _parameter_problems(given: Mapping[str, str]) -> list[str]:
+    problems = [
+        f"--parameter {name}: bootstrap takes {', '.join(OPTIONAL)}"
+        for name in given
+        if name not in OPTIONAL
+    ]
+    certificate = given.get("CustomDomainCertificateArn")
+    if certificate and not _CERTIFICATE.fullmatch(certificate):
+        problems.append(
+            "--parameter CustomDomainCertificateArn: needs the ARN of an ACM certificate in "
+            "us-east-1, where Cognito's custom domains are served"
+        )
+    return problems
 
 
 def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
@@ -94,11 +126,11 @@ def _region(values: Mapping[str, str], pool: UserPool | None, problems: list[str
     if not region:
         problems.append("no region: name one with --region or AWS_REGION")
     elif not REGION.fullmatch(region):
-        problems.append(f"AWS_REGION: {region!r} is no region's name, as eu-west-1 is one")
+        problems.append(f"AWS_REGION: {region!r} is not the name of a region, such as eu-west-1")
     elif pool and pool.region != region:
         problems.append(
-            f"AWS_REGION is {region} and user pool {pool.id} lies in {pool.region}; correct "
-            "whichever is wrong (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
+            f"AWS_REGION is {region} and user pool {pool.id} is in {pool.region}; correct the "
+            "wrong one (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
         )
     return region
 
@@ -116,8 +148,8 @@ def _public_url(values: Mapping[str, str], request: Request, problems: list[str]
         return None
     if not local and is_loopback(urlsplit(address).hostname or ""):
         problems.append(
-            "COGNISES_PUBLIC_URL: is this machine; AWS would send everybody's sign-in codes to "
-            "their own machine: give the service's real address (`make dev` needs none)"
+            "COGNISES_PUBLIC_URL: is this machine; AWS would send each user's sign-in code to "
+            "the user's own machine: give the service's real address (`make dev` needs none)"
         )
     return address
 
@@ -128,20 +160,20 @@ def _domain_prefix_problems(prefix: str | None, public_url: str | None) -> list[
     problems = []
     if not DOMAIN_PREFIX.fullmatch(prefix):
         problems.append(
-            f"--domain-prefix: {prefix!r}: 1 to 63 small letters, digits and inner hyphens"
+            f"--domain-prefix: {prefix!r}: use 1 to 63 lower-case letters, digits and inner hyphens"
         )
     problems += [
-        f"--domain-prefix: {prefix!r} holds {word!r}, which Cognito keeps for AWS"
+        f"--domain-prefix: {prefix!r} contains {word!r}, which Cognito reserves"
         for word in RESERVED
         if word in prefix
     ]
     if public_url is None:
-        problems.append("--domain-prefix: needs --public-url, the address to come back to")
+        problems.append("--domain-prefix: needs --public-url, the address to return to")
     return problems
 
 
 def default_domain_prefix(stage: str, account: str) -> str:
-    """A prefix nobody else has: the stage and the account, without the words kept for AWS."""
+    """A prefix that is free: the stage and the account, without Cognito's reserved words."""
     plain = stage
     for word in RESERVED:
         plain = plain.replace(word, "")

@@ -1,4 +1,4 @@
-"""What a stack's parameters shall be: who was asked, in which order, and what is still missing."""
+"""The values of a stack's parameters: from options, settings, the stack as it is, and defaults."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from dataclasses import dataclass
 from cognises.errors import SettingsError, printable
 
 _SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
-# Named like a setting, and yet a fact about the package that is deployed.
+# Named like a setting, but a property of the package that is deployed.
 _OF_THE_PACKAGE = ("CognitoJwksFile",)
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A parameter as the template declares it; `default` None: it has none."""
+    """A parameter as the template declares it; `default` is None where it has none."""
 
     name: str
     default: str | None = None
     secret: bool = False
 
-
-def setting_of(parameter: str) -> str | None:
-    """The setting that a parameter is named after: CognitoClientId, COGNITO_CLIENT_ID."""
-    if parameter in _OF_THE_PACKAGE or not _SETTINGS.fullmatch(parameter):
-        return None
-    return _WORD.sub("_", parameter).upper()
+    @property
+    def setting(self) -> str | None:
+        """The setting of the same name: COGNITO_CLIENT_ID for CognitoClientId."""
+        if self.name in _OF_THE_PACKAGE or not _SETTINGS.fullmatch(self.name):
+            return None
+        return _WORD.sub("_", self.name).upper()
 
 
 def read_pairs(pairs: Iterable[str]) -> dict[str, str]:
-    """From `NAME=VALUE` texts. Raises SettingsError with everything that is wrong."""
+    """From `NAME=VALUE` texts. Raises SettingsError with every problem."""
     found: dict[str, str] = {}
     problems = []
     for pair in pairs:
@@ -46,11 +46,11 @@ def read_pairs(pairs: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def gather(declared: Iterable[Declared], *sources: Mapping[str, str]) -> dict[str, str]:
-    """A value for every parameter, from the first source that has one, else the default.
+def resolve(declared: Iterable[Declared], *sources: Mapping[str, str]) -> dict[str, str]:
+    """A value for every parameter, from the first source that has one, else its default.
 
-    The first source is what somebody typed: a name in it that the template does not know is an
-    error. Raises SettingsError naming every parameter that is unknown or has no value.
+    The first source is the command line: a name in it that the template does not declare is an
+    error. Raises SettingsError that names every unknown parameter and every missing value.
     """
     known = list(declared)
     names = {each.name for each in known}
@@ -67,7 +67,9 @@ def gather(declared: Iterable[Declared], *sources: Mapping[str, str]) -> dict[st
         elif each.default is not None:
             chosen[each.name] = each.default
         else:
-            problems.append(f"error: {each.name} is not known yet; {_remedy(each.name)}")
+            remedy = f"give it once: --parameter {each.name}=..."
+            remedy = f"set {each.setting}" if each.setting else remedy
+            problems.append(f"error: {each.name} is not known yet; {remedy}")
     if problems:
         raise SettingsError(problems)
     return chosen
@@ -75,35 +77,33 @@ def gather(declared: Iterable[Declared], *sources: Mapping[str, str]) -> dict[st
 
 def from_settings(declared: Iterable[Declared], settings: Mapping[str, str]) -> dict[str, str]:
     """The parameters that are named after a setting which has a value."""
-    named = ((each.name, setting_of(each.name)) for each in declared)
-    return {name: settings[setting] for name, setting in named if setting and setting in settings}
+    return {
+        each.name: settings[each.setting]
+        for each in declared
+        if each.setting and each.setting in settings
+    }
 
 
-def told(declared: Iterable[Declared], before: Mapping[str, str]) -> dict[str, str]:
-    """What a stack has now and keeps, unless somebody says otherwise.
+def previous_values(declared: Iterable[Declared], before: Mapping[str, str]) -> dict[str, str]:
+    """What the stack has and keeps unless a new value is given.
 
-    Not its secrets: AWS tells asterisks in their place. Nor what settings say: one that is taken
-    out of its file is to be gone from the service, too.
+    Secrets are not kept: AWS returns asterisks for them. Nor are settings: one that is removed
+    from its file has to disappear from the service.
     """
-    kept = {each.name for each in declared if not each.secret and setting_of(each.name) is None}
+    kept = {each.name for each in declared if not each.secret and each.setting is None}
     return {name: value for name, value in before.items() if name in kept}
 
 
 def differences(
     declared: Iterable[Declared], before: Mapping[str, str], chosen: Mapping[str, str]
 ) -> list[str]:
-    """A line for each parameter that changes, or is set for the first time; secrets not shown."""
+    """A line for each parameter that changes or is set for the first time; secrets hidden."""
     lines = []
     for each in declared:
         old, new = before.get(each.name), chosen[each.name]
         if old == new or (old is None and new == (each.default or "")):
             continue
-        told = "*****" if each.secret else f"{new!r}"
+        shown = "*****" if each.secret else f"{new!r}"
         was = f"{old!r} -> " if old is not None and not each.secret else ""
-        lines.append(printable(f"{each.name}: {was}{told}"))
+        lines.append(printable(f"{each.name}: {was}{shown}"))
     return lines
-
-
-def _remedy(name: str) -> str:
-    setting = setting_of(name)
-    return f"set {setting}" if setting else f"give it once: --parameter {name}=..."

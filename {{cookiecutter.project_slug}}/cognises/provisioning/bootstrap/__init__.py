@@ -1,1 +1,0 @@
-"""The stack of infra/cognito.yaml, and its ids in `.env`."""

@@ -1,1 +1,0 @@
-"""What `deploy` brings to AWS besides a stack: the function's package."""

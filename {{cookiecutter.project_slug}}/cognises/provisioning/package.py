@@ -1,0 +1,188 @@
+"""The package of a Lambda function: the same zip for the same sources, known by its digest.
+
+    python -m cognises.provisioning.package build/function --runtime 3.13
+
+Sorted names, one time stamp, one mode; no tests, no provisioning, nothing about this machine.
+Bytecode is included: /var/task is read-only, so without it every cold start would compile.
+AWS: "Working with .zip file archives for Python Lambda functions"; Amazon S3 user guide, "Checking
+object integrity for data uploads".
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cognises.provisioning.aws import error_code
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can have
+MODE = 0o100644
+KEYS = "jwks.json"
+_KEY = re.compile(r"function/[0-9a-f]{64}\.(?P<architecture>arm64|x86_64)(?P<keys>\.keys)?\.zip")
+MAX_BYTES = 250 * 1024 * 1024  # unpacked: AWS, "Lambda quotas"
+
+# Test keys, provisioning, an installer's own records, and what no import reads.
+_LEFT_OUT = re.compile(
+    r"cognises/(testing|provisioning)(\.py$|/)|bin/|(.+/)?__pycache__/|.+\.(pyi|c|h|pyx)$"
+    r"|[^/]+\.dist-info/(RECORD|INSTALLER|REQUESTED|direct_url\.json|uv_.*)$|(.+/)?\."
+)
+
+
+def members(folder: Path) -> Iterator[Path]:
+    """The files of the package, by relative path, sorted."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return (path for path in sorted(files) if not _LEFT_OUT.match(path.as_posix()))
+
+
+def prune(folder: Path) -> None:
+    """Delete everything that is not part of the package."""
+    kept = {folder / path for path in members(folder)}
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in kept:
+            path.unlink()
+
+
+def interpreter(runtime: str) -> str | None:
+    """A Python of that version: the one that runs this, else one that uv finds, else None."""
+    if runtime == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    uv = shutil.which("uv")
+    if uv is None:
+        return None
+    command = [uv, "python", "find", "--no-project", runtime]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def add_bytecode(folder: Path, runtime: str) -> bool:
+    """Compile everything for that Python. Returns False if there is no such Python."""
+    python = interpreter(runtime)
+    if python is None:
+        return False
+    # UNCHECKED_HASH: the zip's time stamps mean nothing, and /var/task is never edited. One process
+    # and sorted names, because the order of compilation shows in the bytes.
+    compiler = (
+        "import compileall, py_compile, sys\n"
+        "sys.exit(not compileall.compile_dir(sys.argv[1], quiet=1, force=True, maxlevels=20,"
+        " stripdir=sys.argv[1], invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))"
+    )
+    done = subprocess.run(  # noqa: S603
+        [python, "-I", "-B", "-c", compiler, str(folder)], check=False
+    )
+    return done.returncode == 0
+
+
+def write_zip(folder: Path, target: Path) -> None:
+    """Every file of a folder, in a zip without times, owners and absolute paths."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
+            entry.external_attr = MODE << 16
+            entry.create_system = 3  # unix, wherever this runs
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that was built: its bytes, and what the stack has to know about them."""
+
+    path: Path
+    digest: str  # SHA-256
+    architecture: str
+    has_keys: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Package:
+        """Raises click's exception where there is no package."""
+        if not path.is_file():
+            raise click.ClickException(f"{path} does not exist; `make package` builds it")
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except zipfile.BadZipFile:
+            raise click.ClickException(f"{path} is not a zip; `make package` builds one") from None
+        return cls(
+            path=path,
+            digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+            architecture="arm64" if any("aarch64" in name for name in names) else "x86_64",
+            has_keys=KEYS in names,
+        )
+
+    @property
+    def key(self) -> str:
+        """Its key in a bucket: other content has another key, and an old key tells its own."""
+        return f"function/{self.digest}.{self.architecture}{'.keys' if self.has_keys else ''}.zip"
+
+    def upload(self, s3: Any, bucket: str) -> bool:
+        """Store it, unless its very bytes are there already. Returns whether it was stored."""
+        checksum = base64.b64encode(bytes.fromhex(self.digest)).decode()
+        if stored_checksum(s3, bucket, self.key) == checksum:
+            return False
+        s3.put_object(
+            Bucket=bucket,
+            Key=self.key,
+            Body=self.path.read_bytes(),
+            ChecksumAlgorithm="SHA256",  # emulators need this too
+            ChecksumSHA256=checksum,  # S3 refuses other bytes
+        )
+        return True
+
+
+def stored_checksum(s3: Any, bucket: str, key: str) -> str | None:
+    """The SHA-256 of an object as S3 computed it, empty if it has none; None for no object."""
+    try:
+        found = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    except Exception as error:
+        if error_code(error) not in ("404", "NoSuchKey", "NotFound"):
+            raise
+        return None
+    return str(found.get("ChecksumSHA256", ""))
+
+
+def parameters_of(key: str) -> dict[str, str]:
+    """The stack's parameters that belong to a package; only its key for one of another name."""
+    found = _KEY.fullmatch(key)
+    if not found:
+        return {"CodeKey": key}
+    keys = KEYS if found["keys"] else ""
+    return {"CodeKey": key, "Architecture": found["architecture"], "CognitoJwksFile": keys}
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--runtime", metavar="VERSION", required=True, help="The function's Python: 3.13.")
+def main(folder: Path, runtime: str) -> None:
+    """Prune FOLDER, add bytecode, and write FOLDER.zip."""
+    prune(folder)
+    if not add_bytecode(folder, runtime):
+        click.echo(
+            f"warning: no Python {runtime} found (uv python install {runtime}): the package has no "
+            "bytecode, and each cold start compiles it",
+            err=True,
+        )
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if size > MAX_BYTES:
+        raise click.ClickException(f"{size} bytes unpacked; Lambda takes {MAX_BYTES}")
+    target = folder.with_suffix(".zip")
+    write_zip(folder, target)
+    built, mib = Package.read(target), target.stat().st_size / 1024 / 1024
+    click.echo(f"{target}: {mib:.1f} MiB, {built.architecture}, sha256 {built.digest}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""CloudFormation stacks, changed by change sets that are shown first."""
