@@ -467,13 +467,13 @@ def test_an_object_without_a_checksum_is_not_the_package(tmp_path: Path) -> None
     """Whoever uploads by other means may leave the checksum out."""
     with mock_aws():
         s3 = boto3.session.Session("t", "t", region_name="us-east-1").client("s3")
-        s3.create_bucket(Bucket="b")
+        s3.create_bucket(Bucket="packages")
         package = function_package.Package.read(
             make_package(tmp_path / "function", {"wsgi.py": ""})
         )
-        s3.put_object(Bucket="b", Key=package.key, Body=b"other code")
+        s3.put_object(Bucket="packages", Key=package.key, Body=b"other code")
         assert package.upload(s3, "packages")
-        assert s3.get_object(Bucket="b", Key=package.key)["Body"].read() == (
+        assert s3.get_object(Bucket="packages", Key=package.key)["Body"].read() == (
             package.path.read_bytes()
         )
         assert not package.upload(s3, "packages")
