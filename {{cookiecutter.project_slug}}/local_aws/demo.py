@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import requests
 from flask import Flask
 
-from cognises.access.report import aligned
+from cognises.access.route_report import aligned
 from cognises.manifest import Group, load_groups
 from cognises.web.routes import Route, function_name, routes
 from cognises.web.startup import check

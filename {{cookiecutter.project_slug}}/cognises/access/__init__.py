@@ -7,6 +7,6 @@ init_access_pages(app)   adds /access and /access/matrix
 from __future__ import annotations
 
 from cognises.access.pages import init_access_pages
-from cognises.access.report import Report, Row, groups_may_call, may_call, report
+from cognises.access.route_report import Report, Row, groups_may_call, may_call, report
 
 __all__ = ["Report", "Row", "groups_may_call", "init_access_pages", "may_call", "report"]

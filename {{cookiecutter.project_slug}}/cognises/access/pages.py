@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory
 
-from cognises.access.report import Row, groups_may_call, may_call, report
+from cognises.access.route_report import Row, groups_may_call, may_call, report
 from cognises.web.decorators import permission_required, public
 from cognises.web.principal import Principal
 

@@ -12,7 +12,7 @@ from flask.cli import AppGroup
 
 # Name of the command: its module, and the click command in it.
 COMMANDS = {
-    "access": "cognises.access.report:access_command",
+    "access": "cognises.access.route_report:access_command",
 }
 
 

@@ -8,7 +8,7 @@ from cognises.provisioning.users.person import User
 
 def users_table(found: list[User]) -> str:
     """One line a user, their groups where they were asked for, and how many there are."""
-    from cognises.access.report import aligned  # Flask comes with it
+    from cognises.access.route_report import aligned  # Flask comes with it
 
     with_groups = any(user.groups is not None for user in found)
     head = ["NAME", "E-MAIL", "STATUS", *(["GROUPS"] if with_groups else [])]

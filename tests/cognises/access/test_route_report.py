@@ -9,7 +9,7 @@ from flask import Blueprint, Flask
 from request_side import manifest
 
 from cognises import Cognises, Principal, login_check, permission_required, protect, public
-from cognises.access.report import as_markdown, as_text, groups_may_call, may_call, report
+from cognises.access.route_report import as_markdown, as_text, groups_may_call, may_call, report
 from cognises.testing import FakePool
 from cognises.web.routes import declaration_at
 from cognises.web.state import state_of
