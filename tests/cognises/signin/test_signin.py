@@ -402,7 +402,7 @@ def test_a_token_too_large_for_a_cookie_gets_a_page_and_no_loop(browser, endpoin
     sent = begin(browser, endpoint)
     endpoint.change = lambda body: (
         200,
-        endpoint.tokens(**{"cognito:groups": [f"group-{n:04}" for n in range(300)]}),
+        endpoint.tokens(**{"cognito:groups": [f"group-{n:04}" for n in range(1500)]}),
     )
 
     answer = browser.get(

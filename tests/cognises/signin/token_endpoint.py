@@ -40,6 +40,7 @@ class TokenEndpoint:
         self.forms: list[tuple[str, dict[str, str]]] = []
         self.authorizations: list[str | None] = []
         self.nonce = ""
+        self.extra: dict[str, Any] = {}
         self.sub = "sub-of-ada"
         self.change: Callable[[dict[str, Any]], tuple[int, object]] = lambda body: (200, body)
         endpoint = self
@@ -70,7 +71,11 @@ class TokenEndpoint:
 
     def tokens(self, **changes: Any) -> dict[str, Any]:
         access = self.pool.token(["editors"], token_use="access", sub=self.sub)
-        changes = {"sub": self.sub, "nonce": self.nonce, "at_hash": at_hash(access)} | changes
+        changes = (
+            {"sub": self.sub, "nonce": self.nonce, "at_hash": at_hash(access)}
+            | self.extra
+            | changes
+        )
         return {
             "id_token": self.pool.token(["editors"], **changes),
             "access_token": access,

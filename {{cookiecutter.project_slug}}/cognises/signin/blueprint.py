@@ -101,7 +101,7 @@ def callback() -> WerkzeugResponse:
         response = redirect_to(return_to)
         if not tokens.refresh_token:
             cookies.forget_refresh_token(response)  # it may be another user's
-        cookies.keep_session(response, tokens)
+        cookies.keep_session(request, response, tokens)
     except SignInProblem as problem:
         if problem.reason == "no_attempt" and service.is_signed_in(request):
             response = redirect_to(return_to)  # a used callback: Back, or a reloaded page
@@ -128,7 +128,7 @@ def logout() -> WerkzeugResponse:
         response = jsonify(status=200, message="Signed out.", next=address)
     else:
         response = redirect_to(address, 303)
-    service.cookies.end_session(response)
+    service.cookies.end_session(request, response)
     return vary_by_accept(response)
 
 
@@ -146,7 +146,7 @@ def refresh() -> WerkzeugResponse:
         tokens = service.renew(request)
         is_form = prefers_html(request)
         response = redirect_to(target, 303) if is_form else jsonify(status=200, message="Renewed.")
-        service.cookies.keep_session(response, tokens)
+        service.cookies.keep_session(request, response, tokens)
     except SignInProblem as problem:
         response = problem_page(problem, target)
     return vary_by_accept(response)

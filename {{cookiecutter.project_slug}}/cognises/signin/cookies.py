@@ -9,6 +9,7 @@ is a setting.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from flask import Request, Response
@@ -19,10 +20,8 @@ from cognises.signin.attempt import LIFETIME, Attempt, cookie_suffix, from_cooki
 from cognises.signin.managed_login import Tokens
 from cognises.signin.problems import SignInProblem
 from cognises.tokens import jws
+from cognises.web.token_cookies import cookie_names, fits_one_cookie, join_token, split_token
 
-# What browsers keep of one cookie: name, value and attributes together (RFC 6265 section 6.1).
-_MAX_COOKIE = 4096
-_ATTRIBUTES = len("=; Secure; HttpOnly; Path=/; SameSite=Lax; Max-Age=2592000")
 _MAX_ATTEMPTS = 3  # with the tokens they must fit into what servers take of headers
 
 
@@ -43,25 +42,31 @@ class Cookies:
         """The token that the cookie carries: the kind that the guards accept."""
         return tokens.id_token if self._uses_id else tokens.access_token
 
-    def keep_session(self, response: Response, tokens: Tokens) -> None:
-        """Set the token's cookie, and the refresh token's where there is one.
+    def keep_session(self, request: Request, response: Response, tokens: Tokens) -> None:
+        """Set the token's cookies, and the refresh token's where there is one.
 
         Raises SignInProblem (see `require_room`) before either is set.
         """
-        self.require_room(tokens)
-        self._set(response, self._token, self.session_token(tokens))
+        pieces = self.require_room(tokens)
+        for name in cookie_names(self._token):
+            if name in pieces:
+                self._set(response, name, pieces[name])
+            elif name in request.cookies:
+                self._clear(response, name)
         if tokens.refresh_token:
             self._set(response, self._refresh, tokens.refresh_token)
 
-    def require_room(self, tokens: Tokens) -> None:
-        """Pass, or raise SignInProblem: browsers keep cookies of that size."""
+    def require_room(self, tokens: Tokens) -> Mapping[str, str]:
+        """The cookies of the token, by name. Raises SignInProblem where browsers keep no such."""
         token = self.session_token(tokens)
-        pairs = ((self._token, token), (self._refresh, tokens.refresh_token or ""))
-        if any(len(name) + len(value) + _ATTRIBUTES > _MAX_COOKIE for name, value in pairs):
+        pieces = split_token(self._token, token)
+        if pieces is None or not fits_one_cookie(self._refresh, tokens.refresh_token or ""):
             raise SignInProblem(_cause_of_size(token), "a token does not fit into cookies")
+        return pieces
 
-    def end_session(self, response: Response) -> None:
-        for name in (self._token, self._refresh):
+    def end_session(self, request: Request, response: Response) -> None:
+        pieces = [name for name in cookie_names(self._token)[1:] if name in request.cookies]
+        for name in (self._token, self._refresh, *pieces):
             self._clear(response, name)
 
     def forget_refresh_token(self, response: Response) -> None:
@@ -77,10 +82,10 @@ class Cookies:
 
         Raises SignInProblem where there are two.
         """
-        found = request.cookies.getlist(self._token)
-        if len(found) > 1:
-            raise SignInProblem("no_session", "two token cookies")
-        return found[0] if found else None
+        try:
+            return join_token(request.cookies, self._token)
+        except CognisesError as error:
+            raise SignInProblem("no_session", error.detail) from None
 
     def has_session(self, request: Request) -> bool:
         """Whether the browser holds a session, good or not."""
@@ -89,8 +94,11 @@ class Cookies:
     def replace_token(self, request: Request, token: str) -> None:
         """Make `token` the one that this request came with."""
         pairs = (pair.strip() for pair in request.environ.get("HTTP_COOKIE", "").split(";"))
-        kept = [pair for pair in pairs if pair.partition("=")[0].strip() != self._token]
-        request.environ["HTTP_COOKIE"] = "; ".join([*filter(None, kept), f"{self._token}={token}"])
+        own = cookie_names(self._token)
+        kept = [pair for pair in pairs if pair and pair.partition("=")[0].strip() not in own]
+        cookies = (split_token(self._token, token) or {}).items()
+        kept += [f"{name}={value}" for name, value in cookies]
+        request.environ["HTTP_COOKIE"] = "; ".join(kept)
         request.__dict__.pop("cookies", None)  # werkzeug keeps what it has parsed
 
     def keep_attempt(self, request: Request, response: Response, attempt: Attempt) -> None:

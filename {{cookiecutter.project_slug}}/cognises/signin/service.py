@@ -134,7 +134,7 @@ class SignIn:
         tokens = request.__dict__.get(_RENEWED)
         if isinstance(tokens, Tokens):
             caching.mark_secret(request)
-            self.cookies.keep_session(response, tokens)
+            self.cookies.keep_session(request, response, tokens)
 
 
 def sign_in_of(app: Flask) -> SignIn:

@@ -12,6 +12,7 @@ from flask import Request
 
 from cognises.errors import CognisesError
 from cognises.tokens.jws import MAX_TOKEN
+from cognises.web.token_cookies import join_token
 
 _MAX_HEADER = MAX_TOKEN + len("Bearer ")
 # More than any browser sends to one host: what it takes to read them stays small.
@@ -52,14 +53,12 @@ def _cookie(request: Request, cookies: str, rules: CookieRules) -> str | None:
         raise CognisesError("invalid_request", "too many or too long cookies")
     if rules.name not in cookies:
         return None
-    found = request.cookies.getlist(rules.name)
-    if not found:
+    token = join_token(request.cookies, rules.name)
+    if token is None:
         return None
-    if len(found) > 1:
-        raise CognisesError("invalid_request", "two cookies of the name")
     if request.method not in _SAFE_METHODS and not is_same_origin(request, rules.public_origin):
         raise CognisesError("cross_site", "cookie on an unsafe method from elsewhere")
-    return found[0]
+    return token
 
 
 def is_same_origin(request: Request, public_origin: str | None) -> bool:
