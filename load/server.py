@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from cognises.testing import FakePool
 from local_aws.environment import isolate
 
 PROJECT = Path(__file__).resolve().parents[1] / "{{cookiecutter.project_slug}}"
+START_SECONDS = 120  # of a machine that is busy with something else
 # In the template the file bears its condition in its name.
 CONFIGURATIONS = sorted(PROJECT.glob("*gunicorn.conf.py*"))
 
@@ -59,13 +61,22 @@ class Service(NamedTuple):
 
 
 @contextmanager
-def running(workers: int = 4, **settings: str) -> Iterator[Service]:
-    """A service as `gunicorn wsgi:app` starts it; ended with its key server when the block is."""
+def running(
+    workers: int = 4, *, has_keys_in_file: bool = False, **settings: str
+) -> Iterator[Service]:
+    """A service as `gunicorn wsgi:app` starts it; ended with its key server when the block is.
+
+    With its keys in a file it can verify tokens however late the key server is.
+    """
     pool = FakePool()
     keys = KeyServer(lambda: pool.jwks)
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
         log = Path(folder, "log")
+        if has_keys_in_file:
+            file = Path(folder, "jwks.json")
+            file.write_text(json.dumps(pool.jwks))
+            settings["COGNITO_JWKS_FILE"] = str(file)
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", str(CONFIGURATIONS[0]),
@@ -114,7 +125,7 @@ def free_port() -> int:
 
 
 def _wait_until_ready(service: Service) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and service.process.poll() is None:
         try:
             service.get("/ready")

@@ -56,7 +56,7 @@ class Ammunition:
 def forged(pool: FakePool) -> list[Shot]:
     """Every forgery that fits into a header, but for made-up key ids and what gets good by waiting.
 
-    An unknown key is looked for once in ten seconds, no more: see docs/operations.md.
+    An unknown key is looked for once in ten seconds, no more: see docs/operating.md.
     """
     shots = []
     for forgery in FORGERIES:

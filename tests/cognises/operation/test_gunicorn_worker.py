@@ -1,82 +1,140 @@
-"""When a request gets a thread, and that docs/operations.md knows how long it may take."""
+"""When a thread gets a request, and that docs/operating.md states the limits."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from cognises.operation import gunicorn_worker as worker
-from cognises.operation.gunicorn_worker import LOOK, missing
+from cognises.operation.request_buffer import CHUNK_LINE_LIMIT, HEAD_LIMIT, RequestBuffer
 from load.server import CONFIGURATIONS
-from tests.cognises.operation.test_operations_doc import PAGE, limit
+from tests.cognises.operation.test_operating_page import PAGE, limit
 
+LIMIT = 100_000
 HEAD = b"POST /body HTTP/1.1\r\nHost: x"
+CHUNKED = HEAD + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+WHOLE, CUT = (0, True), (0, False)
+
+
+def look_at(*parts: bytes) -> tuple[int, bool]:
+    """How many bytes are missing once the parts have arrived, and whether nothing is left out."""
+    request = RequestBuffer(b"", LIMIT)
+    needed = 1
+    for part in parts:
+        request.data += part
+        needed = request.bytes_needed()
+    return needed, request.is_whole and not needed
 
 
 @pytest.mark.parametrize(
-    ("seen", "size"),
+    ("seen", "expected"),
     [
-        (b"", 1),
-        (b"GET / HTT", 1),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n", 1),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 0),
-        (b"nonsense\r\n\r\n", 0),
-        (HEAD + b"\r\nContent-Length: 5\r\n\r\n", 5),
-        (HEAD + b"\r\ncontent-length:5 \r\nA: b\r\n\r\nabc", 2),
-        (HEAD + b"\r\nContent-Length: 5\r\n\r\nabcde", 0),
-        (HEAD + b"\r\nContent-Length: 5\r\n\r\nabcdeGET / HTTP/1.1", 0),
-        (HEAD + b"\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", 0),
-        (HEAD + b"\r\nContent-Length: five\r\n\r\n", 0),
-        (HEAD + b"\r\nContent-Length: -5\r\n\r\n", 0),
-        (HEAD + b"\r\nX-Content-Length: 5\r\n\r\n", 0),
-        (HEAD + b"\r\nTransfer-Encoding: chunked\r\n\r\n", 0),
-        (HEAD + b"\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 0),
+        (b"", (1, False)),
+        (b"GET / HTT", (1, False)),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n", (1, False)),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", WHOLE),
+        (b"nonsense\r\n\r\n", WHOLE),
+        (HEAD + b"\r\nContent-Length: 5\r\n\r\n", (5, False)),
+        (HEAD + b"\r\ncontent-length:5 \r\nA: b\r\n\r\nabc", (2, False)),
+        (HEAD + b"\r\nContent-Length: 5\r\n\r\nabcde", WHOLE),
+        (HEAD + b"\r\nContent-Length: 5\r\n\r\nabcdeGET / HTTP/1.1", WHOLE),
+        (HEAD + b"\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", (5, False)),
+        (HEAD + b"\r\nContent-Length: %b5\r\n\r\n" % (b"0" * 100), (5, False)),
+        (HEAD + b"\r\nContent-Length: 100000\r\n\r\n", (100_000, False)),
+        (HEAD + b"\r\nContent-Length: 100001\r\n\r\n", CUT),
+        (HEAD + b"\r\nContent-Length: %b\r\n\r\n" % (b"9" * 5000), CUT),
+        (HEAD + b"\r\nContent-Length: five\r\n\r\n", CUT),
+        (HEAD + b"\r\nContent-Length: -5\r\n\r\n", CUT),
+        (HEAD + b"\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", CUT),
+        (HEAD + b"\r\nX-Content-Length: 5\r\n\r\n", WHOLE),
+        (HEAD + b"\r\nTransfer-Encoding: magic\r\n\r\n", CUT),
+        (HEAD + b"\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", CUT),
+        (HEAD + b"\r\ntransfer-encoding: gzip\r\nTransfer-Encoding:CHUNKED\r\n\r\n", (1, False)),
+        (CHUNKED, (1, False)),
+        (CHUNKED + b"5", (1, False)),
+        (CHUNKED + b"5\r\nabc", (4, False)),
+        (CHUNKED + b"5\r\nabcde\r\n", (1, False)),
+        (CHUNKED + b"5;a=b\r\nabcde\r\n0\r\n", (1, False)),
+        (CHUNKED + b"5\r\nabcde\r\n0\r\n\r\n", WHOLE),
+        (CHUNKED + b"0\r\nA: b\r\n", (1, False)),
+        (CHUNKED + b"0\r\nA: b\r\n\r\nGET /", WHOLE),
+        (CHUNKED + b"five\r\n", CUT),
+        (CHUNKED + b"-5\r\n", CUT),
+        (CHUNKED + b"5" * CHUNK_LINE_LIMIT, CUT),
+        (CHUNKED + b"0\r\nA: %b" % (b"b" * HEAD_LIMIT), CUT),
+        (CHUNKED + b"186a0\r\n", (100_002, False)),
+        (CHUNKED + b"186a1\r\n%b" % (b"x" * 100_000), (1, False)),
+        (CHUNKED + b"186a1\r\n%b" % (b"x" * 100_001), CUT),
     ],
+    ids=itertools.count(),
 )
-def test_a_request_waits_for_its_head_and_a_body_that_is_announced(seen: bytes, size: int):
-    assert missing(seen) == size
+def test_a_thread_gets_a_request_with_its_body_up_to_the_limit(seen, expected):
+    assert look_at(seen) == expected
+    assert look_at(*(bytes([byte]) for byte in seen[:4000]), seen[4000:]) == expected
 
 
-@pytest.mark.parametrize("length", [LOOK, 100_000_000])
-def test_a_large_body_gets_its_thread_when_what_is_looked_at_is_full(length: int):
-    head = HEAD + b"\r\nContent-Length: %d\r\n\r\n" % length
+def test_a_request_that_must_not_grow_on_is_refused_while_it_arrives():
+    head = RequestBuffer(b"GET / HTTP/1.1\r\nA: %b" % (b"a" * HEAD_LIMIT), LIMIT)
+    ended = RequestBuffer(b"GET / HTTP/1.1\r\nA: %b\r\n\r\n" % (b"a" * HEAD_LIMIT), LIMIT)
+    tiny = RequestBuffer(CHUNKED + b"1\r\nx\r\n" * 90_000, LIMIT)
 
-    assert missing(head) == LOOK - len(head)
-    assert missing(head + b"x" * (LOOK - len(head))) == 0
+    assert head.bytes_needed() == 1
+    assert ended.bytes_needed() == 0
+    assert tiny.bytes_needed() == 1
+    assert [each.refusal and each.refusal[:3] for each in (head, ended, tiny)] == [
+        "431", "431", "413"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("head", "waits"),
+    [
+        (HEAD + b"\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", True),
+        (CHUNKED[:-2] + b"Expect: 100-continue\r\n\r\n", True),
+        (HEAD + b"\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nabc", False),
+        (HEAD + b"\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n", False),
+        (HEAD + b"\r\nContent-Length: 100001\r\nExpect: 100-continue\r\n\r\n", False),
+        (b"POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", False),
+        (HEAD + b"\r\nContent-Length: 5\r\n\r\n", False),
+    ],
+    ids=itertools.count(),
+)
+def test_a_client_that_waits_for_100_continue_is_recognised(head, waits):
+    request = RequestBuffer(head, LIMIT)
+    request.bytes_needed()
+
+    assert request.wants_continue is waits
 
 
 class Parser:
     """A parsed request whose body is drained, or is not before the deadline."""
-
-    def __init__(self, *headers: tuple[str, str]) -> None:
-        self.mesg = SimpleNamespace(headers=list(headers))
 
     def finish_body(self, deadline: float) -> bool:
         return deadline - time.monotonic() > 1
 
 
 @pytest.mark.parametrize(
-    ("headers", "is_kept"),
-    [
-        ([], True),
-        ([("CONTENT-LENGTH", "0")], True),
-        ([("CONTENT-LENGTH", "100")], True),
-        ([("CONTENT-LENGTH", "100000000")], False),
-        ([("TRANSFER-ENCODING", "chunked")], False),
-    ],
+    ("keepalive", "is_whole"), list(itertools.product([True, False], repeat=2))
 )
-def test_a_thread_that_had_to_wait_for_the_cpu_closes_no_connection_that_it_promised_to_keep(
-    headers, is_kept
+def test_a_thread_that_waits_for_the_cpu_keeps_a_connection_whose_request_is_whole(
+    keepalive, is_whole
 ):
-    """Only what has not come is not waited for."""
-    keep = partial(worker.Worker._keepalive_after, None)
+    """A body that has not arrived is not waited for."""
+    conn = SimpleNamespace(parser=Parser(), request=SimpleNamespace(is_whole=is_whole))
 
-    assert keep(SimpleNamespace(parser=Parser(*headers)), True) is is_kept
-    assert keep(SimpleNamespace(parser=Parser(*headers)), False) is False
+    assert worker.Worker._keepalive_after(None, conn, keepalive) is (keepalive and is_whole)
+
+
+def test_the_parser_gets_what_was_received_in_pieces_and_gives_the_rest_back():
+    received = worker.ReceivedFirst(None, bytearray(b"x" * 20_000))
+
+    assert len(received.read()) == 8192
+    assert len(received.read(100)) == 100
+    received.collect()
+    assert len(received.take_buffered()) == 20_000 - 8192 - 100
 
 
 def test_the_limits_are_those_of_gunicorn():
@@ -87,9 +145,11 @@ def test_the_limits_are_those_of_gunicorn():
     assert limit("request line") == f"{int(configured['limit_request_line']):,} bytes"
     assert limit("headers") == configured["limit_request_fields"]
     assert limit("connections") == f"{int(configured['worker_connections']):,}"
-    assert limit("head").startswith(f"{worker.LOOK // 1024} KiB")
+    assert limit("head").startswith(f"{HEAD_LIMIT // 1024} KiB")
+    assert limit("requests in the memory").startswith(f"{worker.MAX_HELD // 1024**2} MiB")
+    assert f"{worker.BODY_LIMIT // 1024**2} MiB" in PAGE
     assert limit("time for a request") == f"{worker.HEAD_SECONDS:.0f} s"
-    assert limit("time for the rest") == f"{worker.BODY_SECONDS:.0f} s"
+    assert limit("time for a larger") == f"{worker.BODY_SECONDS:.0f} s"
     assert limit("idle").startswith(f"{asked['keepalive']} s")
     assert limit("time to finish") == f"{asked['graceful_timeout']} s"
-    assert f"within {worker.STOP_SECONDS:.0f} seconds" in PAGE
+    assert f"within {worker.STOP_SECONDS:.0f} seconds, or {worker.HEAD_SECONDS:.0f} seconds" in PAGE

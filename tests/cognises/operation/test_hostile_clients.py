@@ -1,4 +1,4 @@
-"""Clients that mean no good, on a real gunicorn: right answers, bounded memory, no waiting."""
+"""Slow and malicious clients of a real gunicorn: right responses, bounded memory, no waiting."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def service():
 
 
 def connect(service: Service) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", service.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", service.port), timeout=60)
 
 
 def status(sock: socket.socket) -> int | None:
-    """The status of the answer, read to its end; None where the connection ended without one."""
+    """The status of the response, read to its end; None where the connection ended without one."""
     received = b""
     with suppress(OSError):
         while data := sock.recv(65536):
             received += data
-    final = received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
+    final = received.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
     return int(final[9:12]) if final else None
 
 
@@ -116,10 +116,22 @@ SLOW = {
     "a second request that does not come": (
         b"GET /open HTTP/1.1\r\nHost: localhost\r\n\r\nGET /open HTTP/1.1\r\nHost"),
     "nothing at all": b"",
+    "empty lines alone": b"\r\n",
 }  # fmt: skip
+# Requests over 32 KiB get 30 seconds to arrive.
+LARGE_AND_SLOW = {
+    "a large body": b"Content-Length: 1000000\r\n\r\n" + b"x" * 40_000,
+    "a large body that is announced": b"Content-Length: 40000\r\nExpect: 100-continue\r\n\r\nx",
+    "a length with zeros": b"Content-Length: %b1000000\r\n\r\nx" % (b"0" * 100),
+    "a chunk": b"Transfer-Encoding: chunked\r\n\r\n9c40\r\n" + b"x" * 39_000,
+    "chunks": b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 6_000,
+    "a chunk larger than the limit": b"Transfer-Encoding: chunked\r\n\r\nfffffff\r\nx",
+    "a trailer": b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b",
+    "a coding and chunks": b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\n",
+}
 
 
-def test_slow_clients_keep_nobody_waiting_and_are_sent_away(service):
+def test_slow_clients_delay_no_other_and_are_disconnected(service):
     before = service.memory()
     slow = {name: [connect(service) for _ in range(100)] for name in SLOW}
     for name, socks in slow.items():
@@ -144,11 +156,43 @@ def test_slow_clients_keep_nobody_waiting_and_are_sent_away(service):
         "a body that does not come": {408: 100},
         "a second request that does not come": {200: 100},
         "nothing at all": {None: 100},
+        "empty lines alone": {408: 100},
     }
 
 
+def test_slow_bodies_of_every_kind_hold_no_thread(service):
+    """Two workers have sixteen threads; a request is answered while 800 bodies are on their way."""
+    slow = {name: [connect(service) for _ in range(100)] for name in LARGE_AND_SLOW}
+    for name, socks in slow.items():
+        for sock in socks:
+            sock.sendall(HEAD.encode() + LARGE_AND_SLOW[name])
+    for _ in range(20):
+        assert service.get("/open") == "ok"
+        assert ask(service, HEAD.encode() + b"Connection: close\r\nContent-Length: 200000\r\n\r\n",
+                   b"x" * 200_000) == 200  # fmt: skip
+    answers = {name: Counter(status(sock) for sock in socks) for name, socks in slow.items()}
+
+    assert answers == {name: {408: 100} for name in LARGE_AND_SLOW}
+    assert service.get("/open") == "ok"
+
+
+def test_more_bodies_than_fit_into_memory_end_the_slowest_clients_and_no_other(service):
+    """Each worker holds 32 MiB of requests; these are 300 MB."""
+    before = service.memory()
+    slow = [connect(service) for _ in range(300)]
+    for sock in slow:
+        with suppress(OSError):
+            sock.sendall(HEAD.encode() + b"Content-Length: 1048576\r\n\r\n" + MEGABYTE[:-1])
+    for _ in range(4):
+        assert ask(service, HEAD.encode() + b"Connection: close\r\nContent-Length: 1048576\r\n\r\n",
+                   MEGABYTE) == 200  # fmt: skip
+    assert service.memory() - before < 150_000
+    for sock in slow:
+        sock.close()
+
+
 def test_clients_that_end_in_the_middle_of_a_request_cost_no_cpu(service):
-    """Such a socket is readable for ever: whoever polls it spins."""
+    """Such a socket is always readable: a loop that polled it would spin."""
     socks = [connect(service) for _ in range(50)]
     for sock in socks:
         sock.sendall(SLOW["a head that drips"])

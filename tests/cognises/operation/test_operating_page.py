@@ -1,4 +1,4 @@
-"""docs/operations.md says what the code does."""
+"""docs/operating.md says what the code does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cognises.settings.model import Settings
 from cognises.settings.sources import PROJECT_FOLDER
 from tests.cognises.operation.test_logs import record
 
-PAGE = (PROJECT_FOLDER / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGE = (PROJECT_FOLDER / "docs" / "operating.md").read_text(encoding="utf-8")
 
 
 def rows(title: str) -> list[list[str]]:
