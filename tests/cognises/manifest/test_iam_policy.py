@@ -49,7 +49,7 @@ FAULTY: dict[str, tuple[object, str]] = {
     "action and not action": (document(NotAction="iam:*"), "stands beside NotAction"),
     "no action": (document(Action=None), "Action: missing"),
     "no resource": (document(Resource=None), "Resource: missing"),
-    "resource that is no arn": (document(Resource="bucket/*"), "is no ARN"),
+    "resource that is no arn": (document(Resource="bucket/*"), "is not an ARN"),
     "sid with odd characters": (document(Sid="read-it"), "Sid: may hold"),
     "principal": (document(Principal="*"), "Principal: remove it"),
     "operator": (document(Condition={"StringEqual": {"aws:a": "b"}}), "did you mean StringEquals"),
@@ -68,16 +68,16 @@ FAULTY: dict[str, tuple[object, str]] = {
     ),
     "account cut short": (
         document(Resource="arn:aws:sqs:us-east-1:123:q"),
-        "'123' is no account id",
+        "'123' is not an account id",
     ),
-    "action of two colons": (document(Action="s3:Get:Object"), "is no action"),
+    "action of two colons": (document(Action="s3:Get:Object"), "is not an action"),
     "every action on all but one": (
         document(Action="*", Resource=None, NotResource="arn:aws:s3:::b"),
         "allows every action on everything",
     ),
     "a region in odd letters": (
         document(Resource="arn:aws:sqs:US-EAST-1:123456789012:q"),
-        "'US-EAST-1' is no region",
+        "'US-EAST-1' is not a region",
     ),
     "an ARN that lacks a colon": (document(Resource="arn:aws:s3::bucket/*"), "lacks a colon"),
     "a variable left open": (document(Resource="arn:aws:s3:::b/${aws:username/*"), "no brace"),
@@ -93,7 +93,7 @@ FAULTY: dict[str, tuple[object, str]] = {
     ),
     "an ARN condition on a name": (
         document(Condition={"ArnLike": {"aws:SourceArn": "bucket"}}),
-        "'bucket' is no ARN",
+        "'bucket' is not an ARN",
     ),
     "wildcard service": (document(Resource="arn:aws:*:::x"), "must be written out"),
 }
@@ -205,5 +205,5 @@ def test_an_unknown_placeholder_is_named_with_the_known_ones() -> None:
     (problem,) = check_placeholders({"Resource": ["${AWS::StackName}"]})
     assert str(problem) == (
         "error: Resource[0]: ${AWS::StackName} is unknown; use ${AWS::Region}, "
-        "${AWS::AccountId}, ${AWS::Partition}, ${UserPoolId}"
+        "${AWS::AccountId}, ${AWS::Partition}, ${UserPoolId}, ${IdentityService}"
     )

@@ -220,7 +220,7 @@ def test_the_originals_readme_example_passes_with_warnings() -> None:
         for name in ("Group1", "String")
     ]
     assert errors(data) == []
-    assert "no account id" in str(check_manifest(data)[0])
+    assert "not an account id" in str(check_manifest(data)[0])
 
 
 def bare_python(*argv: str) -> subprocess.CompletedProcess[str]:

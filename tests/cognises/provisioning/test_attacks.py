@@ -12,9 +12,10 @@ import pytest
 from accounts import Account, Ran, group, make_identity_pool, policy, statement
 from worlds import ADMINS, SCOPE, plan, with_role, world
 
+from cognises.errors import SettingsError
 from cognises.provisioning.aws import on_loopback
 from cognises.provisioning.groups.apply import calls_for
-from cognises.provisioning.groups.model import IdentityPool, Observed, trust_policy
+from cognises.provisioning.groups.model import IdentityPool, Observed
 from cognises.provisioning.groups.plan_text import plan_text
 from cognises.provisioning.groups.read import observe_identity_pool
 from cognises.provisioning.policies.runner import runner_policy
@@ -56,7 +57,7 @@ def test_a_guest_pool_blocks_plan_and_apply_with_exit_3(
     assert run("plan").code == 3
     assert run("plan", "--json").json["blocks"]
     ran = run("apply", "--yes")
-    assert (ran.code, "lets guests in" in ran.err) == (3, True)
+    assert (ran.code, "gives credentials to guests" in ran.err) == (3, True)
     assert account.state()["roles"] == {}
 
 
@@ -204,7 +205,8 @@ def test_the_runner_writes_only_bounded_owned_roles_of_the_prefix(
 
 @pytest.mark.parametrize("identity_pool_id", [None, "", "us-east-1:0d1c"])
 def test_no_other_identity_pool_can_assume_a_role(identity_pool_id: str | None) -> None:
-    (found,) = trust_policy(identity_pool_id)["Statement"]
+    scope = replace(SCOPE, identity_pool_id=identity_pool_id)
+    (found,) = scope.trust()["Statement"]
     audience = found["Condition"]["StringEquals"]["cognito-identity.amazonaws.com:aud"]
     assert audience == (identity_pool_id or "no-identity-pool-configured")
     assert found["Condition"]["ForAnyValue:StringLike"] == {
@@ -212,17 +214,42 @@ def test_no_other_identity_pool_can_assume_a_role(identity_pool_id: str | None) 
     }
 
 
-def test_govcloud_has_an_identity_service_of_its_own() -> None:
-    (found,) = trust_policy("us-gov-west-1:0d1c", "aws-us-gov")["Statement"]
-    service = "cognito-identity-us-gov.amazonaws.com"
+IDENTITY_SERVICES = {
+    "eu-west-1": "cognito-identity.amazonaws.com",
+    "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
+    "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
+    "cn-north-1": "cognito-identity.cn-north-1.amazonaws.com.cn",
+}
+
+
+@pytest.mark.parametrize("region", IDENTITY_SERVICES)
+@pytest.mark.parametrize("identity_pool", [True, False])
+def test_a_region_has_the_identity_service_that_exists_there(
+    region: str, identity_pool: bool
+) -> None:
+    """Of the identity pool where there is one, else of the user pool."""
+    place = {"identity_pool_id": f"{region}:0d1c"} if identity_pool else {"region": region}
+    scope = replace(SCOPE, **({"identity_pool_id": None} | place))
+    (found,) = scope.trust()["Statement"]
+    service = IDENTITY_SERVICES[region]
+    assert scope.placeholders["IdentityService"] == service
     assert found["Principal"] == {"Federated": service}
     assert list(found["Condition"]["StringEquals"]) == [f"{service}:aud"]
     assert list(found["Condition"]["ForAnyValue:StringLike"]) == [f"{service}:amr"]
 
 
+@pytest.mark.parametrize("region", ["cn-northwest-1", "eusc-de-east-1", "us-iso-east-1"])
+def test_no_trust_is_written_in_a_region_whose_identity_service_is_not_known(region: str) -> None:
+    scope = replace(SCOPE, region=region, identity_pool_id=None, boundary=None)
+    with pytest.raises(SettingsError, match=f"identity service in {region} is not known"):
+        plan(ADMINS, scope=scope)
+    bare = {"group_name": "a", "allowed_functions": []}
+    assert [type(each).__name__ for each in plan(bare, scope=scope).changes] == ["GroupChange"]
+
+
 def test_roles_are_not_trusted_to_the_user_pools_id() -> None:
     """The original's trust, which nothing can ever meet."""
-    assert SCOPE.pool_id not in json.dumps(trust_policy(SCOPE.identity_pool_id))
+    assert SCOPE.pool_id not in json.dumps(SCOPE.trust())
 
 
 def test_a_closed_trust_is_told() -> None:

@@ -10,7 +10,7 @@ import pytest
 from botocore import xform_name
 
 from cognises.provisioning import cli, names
-from cognises.provisioning.groups.model import NOBODY, trust_policy
+from cognises.provisioning.groups.model import CLOSED_AUDIENCE, trust_policy
 from cognises.provisioning.policies.runner import runner_policy as printed
 from cognises.provisioning.target import Options, read_target
 from cognises.settings.sources import PROJECT_FOLDER
@@ -43,12 +43,14 @@ def test_the_page_names_no_call_that_is_not_in_the_code() -> None:
 def test_the_page_names_every_tag_and_the_closed_trust() -> None:
     for tag in (*names.OWNERSHIP_TAGS, names.HASH_TAG):
         assert f"`{tag}`" in PAGE
-    assert NOBODY in PAGE
+    assert CLOSED_AUDIENCE in PAGE
 
 
 def test_the_page_shows_the_trust_policy_as_it_is_made() -> None:
     (shown,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    (made,) = trust_policy("<COGNITO_IDENTITY_POOL_ID>")["Statement"]
+    (made,) = trust_policy("cognito-identity.amazonaws.com", "<COGNITO_IDENTITY_POOL_ID>")[
+        "Statement"
+    ]
     assert json.loads(shown) == made
 
 

@@ -20,7 +20,7 @@ from worlds import ADMINS, SCOPE, plan
 from cognises.errors import ProvisionBlocked, SettingsError, printable
 from cognises.provisioning.aws import TRIES, Clients, resilient
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.groups.apply import Call, Executor, settle_existing
+from cognises.provisioning.groups.apply import Call, Executor, accept_existing
 from cognises.provisioning.groups.read import account_and_partition, role_of
 from cognises.provisioning.names import group_of, ownership_tags, role_name
 from cognises.provisioning.target import Options, read_target
@@ -94,8 +94,8 @@ def test_a_role_that_somebody_made_meanwhile_is_refused(account: Account) -> Non
     account.make_foreign_role(f"{PREFIX}a", **{"cognises:owner": "cognises"})
     tags = [{"Key": "cognises:owner", "Value": "cognises"}, {"Key": "cognises:pool", "Value": "x"}]
     call = Call("iam", "create_role", {"RoleName": f"{PREFIX}a", "Tags": tags})
-    with pytest.raises(ProvisionBlocked, match="made by somebody else"):
-        settle_existing(call, Clients(account.iam, account.cognito))
+    with pytest.raises(ProvisionBlocked, match="made by others"):
+        accept_existing(call, Clients(account.iam, account.cognito))
 
 
 def test_a_group_that_somebody_made_meanwhile_is_refused(account: Account) -> None:
@@ -105,8 +105,8 @@ def test_a_group_that_somebody_made_meanwhile_is_refused(account: Account) -> No
         "UserPoolId": account.pool_id,
         "RoleArn": "arn:aws:iam::1:role/a",
     }
-    with pytest.raises(ProvisionBlocked, match="group a was made by somebody else"):
-        settle_existing(
+    with pytest.raises(ProvisionBlocked, match="group a was made by others"):
+        accept_existing(
             Call("cognito-idp", "create_group", arguments), Clients(account.iam, account.cognito)
         )
 
@@ -116,7 +116,7 @@ def test_what_is_there_as_wanted_is_settled(account: Account) -> None:
     account.make_foreign_role("r", **tags)
     wanted = [{"Key": key, "Value": value} for key, value in reversed(tags.items())]
     call = Call("iam", "create_role", {"RoleName": "r", "Tags": wanted})
-    settle_existing(call, Clients(account.iam, account.cognito))
+    accept_existing(call, Clients(account.iam, account.cognito))
 
 
 def test_after_a_failure_no_other_group_is_begun(account: Account) -> None:
@@ -262,7 +262,7 @@ def test_an_answer_that_is_not_from_aws_is_told() -> None:
         def describe_user_pool(self, **_: Any) -> dict[str, Any]:
             return {}
 
-    with pytest.raises(SettingsError, match="what answered is not AWS"):
+    with pytest.raises(SettingsError, match="the endpoint is not AWS"):
         account_and_partition(Portal(), SCOPE.pool_id)
 
 

@@ -81,7 +81,9 @@ def _values(operator: str, value: object, place: str) -> Iterator[Problem]:
         elif not _fits(operator, each):
             yield Problem(place, f"{each!r} does not fit {operator}; {_REMEDIES[_kind(operator)]}")
         elif operator.startswith("Arn") and not _is_arn(str(each)):
-            yield warning(place, f"{each!r} is no ARN, so {operator} never meets it; write arn:…")
+            yield warning(
+                place, f"{each!r} is not an ARN, so {operator} never matches; write arn:…"
+            )
 
 
 def _fits(operator: str, value: str | int | float | bool) -> bool:

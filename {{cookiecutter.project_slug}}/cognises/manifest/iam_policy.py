@@ -1,8 +1,8 @@
 """The grammar of an IAM identity policy: refuse what AWS refuses, accept what AWS accepts.
 
 Standard library only. `check_policy` takes a document as parsed from JSON and yields every
-problem in it, places counted from the document's own root. Conditions have a page of their own
-(`iam.conditions`), grants that are legal but dangerous too (`iam.risks`).
+problem in it, places counted from the document's own root. Conditions are checked in
+`iam_conditions`, resources in `iam_resources`; legal but risky grants are found by `iam_risks`.
 
 Source: the IAM user guide, "Grammar of the IAM JSON policy language" and "IAM quotas".
 """
@@ -65,6 +65,14 @@ def statements_of(document: Mapping[str, object]) -> list[tuple[str, object]]:
     return [("Statement", found)] if found is not None else []
 
 
+def resources_of(document: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Every Resource and NotResource of a document, with its place."""
+    for place, statement in statements_of(document):
+        if isinstance(statement, dict):
+            for name in ("Resource", "NotResource"):
+                yield from _listed(statement, name, place)
+
+
 def texts(value: object) -> list[str]:
     """A text, or the texts of a list, as a list; anything else is left out."""
     values = value if isinstance(value, list) else [value]
@@ -114,7 +122,7 @@ def _statement(statement: Mapping[str, object], place: str) -> Iterator[Problem]
     for name in ("Action", "NotAction"):
         for where, action in _listed(statement, name, place):
             if not _ACTION.fullmatch(action):
-                yield Problem(where, f'{action!r} is no action; write "service:Action", as s3:Get*')
+                yield Problem(where, f'{action!r} is not an action; write "service:Action"')
     for name in ("Resource", "NotResource"):
         for where, resource in _listed(statement, name, place):
             yield from (problem.under(where) for problem in check_resource(resource))

@@ -12,6 +12,9 @@ from cognises.errors import Problem, warning
 
 PARTITION = re.compile(r"\*|aws|aws-[a-z0-9-]+")
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
+# AWS's own policies have this one in place of the account.
+_ACCOUNT_VARIABLE = (":${aws:PrincipalAccount}:", ":*:")
+_MARK = "\0"  # stands for a variable; no document that IAM takes holds it
 _ACCOUNT = re.compile(r"|\d{12}|\d*[*?][\d*?]*|aws|cloudfront")
 _REGION = re.compile(r"|[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}|[a-z0-9*?-]*[*?][a-z0-9*?-]*")
 IAM_PATHS = (
@@ -29,15 +32,20 @@ def check_resource(resource: str) -> Iterator[Problem]:
         return
     yield from _variables(resource)
     # A variable stands for any text, and the colons inside ${aws:username} separate nothing.
-    parts = _VARIABLE.sub("*", resource).split(":", 5)
+    marked = _VARIABLE.sub(_MARK, resource.replace(*_ACCOUNT_VARIABLE)).split(":", 5)
+    parts = [part.replace(_MARK, "*") for part in marked]
     if parts[0] != "arn" or len(parts) < 3:
-        yield Problem("", f'{resource!r} is no ARN; write "*" or arn:partition:service:…')
+        yield Problem("", f'{resource!r} is not an ARN; write "*" or arn:partition:service:…')
         return
     if not PARTITION.fullmatch(parts[1]):
         yield Problem("", f"partition {parts[1]!r} is unknown; write aws or ${{AWS::Partition}}")
     if not re.fullmatch(r"[A-Za-z0-9-]+", parts[2]):
         yield Problem("", f"the service of {resource!r} must be written out, without wildcards")
     yield from _shape(resource, parts)
+    if any(_MARK in part for part in marked[:5]):
+        yield Problem(
+            "", f"{resource!r}: IAM takes a variable in the last part of an ARN only; write it out"
+        )
 
 
 def _variables(resource: str) -> Iterator[Problem]:
@@ -60,9 +68,9 @@ def _shape(resource: str, parts: list[str]) -> Iterator[Problem]:
 def _places(parts: list[str]) -> Iterator[Problem]:
     _, _, service, region, account, name = parts
     if not _REGION.fullmatch(region):
-        yield warning("", f"{region!r} is no region; write one as us-east-1, or leave it empty")
+        yield warning("", f"{region!r} is not a region; write one as us-east-1, or leave it empty")
     if not _ACCOUNT.fullmatch(account):
-        yield warning("", f"{account!r} is no account id; write 12 digits or ${{AWS::AccountId}}")
+        yield warning("", f"{account!r} is not an account id; write it or ${{AWS::AccountId}}")
     if service == "iam" and region:
         yield Problem("", "an IAM ARN has no region; leave that part empty")
     if service == "iam" and not _may_start(name, IAM_PATHS):

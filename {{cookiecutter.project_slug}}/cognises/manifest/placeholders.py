@@ -1,4 +1,4 @@
-"""The placeholders of a manifest's policies: `${AWS::Region}` and three more.
+"""The placeholders of a manifest's policies: `${AWS::Region}` and four more.
 
 They are filled after parsing and in string values only, so that no value can add an element.
 Everything else in `${…}` belongs to IAM and passes untouched.
@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
-from cognises.errors import Problem
+from cognises.errors import Problem, warning
 
-NAMES = ("AWS::Region", "AWS::AccountId", "AWS::Partition", "UserPoolId")
-
-# What the checker fills in where no account is known yet: right in shape, usual in length.
+# What the checker fills in before the account is known: valid in form, usual in length.
 EXAMPLE_VALUES: Mapping[str, str] = {
     "AWS::Region": "us-east-1",
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
     "UserPoolId": "us-east-1_Example00",
+    "IdentityService": "cognito-identity.amazonaws.com",
 }
-_OURS = re.compile(r"\$\{(AWS::[^}]*|UserPoolId)\}")
+NAMES = tuple(EXAMPLE_VALUES)
+_LISTED = ", ".join(f"${{{name}}}" for name in NAMES)
+_OURS = re.compile(r"\$\{(AWS::[^}]*|UserPoolId|IdentityService)\}")
+_ANY = re.compile(r"\$\{([^{}]*)\}")
+# The names without case and punctuation: `${AWS:AccountId}` and `${accountId}` are near misses.
+_PLAIN = {re.sub("[^a-z]", "", name.lower()): name for name in NAMES}
+_PLAIN |= {name.removeprefix("aws"): full for name, full in _PLAIN.items()}
+_NEAR = 0.9
 
 
 def fill(value: object, values: Mapping[str, str]) -> object:
@@ -39,20 +46,39 @@ def fill(value: object, values: Mapping[str, str]) -> object:
 
 def check_placeholders(value: object, place: str = "") -> Iterator[Problem]:
     """A problem for every placeholder that is unknown, or stands in a key."""
-    if isinstance(value, str):
-        for found in _OURS.finditer(value):
+    for where, text, is_key in _texts(value, place):
+        if is_key and _OURS.search(text):
+            yield Problem(where, "placeholders are filled in values only, not in names")
+        for found in () if is_key else _OURS.finditer(text):
             if found[1] not in NAMES:
-                yield Problem(place, f"{found[0]} is unknown; use {_listed()}")
+                meant = _meant(found[1])
+                hint = f"did you mean ${{{meant}}}?" if meant else f"use {_LISTED}"
+                yield Problem(where, f"{found[0]} is unknown; {hint}")
+
+
+def near_misses(value: object, place: str = "") -> Iterator[Problem]:
+    """A warning for every `${…}` that IAM takes for a variable and that resembles a placeholder."""
+    for where, text, _ in _texts(value, place):
+        for found in _ANY.finditer(text):
+            meant = _meant(found[1])
+            if meant and not _OURS.fullmatch(found[0]):
+                yield warning(where, f"{found[0]} is not filled in; did you mean ${{{meant}}}?")
+
+
+def _meant(name: str) -> str | None:
+    close = get_close_matches(re.sub("[^a-z]", "", name.lower()), _PLAIN, n=1, cutoff=_NEAR)
+    return _PLAIN[close[0]] if close else None
+
+
+def _texts(value: object, place: str) -> Iterator[tuple[str, str, bool]]:
+    """Every text in parsed JSON: its place, the text, and whether it is a key."""
+    if isinstance(value, str):
+        yield place, value, False
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            yield from check_placeholders(each, f"{place}[{index}]")
+            yield from _texts(each, f"{place}[{index}]")
     elif isinstance(value, dict):
         for key, each in value.items():
             where = f"{place}.{key}" if place else key
-            if _OURS.search(key):
-                yield Problem(where, "placeholders are filled in values only, not in names")
-            yield from check_placeholders(each, where)
-
-
-def _listed() -> str:
-    return ", ".join(f"${{{name}}}" for name in NAMES)
+            yield where, key, True
+            yield from _texts(each, where)

@@ -11,7 +11,12 @@ from typing import cast
 
 from cognises.errors import Problem, warning
 from cognises.manifest.iam_policy import INLINE_LIMIT, check_policy, policy_size
-from cognises.manifest.placeholders import EXAMPLE_VALUES, check_placeholders, fill
+from cognises.manifest.placeholders import (
+    EXAMPLE_VALUES,
+    check_placeholders,
+    fill,
+    near_misses,
+)
 
 ROLE_NAME_LIMIT = 64
 GROUP_NAME_LIMIT = 128
@@ -147,7 +152,7 @@ def check_policies(data: object) -> Iterator[Problem]:
         if policy is not None and not list(check_placeholders(policy)):
             place = f"[{index}].group_policy"
             filled = fill(policy, EXAMPLE_VALUES)
-            warnings = (*check_risks(filled), *check_reference(filled))
+            warnings = (*near_misses(policy), *check_risks(filled), *check_reference(filled))
             yield from (each.under(place) for each in warnings)
 
 

@@ -235,13 +235,15 @@ def test_only_the_role_of_a_group_can_be_taken_over(name: str) -> None:
 
 
 def test_the_digest_changes_with_everything_it_covers() -> None:
+    anywhere = group("admins", policy(statement(resource="*")))
     variants = [
         plan(ADMINS),
         plan(EDITORS),
+        plan(anywhere),
         plan(ADMINS, on=world(ADMINS)),
         plan({**ADMINS, "allowed_functions": ["x"]}),
         *(
-            plan(ADMINS, scope=replace(SCOPE, **{name: "x-1"}))
+            plan(anywhere, scope=replace(SCOPE, **{name: "x-1"}))
             for name in ("account", "partition", "region", "pool_id", "boundary")
         ),
     ]
@@ -249,18 +251,18 @@ def test_the_digest_changes_with_everything_it_covers() -> None:
     assert plan(copy.deepcopy(ADMINS)).digest == plan(ADMINS).digest
 
 
-def test_where_an_old_manifest_lies_about_created_is_told() -> None:
-    lying = plan({**ADMINS, "created": "true"})
-    assert any('says "created": "true" and there is no role' in line for line in lying.warnings)
+def test_where_an_old_manifest_is_wrong_about_created_is_reported() -> None:
+    wrong = plan({**ADMINS, "created": "true"})
+    assert any('says "created": "true" and there is no role' in line for line in wrong.warnings)
     assert plan({**ADMINS, "created": "true"}, on=world(ADMINS)).changes == ()
-    honest = plan({**ADMINS, "created": "false"})
-    assert not any("created" in line for line in honest.warnings)
+    right = plan({**ADMINS, "created": "false"})
+    assert not any("created" in line for line in right.warnings)
 
 
 def test_a_role_on_a_group_of_an_identity_provider_is_a_loud_warning() -> None:
     theirs = PoolGroup("us-east-1_Pool_Google", "arn:aws:iam::123456789012:role/admin")
     found = plan(ADMINS, on=Observed(groups={theirs.name: theirs}))
-    assert any("whoever signs in there gets that role" in line for line in found.warnings)
+    assert any("every user of that provider gets this role" in line for line in found.warnings)
 
 
 def test_an_identity_pool_that_serves_another_pool_is_a_warning() -> None:

@@ -14,7 +14,7 @@ import click
 from cognises.errors import ProvisionBlocked, SettingsError, printable
 from cognises.manifest import load_groups
 from cognises.provisioning.aws import on_loopback
-from cognises.provisioning.groups.checks import open_doors
+from cognises.provisioning.groups.checks import unsafe_flows
 from cognises.provisioning.groups.commands import Session, identity_client
 from cognises.provisioning.groups.model import IdentityPool
 from cognises.provisioning.groups.read import observe_identity_pool
@@ -66,7 +66,7 @@ def _configured(options: Options) -> tuple[Target, Settings]:
 def _closed_pool(identity: Any, target: Target) -> IdentityPool:
     """The live identity pool, once it is known that no other door leads into the roles."""
     pool = observe_identity_pool(identity, target.identity_pool_id or "")
-    blocks, warnings = open_doors(pool, loopback=on_loopback(identity))
+    blocks, warnings = unsafe_flows(pool, loopback=on_loopback(identity))
     if blocks:
         raise ProvisionBlocked(blocks)
     for line in warnings:

@@ -1,7 +1,12 @@
-"""A change as the AWS calls that make it, in the order that is safe to be interrupted in.
+"""The one place that writes groups and roles: a plan's changes as AWS calls, some at a time.
 
-Create: role, policy, group. Delete: group, policies, role. Update: narrowing before widening,
-so that no moment in between grants more than the state before or the state after.
+    plan -> units (one a group) -> workers -> calls -> outcome
+
+A unit's calls are sent in order; units are independent. After a failure, or Ctrl-C, no new change
+is begun: the next run does what is left.
+
+Create: role, policy, group. Delete: group, policies, role. Update: narrowing before widening, so
+that no moment in between grants more than the state before or the state after.
 """
 
 from __future__ import annotations
@@ -9,16 +14,27 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cognises.errors import ProvisionBlocked
 from cognises.provisioning.aws import WORKERS, Clients, error_code, resilient
 from cognises.provisioning.groups.model import Document, PoolGroup, Role
-from cognises.provisioning.groups.plan import Change, GroupChange, Plan
+from cognises.provisioning.groups.plan import Change, GroupChange, Plan, RoleChange
 from cognises.provisioning.names import HASH_TAG
+
+# Answers that say the work is done already, to a call that was sent twice.
+ALREADY_GONE = {
+    "delete_group": frozenset({"ResourceNotFoundException"}),
+    "delete_role": frozenset({"NoSuchEntity"}),
+    "delete_role_policy": frozenset({"NoSuchEntity"}),
+    "detach_role_policy": frozenset({"NoSuchEntity"}),
+}
+ALREADY_THERE = frozenset({"EntityAlreadyExists", "GroupExistsException"})
+
+Progress = Callable[[Change, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -30,46 +46,161 @@ class Call:
     arguments: Mapping[str, Any]
 
 
-def calls_for(change: Change, pool_id: str) -> list[Call]:
+@dataclass
+class Outcome:
+    """The changes made, and the errors of the groups that failed."""
+
+    done: list[Change] = field(default_factory=list)
+    failed: list[tuple[str, Exception]] = field(default_factory=list)
+    total: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything the plan said was done."""
+        return not self.failed and len(self.done) == self.total
+
+
+class Executor:
+    """Applies plans through given clients."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        *,
+        workers: int = WORKERS,
+        sleep: Callable[[float], None] = time.sleep,
+        progress: Progress = lambda change, done, total: None,
+    ) -> None:
+        self._clients, self._workers, self._sleep = clients, workers, sleep
+        self._progress = progress
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+
+    def run(self, plan: Plan) -> Outcome:
+        """Make every change of a plan. Raises ProvisionBlocked for a blocked one, sends nothing."""
+        plan.raise_if_blocked()
+        outcome = Outcome(total=len(plan.changes))
+        units: dict[str, list[Change]] = {}
+        for change in plan.changes:
+            units.setdefault(change.group, []).append(change)
+        workers = max(1, min(self._workers, len(units)))
+        with ThreadPoolExecutor(workers, thread_name_prefix="apply") as pool:
+            try:
+                running = [
+                    pool.submit(self._apply_unit, unit, plan, outcome) for unit in units.values()
+                ]
+                for future in running:
+                    future.result()
+            except BaseException:
+                self._stop.set()
+                raise
+        return outcome
+
+    def _apply_unit(self, unit: list[Change], plan: Plan, outcome: Outcome) -> None:
+        is_new = any(change.action == "create" for change in unit)
+        try:
+            for change in unit:
+                if self._stop.is_set():
+                    return
+                for call in calls_for(change, plan.scope.pool_id, plan.scope.role_path):
+                    self._send(call, just_created=is_new)
+                with self._lock:
+                    outcome.done.append(change)
+                    self._progress(change, len(outcome.done), outcome.total)
+        except Exception as error:
+            self._stop.set()  # here, before this worker takes the next unit
+            outcome.failed.append((unit[0].group, error))
+        except BaseException:
+            self._stop.set()
+            raise
+
+    def _send(self, call: Call, *, just_created: bool) -> None:
+        client = self._clients.iam if call.service == "iam" else self._clients.cognito
+        gone = ALREADY_GONE.get(call.method, frozenset())
+        try:
+            resilient(
+                lambda: getattr(client, call.method)(**call.arguments),
+                just_created=just_created and not gone,
+                sleep=self._sleep,
+            )
+        except Exception as error:
+            code = error_code(error)
+            if code in gone:
+                return
+            if code not in ALREADY_THERE:
+                raise
+            accept_existing(call, self._clients)
+
+
+def accept_existing(call: Call, clients: Clients) -> None:
+    """Return if the existing role or group is the one to be created, else ProvisionBlocked.
+
+    botocore sends a create call again whose answer was lost, and the second one finds what the
+    first one made.
+    """
+    arguments = call.arguments
+    if call.method == "create_role":
+        name = f"role {arguments['RoleName']}"
+        found = resilient(
+            lambda: clients.iam.get_role(RoleName=arguments["RoleName"]), just_created=True
+        )
+        same = _pairs(found["Role"].get("Tags", [])) == _pairs(arguments["Tags"])
+    else:
+        name = f"group {arguments['GroupName']}"
+        named = {key: arguments[key] for key in ("GroupName", "UserPoolId")}
+        group = clients.cognito.get_group(**named)["Group"]
+        same = group.get("RoleArn") == arguments.get("RoleArn")
+    if not same:
+        raise ProvisionBlocked([f"{name} was made by others since the plan was made; run again"])
+
+
+def _pairs(tags: list[dict[str, str]]) -> dict[str, str]:
+    return {each["Key"]: each["Value"] for each in tags}
+
+
+def calls_for(change: Change, pool_id: str, role_path: str = "/") -> list[Call]:
     """The calls of one change, in order."""
     if isinstance(change, GroupChange):
         return [_group_call(change, pool_id)]
-    if change.before is None and change.after is not None:
-        return list(_create_role(change.after))
-    if change.after is None and change.before is not None:
-        return list(_delete_role(change.before))
-    if change.before is None or change.after is None:
-        raise ValueError("a change has at least one side")
-    return list(_update_role(change.before, change.after))
+    return list(_role_calls(change, role_path))
 
 
 def _group_call(change: GroupChange, pool_id: str) -> Call:
+    named = {"GroupName": change.group, "UserPoolId": pool_id}
     if change.after is None:
-        return Call(
-            "cognito-idp", "delete_group", {"GroupName": change.group, "UserPoolId": pool_id}
-        )
+        return Call("cognito-idp", "delete_group", named)
     method = "create_group" if change.before is None else "update_group"
-    return Call("cognito-idp", method, _group_arguments(change.after, pool_id))
+    return Call("cognito-idp", method, {**named, **_group_arguments(change.after)})
 
 
-def _group_arguments(group: PoolGroup, pool_id: str) -> dict[str, Any]:
-    return {
-        "GroupName": group.name,
-        "UserPoolId": pool_id,
+def _group_arguments(group: PoolGroup) -> dict[str, Any]:
+    given = {
         "RoleArn": group.role_arn,
         "Description": group.description,
         "Precedence": group.precedence,
     }
+    return {name: value for name, value in given.items() if value is not None}
 
 
-def _create_role(role: Role) -> Iterator[Call]:
-    boundary = {"PermissionsBoundary": role.boundary} if role.boundary else {}
+def _role_calls(change: RoleChange, role_path: str) -> Iterator[Call]:
+    before, after = change.before, change.after
+    if before is None and after is not None:
+        yield from _create_role(after, role_path)
+    elif after is None and before is not None:
+        yield from _delete_role(before)
+    elif before is not None and after is not None:
+        yield from _update_role(before, after)
+
+
+def _create_role(role: Role, path: str) -> Iterator[Call]:
+    optional = {"PermissionsBoundary": role.boundary} if role.boundary else {}
+    optional |= {"Path": path} if path != "/" else {}
     yield _iam(
         "create_role",
         role,
         AssumeRolePolicyDocument=_text(role.trust),
         Tags=_tags(role.tags),
-        **boundary,
+        **optional,
     )
     for name, document in role.policies.items():
         yield _iam("put_role_policy", role, PolicyName=name, PolicyDocument=_text(document))
@@ -116,149 +247,3 @@ def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
 def _text(document: Document) -> str:
     """As written, without the white space that IAM does not count but the request does."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-
-
-# An answer that says the work is done already, given to a call that was sent twice.
-ALREADY_GONE = {
-    "delete_group": frozenset({"ResourceNotFoundException"}),
-    "delete_role": frozenset({"NoSuchEntity"}),
-    "delete_role_policy": frozenset({"NoSuchEntity"}),
-    "detach_role_policy": frozenset({"NoSuchEntity"}),
-}
-ALREADY_THERE = frozenset({"EntityAlreadyExists", "GroupExistsException"})
-
-Progress = Callable[[Change, int, int], None]
-
-
-@dataclass
-class Outcome:
-    """What became of a plan: the changes made, and the errors of the groups that failed."""
-
-    done: list[Change] = field(default_factory=list)
-    failed: list[tuple[str, Exception]] = field(default_factory=list)
-    total: int = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything the plan said was done."""
-        return not self.failed and len(self.done) == self.total
-
-
-class Executor:
-    """Runs plans through given clients."""
-
-    def __init__(
-        self,
-        clients: Clients,
-        *,
-        workers: int = WORKERS,
-        sleep: Callable[[float], None] = time.sleep,
-        progress: Progress = lambda change, done, total: None,
-    ) -> None:
-        self._clients, self._workers, self._sleep = clients, workers, sleep
-        self._progress = progress
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-
-    def run(self, plan: Plan) -> Outcome:
-        """Make every change of a plan. Raises ProvisionBlocked for a blocked one, sends nothing."""
-        plan.raise_if_blocked()
-        outcome = Outcome(total=len(plan.changes))
-        units = _units(plan.changes)
-        workers = max(1, min(self._workers, len(units)))
-        with ThreadPoolExecutor(workers, thread_name_prefix="apply") as pool:
-            running = {pool.submit(self._unit, unit, plan, outcome): unit for unit in units}
-            try:
-                self._collect(running, outcome)
-            except BaseException:
-                self._stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-        return outcome
-
-    def _collect(self, running: dict[Future[None], list[Change]], outcome: Outcome) -> None:
-        waiting = set(running)
-        while waiting:
-            # Short waits: a signal reaches the main thread between two of them.
-            finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-            for future in finished:
-                if future.cancelled():
-                    continue
-                error = future.exception()
-                if isinstance(error, Exception):
-                    outcome.failed.append((running[future][0].group, error))
-                elif error is not None:
-                    raise error
-
-    def _unit(self, unit: list[Change], plan: Plan, outcome: Outcome) -> None:
-        try:
-            self._make(unit, plan, outcome)
-        except BaseException:
-            self._stop.set()  # here, before this worker takes up the next unit
-            raise
-
-    def _make(self, unit: list[Change], plan: Plan, outcome: Outcome) -> None:
-        fresh = any(change.action == "create" for change in unit)
-        for change in unit:
-            if self._stop.is_set():
-                return
-            for call in calls_for(change, plan.scope.pool_id):
-                self._send(call, just_created=fresh)
-            with self._lock:
-                outcome.done.append(change)
-                self._progress(change, len(outcome.done), outcome.total)
-
-    def _send(self, call: Call, *, just_created: bool) -> None:
-        clients = self._clients
-        client = clients.iam if call.service == "iam" else clients.cognito
-        gone = ALREADY_GONE.get(call.method, frozenset())
-        try:
-            resilient(
-                lambda: getattr(client, call.method)(**call.arguments),
-                just_created=just_created and not gone,
-                sleep=self._sleep,
-            )
-        except Exception as error:
-            code = error_code(error)
-            if code in gone:
-                return
-            if code not in ALREADY_THERE:
-                raise
-            settle_existing(call, clients)
-
-
-def _units(changes: Iterable[Change]) -> list[list[Change]]:
-    """The changes of each group together, in the plan's order."""
-    units: dict[str, list[Change]] = {}
-    for change in changes:
-        units.setdefault(change.group, []).append(change)
-    return list(units.values())
-
-
-def settle_existing(call: Call, clients: Clients) -> None:
-    """Return if the existing role or group is the one to be made. Raises ProvisionBlocked."""
-    arguments = call.arguments
-    if call.method == "create_role":
-        same = _role_tags(clients, arguments["RoleName"]) == _pairs(arguments["Tags"])
-        name = f"role {arguments['RoleName']}"
-    else:
-        same = _group_role(clients, arguments) == arguments["RoleArn"]
-        name = f"group {arguments['GroupName']}"
-    if not same:
-        raise ProvisionBlocked(
-            [f"{name} was made by somebody else since the plan was computed; plan again"]
-        )
-
-
-def _role_tags(clients: Clients, name: str) -> dict[str, str]:
-    found = resilient(lambda: clients.iam.get_role(RoleName=name), just_created=True)
-    return _pairs(found["Role"].get("Tags", []))
-
-
-def _group_role(clients: Clients, arguments: Mapping[str, Any]) -> object:
-    named = {key: arguments[key] for key in ("GroupName", "UserPoolId")}
-    return clients.cognito.get_group(**named)["Group"].get("RoleArn")
-
-
-def _pairs(tags: list[dict[str, str]]) -> dict[str, str]:
-    return {each["Key"]: each["Value"] for each in tags}

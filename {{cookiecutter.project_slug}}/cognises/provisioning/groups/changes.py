@@ -1,53 +1,123 @@
-"""One group's live role and live pool group against the wanted ones."""
+"""One group's live role and pool group compared with the desired ones, and what drifted.
+
+Drift is what others changed since the last apply. The hash tag of a role records what was
+applied. If it equals the manifest's hash, any difference is drift; if not, the manifest has
+changed, and the hash of the live state shows whether that was changed, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from cognises.provisioning.groups.compare import equivalent
 from cognises.provisioning.groups.grants import broadenings, escalations
-from cognises.provisioning.groups.model import Document, PoolGroup, Role, Wanted, fingerprint
+from cognises.provisioning.groups.model import (
+    DesiredGroup,
+    PoolGroup,
+    Role,
+    Scope,
+    fingerprint,
+    trust_policy,
+)
 from cognises.provisioning.groups.plan import GroupChange, RoleChange
 from cognises.provisioning.names import HASH_TAG, OWNERSHIP_TAGS, policy_name
 
 
 def role_change(
-    wanted: Wanted, live: Role | None, group: PoolGroup | None, adopting: bool
+    desired: DesiredGroup, live: Role | None, group: PoolGroup | None, adopting: bool
 ) -> RoleChange | None:
-    """What the role needs; None if nothing."""
+    """What the role needs; None if nothing. Raises ValueError where none is desired."""
+    if desired.role is None:
+        raise ValueError("a group without a policy has no role")
     if live is None:
-        return _creation(wanted, group)
-    after = _merged(wanted, live)
+        return _creation(desired, desired.role, group)
+    after = _merged(desired, desired.role, live)
     if after == live:
         return None
-    taken = adopting and any(live.tags.get(tag) != after.tags[tag] for tag in OWNERSHIP_TAGS)
+    adopted = adopting and any(live.tags.get(tag) != after.tags[tag] for tag in OWNERSHIP_TAGS)
     return RoleChange(
-        wanted.group,
-        "adopt" if taken else "update",
+        desired.group,
+        "adopt" if adopted else "update",
         live,
         after,
-        drift=() if taken else role_drift(wanted, live, after, group),
-        broadening=_widened(live, after),
+        drift=() if adopted else tuple(_role_drift(desired, live, after, group)),
+        broadening=tuple(_broadening(live, after)),
         escalating=escalations(live.policies.values(), after.policies.values()),
     )
 
 
-def policy_change(wanted: Wanted, live: Role) -> RoleChange | None:
-    """What the role's own inline policy needs, all else left as it is; None if nothing."""
-    name = policy_name(wanted.group)
-    if name in live.policies and equivalent(live.policies[name], wanted.policy):
+def _creation(desired: DesiredGroup, role: Role, group: PoolGroup | None) -> RoleChange:
+    missing = group is not None and group.role_arn == role.arn
+    return RoleChange(
+        desired.group,
+        "create",
+        None,
+        role,
+        drift=("the role is gone; the group still names it",) if missing else (),
+        broadening=broadenings([], role.policies.values()),
+        escalating=escalations([], role.policies.values()),
+    )
+
+
+def _merged(desired: DesiredGroup, role: Role, live: Role) -> Role:
+    """The live role as it should be: equivalent documents stay, extra policies go."""
+    name = policy_name(desired.group)
+    current = live.policies.get(name)
+    keep = current is not None and equivalent(current, desired.policy)
+    return replace(
+        live,
+        trust=live.trust if equivalent(live.trust, role.trust) else role.trust,
+        policies={name: current if keep and current is not None else desired.policy},
+        attached=(),
+        # A boundary is never removed: without a setting a role keeps the one it has.
+        boundary=role.boundary or live.boundary,
+        tags={**live.tags, **role.tags},
+    )
+
+
+def _broadening(before: Role, after: Role) -> Iterator[str]:
+    yield from broadenings(before.policies.values(), after.policies.values())
+    yield from (f"trust {line}" for line in broadenings([before.trust], [after.trust]))
+    if before.boundary and before.boundary != after.boundary:
+        yield f"replaces the permissions boundary {before.boundary}"
+    yield from (f"detaches {arn}: what it denied is no longer denied" for arn in before.attached)
+
+
+def retirement(group: str, live: Role, scope: Scope) -> RoleChange | None:
+    """What the role of a group needs whose entry has lost its policy; None if nothing.
+
+    It loses its policies and its trust is closed. It stays, for Cognito cannot unlink a role from
+    a group.
+    """
+    closed = trust_policy(scope.identity_service, None)
+    trust = live.trust if equivalent(live.trust, closed) else closed
+    tags = {**live.tags, HASH_TAG: _retired_hash(trust)}
+    after = replace(live, trust=trust, policies={}, attached=(), tags=tags)
+    if after == live:
         return None
-    group = wanted.pool_group
-    applied = fingerprint(live.trust, wanted.policy, group.description, group.precedence)
+    return RoleChange(group, "update", live, after, broadening=tuple(_broadening(live, after)))
+
+
+def _retired_hash(trust: object) -> str:
+    return fingerprint(trust, None, None, None)
+
+
+def policy_change(desired: DesiredGroup, live: Role) -> RoleChange | None:
+    """What the role's own inline policy needs, all else left as it is; None if nothing."""
+    name = policy_name(desired.group)
+    if name in live.policies and equivalent(live.policies[name], desired.policy):
+        return None
+    group = desired.pool_group
+    applied = fingerprint(live.trust, desired.policy, group.description, group.precedence)
     after = replace(
         live,
-        policies={**live.policies, name: wanted.policy},
+        policies={**live.policies, name: desired.policy},
         tags={**live.tags, HASH_TAG: applied},
     )
     grants = live.policies.values(), after.policies.values()
     return RoleChange(
-        wanted.group,
+        desired.group,
         "update",
         live,
         after,
@@ -56,137 +126,91 @@ def policy_change(wanted: Wanted, live: Role) -> RoleChange | None:
     )
 
 
-def group_change(wanted: Wanted, group: PoolGroup | None, live: Role | None) -> GroupChange | None:
+def group_change(
+    desired: DesiredGroup, group: PoolGroup | None, live: Role | None
+) -> GroupChange | None:
     """What the pool group needs; None if nothing."""
-    after = wanted.pool_group
+    after = desired.pool_group
     if group == after:
         return None
     if group is None:
-        gone = live is not None and HASH_TAG in live.tags
-        drift = ("the group is gone, or an apply was interrupted",) if gone else ()
-        return GroupChange(wanted.group, "create", None, after, drift)
+        missing = live is not None and HASH_TAG in live.tags
+        drift = ("the group is gone, or an apply was interrupted",) if missing else ()
+        return GroupChange(desired.group, "create", None, after, drift)
+    relinked = f"links an existing group to {after.role_arn} (so far {group.role_arn or 'no role'})"
     return GroupChange(
-        wanted.group,
+        desired.group,
         "update",
         group,
         after,
-        drift=group_drift(wanted, group, live),
-        broadening=_relinked(group, after),
+        drift=tuple(_group_drift(desired, group, live)),
+        broadening=() if group.role_arn == after.role_arn else (relinked,),
     )
 
 
-def _creation(wanted: Wanted, group: PoolGroup | None) -> RoleChange:
-    gone = group is not None and group.role_arn == wanted.role.arn
-    documents = wanted.role.policies.values()
-    return RoleChange(
-        wanted.group,
-        "create",
-        None,
-        wanted.role,
-        drift=("the role is gone; the group still names it",) if gone else (),
-        broadening=broadenings([], documents),
-        escalating=escalations([], documents),
-    )
-
-
-def _merged(wanted: Wanted, live: Role) -> Role:
-    """The live role as it shall be: what is equivalent stays as it is, extras go."""
-    name = policy_name(wanted.group)
-    current = live.policies.get(name)
-    same_policy = current is not None and equivalent(current, wanted.policy)
-    return replace(
-        live,
-        trust=live.trust if equivalent(live.trust, wanted.role.trust) else wanted.role.trust,
-        policies={name: current if same_policy and current is not None else wanted.policy},
-        attached=(),
-        # A boundary is never taken away: without a setting a role keeps the one it has.
-        boundary=wanted.role.boundary or live.boundary,
-        tags={**live.tags, **wanted.role.tags},
-    )
-
-
-def _widened(before: Role, after: Role) -> tuple[str, ...]:
-    lines = [*broadenings(before.policies.values(), after.policies.values())]
-    lines += [f"trust {line}" for line in broadenings([before.trust], [after.trust])]
-    if before.boundary and before.boundary != after.boundary:
-        lines.append(f"replaces the permissions boundary {before.boundary}")
-    lines += [f"detaches {arn}: whatever it denied is denied no longer" for arn in before.attached]
-    return tuple(lines)
-
-
-def _relinked(before: PoolGroup, after: PoolGroup) -> tuple[str, ...]:
-    if before.role_arn == after.role_arn:
-        return ()
-    return (f"links an existing group to {after.role_arn} (so far {before.role_arn or 'no role'})",)
-
-
-def role_drift(wanted: Wanted, live: Role, after: Role, group: PoolGroup | None) -> tuple[str, ...]:
-    """What drifted on a role, a line each. `after` is what the role shall be."""
-    name = policy_name(wanted.group)
-    lines = [f"inline policy {each} was added" for each in live.policies if each != name]
-    lines += [f"policy {arn} was attached" for arn in live.attached]
+def _role_drift(
+    desired: DesiredGroup, live: Role, after: Role, group: PoolGroup | None
+) -> Iterator[str]:
+    name = policy_name(desired.group)
+    as_recorded = _as_recorded(live, group, name)
+    yield from (f"inline policy {each} was added" for each in live.policies if each != name)
+    yield from (f"policy {arn} was attached" for arn in live.attached)
     if live.boundary != after.boundary:
-        lines.append(f"the permissions boundary is {live.boundary or 'missing'}")
-    if name not in live.policies:
-        lines.append(f"policy {name} is missing")
-    if live.tags.get(HASH_TAG) == wanted.role.tags[HASH_TAG]:
-        lines += _edited(wanted, live)
-    elif not _as_recorded(live, group, live.policies.get(name)) and not _edited_fields(
-        wanted, group, live
-    ):
-        lines.append("differs from what was last applied, besides the change in the manifest")
-    return tuple(lines)
+        yield f"the permissions boundary is {live.boundary or 'missing'}"
+    if name not in live.policies and not as_recorded:
+        yield f"policy {name} is missing"
+    if live.tags.get(HASH_TAG) == after.tags[HASH_TAG]:
+        if name in live.policies and not equivalent(live.policies[name], desired.policy):
+            yield f"policy {name} was edited"
+        if not equivalent(live.trust, after.trust):
+            yield "the trust policy was edited"
+    elif not as_recorded and not _edited_fields(desired, group, live):
+        yield "differs from what was last applied, besides the change in the manifest"
 
 
-def _edited(wanted: Wanted, live: Role) -> list[str]:
-    name = policy_name(wanted.group)
-    lines = []
-    if name in live.policies and not equivalent(live.policies[name], wanted.policy):
-        lines.append(f"policy {name} was edited")
-    if not equivalent(live.trust, wanted.role.trust):
-        lines.append("the trust policy was edited")
-    return lines
-
-
-def _as_recorded(live: Role, group: PoolGroup | None, policy: Document | None) -> bool:
+def _as_recorded(live: Role, group: PoolGroup | None, name: str) -> bool:
     """Whether the live state is what the hash tag says was applied."""
     recorded = live.tags.get(HASH_TAG)
-    if group is None or policy is None:
+    if group is None or recorded is None:
         return recorded is None
-    now = fingerprint(live.trust, policy, group.description, group.precedence)
-    return recorded in (None, now)
+    policy = live.policies.get(name)
+    if policy is None:
+        return recorded == _retired_hash(live.trust)
+    # A manifest may leave the precedence as it is: then the hash was made without one.
+    return recorded in {
+        fingerprint(live.trust, policy, group.description, precedence)
+        for precedence in (group.precedence, None)
+    }
 
 
-def group_drift(wanted: Wanted, group: PoolGroup, live: Role | None) -> tuple[str, ...]:
-    """Drift of the group itself, a line each."""
-    tags: Mapping[str, str] = live.tags if live else {}
-    lines = []
-    if live and HASH_TAG in tags and group.role_arn != live.arn:
-        lines.append(f"the group was linked to {group.role_arn or 'no role'}")
-    edited = _edited_fields(wanted, group, live)
+def _group_drift(desired: DesiredGroup, group: PoolGroup, live: Role | None) -> Iterator[str]:
+    if live and HASH_TAG in live.tags and group.role_arn != live.arn:
+        yield f"the group was linked to {group.role_arn or 'no role'}"
+    edited = _edited_fields(desired, group, live)
     if "precedence" in edited:
-        lines.append(f"the precedence was changed to {group.precedence}")
+        yield f"the precedence was changed to {group.precedence}"
     if "description" in edited:
-        lines.append("the description was changed")
-    return tuple(lines)
+        yield "the description was changed"
 
 
 _FIELDS = ("precedence", "description")
 
 
-def _edited_fields(wanted: Wanted, group: PoolGroup | None, live: Role | None) -> tuple[str, ...]:
+def _edited_fields(
+    desired: DesiredGroup, group: PoolGroup | None, live: Role | None
+) -> tuple[str, ...]:
     """The fields of the group that were edited, where the role's hash proves it.
 
-    It proves it by being the manifest's, or by being right for the live role together with what
-    the manifest says of these fields: then the manifest has changed elsewhere.
+    It does if it is the manifest's, or if it is right for the live role together with what the
+    manifest says of these fields: then the manifest has changed elsewhere.
     """
-    if group is None or live is None or HASH_TAG not in live.tags:
+    if group is None or live is None or HASH_TAG not in live.tags or desired.role is None:
         return ()
-    after, recorded = wanted.pool_group, live.tags[HASH_TAG]
+    after, recorded = desired.pool_group, live.tags[HASH_TAG]
     differ = tuple(each for each in _FIELDS if getattr(group, each) != getattr(after, each))
-    if recorded == wanted.role.tags[HASH_TAG]:
+    if recorded == desired.role.tags[HASH_TAG]:
         return differ
-    policy = live.policies.get(policy_name(wanted.group))
+    policy = live.policies.get(policy_name(desired.group))
     for fields in (differ[:1], differ[1:], differ):
         applied = replace(group, **{each: getattr(after, each) for each in fields})
         found = fingerprint(live.trust, policy, applied.description, applied.precedence)

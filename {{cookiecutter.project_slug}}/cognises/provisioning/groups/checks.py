@@ -1,49 +1,32 @@
-"""Whose is a role? Ours is touched, anybody else's is a block that says what can be done."""
+"""What must not be done, as blocks, and what a person should read first, as warnings."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from cognises.manifest import Group
+from cognises.manifest.placeholders import near_misses
 from cognises.provisioning.groups.grants import escalations
-from cognises.provisioning.groups.model import IdentityPool, Observed, Role, Scope, Wanted
-from cognises.provisioning.names import GROUP_TAG, POOL_TAG, is_owned, is_provider_group, role_name
+from cognises.provisioning.groups.model import DesiredGroup, IdentityPool, Observed, Role, Scope
+from cognises.provisioning.names import (
+    GROUP_TAG,
+    POOL_TAG,
+    group_of,
+    is_owned,
+    is_provider_group,
+    role_name,
+)
 
-
-def ownership_block(
-    wanted: Wanted, observed: Observed, scope: Scope, adopt: Iterable[str]
-) -> list[str]:
-    """Why the role of a group must not be touched; empty if it may be, or is to be made."""
-    live = observed.roles.get(wanted.role.name.lower())
-    if live is None:
-        return []
-    if live.name != wanted.role.name:
-        return [
-            f"role {live.name} exists and IAM ignores case, so {wanted.role.name} cannot be made;"
-            " choose another group name or COGNISES_ROLE_PREFIX"
-        ]
-    if wanted.role.name in adopt or _is_ours(live, wanted):
-        return []
-    return [_refusal(live, scope)]
-
-
-def adopt_problems(
-    adopt: Collection[str], wanted: Iterable[Wanted], observed: Observed
-) -> list[str]:
-    """What is wrong with the names to take over: only a manifest group's own role qualifies."""
-    names = {each.role.name for each in wanted}
-    problems = []
-    for name in adopt:
-        if name not in names:
-            problems.append(f"--adopt {name}: no group of the manifest has a role of this name")
-        elif name.lower() not in observed.roles:
-            problems.append(f"--adopt {name}: there is no such role; leave --adopt away")
-    return problems
+# In us-gov-east-1 an identity pool may fail to assume a role whose name and session name together
+# are longer than 24 characters; 4 of them are kept for the session name.
+# Source: AWS GovCloud (US) user guide, "Amazon Cognito".
+SHORT_NAMES_REGION, SHORT_ROLE_NAME = "us-gov-east-1", 20
+LISTED = 10  # names in one warning
 
 
 def owned_by(scope: Scope, role: Role) -> bool:
     """Whether a role was made for this pool under this prefix, name and tags agreeing."""
-    group = role.tags.get(GROUP_TAG, "").replace(":", ",")
+    group = group_of(role.tags)
     return (
         is_owned(role.tags)
         and role.tags.get(POOL_TAG) == scope.pool_id
@@ -52,13 +35,41 @@ def owned_by(scope: Scope, role: Role) -> bool:
     )
 
 
-def _is_ours(live: Role, wanted: Wanted) -> bool:
+def group_blocks(
+    desired: DesiredGroup, observed: Observed, scope: Scope, adopt: Collection[str]
+) -> Iterator[str]:
+    """Why the role and the group of one entry must not be touched; nothing if they may be."""
+    if is_provider_group(scope.pool_id, desired.group):
+        yield f"group {desired.group}: Cognito makes groups of this name itself; rename yours"
+        return
+    if desired.role is None:
+        return
+    name = desired.role.name
+    if scope.identity_region == SHORT_NAMES_REGION and len(name) > SHORT_ROLE_NAME:
+        yield (
+            f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} role name and "
+            f"session name together may have 24, so a role name at most {SHORT_ROLE_NAME}: "
+            "shorten the group name or COGNISES_ROLE_PREFIX"
+        )
+    live = observed.roles.get(name.lower())
+    if live is None:
+        return
+    if live.name != name:
+        yield (
+            f"role {live.name} exists and IAM ignores case, so {name} cannot be created; choose "
+            "another group name or COGNISES_ROLE_PREFIX"
+        )
+    elif name not in adopt and not _is_ours(live, desired.role):
+        yield _foreign_role(live, scope)
+
+
+def _is_ours(live: Role, desired: Role) -> bool:
     return is_owned(live.tags) and all(
-        live.tags.get(tag) == wanted.role.tags[tag] for tag in (POOL_TAG, GROUP_TAG)
+        live.tags.get(tag) == desired.tags[tag] for tag in (POOL_TAG, GROUP_TAG)
     )
 
 
-def _refusal(live: Role, scope: Scope) -> str:
+def _foreign_role(live: Role, scope: Scope) -> str:
     if not is_owned(live.tags):
         return (
             f"role {live.name} exists and was not made by this project; choose another "
@@ -76,66 +87,52 @@ def _refusal(live: Role, scope: Scope) -> str:
     )
 
 
+def adopt_blocks(
+    adopt: Collection[str], desired: Iterable[DesiredGroup], observed: Observed
+) -> Iterator[str]:
+    """What is wrong with the names to take over: only the role of a manifest group qualifies."""
+    names = {each.role.name for each in desired if each.role}
+    for name in adopt:
+        if name not in names:
+            yield f"--adopt {name}: no group of the manifest has a role of this name"
+        elif name.lower() not in observed.roles:
+            yield f"--adopt {name}: there is no such role; omit --adopt"
+
+
+def boundary_blocks(scope: Scope) -> Iterator[str]:
+    """A permissions boundary must be a policy of the same account, or one of AWS's own."""
+    parts = (scope.boundary or "").split(":", 5)
+    if len(parts) < 6:
+        return
+    _, partition, _, _, account, _ = parts
+    if account not in (scope.account, "aws"):
+        yield (
+            f"COGNISES_PERMISSIONS_BOUNDARY is a policy of account {account}, and user pool "
+            f"{scope.pool_id} is in account {scope.account}; name a policy of that account"
+        )
+    elif partition != scope.partition:
+        yield (
+            f"COGNISES_PERMISSIONS_BOUNDARY is in partition {partition}, and user pool "
+            f"{scope.pool_id} is in {scope.partition}; write arn:{scope.partition}:iam::…"
+        )
+
+
 def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str], list[str]]:
-    """Blocks and warnings from the live identity pool; on loopback all of them only warn."""
+    """Blocks and warnings from the live identity pool; on an emulator they all only warn."""
     pool = observed.identity_pool
     if pool is None:
         return [], []
-    blocks, warnings = open_doors(pool, loopback=observed.loopback)
-    return blocks, warnings + ([] if _serves(pool, scope) else [_not_a_provider(pool, scope)])
+    blocks, warnings = unsafe_flows(pool, loopback=observed.loopback)
+    if not any(provider.endswith(f"/{scope.pool_id}") for provider in pool.providers):
+        warnings.append(
+            f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider; its "
+            "members get no credentials until it does: `provision.py bootstrap` adds it"
+        )
+    return blocks, warnings
 
 
-def open_doors(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list[str]]:
+def unsafe_flows(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list[str]]:
     """The flows of an identity pool that must be off: blocks, or warnings on an emulator."""
-    findings = _open_doors(pool)
-    return ([], findings) if loopback else (findings, [])
-
-
-def standing_warnings(scope: Scope, wanted: Iterable[Wanted]) -> list[str]:
-    """What every plan for this scope should say, changes or none."""
-    warnings = []
-    if scope.identity_pool_id is None:
-        warnings.append(
-            "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust that nobody can meet; set it "
-            "and apply again to let members use their roles"
-        )
-    if scope.boundary is None:
-        warnings.append(
-            "no COGNISES_PERMISSIONS_BOUNDARY: whoever edits the manifest can grant anything the "
-            "account has; set it to the ARN of a boundary policy"
-        )
-    for each in wanted:
-        warnings += [f"group {each.group} {line}" for line in escalations([], [each.policy])]
-    return warnings
-
-
-def provider_group_warnings(scope: Scope, observed: Observed) -> list[str]:
-    """Everybody who signs in through a provider is in its group: a role there is a role for all."""
-    return [
-        f"group {group.name} is Cognito's own for an identity provider and carries "
-        f"{group.role_arn}: whoever signs in there gets that role; take the role off it"
-        for group in observed.groups.values()
-        if group.role_arn and is_provider_group(scope.pool_id, group.name)
-    ]
-
-
-def created_warnings(
-    groups: Iterable[Group], wanted: Iterable[Wanted], observed: Observed
-) -> list[str]:
-    """Where `created` of an old manifest is not so; what exists is what counts."""
-    lies = []
-    for group, each in zip(groups, wanted, strict=True):
-        exists = each.role.name.lower() in observed.roles
-        if group.created is not None and group.created != exists:
-            said, so = ("true", "is no") if group.created else ("false", "is a")
-            lies.append(
-                f'group {group.name} says "created": "{said}" and there {so} role '
-                f"{each.role.name}; it is ignored, so remove it"
-            )
-    return lies
-
-
-def _open_doors(pool: IdentityPool) -> list[str]:
     findings = []
     if pool.classic_flow:
         findings.append(
@@ -144,18 +141,89 @@ def _open_doors(pool: IdentityPool) -> list[str]:
         )
     if pool.guests:
         findings.append(
-            f"identity pool {pool.id} lets guests in; turn it off "
+            f"identity pool {pool.id} gives credentials to guests; turn it off "
             "(AllowUnauthenticatedIdentities: false)"
         )
-    return findings
+    return ([], findings) if loopback else (findings, [])
 
 
-def _serves(pool: IdentityPool, scope: Scope) -> bool:
-    return any(provider.endswith(f"/{scope.pool_id}") for provider in pool.providers)
+def scope_warnings(scope: Scope, desired: Iterable[DesiredGroup]) -> Iterator[str]:
+    """What every plan for this scope says, with changes or without."""
+    desired = [each for each in desired if each.role]
+    if desired and scope.identity_pool_id is None:
+        yield (
+            "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust, which no token meets; set it "
+            "and apply again, so that members can use their roles"
+        )
+    if scope.boundary is None:
+        yield (
+            "no COGNISES_PERMISSIONS_BOUNDARY: whoever edits the manifest can grant anything in "
+            "the account; set it to the ARN of a boundary policy"
+        )
+    for each in desired:
+        yield from (f"group {each.group} {line}" for line in escalations([], [each.policy]))
 
 
-def _not_a_provider(pool: IdentityPool, scope: Scope) -> str:
-    return (
-        f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider; its "
-        "members get no credentials until it does"
-    )
+def manifest_warnings(
+    groups: Iterable[Group], desired: Iterable[DesiredGroup], observed: Observed
+) -> Iterator[str]:
+    """Placeholders that were probably meant, and where `created` of an old manifest is wrong."""
+    for group, each in zip(groups, desired, strict=True):
+        for problem in near_misses(group.policy, "group_policy"):
+            yield f"group {group.name}: {problem.place}: {problem.text}"
+        if each.role is None or group.created is None:
+            continue
+        if group.created != (each.role.name.lower() in observed.roles):
+            stated, found = ("true", "is no") if group.created else ("false", "is a")
+            yield (
+                f'group {group.name} says "created": "{stated}" and there {found} role '
+                f"{each.role.name}; it is ignored, so remove it"
+            )
+
+
+def account_warnings(
+    scope: Scope, desired: Iterable[DesiredGroup], observed: Observed
+) -> Iterator[str]:
+    """Roles and groups of others that give rights where this project's would."""
+    desired = tuple(desired)
+    for group in observed.groups.values():
+        if group.role_arn and is_provider_group(scope.pool_id, group.name):
+            yield (
+                f"group {group.name} is Cognito's own for an identity provider and carries "
+                f"{group.role_arn}: every user of that provider gets this role; remove it"
+            )
+    named = {each.role.name.lower() for each in desired if each.role}
+    untagged = [
+        role.name
+        for key, role in observed.roles.items()
+        if scope.role_prefix and not role.tags.get("cognises:owner") and key not in named
+    ]
+    if untagged:
+        yield (
+            f"{_listed(untagged)}: without ownership tags, under this project's role prefix "
+            f"{scope.role_prefix}; they are not touched: rename them or choose another prefix"
+        )
+    for each in desired:
+        pool_group = observed.groups.get(each.group)
+        live = observed.roles.get(each.role.name.lower()) if each.role else None
+        if live and each.role and live.name == each.role.name and live.arn != each.role.arn:
+            yield (
+                f"role {live.name} is at {live.arn}, not at COGNISES_ROLE_PATH {scope.role_path}; "
+                "IAM cannot move a role: it keeps its path"
+            )
+        linked = pool_group.role_arn if pool_group else None
+        if each.role is None and linked and not _is_owned_arn(linked, observed):
+            yield (
+                f"group {each.group} has no group_policy in groups.json and carries {linked}, "
+                "which members can use; Cognito cannot unlink it: delete the group and apply again"
+            )
+
+
+def _is_owned_arn(arn: str, observed: Observed) -> bool:
+    return any(role.arn == arn and is_owned(role.tags) for role in observed.roles.values())
+
+
+def _listed(names: Collection[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    noun = "roles" if len(names) > 1 else "role"
+    return f"{noun} {', '.join(sorted(names)[:LISTED])}{more}"

@@ -15,7 +15,7 @@ from cognises.manifest import Group, load_groups
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES, Clients, group_clients
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups.apply import Executor, Outcome
-from cognises.provisioning.groups.model import IdentityPool, Observed, Scope
+from cognises.provisioning.groups.model import Observed, Scope, desired_groups
 from cognises.provisioning.groups.plan import Change, Plan, RoleChange
 from cognises.provisioning.groups.plan_json import plan_json
 from cognises.provisioning.groups.plan_text import plan_text, summary
@@ -26,7 +26,6 @@ from cognises.provisioning.groups.read import (
     confirm_boundaries,
     groups_with_members,
     observe,
-    observe_identity_pool,
 )
 from cognises.provisioning.options import (
     EXIT_BLOCKED,
@@ -98,20 +97,17 @@ class Session:
     def _observed(
         self, groups: tuple[Group, ...], scope: Scope, pruning: Pruning | None
     ) -> Observed:
-        found = observe(self.clients, scope.pool_id, scope.role_prefix, self._identity_pool())
+        identity = identity_client(self.target) if scope.identity_pool_id else None
+        found = observe(
+            self.clients, scope.pool_id, scope.role_prefix, identity, scope.identity_pool_id
+        )
         if scope.boundary is not None:
             found = confirm_boundaries(self.clients.iam, found, scope.pool_id)
         if pruning is None or pruning.force:
             return found
-        candidates = prune_candidates({group.name for group in groups}, found, scope)
+        candidates = prune_candidates(desired_groups(groups, scope), found, scope)
         members = groups_with_members(self.clients.cognito, scope.pool_id, candidates)
         return replace(found, with_members=members)
-
-    def _identity_pool(self) -> IdentityPool | None:
-        target = self.target
-        if target.identity_pool_id is None:
-            return None
-        return observe_identity_pool(identity_client(target), target.identity_pool_id)
 
 
 def identity_client(target: Target) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from typing import Any
 
 from cognises.errors import ProvisionBlocked, SettingsError
@@ -10,10 +10,10 @@ from cognises.manifest import Group, parse_groups
 from cognises.provisioning.aws import Clients, make_client, make_session, on_loopback
 from cognises.provisioning.groups.apply import Executor
 from cognises.provisioning.groups.changes import policy_change
-from cognises.provisioning.groups.model import IdentityPool, Role, Scope, wanted_groups
+from cognises.provisioning.groups.model import Role, Scope, desired_groups
 from cognises.provisioning.groups.plan import Change, Plan, digest_of_manifest
 from cognises.provisioning.groups.planner import make_plan
-from cognises.provisioning.groups.read import account_and_partition, observe, observe_identity_pool
+from cognises.provisioning.groups.read import account_and_partition, observe
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, POOL_TAG, is_owned, role_name
 from cognises.provisioning.target import shape_problems
 from cognises.user_pool import UserPool
@@ -37,7 +37,7 @@ def create_update(
     says; `created` is then "true" in the objects passed in. No file is written, nothing deleted.
 
     Raises ManifestError, SettingsError for an id or a prefix of another form, ProvisionBlocked
-    where a role is somebody else's, and botocore's errors as they come.
+    where a role is not this project's, and botocore's errors as they come.
     """
     _raise_unless_well_formed(identity_pool_id, role_prefix)
     groups = parse_groups(group_detail, role_prefix=role_prefix)
@@ -48,12 +48,15 @@ def create_update(
         pool = UserPool.parse(cognito_pool_id)
         account, partition = account_and_partition(cognito_client, pool.id)
         scope = Scope(account, partition, pool.region, pool.id, identity_pool_id, role_prefix)
-        identity = _identity_pool(clients, identity_pool_id)
-        observed = observe(clients, pool.id, role_prefix, identity)
+        identity = _identity_client(clients, identity_pool_id) if identity_pool_id else None
+        observed = observe(clients, pool.id, role_prefix, identity, identity_pool_id)
         names = [adopt] if isinstance(adopt, str) else tuple(adopt)
         plan = make_plan(groups, observed, scope, adopt=names)
-    _execute(plan, clients)
-    _mark_created(group_detail)
+    outcome = Executor(clients, workers=4).run(plan)
+    for _, error in outcome.failed:
+        raise error
+    for group in group_detail:
+        group["created"] = "true"
     return plan.changes
 
 
@@ -64,45 +67,35 @@ def _raise_unless_well_formed(identity_pool_id: str | None, role_prefix: str) ->
         raise SettingsError(problems)
 
 
-def _execute(plan: Plan, clients: Clients) -> None:
-    outcome = Executor(clients, workers=4).run(plan)
-    for _, error in outcome.failed:
-        raise error
+def _identity_client(clients: Clients, identity_pool_id: str) -> Any:
+    """A client with the default credentials; of an emulator if the other clients are.
 
-
-def _mark_created(group_detail: Iterable[MutableMapping[str, Any]]) -> None:
-    for group in group_detail:
-        group["created"] = "true"
-
-
-def _identity_pool(clients: Clients, identity_pool_id: str | None) -> IdentityPool | None:
-    """Rule 24 asks the live identity pool; with the default credentials, the clients' endpoint."""
-    if identity_pool_id is None:
-        return None
+    Security rule 24 depends on the live identity pool.
+    """
     endpoint = clients.cognito.meta.endpoint_url if on_loopback(*clients) else None
     region = identity_pool_id.partition(":")[0]
-    client = make_client(make_session(None), "cognito-identity", region, endpoint)
-    return observe_identity_pool(client, identity_pool_id)
+    return make_client(make_session(None), "cognito-identity", region, endpoint)
 
 
 def _policies_only(groups: tuple[Group, ...], clients: Clients, role_prefix: str) -> Plan:
     """The policy changes alone, for the pool that the roles' own tags name."""
     observed = observe(clients, None, role_prefix)
+    groups = tuple(group for group in groups if group.policy is not None)
     names = [role_name(role_prefix, group.name) for group in groups]
     roles = [observed.roles[name.lower()] for name in names if name.lower() in observed.roles]
-    _raise_unless_all_ours(names, roles)
+    _raise_unless_owned(names, roles)
     if not roles:
         return Plan(Scope("", "", "", ""), digest_of_manifest([]))
     scope = _scope_of(roles[0], role_prefix)
     found = [
-        policy_change(wanted, role)
-        for wanted, role in zip(wanted_groups(groups, scope), roles, strict=True)
+        policy_change(desired, role)
+        for desired, role in zip(desired_groups(groups, scope), roles, strict=True)
     ]
     changes = tuple(change for change in found if change is not None)
     return Plan(scope, digest_of_manifest(names), changes)
 
 
-def _raise_unless_all_ours(names: list[str], roles: list[Role]) -> None:
+def _raise_unless_owned(names: list[str], roles: list[Role]) -> None:
     missing = set(names) - {role.name for role in roles}
     problems = [f"role {name} is missing; give the user pool's id to make it" for name in missing]
     problems += [

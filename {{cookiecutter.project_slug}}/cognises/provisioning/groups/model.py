@@ -1,16 +1,16 @@
-"""What there is in AWS, as frozen data: roles, groups, the identity pool."""
+"""The data of this folder: roles, groups and identity pools, as they are and as they should be."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
-from cognises.errors import ManifestError, Problem
+from cognises.errors import ManifestError, Problem, SettingsError
 from cognises.manifest import Group
-from cognises.manifest.iam_policy import INLINE_LIMIT, policy_size
+from cognises.manifest.iam_policy import INLINE_LIMIT, policy_size, resources_of
 from cognises.manifest.placeholders import fill
 from cognises.provisioning.groups.compare import canonical
 from cognises.provisioning.names import (
@@ -20,13 +20,26 @@ from cognises.provisioning.names import (
     policy_name,
     role_name,
 )
+from cognises.user_pool import partition_of
 
 Document = Mapping[str, Any]
+
+# The identity service's name as principal, in condition keys and in policy variables.
+# Source: Cognito developer guide, "Role trust and permissions"; AWS GovCloud (US) user guide,
+# "Amazon Cognito"; AWS China, "Amazon Cognito".
+_IDENTITY_SERVICES = {
+    "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
+    "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
+    "cn-north-1": "cognito-identity.cn-north-1.amazonaws.com.cn",
+}
+
+# No identity pool has this id, so no token carries it: a closed trust.
+CLOSED_AUDIENCE = "no-identity-pool-configured"
 
 
 @dataclass(frozen=True)
 class Role:
-    """An IAM role as it is, or as it shall be."""
+    """An IAM role as it is, or as it should be."""
 
     name: str
     arn: str
@@ -39,7 +52,7 @@ class Role:
 
 @dataclass(frozen=True)
 class PoolGroup:
-    """A group of the user pool as it is, or as it shall be."""
+    """A group of the user pool as it is, or as it should be."""
 
     name: str
     role_arn: str | None
@@ -49,7 +62,7 @@ class PoolGroup:
 
 @dataclass(frozen=True)
 class IdentityPool:
-    """What rule 24 asks of an identity pool."""
+    """What security rule 24 depends on in an identity pool."""
 
     id: str
     classic_flow: bool
@@ -59,7 +72,7 @@ class IdentityPool:
 
 @dataclass(frozen=True)
 class Observed:
-    """One look at the account. `roles` is keyed by the role's name in lower case."""
+    """One reading of the account. `roles` is keyed by the role's name in lower case."""
 
     roles: Mapping[str, Role] = field(default_factory=dict)
     groups: Mapping[str, PoolGroup] = field(default_factory=dict)
@@ -70,7 +83,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Scope:
-    """Account, partition, region and pool, with what every role of the pool gets."""
+    """Where a plan applies: one pool of one account, and the settings that shape its roles."""
 
     account: str
     partition: str
@@ -79,6 +92,28 @@ class Scope:
     identity_pool_id: str | None = None
     role_prefix: str = DEFAULT_ROLE_PREFIX
     boundary: str | None = None
+    role_path: str = "/"
+
+    @property
+    def identity_region(self) -> str:
+        """The region of the identity pool; without one, the user pool's."""
+        return (self.identity_pool_id or self.region).partition(":")[0]
+
+    @property
+    def identity_service(self) -> str:
+        """The identity service's name there. Raises SettingsError where it is not known."""
+        region = self.identity_region
+        if region in _IDENTITY_SERVICES:
+            return _IDENTITY_SERVICES[region]
+        if partition_of(region)[0] != "aws":
+            raise SettingsError(
+                [
+                    f"the name of the identity service in {region} is not known, so no trust "
+                    "policy can be written there; use another region, or groups without a "
+                    "group_policy"
+                ]
+            )
+        return "cognito-identity.amazonaws.com"
 
     @property
     def placeholders(self) -> Mapping[str, str]:
@@ -88,24 +123,25 @@ class Scope:
             "AWS::AccountId": self.account,
             "AWS::Partition": self.partition,
             "UserPoolId": self.pool_id,
+            "IdentityService": self.identity_service,
         }
 
     def role_arn(self, group: str) -> str:
         """The ARN that a group's role will get."""
         name = role_name(self.role_prefix, group)
-        return f"arn:{self.partition}:iam::{self.account}:role/{name}"
+        return f"arn:{self.partition}:iam::{self.account}:role{self.role_path}{name}"
+
+    def trust(self) -> dict[str, Any]:
+        """The trust policy of every group's role: signed-in users of the identity pool.
+
+        The condition on `aud` keeps every other identity pool of every account out; without an
+        identity pool it is closed. Source: Cognito developer guide, "Role trust and permissions".
+        """
+        return trust_policy(self.identity_service, self.identity_pool_id)
 
 
-IDENTITY_SERVICE = "cognito-identity.amazonaws.com"
-GOV_IDENTITY_SERVICE = "cognito-identity-us-gov.amazonaws.com"
-
-# No identity pool has this id, so no token can carry it: a trust that nobody can meet.
-NOBODY = "no-identity-pool-configured"
-
-
-def trust_policy(identity_pool_id: str | None, partition: str = "aws") -> dict[str, Any]:
-    """The trust policy of every group's role; without an identity pool, a closed one."""
-    service = GOV_IDENTITY_SERVICE if partition == "aws-us-gov" else IDENTITY_SERVICE
+def trust_policy(service: str, identity_pool_id: str | None) -> dict[str, Any]:
+    """A role's trust in signed-in users of one identity pool; None: a closed trust."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -114,7 +150,7 @@ def trust_policy(identity_pool_id: str | None, partition: str = "aws") -> dict[s
                 "Principal": {"Federated": service},
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 "Condition": {
-                    "StringEquals": {f"{service}:aud": identity_pool_id or NOBODY},
+                    "StringEquals": {f"{service}:aud": identity_pool_id or CLOSED_AUDIENCE},
                     "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
                 },
             }
@@ -123,51 +159,42 @@ def trust_policy(identity_pool_id: str | None, partition: str = "aws") -> dict[s
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One group of the manifest, placeholders filled, as role and pool group."""
+class DesiredGroup:
+    """One group of the manifest, placeholders filled, as pool group and role (None: no role)."""
 
     group: str
-    role: Role
+    role: Role | None
     pool_group: PoolGroup
 
     @property
     def policy(self) -> Document:
-        """The one inline policy of the role."""
-        return self.role.policies[policy_name(self.group)]
+        """The inline policy of the role; empty without a role."""
+        return self.role.policies[policy_name(self.group)] if self.role else {}
 
 
-def wanted_groups(groups: Iterable[Group], scope: Scope) -> tuple[Wanted, ...]:
-    """Fill the manifest for one pool. Raises ManifestError where a filled policy is too large."""
-    groups = tuple(groups)
-    without = [
-        Problem(f"[{index}].group_policy", "missing; provisioning needs it; add it")
-        for index, each in enumerate(groups)
-        if each.policy is None
+def desired_groups(groups: Iterable[Group], scope: Scope) -> tuple[DesiredGroup, ...]:
+    """Fill the manifest for one pool.
+
+    Raises ManifestError where a filled policy is too large or names another partition, and
+    SettingsError where a role is to be made in a region whose identity service is not known.
+    """
+    desired = tuple(_desired(group, scope) for group in groups)
+    problems = [
+        problem.under(f"[{index}].group_policy")
+        for index, each in enumerate(desired)
+        for problem in _filled_problems(each.policy, scope)
     ]
-    if without:
-        raise ManifestError(without)
-    wanted = tuple(_wanted(group, scope) for group in groups)
-    too_large = [
-        Problem(f"[{index}].group_policy", f"{size} characters once filled; IAM allows {limit}")
-        for index, each in enumerate(wanted)
-        if (size := policy_size(each.policy)) > (limit := INLINE_LIMIT)
-    ]
-    if too_large:
-        raise ManifestError(too_large)
-    return wanted
+    if problems:
+        raise ManifestError(problems)
+    return desired
 
 
-def fingerprint(
-    trust: object, policy: object, description: str | None, precedence: int | None
-) -> str:
-    """The hash that a role's tag keeps of what was applied, equal for equivalent documents."""
-    parts = [canonical(trust), canonical(policy), description, precedence]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _wanted(group: Group, scope: Scope) -> Wanted:
+def _desired(group: Group, scope: Scope) -> DesiredGroup:
+    pool_group = PoolGroup(group.name, None, group.description, group.precedence)
+    if group.policy is None:
+        return DesiredGroup(group.name, None, pool_group)
     policy = cast("dict[str, Any]", fill(group.policy, scope.placeholders))
-    trust = trust_policy(scope.identity_pool_id, scope.partition)
+    trust = scope.trust()
     tags = ownership_tags(scope.pool_id, group.name)
     tags[HASH_TAG] = fingerprint(trust, policy, group.description, group.precedence)
     role = Role(
@@ -178,5 +205,27 @@ def _wanted(group: Group, scope: Scope) -> Wanted:
         boundary=scope.boundary,
         tags=tags,
     )
-    pool_group = PoolGroup(group.name, role.arn, group.description, group.precedence)
-    return Wanted(group.name, role, pool_group)
+    linked = PoolGroup(**{**asdict(pool_group), "role_arn": role.arn})
+    return DesiredGroup(group.name, role, linked)
+
+
+def _filled_problems(policy: Document, scope: Scope) -> Iterator[Problem]:
+    size = policy_size(policy)
+    if size > INLINE_LIMIT:
+        yield Problem("", f"{size} characters once filled; IAM allows {INLINE_LIMIT}")
+    for place, resource in resources_of(policy):
+        partition = resource.split(":")[1] if resource.startswith("arn:") else scope.partition
+        if partition not in (scope.partition, "*"):
+            yield Problem(
+                place,
+                f"{resource!r} is in partition {partition}, and user pool {scope.pool_id} is in "
+                f"{scope.partition}; write arn:${{AWS::Partition}}:…",
+            )
+
+
+def fingerprint(
+    trust: object, policy: object, description: str | None, precedence: int | None
+) -> str:
+    """The hash of what was applied, kept in a role's tag; equal for equivalent documents."""
+    parts = [canonical(trust), canonical(policy), description, precedence]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A plan is data: what would change and why, what must not, and a digest that names exactly it."""
+"""A plan is data: what would change and why, what blocks it, and a digest that identifies it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RoleChange:
     action: Action
     before: Role | None
     after: Role | None
-    drift: tuple[str, ...] = ()  # what somebody else changed since the last apply
+    drift: tuple[str, ...] = ()  # what others changed since the last apply
     broadening: tuple[str, ...] = ()  # what members could do that they could not do before
     escalating: tuple[str, ...] = ()  # newly granted ways to take more
 
@@ -44,6 +44,16 @@ Change = RoleChange | GroupChange
 
 
 @dataclass(frozen=True)
+class Leftover:
+    """A role or group in AWS that the manifest does not name, and what becomes of it."""
+
+    group: str
+    role: str | None  # its name
+    has_group: bool  # whether the group itself is there
+    note: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything an apply would do, in order, or the blocks because of which it does nothing."""
 
@@ -52,18 +62,19 @@ class Plan:
     changes: tuple[Change, ...] = ()
     blocks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
 
     @property
     def digest(self) -> str:
-        """Names this plan: account, partition, region, pool, manifest and the changes."""
+        """Identifies this plan: account, partition, region, pool, manifest and the changes."""
         content = asdict(self)
-        del content["warnings"]  # advice; what is done does not depend on it
+        del content["warnings"], content["leftovers"]  # what is done does not depend on them
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def broadening(self) -> tuple[str, ...]:
-        """All that widens, a line each, with the group it widens."""
+        """Every line that widens rights, with the group it widens."""
         return tuple(
             f"{change.group}: {line}"
             for change in self.changes
@@ -71,7 +82,7 @@ class Plan:
         )
 
     def raise_if_blocked(self, *, allow_broadening: bool = True) -> None:
-        """Raise ProvisionBlocked where a safety rule forbids this plan."""
+        """Raise ProvisionBlocked where a safety rule refuses this plan."""
         problems = list(self.blocks)
         if not allow_broadening:
             problems += [f"--no-broadening: {line}" for line in self.broadening]
@@ -80,5 +91,5 @@ class Plan:
 
 
 def digest_of_manifest(groups: Sequence[object]) -> str:
-    """Names the content of a manifest, whatever its white space."""
+    """Identifies the content of a manifest, whatever its white space."""
     return hashlib.sha256(json.dumps(groups, sort_keys=True, default=str).encode()).hexdigest()

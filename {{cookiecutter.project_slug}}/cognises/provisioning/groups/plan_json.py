@@ -25,6 +25,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "role_prefix": scope.role_prefix,
         "resource_changes": [_change(change) for change in plan.changes],
         "resource_drift": [_drift(change) for change in plan.changes if change.drift],
+        "leftovers": [asdict(each) for each in plan.leftovers],
         "broadening": list(plan.broadening),
         "blocks": list(plan.blocks),
         "warnings": list(plan.warnings),
@@ -47,7 +48,7 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def _drift(change: Change) -> dict[str, Any]:
-    """What was to be there, and what is: Terraform tells drift from the recorded state on."""
+    """From the recorded state to the live one, the direction in which Terraform shows drift."""
     return {
         **_address(change),
         "change": {

@@ -1,4 +1,4 @@
-"""A plan for people: group by group, statement by statement, and what to look at twice."""
+"""A plan as text: group by group, statement by statement, then leftovers, warnings, blocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cognises.provisioning.groups.model import Document, PoolGroup, Role
 from cognises.provisioning.groups.plan import Change, GroupChange, Plan, RoleChange
 from cognises.provisioning.names import HASH_TAG
 
+LEFTOVERS_SHOWN = 40
 MARKS = {"create": "+", "update": "~", "adopt": ">", "delete": "-"}
 
 
@@ -34,17 +35,32 @@ def summary(plan: Plan) -> str:
 
 def _lines(plan: Plan) -> Iterator[str]:
     scope = plan.scope
-    yield f"user pool {scope.pool_id}, account {scope.account} ({scope.partition})"
+    place = f"account {scope.account} ({scope.partition}), region {scope.region}"
+    yield f"user pool {scope.pool_id}, {place}"
     for group, changes in groupby(plan.changes, key=lambda change: change.group):
         yield ""
         yield f"group {group}"
         for change in changes:
             yield from _change_lines(change)
+    yield from _leftover_lines(plan)
     yield ""
     yield from (f"warning: {line}" for line in plan.warnings)
     yield from (f"blocked: {line}" for line in plan.blocks)
     yield f"plan: {summary(plan)}" if plan.changes else "plan: nothing to do"
     yield f"digest: {plan.digest}"
+
+
+def _leftover_lines(plan: Plan) -> Iterator[str]:
+    if not plan.leftovers:
+        return
+    yield ""
+    yield "in AWS and not in groups.json:"
+    for each in plan.leftovers[:LEFTOVERS_SHOWN]:
+        role = f"role {each.role}" if each.role else ""
+        what = ", ".join(filter(None, (f"group {each.group}" if each.has_group else "", role)))
+        yield f"  {what}: {each.note}"
+    if len(plan.leftovers) > LEFTOVERS_SHOWN:
+        yield f"  and {len(plan.leftovers) - LEFTOVERS_SHOWN} more; `plan --json` lists all"
 
 
 def _change_lines(change: Change) -> Iterator[str]:

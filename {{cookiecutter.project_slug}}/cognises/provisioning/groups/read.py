@@ -23,32 +23,39 @@ ROLES_A_PAGE = 1000  # IAM's most
 
 
 def account_and_partition(cognito: Any, pool_id: str) -> tuple[str, str]:
-    """Account and partition of a user pool, from its ARN; ARN: arn:partition:…:account:…"""
+    """Account and partition of a user pool, from its ARN (arn:partition:…:account:…)."""
     found = cognito.describe_user_pool(UserPoolId=pool_id).get("UserPool", {})
     parts = str(found.get("Arn", "")).split(":")
     if len(parts) != 6:
-        raise SettingsError(["what answered is not AWS; check AWS_ENDPOINT_URL and the proxy"])
+        raise SettingsError(["the endpoint is not AWS; check AWS_ENDPOINT_URL and the proxy"])
     return parts[4], parts[1]
 
 
 def observe(
-    clients: Clients, pool_id: str | None, prefix: str, identity_pool: IdentityPool | None = None
+    clients: Clients,
+    pool_id: str | None,
+    prefix: str,
+    identity: Any = None,
+    identity_pool_id: str | None = None,
 ) -> Observed:
-    """One look at roles and groups.
+    """Read roles, groups and the identity pool.
 
-    In: the pool (None: groups are not looked at), and the role prefix, since only roles of that
-    prefix and owned ones matter. Raises botocore's errors.
+    In: the pool (None: no groups are read); the role prefix (only roles of that prefix, and owned
+    ones, are kept); a client for the identity pool, if there is one. Raises botocore's errors.
     """
+    used = (*clients, identity) if identity_pool_id else clients
     return Observed(
         roles=_roles(clients.iam, prefix),
         groups=_groups(clients.cognito, pool_id) if pool_id else {},
-        identity_pool=identity_pool,
-        loopback=on_loopback(clients.cognito),
+        identity_pool=observe_identity_pool(identity, identity_pool_id)
+        if identity_pool_id
+        else None,
+        loopback=on_loopback(*used),
     )
 
 
 def observe_identity_pool(identity: Any, identity_pool_id: str) -> IdentityPool:
-    """The flows an identity pool allows; its role map is nobody's business here."""
+    """The flows that an identity pool allows, and its providers; not its role map."""
     found = identity.describe_identity_pool(IdentityPoolId=identity_pool_id)
     providers = found.get("CognitoIdentityProviders", [])
     return IdentityPool(
@@ -69,11 +76,10 @@ def groups_with_members(cognito: Any, pool_id: str, groups: Iterable[str]) -> fr
 
 
 def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:
-    """The same look, with GetRole asked about roles of the pool that seem to have no boundary.
+    """The same reading, with GetRole called for roles of the pool that seem to have no boundary.
 
-    A bulk reading may be behind, and some emulators leave the boundary out of it. A missing
-    boundary is told as drift and mended, so it must really be missing; where all is well, this
-    makes no call.
+    A bulk reading may be stale, and some emulators leave the boundary out of it. A missing
+    boundary is drift and is repaired, so it must really be missing. Without such roles, no call.
     """
     roles = dict(observed.roles)
     for key, role in observed.roles.items():
@@ -129,6 +135,6 @@ def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
 
 
 def _document(value: object) -> Document:
-    """A policy document as IAM hands it out; anything but an object is kept, wrapped."""
+    """A policy document as IAM returns it; anything but an object is kept, wrapped."""
     parsed = decode(value)
     return parsed if isinstance(parsed, Mapping) else {"Statement": parsed}
