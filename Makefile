@@ -94,4 +94,4 @@ bump: $(VENV)/.dev  ## the newest version of every requirement, proved by checks
 	$(MAKE) test
 
 tidy:
-	@find '$(PROJECT)' \( -name __pycache__ -o -name '.*_cache' -o -name .hypothesis \) -prune -exec rm -rf {} +
+	@find '$(PROJECT)' \( -name __pycache__ -o -name '.*_cache' -o -name .hypothesis -o -name .venv -o -name uv.lock \) -prune -exec rm -rf {} +

@@ -43,10 +43,10 @@ def run(*command, cwd=None, **extra):
 
 
 def install(folder):
-    """Tests' and deployment's packages: uv from its cache, uv from the index, or venv and pip."""
+    """The packages of the suite: by uv from its cache, by uv from the index, or by pip."""
     env, uv = f"{folder}/env", os.environ.get("UV") or shutil.which("uv")
     python = f"{env}/{'Scripts' if os.name == 'nt' else 'bin'}/python"
-    locked = ["-q", "--require-hashes", *map("-r{}".format, Path().glob("requirements-[clt]*.txt"))]
+    locked = ["-q", "--require-hashes", "-rrequirements-test.txt"]
     for offline in ("true", "false") if uv else ():
         run(uv, "venv", "--quiet", "--clear", "-p", sys.executable, env)
         if run(uv, "pip", "install", "-p", python, *locked, UV_OFFLINE=offline)[0] == 0:

@@ -51,7 +51,7 @@ def chrome() -> Iterator[Any]:
         path = None
     if path is None:
         if os.environ.get("COGNISES_BROWSER") == "require":
-            pytest.fail("no Chromium, or no playwright (requirements-browser.txt)")
+            pytest.fail("no Chromium, or no playwright (requirements-dev.txt)")
         pytest.skip(f"NOT RUN, no Chromium: {HOW}")
     with sync_playwright() as playwright:
         # Without its sandbox, because containers and CI machines run as root. It opens our own

@@ -24,8 +24,8 @@ from jinja2 import Template
 
 # One of each, so that a condition that is always false is seen.
 TELLING = {
-    "container": {"Dockerfile", ".dockerignore", "gunicorn.conf.py", "requirements-container.txt"},
-    "lambda": {"lambda_entry.py", "requirements-lambda.txt"},
+    "container": {"Dockerfile", ".dockerignore", "gunicorn.conf.py"},
+    "lambda": {"lambda_entry.py"},
     "none": set(),
 }
 # What holds braces of its own: code, Flask's templates, GitHub's expressions.

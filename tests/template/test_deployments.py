@@ -18,7 +18,7 @@ DEPLOYED = ("container", "lambda")
 # What speaks of a way to deploy. Lambda with a capital: Python has a keyword, too.
 SPEAKS = re.compile(
     r"docker|gunicorn|fargate|apig.wsgi|lambda_entry|service\.yaml|delivery\.yaml|deploy\.(mk|md|yml)"
-    r"|requirements-(container|lambda)|make (image|package|deploy|load|cold-start)\b|cold.start",
+    r"|make (image|package|deploy|load|cold-start)\b|cold.start",
     re.IGNORECASE,
 )
 NAMED = re.compile(r"\b(Lambda|ECS|ECR)\b")

@@ -23,7 +23,7 @@ from urllib.request import Request, urlopen
 import pytest
 from baking import contents, run
 
-IMAGE = {"wsgi.py", "gunicorn.conf.py", "groups.json", "requirements-container.txt"}
+IMAGE = {"wsgi.py", "gunicorn.conf.py", "groups.json", "requirements.txt"}
 USER = 10001
 
 
@@ -181,11 +181,11 @@ def image(request, bakes, dockerfile):
         (service / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(project / name, service / name)
     install = ["uv", "pip", "install", "-q", "-p", str(venv), "--only-binary", ":all:"]
-    install += ["--require-hashes", "-r", "requirements-container.txt"]
+    install += ["--require-hashes", "-r", "requirements.txt"]
     for command in (["uv", "venv", "-q", "-p", python, str(venv)], install):
         done = run(command, cwd=service)
         assert done.returncode == 0, done.stdout
-    (service / "requirements-container.txt").unlink()
+    (service / "requirements.txt").unlink()
     (step,) = [step for step in dockerfile.all("RUN") if "compileall" in step]
     for part in step.replace("/venv", str(venv)).replace("/service", str(service)).split("&&"):
         words = shlex.split(part)

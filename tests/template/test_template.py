@@ -21,7 +21,6 @@ from baking import (
     under_git,
 )
 
-LOCKS = [name for name in files_of_a_clone() if re.search(r"requirements[-a-z]*\.txt", name)]
 CACHES = ("__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis")
 
 
@@ -46,54 +45,6 @@ def test_no_answer_is_a_secret_and_every_question_has_a_label():
     asked = [key for key in questions if not key.startswith("_")]
     assert asked == ["project_name", "project_slug", "aws_region", "user_pool_id", "deployment"]
     assert list(questions["__prompts__"]) == asked
-
-
-@pytest.mark.parametrize("name", LOCKS, ids=ascii)
-def test_a_lock_file_holds_versions_and_hashes_but_no_address(name):
-    text = (ROOT / name).read_text()
-    assert not re.search(r"https?:|file:|(?m:^-)|index|find-links|@ ", text)
-    entries = re.split(r"(?m)^(?=[a-z0-9])", text)[1:]
-    assert entries
-    for entry in entries:
-        assert re.match(r"[a-z0-9.-]+==\S+( ; .+)? \\\n +--hash=sha256:[0-9a-f]{64}", entry), entry
-
-
-def test_lock_files_agree_on_every_version():
-    """Else a service would be tested with other packages than it is deployed with."""
-    versions = {}
-    for name in LOCKS:
-        for package, version in re.findall(
-            r"(?m)^([a-z0-9.-]+)==(.+) \\$", (ROOT / name).read_text()
-        ):
-            versions.setdefault(package, {}).setdefault(name, set()).add(version.split(" ;")[0])
-    differing = {
-        package: pins
-        for package, pins in versions.items()
-        if len({frozenset(pin) for pin in pins.values()}) > 1
-    }
-    assert differing == {}
-
-
-PROVISIONING = {"boto3", "click"}
-SERVERS = {"container": {"gunicorn", "prometheus-client"}, "lambda": {"apig-wsgi"}}
-
-
-def test_what_is_deployed_is_part_of_what_is_developed():
-    """The app's own requirements are listed in three files: a change has to reach all."""
-    developed = asked_for("requirements.in")
-    app = {name: line for name, line in developed.items() if name not in PROVISIONING}
-    assert set(developed) - set(app) == PROVISIONING
-    for deployment, servers in SERVERS.items():
-        deployed = asked_for(f"requirements-{deployment}.in")
-        assert set(deployed) - set(app) == servers
-        assert {name: deployed.get(name) for name in app} == app
-
-
-def asked_for(name):
-    """The lines of one `.in` file of the project, by package."""
-    (path,) = (path for path in (ROOT / TEMPLATE_FOLDER).glob("*.in*") if name in path.name)
-    lines = (line for line in path.read_text().splitlines() if re.match("[a-z]", line))
-    return {re.match(r"[a-z0-9-]+", line)[0]: line for line in lines}
 
 
 def test_pre_commit_passes_and_leaves_no_cache_in_the_folder_that_is_generated_from(
@@ -147,26 +98,15 @@ def test_every_version_says_what_to_do_after_updating_to_it():
     assert versions[0].split()[0] == told
 
 
-def test_the_locks_hold_what_their_sources_ask_for(template, tmp_path):
-    """Compiling again, without looking for newer versions, changes nothing."""
-    copy = tmp_path / "template"
-    shutil.copytree(template, copy)
-    before = contents(copy)
-    done = run([sys.executable, "tools/lock.py"], cwd=copy)
-    assert done.returncode == 0, done.stdout
-    after = contents(copy)
-    assert [name for name in after if after[name] != before.get(name)] == []
-
-
 def dependabot(folder):
     return yaml.safe_load((folder / ".github" / "dependabot.yml").read_text())["updates"]
 
 
 def test_dependabot_sees_every_lock_that_it_can_read(bakes):
-    """In the template, names that hold a condition end in none that it knows."""
     watched = {each["directory"] for each in dependabot(ROOT) if "directory" in each}
     assert watched == {"/", f"/{TEMPLATE_FOLDER}"}
-    locks = {str(Path("/", name).parent) for name in LOCKS}
+    names = (Path("/", name) for name in files_of_a_clone())
+    locks = {str(name.parent) for name in names if name.match("requirements*.txt")}
     assert locks == watched
     for project in bakes.values():
         assert [each["directory"] for each in dependabot(project)][:2] == ["/", "/"]

@@ -1,0 +1,154 @@
+"""The requirements: one source, locks that agree with it, and every way to install them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from baking import (
+    DEPLOYMENTS,
+    PARSERS,
+    ROOT,
+    TEMPLATE_FOLDER,
+    contents,
+    files_of_a_clone,
+    run,
+    without_uv,
+)
+
+LOCKS = [name for name in files_of_a_clone() if re.search(r"requirements[-a-z]*\.txt", name)]
+PROVISIONING = {"boto3", "botocore", "s3transfer", "jmespath"}
+TESTS = {"pytest", "moto", "ruff", "mypy"}
+SERVERS = {"container": {"gunicorn", "prometheus-client"}, "lambda": {"apig-wsgi"}, "none": set()}
+
+
+@pytest.mark.parametrize("name", LOCKS, ids=ascii)
+def test_a_lock_file_holds_versions_and_hashes_but_no_address(name):
+    text = (ROOT / name).read_text()
+    assert not re.search(r"https?:|file:|(?m:^-)|index|find-links|@ ", text)
+    entries = re.split(r"(?m)^(?=[a-z0-9])", text)[1:]
+    assert entries
+    for entry in entries:
+        assert re.match(r"[a-z0-9.-]+==\S+( ; .+)? \\\n +--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_lock_files_agree_on_every_version():
+    """A service is tested with the packages that it is deployed with."""
+    versions = {}
+    for name in LOCKS:
+        for package, version in re.findall(
+            r"(?m)^([a-z0-9.-]+)==(.+) \\$", (ROOT / name).read_text()
+        ):
+            versions.setdefault(package, {}).setdefault(name, set()).add(version.split(" ;")[0])
+    differing = {
+        package: pins
+        for package, pins in versions.items()
+        if len({frozenset(pin) for pin in pins.values()}) > 1
+    }
+    assert differing == {}
+
+
+def locked(text):
+    """The names of the packages of a lock."""
+    return set(re.findall(r"(?m)^([a-z0-9.-]+)==", text))
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_what_is_deployed_is_the_service_and_its_server(bakes, deployment):
+    """Provisioning and tests need more, which their own lock holds."""
+    deployed = locked((bakes[deployment, ""] / "requirements.txt").read_text())
+    assert {"flask", "python-jose", "requests", "oauthlib", "flask-cors"} <= deployed
+    assert deployed & set().union(*SERVERS.values()) == SERVERS[deployment]
+    assert not deployed & (PROVISIONING | TESTS)
+    tested = locked((bakes[deployment, ""] / "requirements-test.txt").read_text())
+    assert deployed | PROVISIONING <= tested
+    assert tested <= locked((bakes[deployment, ""] / "requirements-dev.txt").read_text())
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_every_requirement_that_is_named_is_locked(bakes, deployment):
+    project = bakes[deployment, ""]
+    named = PARSERS[".toml"]((project / "pyproject.toml").read_bytes())
+    groups = named["dependency-groups"]
+    assert [*groups] == ["provision", "test", "dev"]
+    assert named["tool"]["uv"] == {"package": False}
+    wanted = {"requirements": named["project"]["dependencies"]}
+    wanted["requirements-test"] = [*wanted["requirements"], *groups["provision"], *groups["test"]]
+    wanted["requirements-dev"] = [*wanted["requirements-test"], *groups["dev"]]
+    for lock, lines in wanted.items():
+        names = {re.match(r"[a-z0-9-]+", line)[0] for line in lines if isinstance(line, str)}
+        assert names <= locked((project / f"{lock}.txt").read_text())
+
+
+def test_a_locked_cookie_parser_keeps_the_host_prefix(bakes):
+    """Older releases read eight spellings with control characters as the same cookie."""
+    named = PARSERS[".toml"]((bakes["none", ""] / "pyproject.toml").read_bytes())
+    assert "werkzeug>=3.1.9,<4" in named["project"]["dependencies"]
+
+
+def test_the_locks_hold_what_their_sources_ask_for(template, tmp_path):
+    """Locking again, without looking for newer versions, changes nothing."""
+    copy = tmp_path / "template"
+    shutil.copytree(template, copy)
+    before = contents(copy)
+    done = run([sys.executable, "tools/lock.py"], cwd=copy)
+    assert done.returncode == 0, done.stdout
+    after = contents(copy)
+    assert [name for name in after if after[name] != before.get(name)] == []
+
+
+@pytest.fixture(scope="module", params=[*DEPLOYMENTS, "unrendered"])
+def fresh(request, bakes, template, tmp_path_factory):
+    """A copy of a new project, or of the template's own, in which nothing is installed."""
+    folder = tmp_path_factory.mktemp("fresh")
+    if request.param == "unrendered":
+        return shutil.copytree(template / TEMPLATE_FOLDER, folder / TEMPLATE_FOLDER)
+    return shutil.copytree(bakes[request.param, ""], folder / "cognises-service")
+
+
+def environment():
+    """The caller's, without the environment of this test run."""
+    ours = ("VIRTUAL_ENV", "PYTEST_", "PYTHON", "MAKE", "MFLAGS", "UV_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def succeed(*command, cwd, env=None):
+    done = run(command, cwd=cwd, env=env or environment())
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
+
+
+def test_uv_syncs_and_runs_the_suite(fresh):
+    succeed("uv", "sync", "-q", "-p", sys.executable, cwd=fresh)
+    assert re.search(r"\d+ passed", succeed("uv", "run", "pytest", "-q", cwd=fresh))
+    access = succeed("uv", "run", "flask", "cognises", "access", cwd=fresh)
+    assert re.search(r"(?m)^GET +/admin +admin_panel +admins$", access), access
+
+
+def test_pip_installs_what_is_deployed(fresh, tmp_path):
+    """By its hashes, and the app starts on nothing else."""
+    succeed(sys.executable, "-m", "venv", str(tmp_path / "venv"), cwd=fresh)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    install = ["-q", "install", "--require-hashes", "-r", "requirements.txt"]
+    succeed(python, "-m", "pip", *install, cwd=fresh)
+    start = "import sys, wsgi; print(wsgi.app.name, [m for m in sys.modules if 'boto' in m])"
+    assert succeed(python, "-B", "-c", start, cwd=fresh) == "app []\n"
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_make_installs_everything_for_development(fresh, tmp_path, installer):
+    venv = f"VENV={tmp_path}/venv"
+    env = environment() if installer == "uv" else without_uv(environment())
+    succeed("make", "install", venv, f"PYTHON={sys.executable}", cwd=fresh, env=env)
+    names = subprocess.run(
+        ["ls", f"{tmp_path}/venv/bin"], check=True, capture_output=True, text=True
+    )
+    assert {"pytest", "ruff", "mypy", "flask", "pre-commit"} <= set(names.stdout.split())
+
+
+def test_packages_of_the_unrendered_project_stay_out_of_what_is_generated(template):
+    said = succeed("make", "--dry-run", "install", cwd=template / TEMPLATE_FOLDER)
+    assert "../build/venv" in said
+    assert "into .venv" not in said
