@@ -50,7 +50,7 @@ def test_a_line_break_in_a_path_starts_no_line_of_its_own():
     [f"verify {TOKEN}", f"Authorization: Bearer {TOKEN}", "Bearer opaque-token-1",
      "to ada@secret.example", "ada+x@mail.secret.example!", "/u/ada%40secret.example", TOKEN[:30]],
 )  # fmt: skip
-def test_what_looks_like_a_token_or_an_address_is_blanked_wherever_it_came_from(text: str):
+def test_what_looks_like_a_token_or_an_address_is_redacted_wherever_it_came_from(text: str):
     for formatter in (JsonFormatter(), TextFormatter()):
         for written in (record(message=text, name="other"), record(path=text, status=200)):
             shown = formatter.format(written)

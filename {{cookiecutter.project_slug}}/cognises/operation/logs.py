@@ -1,7 +1,7 @@
-"""Log lines: one JSON object each in production, plain text on a developer's machine.
+"""Log lines: one JSON object per line in production, plain text on a developer's machine.
 
-Own lines and no library: what may stand in a line is a list here, and what looks like a token or
-an e-mail address is blanked wherever it came from, a traceback or another library included.
+A line holds the fields that are listed here and no others. Whatever looks like a token or an
+e-mail address is redacted, in tracebacks and in lines of other libraries too.
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ import json
 import logging
 import re
 import sys
-from datetime import datetime, timezone
+import time
+from functools import lru_cache
 
 from cognises.operation.request_log import request_id
 
-# Extras of a record that are written; anything else that a library attaches is left out.
+# The extras of a record that are written; any other is left out.
 FIELDS = ("method", "path", "endpoint", "status", "duration_ms", "sub", "decision", "reason",
           "detail")  # fmt: skip
 
-# Each takes time in step with the text, however hostile: no run of characters is read twice.
+# Linear in the length of the text: no run of characters is read twice.
 _SECRETS = re.compile(
     r"eyJ[\w.-]{6,}"  # a JWT, or the start of one
     r"|(?<![\w.+%-])[\w.+%-]+(?:@|%40)[\w-]+\.[\w.-]+"  # an e-mail address
     r"|(?<=[Bb]earer )\S+"
 )
-# Without one of these there is nothing to look for.
+# A text without one of these holds nothing to redact.
 _SIGN = re.compile(r"eyJ|@|%40|earer ")
 _GUNICORN_REQUEST = re.compile(
     r"^(Invalid request from ip=\S+(?=: )|Error handling request).*", re.S
 )
 
 
-def blank(text: str) -> str:
-    """`text` without what looks like a token or an e-mail address."""
+_encode = json.JSONEncoder(default=str).encode
+
+
+def redact(text: str) -> str:
+    """`text` with *** in place of what looks like a token or an e-mail address."""
     return _SECRETS.sub("***", text) if _SIGN.search(text) else text
 
 
@@ -40,23 +44,26 @@ class JsonFormatter(logging.Formatter):
     """`{"time": …, "level": …, "logger": …, "message": …, "request_id": …, …}`, one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        moment = datetime.fromtimestamp(record.created, timezone.utc)
+        extras = record.__dict__
         line: dict[str, object] = {
-            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname,
             "logger": record.name,
             "message": _message(record),
         }
-        identity = getattr(record, "request_id", None) or request_id()
+        identity = extras.get("request_id") or request_id()
         if identity:
             line["request_id"] = identity
         for name in FIELDS:
-            value = record.__dict__.get(name)
+            value = extras.get(name)
             if value is not None:
-                line[name] = blank(value) if isinstance(value, str) else value
+                line[name] = value
         if record.exc_info:
-            line["exception"] = blank(self.formatException(record.exc_info))
-        return json.dumps(line, default=str)
+            line["exception"] = self.formatException(record.exc_info)
+        text = _encode(line)
+        if not _SIGN.search(text):
+            return text
+        return _encode({name: redact(v) if isinstance(v, str) else v for name, v in line.items()})
 
 
 class TextFormatter(logging.Formatter):
@@ -70,13 +77,13 @@ class TextFormatter(logging.Formatter):
         text = super().format(record)
         if extras and record.name == "cognises.requests":
             text = f"{text} {_printable(' '.join(extras))}"
-        return blank(text)
+        return redact(text)
 
 
 def configure(form: str, level: str) -> None:
-    """Send every logger of the process out in that form: "json" to stdout, "text" to stderr.
+    """Log every logger of the process as "json" to stdout, or as "text" to stderr.
 
-    Handlers that the runtime has put in place (the server's, Lambda's) stay and get the form.
+    Handlers that are there already (the server's, Lambda's) stay and get this format.
     """
     formatter = JsonFormatter() if form == "json" else TextFormatter()
     root = logging.getLogger()
@@ -85,7 +92,7 @@ def configure(form: str, level: str) -> None:
     for handler in root.handlers:
         handler.setFormatter(formatter)
     root.setLevel(level)
-    # The request's own line says what was decided: not twice, unless asked for.
+    # The request's own line contains the decision; a second line is for debugging.
     if level != "DEBUG":
         logging.getLogger("cognises.decisions").setLevel(logging.WARNING)
     drop = logging.getLogger("werkzeug")
@@ -94,15 +101,20 @@ def configure(form: str, level: str) -> None:
 
 
 def _no_access_line(record: logging.LogRecord) -> bool:
-    """werkzeug's development server logs addresses with their queries; our line stands for it."""
+    """werkzeug's development server logs URLs with their queries; our line replaces that."""
     return " - - [" not in str(record.msg)
+
+
+@lru_cache(maxsize=4)
+def _second(created: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
 
 
 def _message(record: logging.LogRecord) -> str:
     text = record.getMessage()
     if record.name.startswith("gunicorn"):
-        text = _GUNICORN_REQUEST.sub(r"\1", text)  # it repeats the line or header it refused
-    return blank(text)
+        return _GUNICORN_REQUEST.sub(r"\1", text)  # gunicorn repeats the line or header it refused
+    return text
 
 
 def _printable(text: str) -> str:

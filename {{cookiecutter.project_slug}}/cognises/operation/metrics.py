@@ -24,7 +24,7 @@ from prometheus_client import (
 )
 
 from cognises.operation import request_log
-from cognises.operation.request_log import Answered
+from cognises.operation.request_log import RequestRecord
 from cognises.tokens import key_cache
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ FETCHED = Gauge(
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def observe_request(answered: Answered) -> None:
+def observe_request(answered: RequestRecord) -> None:
     """Count a request. Labels are endpoints, never addresses: their number is bounded."""
     endpoint = answered.endpoint or "none"
     method = answered.method if answered.method in _METHODS else "other"

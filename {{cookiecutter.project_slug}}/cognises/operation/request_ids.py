@@ -1,29 +1,29 @@
-"""Which id a request goes by: the one it came with if that is plain, else a new one. Pure."""
+"""The id of a request: the one that it came with if that is plain, else a new one."""
 
 from __future__ import annotations
 
+import os
 import re
-import uuid
 from collections.abc import Mapping
 
-# In this order: a client or proxy of ours, then the load balancer.
+# In this order: our own client or proxy, then the load balancer.
 HEADERS = ("HTTP_X_REQUEST_ID", "HTTP_X_AMZN_TRACE_ID")
 
-# Room for "Root=1-67891233-abcdef012345678912345678;Parent=...;Sampled=1", none for a line break,
-# a quote, a comma (two headers in one) or anything as long as a token.
+# Accepts "Root=1-67891233-abcdef012345678912345678;Parent=...;Sampled=1"; refuses line breaks,
+# quotes, commas (two headers in one) and anything as long as a token.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;=/+-]{0,127}")
 _TOKEN = re.compile(r"eyJ[\w-]*\.")
 
 
 def choose_id(environ: Mapping[str, object]) -> str:
-    """The id of a request, by its WSGI environ."""
+    """The id of the request with this WSGI environ."""
     for name in HEADERS:
         text = environ.get(name)
         if isinstance(text, str) and is_plain(text):
             return text
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text may stand in a log and in a header: short, ASCII, and no token."""
+    """Whether a text is fit for a log and a header: short, ASCII, and not a token."""
     return _PLAIN.fullmatch(text) is not None and _TOKEN.search(text) is None

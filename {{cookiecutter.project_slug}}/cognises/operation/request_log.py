@@ -1,4 +1,4 @@
-"""One line for each request, written when its answer has been sent."""
+"""One log line per request, written when its response has been sent."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _MAX_PATH = 300
 log = logging.getLogger("cognises.requests")
 
 
-class Answered(NamedTuple):
-    """A request that has been answered; path and endpoint carry no query."""
+class RequestRecord(NamedTuple):
+    """What is logged and counted of one request; path and endpoint carry no query."""
 
     method: str
     path: str
@@ -34,12 +34,12 @@ class Answered(NamedTuple):
     verdict: Verdict
 
 
-# Told of every answered request: metrics.
-observers: list[Callable[[Answered], None]] = []
+# Called with the record of every request: metrics.
+observers: list[Callable[[RequestRecord], None]] = []
 
 
 class RequestLog:
-    """WSGI middleware: gives each request its id, in the environ and in the answer, and logs it."""
+    """WSGI middleware: gives each request an id, in the environ and in the response, and logs it."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -58,8 +58,8 @@ class RequestLog:
             return start_response(code, headers, *exc_info)  # type: ignore[arg-type]
 
         def close() -> None:
-            answered = _answered(environ, request, status, time.perf_counter() - started)
-            _report(answered, identity)
+            record = _record_of(environ, request, status, time.perf_counter() - started)
+            _report(record, identity)
 
         try:
             body = self._app(environ, start)  # type: ignore[arg-type]
@@ -69,32 +69,36 @@ class RequestLog:
         return ClosingIterator(body, close)
 
 
-def _answered(
+def _record_of(
     environ: WSGIEnvironment, request: Request | None, status: int, seconds: float
-) -> Answered:
+) -> RequestRecord:
     method = environ.get("REQUEST_METHOD", "")[:20]
     path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
     if request is None:
-        return Answered(method, path[:_MAX_PATH], None, status, seconds, UNGUARDED)
+        return RequestRecord(method, path[:_MAX_PATH], None, status, seconds, UNGUARDED)
     verdict = verdict_on(request)
-    return Answered(method, path[:_MAX_PATH], request.endpoint, status, seconds, verdict)
+    return RequestRecord(method, path[:_MAX_PATH], request.endpoint, status, seconds, verdict)
 
 
-def _report(answered: Answered, identity: str) -> None:
+def _report(record: RequestRecord, identity: str) -> None:
     for observe in observers:
-        observe(answered)
+        observe(record)
     if log.isEnabledFor(logging.INFO):
-        log.info("request", extra={"request_id": identity, **_fields(answered)})
+        extra = {"request_id": identity, **_fields(record)}
+        # As log.info does, without its walk up the stack for the caller.
+        log.handle(
+            log.makeRecord(log.name, logging.INFO, __file__, 0, "request", (), None, extra=extra)
+        )
 
 
-def _fields(answered: Answered) -> dict[str, object]:
-    verdict = answered.verdict
+def _fields(record: RequestRecord) -> dict[str, object]:
+    verdict = record.verdict
     return {
-        "method": answered.method,
-        "path": answered.path,
-        "endpoint": answered.endpoint,
-        "status": answered.status,
-        "duration_ms": round(answered.seconds * 1000, 1),
+        "method": record.method,
+        "path": record.path,
+        "endpoint": record.endpoint,
+        "status": record.status,
+        "duration_ms": round(record.seconds * 1000, 1),
         "sub": verdict.sub if verdict.sub and is_plain(verdict.sub) else None,
         "decision": verdict.decision,
         "reason": verdict.reason,
@@ -103,5 +107,5 @@ def _fields(answered: Answered) -> dict[str, object]:
 
 
 def request_id() -> str | None:
-    """The id of the request under way, for your own logs and calls; None outside a request."""
+    """The id of the current request, for your own logs and calls; None outside a request."""
     return flask_request.environ.get(REQUEST_ID) if has_request_context() else None
