@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from a2wsgi import WSGIMiddleware
+from flask import Flask
+from gunicorn.config import Config
+from gunicorn.http.body import Body, ChunkedReader
+from gunicorn.http.unreader import IterUnreader
 from request_side import refused
+from werkzeug.serving import DechunkedInput
 
+from cognises import public
 from cognises.errors import CognisesError, SettingsError
 from cognises.tokens.http import FetchError
 from cognises.tokens.jwk import admit
@@ -82,6 +92,100 @@ def test_a_body_of_no_announced_length_is_refused_and_not_cut_at_the_limit(
 
     assert answer.status_code == status
     assert answer.text == "99" or status == 413
+
+
+@pytest.mark.parametrize("length", [{}, {"CONTENT_LENGTH": "5"}], ids=["chunked", "length too"])
+@pytest.mark.parametrize("path", ["/body", "/lines", "/form"])
+def test_a_chunked_body_that_the_server_does_not_end_is_refused(operated, path, length):
+    environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": io.BytesIO(b"5\r\nhello\r\n"),
+               "CONTENT_LENGTH": "", "CONTENT_TYPE": "multipart/form-data; boundary=x"}  # fmt: skip
+
+    answer = operated().test_client().post(path, environ_overrides=environ | length)
+
+    assert answer.status_code == 411
+
+
+async def post_chunks(app: Flask, path: str, *chunks: bytes) -> int:
+    """The status of a chunked POST to `app` behind a2wsgi, as an ASGI server sends it."""
+    bodies = [{"type": "http.request", "body": each, "more_body": True} for each in chunks]
+    waiting = iter([*bodies, {"type": "http.request", "body": b"", "more_body": False}])
+    statuses = []
+
+    async def receive() -> Any:
+        return next(waiting)
+
+    async def send(message: Any) -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path,
+             "query_string": b"", "root_path": "", "scheme": "http", "server": ("localhost", 80),
+             "headers": [(b"host", b"localhost"), (b"transfer-encoding", b"chunked")]}  # fmt: skip
+    await WSGIMiddleware(app.wsgi_app)(scope, receive, send)
+    return statuses[0]
+
+
+def test_a_chunked_body_behind_a2wsgi_is_refused_and_not_read_as_empty(operated):
+    assert asyncio.run(post_chunks(operated(), "/body", b"hel", b"lo")) == 411
+
+
+MALFORMED = {
+    "a size that is not a number": b"zz\r\nhello\r\n0\r\n\r\n",
+    "a negative size": b"-5\r\nhello\r\n0\r\n\r\n",
+    "no line end after the data": b"5\r\nhelloXX0\r\n\r\n",
+    "an end in the middle of a chunk": b"5\r\nhel",
+    "no last chunk": b"5\r\nhello\r\n",
+    "a bare line feed": b"5\nhello\n",
+}
+
+
+def by_gunicorn(content: bytes) -> Any:
+    unreader = IterUnreader(iter([content]))
+    request = SimpleNamespace(cfg=Config(), unreader=unreader)
+    return Body(ChunkedReader(request, unreader))
+
+
+SERVERS = {
+    "gunicorn": by_gunicorn,
+    "the development server": lambda c: DechunkedInput(io.BytesIO(c)),
+}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED.keys())
+@pytest.mark.parametrize("path", ["/body", "/lines"])
+def test_a_malformed_chunked_body_is_a_bad_request(operated, path, content, server):
+    if server == "the development server" and content in (b"5\r\nhel", b"5\nhello\n"):
+        content = b"5;;\r\nhello"  # it pads a short chunk, and accepts a bare line feed
+    environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked",
+               "wsgi.input": SERVERS[server](content), "CONTENT_LENGTH": ""}  # fmt: skip
+
+    answer = operated().test_client().post(path, environ_overrides=environ)
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(), ValueError(), TimeoutError(), ConnectionResetError(), RuntimeError()],
+    ids=repr,
+)
+def test_whatever_a_server_raises_for_a_body_is_a_bad_request(operated, error):
+    class Stream:
+        def read(self, size: int = -1) -> bytes:
+            raise error
+
+        readline = read
+
+    environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked",
+               "wsgi.input": Stream(), "CONTENT_LENGTH": ""}  # fmt: skip
+
+    assert operated().test_client().post("/body", environ_overrides=environ).status_code == 400
+
+
+def test_a_body_that_no_view_reads_harms_no_request(operated):
+    environ = {"HTTP_TRANSFER_ENCODING": "chunked"}
+
+    assert operated().test_client().get("/open", environ_overrides=environ).status_code == 200
 
 
 def test_a_form_of_very_many_parts_is_refused(operated):
@@ -160,6 +264,42 @@ def test_an_origin_that_is_not_exactly_named_reads_nothing(operated, origin):
     for answer in (preflight(client, "/guarded", origin),
                    client.get("/open", headers={"Origin": origin})):  # fmt: skip
         assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+VARIED = {
+    "/open": 200,
+    "/guarded": 401,
+    "/nowhere": 404,
+    "/form": 405,
+    "/broken": 500,
+    "/ready": 200,
+}
+
+
+@pytest.mark.parametrize("path", VARIED)
+@pytest.mark.parametrize("origin", [None, "https://app.example.org", "https://evil.example"])
+def test_every_answer_varies_by_origin_once_an_origin_is_configured(operated, path, origin):
+    client = operated(COGNISES_CORS_ORIGINS="https://app.example.org").test_client()
+
+    answer = client.get(path, headers={"Origin": origin} if origin else {})
+
+    assert answer.status_code == VARIED[path]
+    assert [name.strip() for name in answer.headers["Vary"].split(",")].count("Origin") == 1
+    assert len(answer.headers.getlist("Vary")) == 1
+    assert "Origin" in preflight(client, "/guarded", origin or "https://x.example").headers["Vary"]
+    assert "Origin" not in (operated().test_client().get(path).headers.get("Vary") or "")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [("Accept", "Accept, Origin"), ("*", "*"), ("origin", "origin"), ("", "Origin"),
+     ("A, Origin", "A, Origin")],
+)  # fmt: skip
+def test_a_views_own_vary_stays(operated, own, expected):
+    app = operated(COGNISES_CORS_ORIGINS=ORIGINS)
+    app.get("/own", endpoint="own")(public(lambda: ("", {"Vary": own})))
+
+    assert app.test_client().get("/own").headers["Vary"] == expected
 
 
 def test_a_cookie_from_another_origin_changes_nothing_even_where_it_is_configured(

@@ -39,7 +39,7 @@ observers: list[Callable[[RequestRecord], None]] = []
 
 
 class RequestLog:
-    """WSGI middleware: gives each request an id, in the environ and in the response, and logs it."""
+    """WSGI middleware: gives each request an id, in environ and response, and logs it."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
