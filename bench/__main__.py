@@ -1,29 +1,28 @@
-"""Measures every app in turns and prints ratios; with `--record` docs/ remembers them.
+"""Measures every app in turns and prints ratios; with `--record` writes them to docs/.
 
-Overhead is a guarded request's time less an unguarded one's, over the time of one RSA-2048
-verification by OpenSSL, all in the same run. A second table has the verifiers alone, called in a
-loop. Turns are short and interleaved, and the best of each counts: noise only ever adds.
+Three tables. Whole requests of the generated service, in requests to a bare Flask route (see
+`bench.service`). The overhead of a guard: the time of a guarded request minus that of an unguarded
+one, in RSA-2048 verifications by OpenSSL of the same run. The verifiers alone, called in a loop.
+The last two are CPU time of this thread, in short interleaved turns, the best turn of each.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from itertools import count, islice
-from typing import Any
+from collections.abc import Iterator
+from itertools import islice
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from flask import Flask
-from werkzeug.test import EnvironBuilder
 
 from cognises.testing import FakePool
 
-from . import apps, peers, record
+from . import apps, peers, record, service
+from .requests import Call, fresh, repeated, requests_to
 
 ROUNDS, TURN = 60, 40
-Call = Callable[[], object]
 
 
 def rsa(pool: FakePool) -> Call:
@@ -34,44 +33,20 @@ def rsa(pool: FakePool) -> Call:
     return lambda: public.verify(signature, message, scheme, digest)
 
 
-def requests_to(app: Flask, credentials: Iterator[str]) -> Call:
-    """Requests straight into the WSGI app, each with the next credential."""
-    environ = EnvironBuilder("/").get_environ()
-
-    def start_response(status: str, headers: object, exc_info: object = None) -> Any:
-        if not status.startswith("200"):
-            raise SystemExit(f"{app.name}: answered {status}")
-
-    def call() -> None:
-        b"".join(app.wsgi_app({**environ, "HTTP_AUTHORIZATION": next(credentials)}, start_response))
-
-    return call
-
-
-def fresh(pool: FakePool) -> Iterator[str]:
-    """Tokens that nobody has seen."""
-    return (pool.token([apps.GROUP], jti=str(number)) for number in count())
-
-
-def repeated(pool: FakePool) -> Iterator[str]:
-    token = pool.token([apps.GROUP])
-    return (token for _ in count())
-
-
 def prepared(tokens: Iterator[str]) -> Iterator[str]:
-    """Signing takes longer than verifying: all tokens are made before anything is timed."""
+    """All tokens are made before anything is timed: signing takes longer than verifying."""
     return iter(list(islice(tokens, ROUNDS * TURN)))
 
 
 def measure(calls: dict[str, Call]) -> dict[str, float]:
-    """Seconds a call, best turn of many."""
+    """Seconds of CPU per call, best turn of many."""
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(ROUNDS):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = time.thread_time()
             for _ in range(TURN):
                 call()
-            best[name] = min(best[name], (time.perf_counter() - start) / TURN)
+            best[name] = min(best[name], (time.thread_time() - start) / TURN)
     return best
 
 
@@ -97,7 +72,11 @@ def overheads(pool: FakePool, url: str) -> tuple[dict[str, float], float]:
         for name, (app, tokens) in contenders.items()
     }
     times = measure(
-        {"rsa": rsa(pool), "unguarded": requests_to(apps.unguarded(), repeated(pool)), **calls}
+        {
+            "rsa": rsa(pool),
+            "unguarded": requests_to(apps.unguarded(), repeated(pool)),
+            **calls,
+        }
     )
     one = times["rsa"]
     return {name: (times[name] - times["unguarded"]) / one for name in contenders}, one
@@ -123,13 +102,15 @@ def calls_to(verify: peers.Verify, tokens: Iterator[str]) -> Call:
 
 def main(arguments: list[str]) -> int:
     pool = FakePool()
+    requests = service.ratios(pool)
     with peers.jwks_server(pool) as url:
         found, verification = overheads(pool, url)
         alone = loops(pool, url)
+    _print("a guarded request of the generated service, in bare Flask requests", requests)
     _print("overhead over an unguarded view, in RSA-2048 verifications", found)
     _print("the verifier alone, in a loop", alone)
     if arguments == ["--record"]:
-        record.write(found, alone, verification)
+        record.write(requests, found, alone, verification)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What was measured, when and on what: written by `make bench RECORD=1`, read by the documents."""
+"""Records what was measured, when and on what, for the pages: `make bench RECORD=1`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from . import chart
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
-def write(overheads: Mapping[str, float], loops: Mapping[str, float], verification: float) -> None:
-    """Leave docs/benchmark.json and docs/benchmark.svg; `verification` in seconds."""
+def write(
+    requests: Mapping[str, float],
+    overheads: Mapping[str, float],
+    loops: Mapping[str, float],
+    verification: float,
+) -> None:
+    """Write docs/benchmark.json and docs/benchmark.svg; `verification` in seconds."""
     found = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "machine": f"{os.cpu_count()} cores, {_processor()}",
         "python": platform.python_version(),
         "verification_us": round(verification * 1e6),
+        "requests": {name: round(ratio, 2) for name, ratio in requests.items()},
         "overheads": {name: round(ratio, 2) for name, ratio in overheads.items()},
         "loops": {name: round(ratio, 2) for name, ratio in loops.items()},
     }
@@ -30,7 +36,7 @@ def write(overheads: Mapping[str, float], loops: Mapping[str, float], verificati
 
 
 def _processor() -> str:
-    """The processor's own name, where the system tells it."""
+    """The name of the processor, where the system has it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -11,6 +11,8 @@ from werkzeug.test import EnvironBuilder
 
 from cognises.testing import FakePool
 
+from . import apps
+
 Call = Callable[[], object]
 
 
@@ -23,9 +25,7 @@ def requests_to(app: Flask, credentials: Iterator[str], path: str = "/") -> Call
             raise SystemExit(f"{app.name}: answered {status}")
 
     def call() -> None:
-        answer = app.wsgi_app(
-            {**environ, "HTTP_AUTHORIZATION": next(credentials)}, start_response
-        )
+        answer = app.wsgi_app({**environ, "HTTP_AUTHORIZATION": next(credentials)}, start_response)
         b"".join(answer)
         close = getattr(answer, "close", None)
         if close:
@@ -34,11 +34,11 @@ def requests_to(app: Flask, credentials: Iterator[str], path: str = "/") -> Call
     return call
 
 
-def fresh(pool: FakePool, group: str) -> Iterator[str]:
+def fresh(pool: FakePool, group: str = apps.GROUP) -> Iterator[str]:
     """Tokens that differ."""
     return (pool.token([group], jti=str(number)) for number in count())
 
 
-def repeated(pool: FakePool, group: str) -> Iterator[str]:
+def repeated(pool: FakePool, group: str = apps.GROUP) -> Iterator[str]:
     """One token, again and again."""
     return repeat(pool.token([group]))
