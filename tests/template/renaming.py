@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 PUBLIC = {"cognises", *(f"cognises.{name}" for name in (
     "access", "aws", "operation", "signin", "testing", "testing.fixtures", "web"))}  # fmt: skip
@@ -41,10 +42,11 @@ def rename_private_modules(project, *others):
         return separator.join(later(match[0].split(separator)))
 
     for path in [*project.rglob("*"), *others]:
-        if not path.is_file() or path.suffix.rstrip("}% endif") not in TEXT:
+        suffix = Path(path.name.removesuffix("{% endif %}")).suffix
+        if not path.is_file() or suffix not in TEXT:
             continue
         text = path.read_text()
-        if path.suffix == ".py":
+        if suffix == ".py":
             text = with_aliases(text, private)
         if path == project / "cognises" / "__init__.py":
             text = re.sub(r'(?<=")[a-z_.]+(?=")', lambda match: ".".join(
@@ -61,7 +63,7 @@ def with_aliases(text, private):
     lines = text.splitlines(keepends=True)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cognises"):
-            for alias in node.names:
+            for alias in reversed(node.names):  # from the right: places to the left stay
                 if f"{node.module}.{alias.name}" in private:
                     line = lines[alias.lineno - 1]
                     start, end = alias.col_offset, alias.end_col_offset

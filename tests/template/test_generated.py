@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 
-import pytest
 from baking import contents, make, run
 
 
@@ -40,14 +39,6 @@ def test_an_odd_name_is_text_in_the_readme(replay):
     title = readme.splitlines()[0]
     assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", title) == f"# {name}"
     assert not re.search(r"(?<!\\)[<*\[`&]", title)
-
-
-@pytest.mark.parametrize(
-    "part", ["-m slow", "tests/cognises/test_schema.py tests/cognises/iam/test_iam_reference.py"]
-)
-def test_what_the_hook_leaves_out_of_the_suite_passes_too(developed, part):
-    """The fast part runs in tests/test_post_gen.py, where a real project is verified."""
-    assert " passed" in make(developed, "test", f"ARGS={part}")
 
 
 def test_the_demo_of_a_new_project_agrees_with_its_manifest(developed):

@@ -1,11 +1,15 @@
 """A project made by cruft, edited by its owner, and brought to a later version of the template."""
 
+import io
 import json
 import shutil
+import subprocess
 import sys
+import tarfile
 
 import pytest
-from baking import TEMPLATE_FOLDER, contents, cookiecutter, run
+from baking import ROOT, TEMPLATE_FOLDER, borrow_packages, contents, cookiecutter, make, run
+from renaming import rename_private_modules
 
 CRUFT = f"{sys.prefix}/bin/cruft"
 IDENTITY = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
@@ -76,7 +80,7 @@ def release_a_later_version(repository):
         path.write_text(path.read_text().replace("\n", "\n\n", 1))
     append(inner / "app/templates/home.html", "<!-- later -->\n")
     append(inner / "cognises/errors.py", "# later\n")
-    append(inner / "tests/cognises/test_jws.py", "# later\n")
+    append(inner / "tests/conftest.py", "# later\n")
     append(inner / "Makefile", "# later\n")
     (inner / "cognises/later.py").write_text("# new\n")
     (inner / "app/later.py").write_text("# new\n")
@@ -107,7 +111,7 @@ def test_an_update_refreshes_what_is_vendored_and_leaves_what_is_the_owners(
         "cognises/errors.py",
         "cognises/later.py",
         "docs/testing.md",
-        "tests/cognises/test_jws.py",
+        "tests/conftest.py",
     }
     assert "docs/testing.md" not in after
     assert after["cognises/errors.py"].endswith(b"# later\n")
@@ -187,3 +191,102 @@ def test_hooks_leave_nothing_in_temporary_folders(project, cruft, tmp_path):
     cruft("diff", cwd=project)
     left = (tmp_path / "temporary").iterdir()
     assert not [path.name for path in left if path.name.startswith("cognises-")]
+
+
+def update(project, cruft):
+    """`cruft update`, and what has to be true after each: no reject, no conflict marker."""
+    updated = cruft("update", "--skip-apply-ask", cwd=project)
+    assert updated.returncode == 0, updated.stdout
+    after = contents(project)
+    assert [name for name in after if name.endswith((".rej", ".orig"))] == []
+    assert [name for name, data in after.items() if b"\n<<<<<<< " in data] == []
+
+
+ANALYSTS = {
+    "group_name": "analysts",
+    "description": "Read reports.",
+    "allowed_functions": ["report"],
+    "group_policy": {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::reports/*"}
+        ],
+    },
+}
+REPORT = """
+
+@bp.get("/report")
+@permission_required
+def report(response: Principal) -> dict[str, object]:
+    \"\"\"A report of our own.\"\"\"
+    return {"for": response["user_email"]}
+"""
+
+
+def add_a_route_and_a_group(project):
+    append(project / "app/data.py", REPORT)
+    groups = json.loads((project / "groups.json").read_text())
+    (project / "groups.json").write_text(json.dumps([*groups, ANALYSTS], indent=2))
+    append(project / "README.md", "\nOur own chapter.\n")
+
+
+def test_an_update_that_renames_every_private_module_breaks_nothing_of_the_owners(
+    repository, project, cruft
+):
+    add_a_route_and_a_group(project)
+    commit(project)
+    renamed = rename_private_modules(
+        repository / TEMPLATE_FOLDER, repository / "hooks/post_gen_project.py"
+    )
+    assert renamed > 60
+    commit(repository)
+
+    update(project, cruft)
+
+    assert not (project / "cognises/web/state.py").exists()
+    borrow_packages(project)
+    assert " passed" in make(project, "test")
+
+
+# The last version whose tests of the module, and whose access page, were in the project.
+BEFORE_THE_PUBLIC_SURFACE = "a377cee"
+
+
+@pytest.fixture
+def old_repository(tmp_path):
+    """The template as it was then."""
+    folder = tmp_path / "repository"
+    archive = ["git", "archive", "--format=tar", BEFORE_THE_PUBLIC_SURFACE]
+    done = subprocess.run(archive, cwd=ROOT, capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
+        files.extractall(folder, filter="data")
+    commit(folder)
+    return folder
+
+
+def test_a_project_of_the_first_version_is_updated_without_a_step_by_hand(
+    old_repository, template, cruft, tmp_path
+):
+    """Its app/ and tests/app/ import what was not public then, and stay as they are."""
+    made = cruft("create", str(old_repository), "--no-input", cwd=tmp_path)
+    assert made.returncode == 0, made.stdout
+    project = tmp_path / "cognises-service"
+    add_a_route_and_a_group(project)
+    table = project / "tests/app/test_who_may_call_what.py"
+    row = '    ("GET", "/report", ("analysts",), False),'
+    table.write_text(table.read_text().replace("ROUTES = [\n", f"ROUTES = [\n{row}\n"))
+    commit(project)
+    for path in old_repository.iterdir():
+        if path.name != ".git":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(template, old_repository, dirs_exist_ok=True)
+    commit(old_repository)
+
+    update(project, cruft)
+
+    assert "analysts" in (project / "groups.json").read_text()
+    assert (project / "app/access.py").is_file()
+    assert not (project / "tests/cognises").exists()
+    borrow_packages(project)
+    assert " passed" in make(project, "test")
+    make(project, "docs", "check")
