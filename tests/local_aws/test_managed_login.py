@@ -110,7 +110,7 @@ def test_who_is_picked_comes_back_with_a_code_and_gets_three_tokens(browser, cog
     assert given.headers["Cache-Control"] == "no-store"
     tokens = given.json()
     assert tokens["token_type"] == "Bearer"
-    assert tokens["expires_in"] == 1800
+    assert tokens["expires_in"] == 300
     identity, access = claims(tokens["id_token"]), claims(tokens["access_token"])
     assert identity["sub"] == access["sub"]
     assert identity["nonce"] == "a-nonce"
@@ -120,7 +120,7 @@ def test_who_is_picked_comes_back_with_a_code_and_gets_three_tokens(browser, cog
     assert identity["cognito:preferred_role"].endswith(":role/local-editors")
     assert identity["aud"] == access["client_id"] == cognito.cognito.client_id
     assert access["scope"] == "openid email profile"
-    assert identity["exp"] - identity["iat"] == 1800
+    assert identity["exp"] - identity["iat"] == 300
     half = sha256(tokens["access_token"].encode()).digest()[:16]
     assert identity["at_hash"] == urlsafe_b64encode(half).rstrip(b"=").decode()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
@@ -13,20 +14,14 @@ from itertools import chain, count
 from typing import Any
 
 from cognises.settings.sources import PROJECT_FOLDER
-from local_aws.environment import REGION
-from local_aws.managed_login import PATHS, managed_login
+from cognises.user_pool import partition_of
+from local_aws.managed_login import is_managed_login, managed_login
 from local_aws.service import by_path, for_programs, loopback_only, one_at_a_time, running
 from local_aws.template import Template
 
 TEMPLATE = PROJECT_FOLDER / "infra" / "cognito.yaml"
 NEWCOMER = "newcomer@example.org"
 _ACCOUNT = "123456789012"  # moto's
-_PSEUDO = {
-    "AWS::Region": REGION,
-    "AWS::AccountId": _ACCOUNT,
-    "AWS::Partition": "aws",
-    "AWS::URLSuffix": "amazonaws.com",
-}
 
 
 @dataclass(frozen=True)
@@ -39,16 +34,17 @@ class DemoUser:
 
 
 @contextmanager
-def serving(token_use: str = "id") -> Iterator[str]:
+def serving(token_use: str = "id", origins: Iterable[str] = ()) -> Iterator[str]:
     """Run moto's server, and managed login beside it, on a free loopback port; yields its address.
 
-    moto's memory is not made for threads: it gets one request at a time.
+    `token_use` is what programs get; single-page apps of `origins` may sign in. moto's memory is
+    not made for threads: it gets one request at a time.
     """
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = for_programs(DomainDispatcherApplication(create_backend_app))
-    app = by_path(PATHS, managed_login(token_use), moto)
+    app = by_path(is_managed_login, managed_login(token_use, origins), moto)
     with running(loopback_only(one_at_a_time(app))) as address:
         yield address
 
@@ -63,15 +59,22 @@ class LocalCognito:
     def __init__(self, endpoint: str, public_url: str) -> None:
         import boto3
 
+        region = os.environ["AWS_REGION"]
+
         def client(service: str) -> Any:
-            return boto3.client(service, region_name=REGION, endpoint_url=endpoint)
+            return boto3.client(service, region_name=region, endpoint_url=endpoint)
 
         self._cognito = client("cognito-idp")
         self._names: set[str] = set()
         template = Template(
             TEMPLATE,
             {"ProjectSlug": "local", "PublicUrl": public_url, "DeletionProtection": "INACTIVE"},
-            _PSEUDO,
+            {
+                "AWS::Region": region,
+                "AWS::AccountId": _ACCOUNT,
+                "AWS::Partition": partition_of(region)[0],
+                "AWS::URLSuffix": "amazonaws.com",
+            },
         )
         self.pool_id = template.made["UserPool"] = self._make_pool(template.properties("UserPool"))
         self.client_id = template.made["UserPoolClient"] = self._make_client(

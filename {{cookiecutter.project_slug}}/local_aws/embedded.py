@@ -1,4 +1,4 @@
-"""An embedded Cognito that is ready to be used: served, made, and pointed at by the settings."""
+"""An embedded Cognito that is ready to use: served, filled, and named by the settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from cognises import provisioning
 from cognises.settings.sources import PROJECT_FOLDER, read_values
-from cognises.settings.values import token_use
+from cognises.settings.values import token_use, web_origins
 from local_aws.cognito import LocalCognito, serving
-from local_aws.environment import REGION
 
 
 class NotApplied(Exception):
@@ -21,7 +20,7 @@ class NotApplied(Exception):
 @contextmanager
 def embedded(public_url: str | None = None) -> Iterator[LocalCognito]:
     """A pool, client, identity pool and boundary, for a service at that address if it has one."""
-    with serving(_token_use()) as endpoint:
+    with serving(_token_use(), _origins()) as endpoint:
         cognito = LocalCognito(endpoint, public_url or "")
         _point_at(endpoint, cognito, public_url)
         yield cognito
@@ -34,8 +33,6 @@ def _point_at(endpoint: str, cognito: LocalCognito, public_url: str | None) -> N
     """
     os.environ.update(
         AWS_ENDPOINT_URL=endpoint,
-        AWS_REGION=REGION,
-        AWS_DEFAULT_REGION=REGION,
         COGNITO_USER_POOL_ID=cognito.pool_id,
         COGNITO_CLIENT_ID=cognito.client_id,
         COGNITO_IDENTITY_POOL_ID=cognito.identity_pool_id,
@@ -45,12 +42,17 @@ def _point_at(endpoint: str, cognito: LocalCognito, public_url: str | None) -> N
         COGNISES_LOCAL="1",
         COGNISES_PERMISSIONS_BOUNDARY=cognito.boundary,
         COGNISES_PUBLIC_URL=public_url or "",
-        COGNISES_ROLE_PREFIX="local-",
     )
 
 
+def _origins() -> tuple[str, ...]:
+    """The web origins that may sign in here as well: those that the service answers."""
+    text = read_values(PROJECT_FOLDER, names=["COGNISES_CORS_ORIGINS"])
+    return web_origins(local=True)(text["COGNISES_CORS_ORIGINS"]) if text else ()
+
+
 def _token_use() -> str:
-    """The kind of token that programs are given: the one that the service takes."""
+    """The kind of token that programs get: the one that the service accepts."""
     values = read_values(PROJECT_FOLDER, names=["COGNITO_TOKEN_USE"])
     return "id" if "id" in token_use(values.get("COGNITO_TOKEN_USE", "id")) else "access"
 

@@ -66,4 +66,8 @@ class Grants:
 
     def refresh(self, issuer: Issuer, refresh_token: str) -> dict[str, str] | None:
         """New tokens with the scopes of the first ones; None where the session has ended."""
-        return issuer.refresh(refresh_token, self._scopes.get(refresh_token, ("openid",)))
+        scopes = self._scopes.get(refresh_token, ("openid",))
+        tokens = issuer.refresh(refresh_token, scopes)
+        if tokens and "refresh_token" in tokens:
+            self._scopes[tokens["refresh_token"]] = scopes
+        return tokens

@@ -1,11 +1,12 @@
-"""The people and tokens of the embedded Cognito, as managed login sees them.
+"""The users and tokens of the embedded Cognito, as managed login sees them.
 
-moto signs tokens but has no managed login, so this reaches into its memory: the only place that
-does. Callers take one turn at a time (see `service.one_at_a_time`).
+moto signs tokens but has no managed login, so this reads its memory: the only module that does.
+Calls come one at a time (see `service.one_at_a_time`).
 """
 
 from __future__ import annotations
 
+import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -26,15 +27,7 @@ class Issuer:
     """One app client of one pool in moto's memory. Raises LookupError where there is none."""
 
     def __init__(self, client_id: str) -> None:
-        from moto.cognitoidp.models import cognitoidp_backends
-
-        pools = [
-            pool
-            for regions in cognitoidp_backends.values()
-            for backend in regions.values()
-            for pool in backend.user_pools.values()
-            if client_id in pool.clients
-        ]
+        pools = [pool for pool in _pools() if client_id in pool.clients]
         if not pools:
             raise LookupError("no app client of that id")
         self.client_id = client_id
@@ -55,14 +48,21 @@ class Issuer:
         return {**tokens, "refresh_token": refresh_token}
 
     def refresh(self, refresh_token: str, scopes: Sequence[str]) -> dict[str, str] | None:
-        """New ID and access tokens; None where the session has ended or never was."""
+        """New ID and access tokens; None where the session has ended or never was.
+
+        With refresh-token rotation there is a new refresh token as well, and the old one ends.
+        """
         found = self._pool.refresh_tokens.get(refresh_token)
         if found is None:
             return None
         client_id, username, session = found
         if client_id != self.client_id or self.person(username) is None:
             return None
-        return self._tokens(username, scopes, session, None)
+        tokens = self._tokens(username, scopes, session, None)
+        if self.client.get("RefreshTokenRotation", {}).get("Feature") == "ENABLED":
+            self._pool.refresh_tokens[refresh_token] = None
+            tokens["refresh_token"], _ = self._pool.create_refresh_token(self.client_id, username)
+        return tokens
 
     def revoke(self, refresh_token: str) -> None:
         """End a session of this client; to end one that is not there is no error (RFC 7009)."""
@@ -96,6 +96,33 @@ class Issuer:
         units = self.client.get("TokenValidityUnits", {})
         unit = _SECONDS[units.get(f"{name}Token", "hours")]
         return int(self.client.get(f"{name}TokenValidity", 3600 // unit)) * unit
+
+
+def moto_keys() -> dict[str, Any]:
+    """The key set that moto signs with: one for all pools, and public knowledge."""
+    from moto.cognitoidp.responses import CognitoIdpJsonWebKeyResponse
+
+    keys: dict[str, Any] = json.loads(CognitoIdpJsonWebKeyResponse.json_web_key)
+    return keys
+
+
+def pool_clients() -> dict[str, list[str]]:
+    """The app clients of every pool."""
+    return {pool.id: list(pool.clients) for pool in _pools() if pool.clients}
+
+
+def user_claims(pool_id: str, username: str) -> dict[str, Any]:
+    """What userInfo says of a user. Raises LookupError where there is none."""
+    pool = next(pool for pool in _pools() if pool.id == pool_id)
+    user = pool.users[username]
+    return {"sub": user.id, "username": user.username, **_profile(user)}
+
+
+def _pools() -> list[Any]:
+    from moto.cognitoidp.models import cognitoidp_backends
+
+    backends = (b for regions in cognitoidp_backends.values() for b in regions.values())
+    return [pool for backend in backends for pool in backend.user_pools.values()]
 
 
 def _person(user: Any) -> Person:

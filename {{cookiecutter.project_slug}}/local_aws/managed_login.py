@@ -1,14 +1,15 @@
-"""A stand-in for Cognito's managed login: authorize, token, revoke and logout endpoints.
+"""A stand-in for Cognito's managed login: authorize, token, userInfo, revoke and logout endpoints.
 
-For development on this machine only: whoever opens it may sign in as anybody. Addresses, checks
-and errors are Cognito's (AWS, "Managed login and classic hosted UI endpoints reference"); a page
-to pick a user stands where the password would be asked for.
+For development on this machine only: anybody who opens it can sign in as any user. Addresses,
+checks and errors are Cognito's (AWS, "Managed login and classic hosted UI endpoints reference"); a
+page to pick a user takes the place of the password. `single_page.py` has what browsers' own
+OAuth clients need.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from urllib.parse import urlencode, urlsplit
 
@@ -16,11 +17,13 @@ from flask import Flask, Request, Response, jsonify, redirect, render_template, 
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.web.credentials import is_same_origin
+from local_aws import single_page
 from local_aws.grants import Grant, Grants
 from local_aws.issuer import Issuer
+from local_aws.single_page import is_of_single_page_app
 
 SESSION_COOKIE = "managed_login"
-PATHS = ("/oauth2/", "/login", "/logout", "/local/", "/managed-login/")
+_PREFIXES = ("/oauth2/", "/login", "/logout", "/local/", "/managed-login/")
 
 _FIELDS = ("response_type", "client_id", "redirect_uri", "scope", "state", "nonce",
            "code_challenge", "code_challenge_method")  # fmt: skip
@@ -34,10 +37,20 @@ class Denied(Exception):
     """A request that goes back to the app with an error (RFC 6749 section 4.1.2.1)."""
 
 
-def managed_login(token_use: str = "id") -> Flask:
-    """The stand-in as an app. `token_use` is the kind that `/local/token` gives."""
+def is_managed_login(path: str) -> bool:
+    """Whether a path is the stand-in's, and not moto's."""
+    return path.startswith(_PREFIXES) or single_page.is_discovery(path)
+
+
+def managed_login(token_use: str = "id", origins: Iterable[str] = ()) -> Flask:
+    """The stand-in as an app. `token_use` is the kind that `/local/token` gives.
+
+    Single-page apps of `origins` may sign in with addresses of their own.
+    """
     app = Flask(__name__, static_url_path="/managed-login")
+    app.config["ORIGINS"] = frozenset(origins)
     grants = Grants()
+    single_page.install(app)
 
     @app.after_request
     def add_headers(response: Response) -> Response:
@@ -54,7 +67,7 @@ def managed_login(token_use: str = "id") -> Flask:
     app.get("/oauth2/authorize", endpoint="authorize")(partial(authorize, grants))
     app.post("/login", endpoint="pick")(partial(pick, grants))
     app.post("/oauth2/token", endpoint="token")(partial(token, grants))
-    app.post("/oauth2/revoke")(revoke)
+    app.post("/oauth2/revoke", endpoint="revoke")(revoke)
     app.get("/logout", endpoint="logout")(partial(logout, grants))
     app.post("/local/token", endpoint="local")(partial(token_for_a_program, token_use))
     return app
@@ -137,8 +150,8 @@ def logout(grants: Grants) -> WerkzeugResponse:
     except LookupError as error:
         raise WrongRequest(str(error)) from None
     target = request.args.get("logout_uri", "")
-    if target not in issuer.client.get("LogoutURLs", []):
-        raise WrongRequest("logout_uri is none of the client's")
+    if target not in issuer.client.get("LogoutURLs", []) and not is_of_single_page_app(target):
+        raise WrongRequest("logout_uri is not a sign-out address of the client")
     grants.sessions.pop(request.cookies.get(SESSION_COOKIE, ""), None)
     response = redirect(target)
     response.delete_cookie(SESSION_COOKIE)
@@ -172,8 +185,10 @@ def _client(get: Get) -> tuple[Issuer, str]:
     except LookupError as error:
         raise WrongRequest(str(error)) from None
     redirect_uri = get("redirect_uri") or ""
-    if redirect_uri not in issuer.client.get("CallbackURLs", []):
-        raise WrongRequest("redirect_uri is none of the client's")
+    if redirect_uri not in issuer.client.get("CallbackURLs", []) and not is_of_single_page_app(
+        redirect_uri
+    ):
+        raise WrongRequest("redirect_uri is not a callback address of the client")
     return issuer, redirect_uri
 
 

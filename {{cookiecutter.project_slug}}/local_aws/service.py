@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -33,12 +33,12 @@ def one_at_a_time(app: WSGIApplication) -> WSGIApplication:
 
 
 def by_path(
-    prefixes: tuple[str, ...], app: WSGIApplication, otherwise: WSGIApplication
+    is_own: Callable[[str], bool], app: WSGIApplication, otherwise: WSGIApplication
 ) -> WSGIApplication:
-    """`app` for the paths that begin so, `otherwise` for the rest."""
+    """`app` for its own paths, `otherwise` for the rest."""
 
     def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        chosen = app if environ.get("PATH_INFO", "").startswith(prefixes) else otherwise
+        chosen = app if is_own(environ.get("PATH_INFO", "")) else otherwise
         return chosen(environ, start_response)
 
     return call
