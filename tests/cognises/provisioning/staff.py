@@ -33,6 +33,14 @@ def people(on: Account) -> dict[str, Any]:
     }
 
 
+def give_authenticator(on: Account, name: str) -> None:
+    """The user signs in with an authenticator app, as moto keeps it."""
+    from moto.cognitoidp.models import cognitoidp_backends
+
+    kept = cognitoidp_backends["123456789012"]["us-east-1"].user_pools[on.pool_id].users[name]
+    kept.token_verified = kept.software_token_mfa_enabled = True
+
+
 def pipe(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Standard input that is no terminal and holds this."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
@@ -58,7 +66,9 @@ class Terminal:
 
     def sees(self) -> None:
         self.monkeypatch.setattr(
-            "cognises.provisioning.users.secrets.sys.stderr.isatty", lambda: True, raising=False
+            "cognises.provisioning.users.password_source.sys.stderr.isatty",
+            lambda: True,
+            raising=False,
         )
 
 

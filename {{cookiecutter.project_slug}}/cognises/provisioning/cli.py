@@ -19,7 +19,6 @@ from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.bootstrap_request import read_request
-from cognises.provisioning.commands.users import users
 from cognises.provisioning.groups import commands
 from cognises.provisioning.groups.commands import prune_options
 from cognises.provisioning.groups.prune import Pruning
@@ -37,6 +36,7 @@ from cognises.provisioning.options import (
 from cognises.provisioning.policies.bootstrap import bootstrap_policy_text
 from cognises.provisioning.policies.runner import policy_text, runner_policy, users_policy
 from cognises.provisioning.target import Options, groups_file, read_target, settings_values
+from cognises.provisioning.users.commands import users
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

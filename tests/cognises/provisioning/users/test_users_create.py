@@ -11,7 +11,7 @@ from accounts import Account, Ran
 from staff import PASSWORD, Terminal, failing, people, pipe
 
 from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.person import user_of
+from cognises.provisioning.users.model import User
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
@@ -27,8 +27,8 @@ def test_a_user_with_an_email_is_invited_and_no_password_passes_us(
 ) -> None:
     argv = ["users", "create", "bob", "--email", "bob@example.org", "--group", "admins"]
     ran = run(*argv)
-    assert (ran.code, ran.err) == (0, "")
-    assert "made user bob (bob@example.org), in group admins; Cognito invites" in ran.out
+    assert (ran.code, ran.err.count("\n")) == (0, 1)
+    assert "created user bob (bob@example.org), in group admins; Cognito sends" in ran.out
     assert people(staff)["bob"] | {"password": None} == {
         "email": "bob@example.org",
         "enabled": True,
@@ -80,7 +80,7 @@ def test_creating_twice_is_done_and_says_so(run: Run, staff: Account) -> None:
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["--email", "other@example.org"], "with another e-mail"),
+        (["--email", "other@example.org"], "exists with another e-mail"),
         (["--password-stdin"], "`provision.py users set-password`"),
     ],
 )
@@ -128,10 +128,10 @@ NOT_MADE: dict[str, tuple[list[str], str]] = {
     "a control character": (["b\tob", "--email", "b@x.org"], "'b\\tob' has a space or a control"),
     "too long": (["b" * 129, "--email", "b@x.org"], "has 129 characters"),
     "an odd group": (["bob", "--email", "b@x.org", "--group", "a b"], "group 'a b' has a space"),
-    "no address": (["bob", "--email", "bob"], "--email 'bob' is no e-mail address"),
-    "two addresses": (["bob", "--email", "a@b,c@d"], "--email 'a@b,c@d' is no e-mail address"),
-    "verified what": (["bob", "--email-verified"], "goes with --email"),
-    "permanent what": (["bob", "--email", "b@x.org", "--permanent"], "goes with a password"),
+    "no address": (["bob", "--email", "bob"], "--email 'bob' is not an e-mail address"),
+    "two addresses": (["bob", "--email", "a@b,c@d"], "--email 'a@b,c@d' is not an e-mail address"),
+    "verified what": (["bob", "--email-verified"], "needs --email"),
+    "permanent what": (["bob", "--email", "b@x.org", "--permanent"], "needs a password"),
 }
 
 
@@ -151,7 +151,7 @@ def test_what_is_wrong_is_one_line_before_anybody_is_made(
 def test_every_wrong_group_is_told_at_once(run: Run, staff: Account) -> None:
     ran = run("users", "create", "bob", "--email", "b@x.org", "--group", "x", "--group", "y")
     assert (ran.code, ran.err.count("no group ")) == (1, 2)
-    assert "there are: admins, by-hand, editors, planned" in ran.err
+    assert "there are: admins, by-hand, editors" in ran.err
 
 
 def test_a_lost_answer_to_create_is_told_from_somebody_elses_user(
@@ -160,7 +160,7 @@ def test_a_lost_answer_to_create_is_told_from_somebody_elses_user(
     failing(monkeypatch, "AdminCreateUser", "UsernameExistsException", after=True)
     pipe(monkeypatch, PASSWORD)
     ran = run("users", "create", "bob", "--password-stdin", "--group", "admins")
-    assert (ran.code, "made user bob, in group admins" in ran.out) == (0, True)
+    assert (ran.code, "created user bob, in group admins" in ran.out) == (0, True)
     assert people(staff)["bob"]["groups"] == {"admins"}
     assert people(staff)["bob"]["password"] == PASSWORD
 
@@ -170,7 +170,7 @@ def test_a_lost_answer_to_an_invitation_is_one_too(
 ) -> None:
     failing(monkeypatch, "AdminCreateUser", "UsernameExistsException", after=True)
     ran = run("users", "create", "bob", "--email", "bob@example.org")
-    assert (ran.code, "Cognito invites bob@example.org" in ran.out) == (0, True)
+    assert (ran.code, "Cognito sends bob@example.org an invitation" in ran.out) == (0, True)
     assert set(people(staff)) == {"ada", "bob"}
 
 
@@ -180,10 +180,10 @@ def test_a_user_that_somebody_else_made_meanwhile_is_left_alone(
     before = people(staff)["ada"]
     monkeypatch.setattr(
         "cognises.provisioning.users.create.Directory.find",
-        answers(None, user_of({"Username": "ada", "UserStatus": "CONFIRMED"})),
+        answers(None, User.of({"Username": "ada", "UserStatus": "CONFIRMED"})),
     )
     ran = run("users", "create", "ada", "--email", "other@example.org", "--group", "admins")
-    assert (ran.code, "made by somebody else meanwhile" in ran.err) == (1, True)
+    assert (ran.code, "was created by another caller" in ran.err) == (1, True)
     assert people(staff)["ada"] == before
 
 
@@ -197,7 +197,7 @@ def test_a_half_made_user_is_told_with_what_is_left(
 ) -> None:
     failing(monkeypatch, "AdminAddUserToGroup", "AccessDeniedException", after=False)
     ran = run("users", "create", "bob", "--email", "b@x.org", "--group", "admins")
-    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
-    assert "user bob was made, and not all else: access denied; give whoever" in ran.err
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 2)
+    assert "user bob was created, but not everything else: access denied; give whoever" in ran.err
     assert ran.err.endswith("left to do: users add-to-group bob admins\n")
     assert "\x1b" not in ran.err

@@ -1,4 +1,4 @@
-"""docs/users.md: every command on it runs, every command there is is on it, every call is named."""
+"""docs/people.md: every command on it runs, every command is on it, every call is named."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ import pytest
 from accounts import Account, Ran
 from botocore import xform_name
 
-from cognises.provisioning.commands.users import users
 from cognises.provisioning.policies.runner import READ_USERS, WRITE_USERS
 from cognises.provisioning.users import directory as users_directory
+from cognises.provisioning.users.commands import users
 from cognises.settings.sources import PROJECT_FOLDER
 
 PROJECT = PROJECT_FOLDER
-PAGE = (PROJECT / "docs" / "users.md").read_text()
+PAGE = (PROJECT / "docs" / "people.md").read_text()
 PROVISIONING = Path(users_directory.__file__).parents[1]
-LINES = "".join(re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)).splitlines()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+LINES = "".join(text for language, text in BLOCKS if not language).splitlines()
 COMMANDS = [
     shlex.split(line.rpartition("python provision.py ")[2])
     for line in LINES
@@ -51,6 +52,8 @@ def test_every_line_of_the_page_runs_as_it_stands(
     for group in json.loads(manifest.read_text()):
         account.cognito.create_group(UserPoolId=pool_id, GroupName=group["group_name"])
     monkeypatch.chdir(tmp_path)
+    (table,) = [text for language, text in BLOCKS if language == "csv"]
+    (tmp_path / "people.csv").write_text(table)
     monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt="": "Tr0ub4dor&3x")
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt="": "y")
     deleted = next(argv for argv in COMMANDS if argv[:2] == ["users", "delete"])

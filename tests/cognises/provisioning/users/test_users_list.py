@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import re
+import tracemalloc
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from accounts import Account, Ran
+from answering import answering
 from staff import ADA
 
+from cognises.provisioning.users import commands as cli
+from cognises.provisioning.users.commands import _row
 from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.person import user_of
-from cognises.provisioning.users.text import users_table
+from cognises.provisioning.users.model import User
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
@@ -21,10 +26,10 @@ Manifest = Callable[..., Path]
 def test_everybody_is_listed_as_a_table_and_as_json(run: Run, staff: Account) -> None:
     ran = run("users", "list")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.splitlines() == [
-        "NAME  E-MAIL                        STATUS",
-        "ada   ada@example.org (unverified)  FORCE_CHANGE_PASSWORD",
-        "1 user",
+    assert [line.split() for line in ran.out.splitlines()] == [
+        ["NAME", "E-MAIL", "OR", "PHONE", "STATUS"],
+        ["ada", "ada@example.org", "(unverified)", "FORCE_CHANGE_PASSWORD"],
+        ["1", "user"],
     ]
     found = run("users", "list", "--json").json
     assert (found["count"], found["group"], found["user_pool_id"]) == (1, None, staff.pool_id)
@@ -34,6 +39,7 @@ def test_everybody_is_listed_as_a_table_and_as_json(run: Run, staff: Account) ->
         "username": "ada",
         "email": ADA,
         "email_verified": False,
+        "phone_number": None,
         "status": "FORCE_CHANGE_PASSWORD",
         "enabled": True,
     }
@@ -94,21 +100,60 @@ def test_a_pool_of_five_hundred_is_paged_and_groups_cost_no_call_a_user(
         "ada",
         *crowd[::10],
     ]
-    assert len(asked) == 9 + 1 + 3
+    assert len(asked) == 1 + 3 + 9
     assert "AdminListGroupsForUser" not in asked
 
 
-def test_a_long_list_shows_on_a_terminal_how_far_it_is(
-    run: Run, staff: Account, crowd: list[str], monkeypatch: pytest.MonkeyPatch
+class Endless:
+    """A pool whose pages are made when they are requested; `requested` counts them."""
+
+    def __init__(self, users: int) -> None:
+        self.users, self.requested = users, 0
+
+    def describe_user_pool(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return {"UserPool": {"Id": asked["UserPoolId"]}}
+
+    def list_users(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        self.requested += 1
+        start = int(asked.get("PaginationToken", 0))
+        end = min(start + asked["Limit"], self.users)
+        more = {"PaginationToken": str(end)} if end < self.users else {}
+        return {"Users": [{"Username": f"u{each}"} for each in range(start, end)], **more}
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_fifty_thousand_users_are_printed_page_by_page_in_flat_memory(
+    run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch, as_json: list[str]
 ) -> None:
-    monkeypatch.setattr("cognises.provisioning.commands.users.PROGRESS_EVERY", 200)
-    assert run("users", "list").err == ""
-    monkeypatch.setattr(
-        "cognises.provisioning.commands.users.sys.stderr.isatty", lambda: True, raising=False
-    )
-    ran = run("users", "list", "--json")
-    assert ran.err.splitlines() == ["200 users …", "400 users …"]
-    assert ran.json["count"] == 531
+    pool = Endless(50_000)
+    client = answering("cognito-idp", pool, "us-east-1")
+    monkeypatch.setattr("cognises.provisioning.aws.make_client", lambda *_: client)
+    monkeypatch.setattr("cognises.provisioning.users.directory.limit", lambda *_: None)
+    written = Counted(pool)
+    monkeypatch.setattr("sys.stdout", written)
+    argv = ["list", *as_json]
+    tracemalloc.start()
+    code = cli.users.main(argv, standalone_mode=False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (code, pool.requested) == (0, 834)
+    assert written.pages_at_first == 1  # the second page is not requested yet
+    assert written.users == 50_000
+    assert peak < 2_000_000
+
+
+class Counted(io.StringIO):
+    """Standard output that keeps numbers, not text."""
+
+    def __init__(self, pool: Endless) -> None:
+        super().__init__()
+        self.pool, self.users, self.pages_at_first = pool, 0, 0
+
+    def write(self, text: str) -> int:
+        if re.search(r"\bu0\b", text):
+            self.pages_at_first = self.pool.requested
+        self.users += len(re.findall(r"\bu[0-9]+\b", text))
+        return len(text)
 
 
 def test_few_people_in_a_pool_of_many_groups_are_asked_one_by_one(
@@ -118,17 +163,15 @@ def test_few_people_in_a_pool_of_many_groups_are_asked_one_by_one(
         staff.cognito.create_group(GroupName=f"g{number}", UserPoolId=staff.pool_id)
     found = run("users", "list", "--with-groups", "--json").json["users"]
     assert [each["groups"] for each in found] == [["editors"]]
-    assert asked == ["ListUsers", "ListGroups", "AdminListGroupsForUser"]
+    assert asked == ["ListGroups", "ListUsers", "AdminListGroupsForUser"]
 
 
 def test_a_name_cannot_move_the_cursor_or_turn_the_line_around() -> None:
-    odd = user_of(
+    odd = User.of(
         {
             "Username": "a\x1b[2J\u202eb",
             "UserStatus": "CONFIRMED\n",
             "Attributes": [{"Name": "email", "Value": "x\x07@y"}],
         }
     )
-    text = users_table([odd])
-    assert not set(text) & {"\x1b", "\u202e", "\x07"}
-    assert len(text.splitlines()) == 3
+    assert not set(_row(odd)) & {"\x1b", "\u202e", "\x07", "\n"}

@@ -11,8 +11,7 @@ from accounts import Account, Ran
 from staff import ADA, failing, people
 
 from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.passwords import PasswordPolicy
-from cognises.provisioning.users.person import Pool, UserProblem, user_of
+from cognises.provisioning.users.model import Pool, User, UserProblem, is_phone
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
@@ -28,6 +27,9 @@ ON_A_USER = [
     ["add-to-group", "adda", "editors"],
     ["remove-from-group", "adda", "editors"],
     ["sign-out", "adda"],
+    ["resend", "adda"],
+    ["reset-mfa", "adda"],
+    ["set-attributes", "adda", "email_verified=true"],
 ]
 
 
@@ -51,9 +53,9 @@ ON_A_GROUP = [
     ["remove-from-group", "ada"],
 ]
 GROUPS = {
-    "editor": "groups.json does not know it either; did you mean editors?",
-    "planned": "groups.json has it; make it with `provision.py apply`",
-    "zzz": "groups.json does not know it either; there are: admins, by-hand, editors, planned",
+    "editor": "groups.json does not have it either; did you mean editors?",
+    "planned": "groups.json has it; create it with `provision.py apply`",
+    "zzz": "groups.json does not have it either; there are: admins, by-hand, editors",
 }
 
 
@@ -74,7 +76,7 @@ def test_a_pool_without_groups_has_none_to_suggest(
 ) -> None:
     manifest()
     ran = run("users", "list", "--group", "x")
-    assert (ran.code, ran.err.endswith("; there is none yet\n")) == (1, True)
+    assert (ran.code, ran.err.endswith("; there are none\n")) == (1, True)
 
 
 def test_both_names_wrong_are_told_together(run: Run, staff: Account) -> None:
@@ -120,8 +122,8 @@ def test_the_email_is_the_name_and_either_name_will_do(run: Run, staff_by_email:
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["bob"], "'bob' is no e-mail address"),
-        (["bob@example.org", "--email", "else@example.org"], "NAME is the e-mail"),
+        (["bob"], "people sign in by email here, and 'bob' is not one"),
+        (["bob@example.org", "--email", "else@example.org"], "NAME is the email, omit --email"),
     ],
 )
 def test_where_people_sign_in_by_email_the_name_is_one(
@@ -147,11 +149,11 @@ def test_an_emulator_that_finds_nobody_by_email_is_helped(
 def test_an_email_that_several_claim_names_nobody(
     run: Run, staff_by_email: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    twins = [user_of({"Username": name}) for name in ("one", "two")]
-    monkeypatch.setattr(Directory, "_pages", lambda self, *_, **__: iter(twins))
+    twins = [User.of({"Username": name}) for name in ("one", "two")]
+    monkeypatch.setattr(Directory, "having", lambda self, *_: twins)
     monkeypatch.setattr("cognises.provisioning.users.directory.on_loopback", lambda client: True)
     ran = run("users", "delete", "nobody@example.org", "--yes")
-    assert (ran.code, "name one: one, two" in ran.err) == (1, True)
+    assert (ran.code, "use a name: one, two" in ran.err) == (1, True)
 
 
 def test_an_alias_that_anybody_may_give_themselves_names_nobody(
@@ -160,10 +162,10 @@ def test_an_alias_that_anybody_may_give_themselves_names_nobody(
     """AdminGetUser answers to aliases, too."""
     mallory = {"Username": "mallory", "UserAttributes": [{"Name": "sub", "Value": "0-1"}]}
     client = SimpleNamespace(admin_get_user=lambda **_: mallory)
-    pool = Pool("us-east-1_Pool", False, False, PasswordPolicy())
+    pool = Pool("us-east-1_Pool")
     directory = Directory(client, pool, None)  # type: ignore[arg-type]
 
-    with pytest.raises(UserProblem, match="name mallory"):
+    with pytest.raises(UserProblem, match="use mallory"):
         directory.find("boss")
     for name in ("mallory", "Mallory", "0-1"):
         assert directory.user(name).name == "mallory"
@@ -202,3 +204,70 @@ def test_what_is_not_cognito_is_told_as_such(
     monkeypatch.setattr("moto.cognitoidp.models.CognitoIdpUserPool.to_json", lambda *_, **__: {})
     ran = run("users", "list")
     assert (ran.code, "what answered is not AWS" in ran.err) == (1, True)
+
+
+# People who sign in by phone, and aliases
+
+
+@pytest.fixture
+def phones(
+    account: Account, manifest: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Account:
+    manifest()
+    made = account.cognito.create_user_pool(PoolName="p", UsernameAttributes=["phone_number"])
+    pool_id = made["UserPool"]["Id"]
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", pool_id)
+    account.cognito.admin_create_user(UserPoolId=pool_id, Username="+15550100")
+    return Account(account.iam, account.cognito, pool_id)
+
+
+def test_the_phone_number_is_the_name_where_people_sign_in_by_it(
+    run: Run, phones: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = run("users", "disable", "+15550100")
+    assert (ran.code, "(+15550100)" in ran.out) == (0, True)
+    (uuid,) = people(phones)
+    assert people(phones)[uuid]["enabled"] is False
+    assert run("users", "enable", uuid).code == 0
+    assert "exists already; nothing to do" in run("users", "create", "+15550100").out
+    assert "Cognito sends +15550101 an invitation" in run("users", "create", "+15550101").out
+    for wrong in ("5550102", "bob", "bob@example.org"):
+        ran = run("users", "create", wrong)
+        assert (ran.code, "people sign in by phone number here" in ran.err) == (1, True)
+    monkeypatch.setattr(
+        "moto.cognitoidp.models.CognitoIdpUserPool._get_user",
+        lambda self, name: self.users.get(name),
+    )
+    monkeypatch.setattr("cognises.provisioning.users.directory.on_loopback", lambda client: True)
+    assert run("users", "disable", "+15550100").code == 0
+
+
+@pytest.mark.parametrize("code", ["UsernameExistsException", "AliasExistsException"])
+@pytest.mark.parametrize(
+    ("argv", "alias"),
+    [(["--email", ADA], f"email {ADA}"), (["--phone", "+15550100"], "phone_number +15550100")],
+)
+def test_a_contact_that_is_another_users_alias_is_named(
+    run: Run,
+    staff: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    argv: list[str],
+    alias: str,
+    code: str,
+) -> None:
+    """AdminCreateUser answers as if the name were taken."""
+    staff.cognito.admin_update_user_attributes(
+        UserPoolId=staff.pool_id,
+        Username="ada",
+        UserAttributes=[{"Name": "phone_number", "Value": "+15550100"}],
+    )
+    failing(monkeypatch, "AdminCreateUser", code, after=False)
+    ran = run("users", "create", "bob", *argv)
+    (line,) = [each for each in ran.err.splitlines() if each.startswith("error")]
+    assert (ran.code, f"{alias} is an alias of user ada; use another one" in line) == (1, True)
+    assert "set-attributes" in line
+
+
+@pytest.mark.parametrize("text", ["+15550100", "+1"])
+def test_a_phone_number_has_the_form_of_e164(text: str) -> None:
+    assert is_phone(text) is (len(text) > 5)

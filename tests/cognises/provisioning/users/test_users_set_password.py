@@ -60,7 +60,8 @@ def test_a_made_password_is_shown_once_on_a_terminal_and_never_in_the_json(
     terminal.sees()
     ran = run("users", "set-password", "ada", "--password-generate", "--json")
     made = people(staff)["ada"]["password"]
-    assert (ran.code, ran.err) == (0, f"password of ada, shown once: {made}\n")
+    assert ran.code == 0
+    assert ran.err.splitlines()[1:] == [f"password of ada, shown once: {made}"]
     assert made not in ran.out
     assert ran.json["password"] == "temporary"
 
@@ -82,7 +83,7 @@ def test_a_password_that_the_pool_refuses_is_neither_kept_nor_quoted(
     assert not file.exists()
     pipe(monkeypatch, "hunter2\n")
     ran = run("users", "set-password", "ada", "--password-stdin")
-    assert (ran.code, ran.err.count("\n")) == (1, 3)
+    assert (ran.code, "the pool does not take this password" in ran.err) == (1, True)
     assert "hunter2" not in ran.err
 
 

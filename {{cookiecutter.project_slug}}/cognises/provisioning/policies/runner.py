@@ -23,6 +23,7 @@ READ_USERS = ("ListUsers", "AdminGetUser", "AdminListGroupsForUser")
 WRITE_USERS = (
     *("AdminCreateUser", "AdminDeleteUser", "AdminEnableUser", "AdminDisableUser"),
     *("AdminSetUserPassword", "AdminUserGlobalSignOut"),
+    *("AdminUpdateUserAttributes", "AdminSetUserMFAPreference"),
     *("AdminAddUserToGroup", "AdminRemoveUserFromGroup"),
 )
 # These widen what a role may do, or by whom: only under the boundary, where there is one.

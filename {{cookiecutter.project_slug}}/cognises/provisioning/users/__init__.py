@@ -1,1 +1,1 @@
-"""The pool's users: read, made, changed."""
+"""The pool's users: listed, created, imported, changed."""

@@ -1,107 +1,197 @@
-"""`users create`: everything is checked before the user is made; what is there is completed."""
+"""`users create` and `users import`: checked before anything is created, completed if it exists.
+
+Source: Cognito API reference, AdminCreateUser.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from cognises.provisioning.aws import error_code
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.users.actions import Done, put_into_group, put_password
+from cognises.provisioning.users.actions import ActionResult, put_into_group, put_password
 from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.person import (
+from cognises.provisioning.users.model import (
+    INVITED,
     User,
     UserProblem,
     is_email,
+    is_phone,
     name_problems,
-    user_of,
 )
-from cognises.provisioning.users.secrets import PasswordChoice, Secret
+from cognises.provisioning.users.password_source import PasswordChoice, Secret
 
-EXISTS = "UsernameExistsException"
-INVITED = "FORCE_CHANGE_PASSWORD"
+EXISTS = ("UsernameExistsException", "AliasExistsException")
+COLUMNS = ("name", "email", "phone", "email_verified", "groups")
+LARGEST_FIELD = 4096  # characters
 
 
 @dataclass(frozen=True)
 class NewUser:
-    """Who is to be made."""
+    """The user to create."""
 
     name: str
     email: str | None = None
     email_verified: bool = False
     groups: tuple[str, ...] = ()
+    phone: str | None = None
 
-    def problems(self, name_is_email: bool) -> list[str]:
-        """Everything that Cognito would refuse, or take for something else."""
-        found = name_problems("user name", self.name)
+    @property
+    def attributes(self) -> dict[str, str]:
+        found = {"email": self.email, "phone_number": self.phone}
+        given = {key: value for key, value in found.items() if value}
+        return {**given, **({"email_verified": "true"} if self.email_verified else {})}
+
+    def problems(self, directory: Directory) -> list[str]:
+        """Everything that Cognito would refuse, or misunderstand."""
+        pool, found = directory.pool, name_problems("user name", self.name)
         for group in self.groups:
             found += name_problems("group", group)
-        if name_is_email and not is_email(self.name):
-            found.append(f"people sign in by e-mail here, and {self.name!r} is no e-mail address")
-        elif name_is_email and self.email not in (None, self.name):
-            found.append("people sign in by e-mail here: NAME is the e-mail, leave --email away")
-        elif self.email is not None and not is_email(self.email):
-            found.append(f"--email {self.email!r} is no e-mail address")
-        if self.email_verified and not self.email and not name_is_email:
-            found.append("--email-verified goes with --email")
+        if self.email is not None and not is_email(self.email):
+            found.append(f"--email {self.email!r} is not an e-mail address")
+        if self.phone is not None and not is_phone(self.phone):
+            found.append(f"--phone {self.phone!r} is not a phone number, such as +15550100")
+        by = " or ".join(each.replace("_", " ") for each in pool.names)
+        named = pool.attribute_of(self.name)
+        if pool.names and named is None:
+            found.append(f"people sign in by {by} here, and {self.name!r} is not one")
+        elif named and self.attributes.get(named) != self.name:
+            option = "--email" if named == "email" else "--phone"
+            found.append(f"people sign in by {by} here: NAME is the {named}, omit {option}")
+        if self.email_verified and not self.email:
+            found.append("--email-verified needs --email")
         return found
 
 
-def create(directory: Directory, wanted: NewUser, choice: PasswordChoice) -> Done:
-    """Make a user and put them into groups; one who is there already is only put into the groups.
+def create(directory: Directory, wanted: NewUser, choice: PasswordChoice) -> ActionResult:
+    """Create a user and put them into groups; an existing one is only put into the groups.
 
-    Without a password Cognito invites the user by e-mail. Raises UserProblem, before anything is
-    made, where a name or a group is wrong.
+    Without a password Cognito sends an invitation. Raises UserProblem, before anything is
+    created, where a name or a group is wrong.
     """
-    problems = wanted.problems(directory.pool.name_is_email)
+    named = directory.pool.attribute_of(wanted.name)
+    if named == "email" and wanted.email is None:
+        wanted = replace(wanted, email=wanted.name)
+    if named == "phone_number" and wanted.phone is None:
+        wanted = replace(wanted, phone=wanted.name)
+    wanted = replace(wanted, groups=tuple(dict.fromkeys(wanted.groups)))
+    problems = wanted.problems(directory) or directory.group_problems(wanted.groups)
     if problems:
         raise UserProblem(problems)
-    groups = tuple(dict.fromkeys(wanted.groups))
-    email = wanted.name if directory.pool.name_is_email else wanted.email
-    wanted = replace(wanted, groups=groups, email=email)
-    directory.raise_unless_groups(groups)
     found = directory.find(wanted.name)
     if found is not None:
         return _complete(directory, found, wanted, choice)
-    if choice.permanent and email and not choice.stated:
-        raise UserProblem(["--permanent goes with a password: add --password-prompt, for one"])
+    if choice.permanent and (wanted.email or wanted.phone) and not choice.given:
+        raise UserProblem(["--permanent needs a password: add --password-prompt, for example"])
     return _create(directory, wanted, choice)
 
 
-def _create(directory: Directory, wanted: NewUser, choice: PasswordChoice) -> Done:
-    if wanted.email and not choice.stated:
-        user = _made(directory, wanted, None)
-        steps, password = [], {"password": "sent by e-mail"}
-        about = f"Cognito invites {wanted.email} by e-mail, with a temporary password"
+def import_users(directory: Directory, file: Path) -> Iterator[tuple[int, ActionResult | str]]:
+    """Create or complete the user of each line of a CSV file.
+
+    Out: the number of the line, and the outcome or why there is none. Lines are independent, and
+    the import can be repeated. Raises UserProblem, before anything is created, for a file that is
+    not such a table.
+    """
+    for line, row in _rows(file):
+        yield line, _import_row(directory, row)
+
+
+def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
+    csv.field_size_limit(LARGEST_FIELD)
+    try:
+        rows = csv.DictReader(StringIO(file.read_text("utf-8-sig"), newline=""), strict=True)
+        _check_columns(rows.fieldnames or ())
+        return [(rows.line_num, row) for row in rows]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserProblem([f"{file.name} is not readable as CSV in UTF-8: {error}"]) from None
+
+
+def _check_columns(names: Any) -> None:
+    problems = [
+        f"column {name!r} is unknown; the columns are {', '.join(COLUMNS)}"
+        for name in names
+        if name not in COLUMNS
+    ]
+    if "name" not in names:
+        problems.append(f"the first line must name the columns: {','.join(COLUMNS)}")
+    if len(set(names)) != len(names):
+        problems.append("a column is named twice")
+    if problems:
+        raise UserProblem(problems)
+
+
+def _import_row(directory: Directory, row: dict[str, Any]) -> ActionResult | str:
+    try:
+        return create(directory, _new_user(row), PasswordChoice())
+    except UserProblem as error:
+        return "; ".join(error.problems)
+    except Exception as error:
+        if not error_code(error):  # credentials or the network: the next line fails too
+            raise
+        return explain(error)
+
+
+def _new_user(row: dict[str, Any]) -> NewUser:
+    if None in row or None in row.values():
+        raise UserProblem(["the line has more or fewer fields than the first line"])
+    fields = {key: value.strip() for key, value in row.items()}
+    verified = fields.get("email_verified", "").lower()
+    if verified not in ("", "true", "false"):
+        raise UserProblem([f"email_verified {verified!r}: write true or false"])
+    wanted = NewUser(
+        name=fields["name"],
+        email=fields.get("email") or None,
+        phone=fields.get("phone") or None,
+        email_verified=verified == "true",
+        groups=tuple(fields.get("groups", "").split()),
+    )
+    if not (wanted.email or wanted.phone or is_email(wanted.name) or is_phone(wanted.name)):
+        raise UserProblem(["an invitation needs an e-mail or a phone number"])
+    return wanted
+
+
+def _create(directory: Directory, wanted: NewUser, choice: PasswordChoice) -> ActionResult:
+    contact = wanted.email or wanted.phone
+    secret = None
+    if contact and not choice.given:
+        user = _new(directory, wanted, None)
+        details = {"password": "sent by e-mail" if wanted.email else "sent by SMS"}
+        about = f"Cognito sends {contact} an invitation with a temporary password"
     else:
-        secret = choice.obtain(directory.pool.passwords, wanted.name)
-        with secret.kept_only_if_done():
-            user = _made(directory, wanted, secret)
+        secret = choice.obtain(directory.pool.minimum_password, wanted.name)
+        with secret.remove_on_failure():
+            user = _new(directory, wanted, secret)
         secret.reveal(wanted.name)
-        steps = _password_steps(directory, user, secret, wanted, choice)
-        password = secret.details(choice.permanent)
-        about = f"the password is set{secret.about(choice.permanent)}"
-    _finish(steps + _group_steps(directory, user, wanted.groups), wanted.name)
+        details = secret.details(choice.permanent)
+        about = f"the password is set{secret.note(choice.permanent)}"
+    _finish(directory, user, wanted, secret if choice.permanent else None)
     user = replace(user, groups=wanted.groups)
     if choice.permanent:
         user = replace(user, status="CONFIRMED")
-    said = f"made user {user.called()}{_into(wanted.groups)}; {about}"
-    return Done("create", user, True, said, _warnings(directory, wanted), password)
+    message = f"created user {user.display_name}{_into(wanted.groups)}; {about}"
+    warnings = tuple(directory.group_warnings(wanted.groups))
+    return ActionResult("create", user, True, message, warnings, details)
 
 
-def _complete(directory: Directory, user: User, wanted: NewUser, choice: PasswordChoice) -> Done:
-    """Somebody of the name is there: put into the groups that are missing, and nothing else."""
+def _complete(
+    directory: Directory, user: User, wanted: NewUser, choice: PasswordChoice
+) -> ActionResult:
+    """The user exists: put them into the groups that are missing, and change nothing else."""
     problems = []
-    if wanted.email and not _same_email(user, wanted):
+    if not _same_contact(user, wanted):
         problems.append(
-            f"user {user.name} exists already, with another e-mail; nothing was changed"
+            f"user {user.name} exists with another e-mail or phone number; nothing was changed; "
+            "`provision.py users set-attributes` changes them"
         )
-    if choice.stated or choice.permanent:
+    if choice.given or choice.permanent:
         problems.append(
-            f"user {user.name} exists already; `provision.py users set-password` gives them a new "
-            "password"
+            f"user {user.name} exists; `provision.py users set-password` sets a new password"
         )
     if problems:
         raise UserProblem(problems)
@@ -110,79 +200,79 @@ def _complete(directory: Directory, user: User, wanted: NewUser, choice: Passwor
     for group in missing:
         put_into_group(directory, user, group)
     user = replace(user, groups=(*before, *missing))
-    said = f"user {user.called()} exists already{_into(missing) or '; nothing to do'}"
-    return Done("create", user, bool(missing), said, _warnings(directory, wanted))
+    message = f"user {user.display_name} exists already{_into(missing) or '; nothing to do'}"
+    warnings = tuple(directory.group_warnings(wanted.groups))
+    return ActionResult("create", user, bool(missing), message, warnings)
 
 
-def _made(directory: Directory, wanted: NewUser, secret: Secret | None) -> User:
-    """One call. The user may be there by then: made by it, if its answer was lost on the way."""
-    attributes = {"email": wanted.email} if wanted.email else {}
-    if wanted.email_verified:
-        attributes["email_verified"] = "true"
-    arguments: dict[str, Any] = {
-        "UserPoolId": directory.pool.id,
-        "Username": wanted.name,
-        "UserAttributes": [{"Name": key, "Value": value} for key, value in attributes.items()],
-    }
+def _new(directory: Directory, wanted: NewUser, secret: Secret | None) -> User:
+    """One call. Raises UserProblem where another user has the name or an alias."""
+    given = [{"Name": key, "Value": value} for key, value in wanted.attributes.items()]
+    arguments: dict[str, Any] = {"UserAttributes": given}
     if secret is None:
-        arguments["DesiredDeliveryMediums"] = ["EMAIL"]
+        arguments["DesiredDeliveryMediums"] = ["EMAIL" if wanted.email else "SMS"]
     else:
         arguments |= {"MessageAction": "SUPPRESS", "TemporaryPassword": secret.text}
     try:
-        return user_of(directory.cognito.admin_create_user(**arguments)["User"])
+        made = directory.write(directory.cognito.admin_create_user, wanted.name, **arguments)
+        return User.of(made["User"])
     except Exception as error:
-        if error_code(error) != EXISTS:
+        if error_code(error) not in EXISTS:
             raise
     user = directory.find(wanted.name)
-    if user is None or user.status != INVITED or not _same_email(user, wanted):
-        raise UserProblem([f"user {wanted.name} was made by somebody else meanwhile; look again"])
+    if user is None:
+        raise UserProblem(_alias_problems(directory, wanted))
+    # Ours, if the answer to the call was lost and botocore repeated it.
+    if user.status != INVITED or not _same_contact(user, wanted):
+        raise UserProblem([f"user {wanted.name} was created by another caller; run this again"])
     if secret is not None:
         put_password(directory, user, secret, permanent=False)
     return user
 
 
-def _same_email(user: User, wanted: NewUser) -> bool:
-    """Cognito keeps the case of an address, and most pools ignore it."""
-    return user.email.lower() == (wanted.email or "").lower()
-
-
-Step = tuple[str, Callable[[], None]]
-
-
-def _password_steps(
-    directory: Directory, user: User, secret: Secret, wanted: NewUser, choice: PasswordChoice
-) -> list[Step]:
-    if not choice.permanent:
-        return []
-    put = partial(put_password, directory, user, secret, permanent=True)
-    return [(f"users set-password {wanted.name} --permanent", put)]
-
-
-def _group_steps(directory: Directory, user: User, groups: tuple[str, ...]) -> list[Step]:
+def _alias_problems(directory: Directory, wanted: NewUser) -> list[str]:
+    """The name is free, so an attribute is another user's alias: which one."""
+    aliases = {"email": wanted.email, "phone_number": wanted.phone}
+    aliases["preferred_username"] = wanted.name
     return [
-        (f"users add-to-group {user.name} {group}", partial(put_into_group, directory, user, group))
-        for group in groups
-    ]
+        f"{attribute} {value} is an alias of user {user.name}; use another one, or change it there "
+        "with `provision.py users set-attributes`"
+        for attribute, value in aliases.items()
+        if value
+        for user in directory.having(attribute, value)
+    ] or [f"the name or a contact of {wanted.name} is another user's alias; use another one"]
 
 
-def _finish(steps: list[Step], name: str) -> None:
-    """Take the steps that follow. Raises UserProblem that names those that are left."""
-    for index, (_, step) in enumerate(steps):
-        try:
-            step()
-        except Exception as error:
-            if not is_aws_error(error):
-                raise
-            left = "; ".join(command for command, _ in steps[index:])
-            said = f"user {name} was made, and not all else: {explain(error)}; left to do: {left}"
-            raise UserProblem([said]) from error
+def _same_contact(user: User, wanted: NewUser) -> bool:
+    """Cognito keeps the case of an address, and most pools ignore it."""
+    return (not wanted.email or user.email.lower() == wanted.email.lower()) and (
+        not wanted.phone or user.phone == wanted.phone
+    )
+
+
+def _finish(directory: Directory, user: User, wanted: NewUser, permanent: Secret | None) -> None:
+    """Set a permanent password and the groups. Raises UserProblem that names what is left."""
+    left = [f"users set-password {wanted.name} --permanent"] if permanent else []
+    left += [f"users add-to-group {user.name} {group}" for group in wanted.groups]
+    try:
+        if permanent:
+            put_password(directory, user, permanent, permanent=True)
+            del left[0]
+        for group in wanted.groups:
+            put_into_group(directory, user, group)
+            del left[0]
+    except Exception as error:
+        if not is_aws_error(error):
+            raise
+        raise UserProblem(
+            [
+                f"user {wanted.name} was created, but not everything else: {explain(error)}; left "
+                f"to do: {'; '.join(left)}"
+            ]
+        ) from error
 
 
 def _into(groups: tuple[str, ...]) -> str:
     if not groups:
         return ""
     return f", in {'group' if len(groups) == 1 else 'groups'} {', '.join(groups)}"
-
-
-def _warnings(directory: Directory, wanted: NewUser) -> tuple[str, ...]:
-    return tuple(directory.unlisted(wanted.groups)) if wanted.groups else ()

@@ -1,27 +1,22 @@
-"""One pool's users and groups, read page by page; every way to ask costs what it says.
+"""One pool's users and groups: read page by page, and written through one place.
 
-Source: Cognito API reference; `ListUsers` and `ListUsersInGroup` share 30 calls a second with
-everybody else in the account and region, so they are kept below that.
+Source: Cognito API reference; `ListUsers` and `ListUsersInGroup` share 30 calls a second with all
+other callers in the account and region, so reads are kept below that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from cognises.errors import ManifestError, SettingsError
 from cognises.manifest import load_groups
 from cognises.provisioning.aws import RateLimiter, error_code, fail_fast, limit, on_loopback
+from cognises.provisioning.options import announce
 from cognises.provisioning.target import Target
-from cognises.provisioning.users.person import (
-    Pool,
-    User,
-    UserProblem,
-    matching_names,
-    pool_of,
-    user_of,
-)
+from cognises.provisioning.users.model import Pool, User, UserProblem
 
 A_PAGE = 60  # Cognito's most, of users and of groups
 READS_A_SECOND = 20.0
@@ -29,10 +24,12 @@ NO_USER, NO_GROUP = "UserNotFoundException", "ResourceNotFoundException"
 
 
 class Directory:
-    """The users and groups of one pool. Make it with `open`."""
+    """The users and groups of one pool. Create it with `open`."""
 
     def __init__(self, cognito: Any, pool: Pool, target: Target) -> None:
         self.cognito, self.pool, self.target = cognito, pool, target
+        self._announced = False
+        self._known_groups: set[str] = set()
 
     @classmethod
     def open(cls, target: Target) -> Directory:
@@ -44,12 +41,22 @@ class Directory:
         found = cognito.describe_user_pool(UserPoolId=target.pool.id).get("UserPool", {})
         if found.get("Id") != target.pool.id:
             raise SettingsError(["what answered is not AWS; check AWS_ENDPOINT_URL and the proxy"])
-        return cls(cognito, pool_of(found), target)
+        return cls(cognito, Pool.of(found), target)
 
-    # People
+    def write(self, call: Callable[..., Any], name: str, **arguments: Any) -> Any:
+        """Make one call that changes a user; before the first, print account, region and caller.
+
+        `name` is Cognito's own username where the user exists, not what was typed.
+        """
+        if not self._announced:
+            announce(self.target.aws)
+            self._announced = True
+        return call(UserPoolId=self.pool.id, Username=name, **arguments)
+
+    # Users
 
     def user(self, name: str) -> User:
-        """The user of a name, or of an e-mail where the pool signs people in by it.
+        """The user of a name, or of an e-mail or phone number where people sign in by it.
 
         One call; raises UserProblem where there is none.
         """
@@ -61,25 +68,35 @@ class Directory:
         return found
 
     def find(self, name: str) -> User | None:
-        """The same, or None. Raises UserProblem for a name that is somebody's alias only."""
+        """The same, or None. Raises UserProblem for a name that is only an alias of a user."""
         try:
-            found = user_of(self.cognito.admin_get_user(UserPoolId=self.pool.id, Username=name))
+            found = User.of(self.cognito.admin_get_user(UserPoolId=self.pool.id, Username=name))
         except Exception as error:
             if error_code(error) != NO_USER:
                 raise
-            is_helped = self.pool.found_by_email and "@" in name and on_loopback(self.cognito)
-            return self._by_email(name) if is_helped else None
-        if not self.pool.found_by_email and name.casefold() not in found.names:
+            attribute = self.pool.attribute_of(name)
+            # AWS finds users by these attributes itself; some emulators do not.
+            is_helped = attribute is not None and on_loopback(self.cognito)
+            return self._only_one(attribute or "", name) if is_helped else None
+        if not self.pool.is_named(found, name):
             raise UserProblem(
                 [
-                    f"{name} is what user {found.name} calls themselves, and no user name; "
-                    f"if you mean them, name {found.name}"
+                    f"{name} is an alias that user {found.name} chose, not a user name; "
+                    f"if you mean this user, use {found.name}"
                 ]
             )
         return found
 
+    def having(self, attribute: str, value: str) -> list[User]:
+        """The users with this value of an attribute; a page of them."""
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        found = self.cognito.list_users(
+            UserPoolId=self.pool.id, Filter=f'{attribute} = "{quoted}"', Limit=A_PAGE
+        )
+        return [User.of(each) for each in found["Users"]]
+
     def all(self) -> Iterator[User]:
-        """Every user, sixty a call."""
+        """Every user, sixty a call; a page is requested when the one before it is used up."""
         return self._pages("list_users")
 
     def members(self, group: str) -> Iterator[User]:
@@ -87,22 +104,22 @@ class Directory:
         try:
             yield from self._pages("list_users_in_group", GroupName=group)
         except Exception as error:
-            raise self.explained(error, group) from error
+            if error_code(error) != NO_GROUP:
+                raise
+            raise UserProblem([self._no_group(group)]) from error
 
-    def _by_email(self, email: str) -> User | None:
-        """AWS finds people by e-mail itself, its own alone; some emulators do not find any."""
-        quoted = email.replace("\\", "\\\\").replace('"', '\\"')
-        found = list(self._pages("list_users", Filter=f'email = "{quoted}"'))
+    def _only_one(self, attribute: str, value: str) -> User | None:
+        found = self.having(attribute, value)
         if len(found) > 1:
             names = ", ".join(user.name for user in found)
-            raise UserProblem([f"several users have the e-mail {email}; name one: {names}"])
+            raise UserProblem([f"several users have the {attribute} {value}; use a name: {names}"])
         return found[0] if found else None
 
     def _pages(self, method: str, **arguments: Any) -> Iterator[User]:
         pages = self.cognito.get_paginator(method).paginate(
             UserPoolId=self.pool.id, PaginationConfig={"PageSize": A_PAGE}, **arguments
         )
-        return (user_of(each) for page in pages for each in page["Users"])
+        return (User.of(each) for page in pages for each in page["Users"])
 
     # Groups
 
@@ -114,69 +131,68 @@ class Directory:
         """The groups of one user; one call, for a hundred groups two."""
         return tuple(self._group_names("admin_list_groups_for_user", Username=user.name))
 
-    def with_groups(self, users: list[User]) -> list[User]:
-        """The users with their groups: by one call a user or by reading every group's members.
+    def with_groups(self, users: Iterator[User]) -> Iterator[User]:
+        """The users with their groups, by one call a user or by reading every group's members.
 
-        Whichever is fewer calls; a pool of five thousand people in three groups costs pages of
-        members, and not five thousand calls.
+        Whichever needs fewer calls for the number of users that Cognito estimates.
         """
         names = self.groups()
-        if len(users) <= len(names):
-            return [replace(user, groups=self.groups_of(user)) for user in users]
-        found: dict[str, list[str]] = {user.name: [] for user in users}
+        if self.pool.estimated_users <= len(names):
+            for user in users:
+                yield replace(user, groups=self.groups_of(user))
+            return
+        found: dict[str, list[str]] = {}
         for group in names:
             for member in self.members(group):
-                found.get(member.name, []).append(group)
-        return [replace(user, groups=tuple(found[user.name])) for user in users]
+                found.setdefault(member.name, []).append(group)
+        for user in users:
+            yield replace(user, groups=tuple(found.get(user.name, ())))
 
-    def raise_unless_groups(self, names: Collection[str]) -> None:
-        """Pass where the pool has all of these groups, else UserProblem names each that is not.
-
-        One call a name, and for the hint one more.
-        """
-        problems: list[str] = []
+    def group_problems(self, names: Collection[str]) -> list[str]:
+        """One line for each group that the pool does not have. One call a name, the first time."""
+        problems = []
         for name in names:
             try:
-                self.cognito.get_group(UserPoolId=self.pool.id, GroupName=name)
+                if name not in self._known_groups:
+                    self.cognito.get_group(UserPoolId=self.pool.id, GroupName=name)
+                self._known_groups.add(name)
             except Exception as error:
-                found = self.explained(error, name)
-                if not isinstance(found, UserProblem):
+                if error_code(error) != NO_GROUP:
                     raise
-                problems += found.problems
-        if problems:
-            raise UserProblem(problems)
+                problems.append(self._no_group(name))
+        return problems
 
-    def explained(self, error: Exception, group: str) -> Exception:
-        """The error, or what it says about a group that is not there, with the remedy."""
-        if error_code(error) != NO_GROUP:
-            return error
-        known, there = self.manifest_groups()[0], self.groups()
-        if group in known:
-            remedy = "groups.json has it; make it with `provision.py apply`"
+    def _no_group(self, group: str) -> str:
+        known, existing = self.manifest_groups(), sorted(self.groups())
+        if group in (known or ()):
+            remedy = "groups.json has it; create it with `provision.py apply`"
         else:
-            hint = matching_names(group, {*known, *there})
-            remedy = f"groups.json does not know it either; {hint}"
-        return UserProblem([f"no group {group} in user pool {self.pool.id}: {remedy}"])
+            close = get_close_matches(group, existing, n=1)
+            hint = (
+                f"did you mean {close[0]}?" if close else f"there are: {', '.join(existing[:10])}"
+            )
+            remedy = (
+                f"groups.json does not have it either; {hint if existing else 'there are none'}"
+            )
+        return f"no group {group} in user pool {self.pool.id}: {remedy}"
 
-    def manifest_groups(self) -> tuple[frozenset[str], list[str]]:
-        """The names that groups.json has, and a warning where it cannot be read."""
+    def manifest_groups(self) -> frozenset[str] | None:
+        """The names in groups.json; None where it cannot be read."""
         target = self.target
         try:
             groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
         except ManifestError:
-            name = target.groups_file.name
-            return frozenset(), [f"{name} cannot be used; see `provision.py validate`"]
-        return frozenset(group.name for group in groups), []
+            return None
+        return frozenset(group.name for group in groups)
 
-    def unlisted(self, groups: Collection[str]) -> list[str]:
-        """Warnings for groups that groups.json does not name: no route is open to them."""
-        known, warnings = self.manifest_groups()
-        if warnings:
-            return warnings
-        file = self.target.groups_file.name
+    def group_warnings(self, groups: Collection[str]) -> list[str]:
+        """A warning for each group that groups.json does not name: no route is open to it."""
+        file, known = self.target.groups_file.name, self.manifest_groups() if groups else ()
+        if known is None:
+            return [f"{file} cannot be used; see `provision.py validate`"]
         return [
-            f"group {name} is not in {file}: no route is open to it, and the AWS role it may carry "
-            "is not this project's"
+            f"group {name} is not in {file}: no route is open to it, and its AWS role, if any, is "
+            "not this project's"
             for name in groups
             if name not in known
         ]

@@ -1,12 +1,14 @@
-"""Where a password comes from and where one that was made goes: never an argument, never a log.
+"""Where a password comes from and where a generated one goes: never an argument, never a log.
 
-Typed twice and hidden, or read from standard input, or made to the pool's rules: then shown once
-on a terminal, or written to a new file that only its owner can read.
+Typed twice and hidden, or read from standard input, or generated: then shown once on a terminal,
+or written to a new file that only its owner can read. Cognito checks the pool's password policy.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
+import string
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,29 +17,46 @@ from pathlib import Path
 
 import click
 
-from cognises.provisioning.users.passwords import LONGEST, PasswordPolicy
-from cognises.provisioning.users.person import UserProblem
+LONGEST = 256
+GENERATED_LENGTH = 20
+# Generated passwords are read aloud and typed: no look-alikes, and no symbol that a shell, a URL
+# or a sentence would interpret. One of each kind satisfies every password policy.
+_KINDS = (
+    "".join(set(string.ascii_uppercase) - set("IO")),
+    "".join(set(string.ascii_lowercase) - set("lo")),
+    "23456789",
+    "@#%=+-_:",
+)
+
+
+def generate_password(minimum: int) -> str:
+    """A random password that every password policy of this minimum length accepts."""
+    chosen = [secrets.choice(kind) for kind in _KINDS]
+    length = max(GENERATED_LENGTH, minimum)
+    chosen += [secrets.choice("".join(_KINDS)) for _ in range(length - len(chosen))]
+    secrets.SystemRandom().shuffle(chosen)
+    return "".join(chosen)
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A password on its way to the pool; its text stays out of every `repr`."""
+    """A password on its way to the pool; its text is in no `repr`."""
 
     text: str
-    made: bool = False
+    generated: bool = False
     file: Path | None = None
 
     def __repr__(self) -> str:
         return "Secret(…)"
 
     def reveal(self, name: str) -> None:
-        """Show a made password where it can be shown once; one in a file is in the file."""
-        if self.made and self.file is None:
+        """Print a generated password that is in no file, once, on standard error."""
+        if self.generated and self.file is None:
             click.echo(f"password of {name}, shown once: {self.text}", err=True)
 
     @contextmanager
-    def kept_only_if_done(self) -> Iterator[None]:
-        """Take back what was written down where the pool did not take the password."""
+    def remove_on_failure(self) -> Iterator[None]:
+        """Delete the file again where the pool did not accept the password."""
         try:
             yield
         except BaseException:
@@ -45,8 +64,8 @@ class Secret:
                 self.file.unlink(missing_ok=True)
             raise
 
-    def about(self, permanent: bool) -> str:
-        """What there is to say of it: how long it serves, and where it is."""
+    def note(self, permanent: bool) -> str:
+        """What the outcome says of it: how long it is valid, and where it is."""
         kept = "" if permanent else ", to be changed at the next sign-in"
         return f"{kept}; it is in {self.file}" if self.file else kept
 
@@ -58,7 +77,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class PasswordChoice:
-    """What the command line said about a password."""
+    """The password options of the command line."""
 
     prompt: bool = False
     stdin: bool = False
@@ -67,43 +86,39 @@ class PasswordChoice:
     permanent: bool = False
 
     @property
-    def stated(self) -> bool:
+    def given(self) -> bool:
         """Whether there is to be a password at all."""
-        return self.prompt or self.stdin or self.makes_one
+        return self.prompt or self.stdin or self.generates
 
     @property
-    def makes_one(self) -> bool:
+    def generates(self) -> bool:
         return self.generate or self.file is not None
 
-    def raise_unless_sound(self) -> None:
-        """Pass, or UsageError: before anything is asked or done."""
-        if self.prompt + self.stdin + self.makes_one > 1:
+    def check(self) -> None:
+        """Raise UsageError for options that contradict one another, before anything is done."""
+        if self.prompt + self.stdin + self.generates > 1:
             raise click.UsageError(
                 "--password-prompt, --password-stdin and --password-generate exclude one another"
             )
-        if self.makes_one and self.file is None and not sys.stderr.isatty():
+        if self.generates and self.file is None and not sys.stderr.isatty():
             raise click.UsageError(
                 "--password-generate shows the password on a terminal, and there is none here; "
                 "name a new file for it: --password-file FILE"
             )
 
-    def obtain(self, policy: PasswordPolicy, name: str) -> Secret:
-        """A password that the pool's policy lets through. Raises UserProblem, ClickException."""
-        if self.makes_one:
-            text = policy.generate()
-            return Secret(text, made=True, file=_written(self.file, text) if self.file else None)
-        text = _from_stdin() if self.stdin else _typed(name)
-        problems = policy.problems(text)
-        if problems:
-            raise UserProblem(problems)
-        return Secret(text)
+    def obtain(self, minimum: int, name: str) -> Secret:
+        """The password. In: the pool's minimum length, the user's name. Raises ClickException."""
+        if not self.generates:
+            return Secret(_from_stdin() if self.stdin else _typed(name))
+        text = generate_password(minimum)
+        return Secret(text, generated=True, file=_written(self.file, text) if self.file else None)
 
 
 def _typed(name: str) -> str:
     if not sys.stdin.isatty():
         raise click.ClickException(
             "there is no terminal to type a password on; use --password-stdin, or "
-            "--password-file FILE to have one made"
+            "--password-file FILE to generate one"
         )
     typed: str = click.prompt(
         f"Password for {name}", hide_input=True, confirmation_prompt="Once more", err=True
@@ -117,15 +132,15 @@ def _from_stdin() -> str:
         raise click.ClickException(
             "--password-stdin would show the password here; use --password-prompt"
         )
-    data = sys.stdin.buffer.read(4 * LONGEST + 2)
     try:
-        text = data.decode("utf-8")
+        text = sys.stdin.buffer.read(4 * LONGEST + 2).decode("utf-8")
     except UnicodeDecodeError:
         raise click.ClickException("the password on standard input is not UTF-8") from None
-    line = text[:-1] if text.endswith("\n") else text
-    line = line[:-1] if line.endswith("\r") else line
+    line = text.removesuffix("\n").removesuffix("\r")
     if not line or "\n" in line:
         raise click.ClickException("standard input must hold the password, in one line")
+    if len(line) > LONGEST:
+        raise click.ClickException(f"the password has more than {LONGEST} characters")
     return line
 
 
