@@ -202,9 +202,9 @@ def test_a_report_walks_over_the_routes_a_few_times_and_not_once_a_route(monkeyp
             app.add_url_rule(f"/{number}", f"view{number}", view)
         seen: list[str] = []
 
-        def counted(app: Flask, endpoint: str, method: str) -> object:
+        def counted(app: Flask, endpoint: str, *arguments: object) -> object:
             seen.append(endpoint)
-            return declaration_at(app, endpoint, method)
+            return declaration_at(app, endpoint, *arguments)
 
         monkeypatch.setattr("cognises.web.routes.declaration_at", counted)
         report(app)

@@ -25,7 +25,7 @@ from cognises import (
     public,
 )
 from cognises.testing import FakePool
-from cognises.web.authorize import verdict_on
+from cognises.web.authorize import outcome_of
 from cognises.web.caching import GUARDED, mark_guarded
 from cognises.web.state import state_of
 
@@ -658,11 +658,11 @@ def test_what_a_view_asks_for_is_looked_up_once_and_not_per_request(make_app, co
     app = make_app(function, GROUPS, extension=False)
     client = app.test_client()
     client.get("/thing", headers=cognito.bearer(["editors"]))
-    (first,) = state_of(app).checkpoints.values()
+    (first,) = state_of(app).policies.values()
 
     client.get("/thing", headers=cognito.bearer(["editors"]))
 
-    assert list(state_of(app).checkpoints.values()) == [first]
+    assert list(state_of(app).policies.values()) == [first]
 
 
 @both_ways
@@ -681,12 +681,12 @@ def test_a_blueprints_guard_is_asked_once(extension, make_app, cognito, caplog):
 
 
 @both_ways
-def test_the_verdict_on_a_request_tells_why_it_was_refused(extension, make_app, cognito):
+def test_the_outcome_of_a_request_says_why_it_was_refused(extension, make_app, cognito):
     seen = []
 
     def views(app: Flask) -> None:
         function(app)
-        app.after_request(lambda response: seen.append(verdict_on(request)) or response)
+        app.after_request(lambda response: seen.append(outcome_of(request)) or response)
 
     client = make_app(views, GROUPS, extension=extension).test_client()
     client.get("/thing", headers=cognito.bearer(["viewers"], sub="ada"))

@@ -8,7 +8,7 @@ import logging
 import click
 import flask.cli  # noqa: F401  (flask run is told by it)
 import pytest
-from flask import Blueprint, Flask, abort, request
+from flask import Blueprint, Flask, abort, g, redirect, render_template_string, request
 from flask.views import MethodView
 from request_side import manifest
 from werkzeug.exceptions import HTTPException, Unauthorized
@@ -180,10 +180,10 @@ def test_automatic_options_of_an_undeclared_view_tells_methods_and_runs_nothing(
     assert set(answer.allow) == {"GET", "HEAD", "PUT", "OPTIONS"}
 
 
-# Nothing runs before the guard
+# The decision comes first; what other code relies on runs all the same
 
 
-def test_no_before_request_function_runs_for_a_refused_request(make_app, cognito):
+def test_every_before_request_function_runs_whether_a_request_is_refused_or_not(make_app, cognito):
     ran: list[str] = []
 
     def views(app: Flask) -> None:
@@ -201,12 +201,19 @@ def test_no_before_request_function_runs_for_a_refused_request(make_app, cognito
     app.before_request_funcs[None].insert(0, lambda: ran.append("app, first"))
     client = app.test_client()
 
-    assert client.get("/thing").status_code == 401
-    assert client.get("/thing", headers={"Authorization": "Bearer a.b.c"}).status_code == 401
-    assert ran == []
-    assert client.get("/thing", headers=cognito.bearer()).status_code == 200
-    assert sorted(ran) == ["app, after", "app, before", "app, first", "blueprint",
-                           "blueprint values", "blueprint, for the app", "values"]  # fmt: skip
+    for headers, status in (({}, 401), ({"Authorization": "Bearer a.b.c"}, 401),
+                            (cognito.bearer(), 200)):  # fmt: skip
+        ran.clear()
+        assert client.get("/thing", headers=headers).status_code == status
+        assert sorted(ran) == [
+            "app, after",
+            "app, before",
+            "app, first",
+            "blueprint",
+            "blueprint values",
+            "blueprint, for the app",
+            "values",
+        ]
 
 
 def test_a_before_request_function_that_answers_by_itself_cannot_serve_past_the_guard(
@@ -220,6 +227,91 @@ def test_a_before_request_function_that_answers_by_itself_cannot_serve_past_the_
 
     assert client.get("/thing").status_code == 401
     assert client.get("/thing", headers=cognito.bearer(["editors"])).text == "from a cache"
+
+
+ANSWERING = {
+    "returns a text": lambda: "served",
+    "returns a response": lambda: ({"served": True}, 200),
+    "aborts": lambda: abort(404),
+    "redirects": lambda: abort(redirect("/elsewhere")),
+    "raises": lambda: 1 / 0,
+    "is async": None,
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERING.values(), ids=ANSWERING.keys())
+def test_whatever_a_before_request_function_does_the_refusal_stands_and_all_others_run(
+    answer, make_app
+):
+    async def served():
+        return "served"
+
+    ran: list[str] = []
+
+    def views(app: Flask) -> None:
+        app.before_request(answer or served)
+        app.before_request(lambda: ran.append("before"))
+        app.url_value_preprocessor(lambda endpoint, values: 1 / 0)
+        app.after_request(lambda response: ran.append("after") or response)
+        app.teardown_request(lambda error: ran.append("teardown"))
+        guarded_thing(app)
+
+    answered = make_app(views, GROUPS).test_client().get("/thing")
+
+    assert (answered.status_code, answered.json["reason"]) == (401, "missing_token")
+    assert answered.headers["WWW-Authenticate"] == 'Bearer realm="cognises"'
+    assert ran == ["before", "after", "teardown"]
+
+
+def test_what_a_before_request_function_sets_is_there_after_a_refusal_and_on_its_page(make_app):
+    def views(app: Flask) -> None:
+        @app.before_request
+        def start():
+            g.started, g.tenant = 1.5, "acme"
+
+        @app.after_request
+        def stop(response):
+            response.headers["X-Started"] = str(g.started)
+            return response
+
+        app.context_processor(lambda: {"tenant": g.tenant})
+        app.register_error_handler(401, lambda e: (render_template_string("{{ tenant }}"), 401))
+        guarded_thing(app)
+
+    answer = make_app(views, GROUPS).test_client().get("/thing")
+
+    assert (answer.status_code, answer.text, answer.headers["X-Started"]) == (401, "acme", "1.5")
+
+
+def test_a_refused_request_is_anonymous_to_its_before_request_functions(make_app, cognito):
+    seen: list[bool] = []
+
+    def views(app: Flask) -> None:
+        app.before_request(lambda: seen.append(current_user.is_authenticated))
+        guarded_thing(app)
+
+    client = make_app(views, GROUPS).test_client()
+
+    assert client.get("/thing", headers=cognito.bearer(["others"])).status_code == 403
+    assert seen == [False]
+
+
+def test_a_subclass_that_prepares_requests_in_its_own_way_still_does(tmp_path, cognito):
+    ran: list[str] = []
+
+    class Own(Flask):
+        def preprocess_request(self):
+            ran.append("own")
+            return super().preprocess_request() or "served"
+
+    app = Own("service", root_path=str(tmp_path))
+    app.testing = True
+    app.get("/thing")(login_check(lambda: "thing"))
+    Cognises(app)
+    cognito.attach(app)
+
+    assert app.test_client().get("/thing").status_code == 401
+    assert ran == ["own"]
 
 
 def test_a_before_request_function_may_ask_who_it_is(make_app, cognito):

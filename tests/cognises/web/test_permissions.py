@@ -62,7 +62,7 @@ CASES = [
 def test_any_group_that_lists_the_view_opens_it_and_nothing_else_does(
     groups, name, endpoint, allowed
 ):
-    decision = decide(groups, PERMISSIONS.groups_for(name, endpoint))
+    decision = decide(groups, PERMISSIONS.open_to(name, endpoint))
 
     assert decision.allowed is allowed
     assert decision.reason
@@ -70,7 +70,7 @@ def test_any_group_that_lists_the_view_opens_it_and_nothing_else_does(
 
 def test_a_decision_says_why():
     reasons = {
-        decide(groups, PERMISSIONS.groups_for("view")).reason
+        decide(groups, PERMISSIONS.open_to("view")).reason
         for groups in ((), ("empty",), ("viewers",))
     }
 
@@ -104,7 +104,7 @@ def test_what_a_view_costs_does_not_grow_with_the_manifest():
     groups = {f"group{i}": [f"function{i}"] for i in range(3000)}
     large = Permissions(parse_groups(manifest(**groups)))
 
-    assert large.groups_for("function7") == {"group7"}
+    assert large.open_to("function7").groups == {"group7"}
     assert len(large.names) == 3000
 
 
@@ -112,4 +112,4 @@ def test_an_empty_manifest_opens_nothing_to_anybody():
     nothing = Permissions(())
 
     assert nothing.names == frozenset()
-    assert not decide(("admins",), nothing.groups_for("view", "bp.view")).allowed
+    assert not decide(("admins",), nothing.open_to("view", "bp.view")).allowed

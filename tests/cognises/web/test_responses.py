@@ -16,7 +16,7 @@ from cognises.tokens.http import FetchError
 from cognises.web.responses import refusal
 from cognises.web.state import state_of
 
-# The contract of DESIGN section 5, written down here anew.
+# The contract, written here a second time.
 CONTRACT = {
     "missing_token": (401, 'Bearer realm="r"'),
     "invalid_request": (400, 'Bearer realm="r", error="invalid_request"'),
@@ -25,9 +25,12 @@ CONTRACT = {
     "wrong_token_use": (401, 'Bearer realm="r", error="invalid_token"'),
     "wrong_client": (401, 'Bearer realm="r", error="invalid_token"'),
     "unknown_key": (401, 'Bearer realm="r", error="invalid_token"'),
+    "revoked": (401, 'Bearer realm="r", error="invalid_token"'),
     "insufficient_scope": (403, 'Bearer realm="r", error="insufficient_scope", scope="a b"'),
     "forbidden": (403, None),
     "cross_site": (403, None),
+    "no_role": (403, None),
+    "aws_denied": (403, None),
     "keys_unavailable": (503, None),
 }
 
@@ -157,7 +160,7 @@ def test_unavailable_keys_are_503_and_never_401(make_app, cognito: FakePool):
     for extension in (True, False):
         app = make_app(lambda app: app.get("/thing")(login_check(lambda r: "x")),
                        extension=extension)  # fmt: skip
-        state_of(app).trust(cognito.id, down)
+        state_of(app).set_test_keys(cognito.id, down)
         answer = app.test_client().get("/thing", headers=cognito.bearer())
         assert (answer.status_code, answer.json["reason"]) == (503, "keys_unavailable")
         assert int(answer.headers["Retry-After"]) >= 1

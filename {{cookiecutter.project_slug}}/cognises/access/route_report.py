@@ -14,8 +14,8 @@ from flask.cli import with_appcontext
 
 from cognises.errors import CognisesError, ProblemsError
 from cognises.tokens.claims import TokenClaims, check
-from cognises.web.permissions import Decision, decide, endpoint_entries
-from cognises.web.principal import Principal
+from cognises.web.permissions import NO_ONE, endpoint_entries
+from cognises.web.principal import Decision, OpenTo, Principal, decide
 from cognises.web.route_metadata import LoginGuard, Requirement
 from cognises.web.routes import Route, function_name, own_static_view, routes
 from cognises.web.startup import manifest_names, route_problems
@@ -43,6 +43,8 @@ class Row(NamedTuple):
     """Whether `open_to` holds groups, which may be called anything, and no word."""
     needs: tuple[frozenset[str], ...] = ()
     """For each permission that is asked for, the groups that have it: a user needs one of each."""
+    machine_scopes: tuple[frozenset[str], ...] = ()
+    """For each of these permissions, the scopes that a machine has it by."""
     logins: tuple[LoginGuard, ...] = ()
     """What is asked of the token itself; of one that is there, where none needs to be."""
 
@@ -75,7 +77,8 @@ def _row(app: Flask, route: Route) -> Row:
     permissions = route.declaration.permissions
     stated = next((guard.name for guard in permissions if guard.name), None)
     name = (stated or function_name(app, route.endpoint)) if permissions else None
-    needs = _needs(app, route) if permissions else ()
+    open_to_each = _needs(app, route) if permissions else ()
+    needs = tuple(each.groups for each in open_to_each)
     open_to = _told(needs) if needs else (_word(app, route),)
     by_group = bool(needs) and all(needs)
     return Row(
@@ -87,6 +90,7 @@ def _row(app: Flask, route: Route) -> Row:
         _first_line(app, route),
         by_group,
         needs,
+        tuple(each.scopes for each in open_to_each),
         route.declaration.logins,
     )
 
@@ -106,7 +110,8 @@ def may_call(app: Flask, row: Row, user: Principal) -> Decision:
 def groups_may_call(row: Row, user: Principal) -> Decision:
     """The part of the decision that groups make."""
     if row.needs:
-        decisions = [decide(user.groups, groups) for groups in row.needs]
+        needs = zip(row.needs, row.machine_scopes, strict=True)
+        decisions = [decide(user.groups, OpenTo(*need), user.machine_scopes) for need in needs]
         return next((each for each in decisions if not each.allowed), decisions[0])
     if row.open_to == (SIGNED_IN,):
         return Decision(user.is_authenticated, "everybody who is signed in may")
@@ -122,9 +127,9 @@ def _first_line(app: Flask, route: Route) -> str:
     return text.splitlines()[0] if text and view is not own_static_view(app) else ""
 
 
-def _needs(app: Flask, route: Route) -> tuple[frozenset[str], ...]:
+def _needs(app: Flask, route: Route) -> tuple[OpenTo, ...]:
     if route.declaration.is_contradictory:
-        return (frozenset(),)
+        return (NO_ONE,)
     requirement = Requirement.of(route.declaration.guards)
     name = function_name(app, route.endpoint)
     return state_of(app).open_to(requirement, name, route.endpoint)

@@ -12,7 +12,7 @@ from flask import request as flask_request
 from werkzeug.wsgi import ClosingIterator
 
 from cognises.operation.request_ids import choose_id, is_plain
-from cognises.web.authorize import UNGUARDED, Verdict, verdict_on
+from cognises.web.authorize import UNGUARDED, AuthOutcome, outcome_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,7 +31,7 @@ class RequestRecord(NamedTuple):
     endpoint: str | None
     status: int
     seconds: float
-    verdict: Verdict
+    verdict: AuthOutcome
 
 
 # Called with the record of every request: metrics.
@@ -76,7 +76,7 @@ def _record_of(
     path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
     if request is None:
         return RequestRecord(method, path[:_MAX_PATH], None, status, seconds, UNGUARDED)
-    verdict = verdict_on(request)
+    verdict = outcome_of(request)
     return RequestRecord(method, path[:_MAX_PATH], request.endpoint, status, seconds, verdict)
 
 

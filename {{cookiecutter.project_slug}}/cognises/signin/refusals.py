@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.signin.problems import SignInProblem
 from cognises.signin.service import SignIn, sign_in_of
-from cognises.web.authorize import passed_by
+from cognises.web.authorize import auth_result_for
 from cognises.web.browser import is_navigation, prefers_html, vary_by_accept
 from cognises.web.credentials import is_same_origin
 from cognises.web.responses import Refusal
@@ -33,7 +33,7 @@ def answer_refusal(error: Refusal) -> WerkzeugResponse | Refusal:
     if not is_navigation(request):
         return vary_by_accept(error.get_response())  # type: ignore[arg-type]
     if error.error.reason not in _ENDED:
-        return _page("signin/refused.html", error, user=passed_by(request).denied)
+        return _page("signin/refused.html", error, user=auth_result_for(request).denied_principal)
     if request.method not in _SAFE_METHODS:
         return _nothing_saved(sign_in, error)
     problem = sign_in.renewal_problem(request)

@@ -95,7 +95,7 @@ class FakePool:
             raise RuntimeError('FakePool attaches to an app with config["TESTING"] = True only')
         if own:
             app.config.update(COGNITO_USER_POOL_ID=self.id, COGNITO_CLIENT_ID=self.client_id)
-        state_of(app).trust(self.id, lambda kid: self.jwks)
+        state_of(app).set_test_keys(self.id, lambda kid: self.jwks)
         return self
 
     def claims(

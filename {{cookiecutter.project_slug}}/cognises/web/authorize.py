@@ -1,194 +1,146 @@
-"""The request flow, read aloud: request -> token -> claims -> principal -> decision.
+"""The request flow: request -> token -> claims -> principal -> decision.
 
-What a request has passed is kept on the request object itself, under the credential it came with
-and the guard it passed; nothing a client sends can write there, and the next request starts bare.
+What a request has passed is kept on the request object itself, under the credential that it came
+with and the guards that it passed; a client cannot write there, and the next request starts empty.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from flask import Request
+from flask import Request, has_request_context
 from flask import request as flask_request
 from werkzeug.local import LocalProxy
 
-from cognises.errors import CognisesError
+from cognises.errors import CognisesError, SettingsError
 from cognises.settings.values import is_loopback
-from cognises.tokens.verifier import Verifier
+from cognises.web import caching
 from cognises.web.caching import GUARDED
-from cognises.web.credentials import CookieRules, read_token
-from cognises.web.permissions import decide
-from cognises.web.principal import ANONYMOUS, Can, Principal, cannot
-from cognises.web.route_metadata import Guard, Requirement
-from cognises.web.state import AppState, Renew
+from cognises.web.credentials import read_token
+from cognises.web.policy import Check, CompiledRoute, PolicyKey, RoutePolicy
+from cognises.web.principal import ANONYMOUS, Principal, cannot, decide
+from cognises.web.route_metadata import (
+    Guard,
+    Requirement,
+    View,
+    chain,
+    declaration_of,
+)
+from cognises.web.routes import declaration_at, function_name, handler_name
+from cognises.web.state import AppState
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
                         "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"})  # fmt: skip
 
+_NO_SCOPES: frozenset[str] = frozenset()
+
 log = logging.getLogger("cognises.decisions")
 
 
-class Target(NamedTuple):
-    """What is asked for: a view's function name, and its endpoint if it is being dispatched."""
+class AuthResult:
+    """What one request has passed, with one credential: policies, and the principal of each."""
 
-    name: str | None
-    endpoint: str | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """A requirement at one target, with everything looked up that does not change by request.
-
-    The first login guard's verifier makes the principal, who `can` ask the manifest or cannot;
-    the `other_verifiers` must accept the token too.
-    """
-
-    guards: tuple[Guard, ...]
-    verifier: Verifier
-    can: Can
-    other_verifiers: tuple[Verifier, ...]
-    open_to: tuple[frozenset[str], ...]
-    admits_anonymous: bool
-    label: str
-    cookie_rules: CookieRules
-    is_local: bool
-    realm: str
-    renew: Renew | None
-
-
-def checkpoint(state: AppState, requirement: Requirement, target: Target) -> Checkpoint:
-    """Make a requirement ready for requests. Raises SettingsError or ManifestError."""
-    first, *others = requirement.logins
-    return Checkpoint(
-        (*requirement.logins, *requirement.permissions),
-        state.verifier(first),
-        state.can if state.is_own_pool(first) else cannot,
-        tuple(state.verifier(guard) for guard in others),
-        state.open_to(requirement, target.name, target.endpoint),
-        requirement.admits_anonymous,
-        target.endpoint or target.name or "",
-        state.cookie_rules,
-        state.settings.local,
-        state.settings.realm,
-        state.renew,
-    )
-
-
-class Passed:
-    """What one request has passed, with one credential: guards, and the principal they let in."""
-
-    # For the log alone: nothing that decides reads these two.
-    refusal: CognisesError | None = None
-    denied = ANONYMOUS
+    __slots__ = ("authorization", "cookies", "denied_principal", "is_checked", "passed", "refusal")
 
     def __init__(self, authorization: str | None, cookies: str | None) -> None:
         self.authorization = authorization
         self.cookies = cookies
-        self.entries: list[tuple[tuple[Guard, ...], Principal]] = []
+        self.passed: list[tuple[RoutePolicy, Principal]] = []
+        self.is_checked = False
+        # For logs alone: no decision reads these two.
+        self.refusal: CognisesError | None = None
+        self.denied_principal = ANONYMOUS
 
     @property
     def principal(self) -> Principal:
-        """Who the request is from, as the first guards that it passed say."""
-        return self.entries[0][1] if self.entries else ANONYMOUS
+        """Who the request is from, by the first policy that it passed."""
+        return self.passed[0][1] if self.passed else ANONYMOUS
 
-    def at(self, guard: Guard) -> Principal | None:
-        """Whom a guard has let in; None where it has not been asked."""
-        for guards, user in self.entries:
-            if guard in guards:
-                return user
+    def principal_for(self, guard: Guard) -> Principal | None:
+        """The principal that passed a guard; None where it has not been asked yet."""
+        for policy, principal in self.passed:
+            if guard in policy.guards:
+                return principal
         return None
 
 
-class Verdict(NamedTuple):
-    """How a request fared at the guards, for logs: `decision` is None where nothing guarded it."""
-
-    decision: str | None
-    reason: str | None
-    detail: str | None
-    sub: str | None
-
-
-UNGUARDED = Verdict(None, None, None, None)
-
-
-def verdict_on(request: Request) -> Verdict:
-    """What was decided about a request that is over."""
-    passed: Passed | None = request.__dict__.get(GUARDED)
-    if passed is None:
-        return UNGUARDED
-    if passed.refusal is not None:
-        sub = passed.denied.sub or passed.principal.sub
-        return Verdict("refused", passed.refusal.reason, passed.refusal.detail, sub)
-    return Verdict("allowed" if passed.entries else None, None, None, passed.principal.sub)
-
-
-def note_refusal(request: Request, error: CognisesError) -> None:
-    """Keep a refusal with its request, for the log."""
-    passed_by(request).refusal = error
-
-
-def passed_by(request: Request) -> Passed:
+def auth_result_for(request: Request) -> AuthResult:
     """What this request has passed so far; empty where its credential has changed.
 
-    It is kept as the mark of a guarded request: its answer is meant for one user.
+    It is kept as the mark of a guarded request, whose response is meant for one user.
     """
     environ = request.environ
     authorization, cookies = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
-    passed: Passed | None = request.__dict__.get(GUARDED)
-    if passed and passed.authorization == authorization and passed.cookies == cookies:
-        return passed
-    passed = request.__dict__[GUARDED] = Passed(authorization, cookies)
-    return passed
+    result: AuthResult | None = request.__dict__.get(GUARDED)
+    if result and result.authorization == authorization and result.cookies == cookies:
+        return result
+    result = request.__dict__[GUARDED] = AuthResult(authorization, cookies)
+    return result
 
 
-def enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
-    """The principal of a request that passes every guard, if need be with a renewed credential.
+def authorize(request: Request, policy: RoutePolicy) -> Principal:
+    """The principal of a request that passes every guard of a policy.
 
-    Raises CognisesError otherwise.
+    Where sign-in is there to renew an ended credential, with the new one. Raises CognisesError.
     """
     try:
-        return _enforce(request, point, passed)
+        return _authorize(request, policy)
     except CognisesError as error:
-        if point.renew is None or not point.renew(request, error):
+        if policy.renew is None or not policy.renew(request, error):
             raise
-    return _enforce(request, point, passed_by(request))
+    return _authorize(request, policy)
 
 
-def _enforce(request: Request, point: Checkpoint, passed: Passed) -> Principal:
-    """The principal of a request that passes every guard. Raises CognisesError otherwise."""
+def _authorize(request: Request, policy: RoutePolicy) -> Principal:
+    result = auth_result_for(request)
     try:
-        if point.is_local:
-            require_loopback(request)
-        token = read_token(request, point.cookie_rules)
-        if token is None:
-            principal = _anonymous(point)
-            groups = principal.groups
-        else:
-            claims = point.verifier.read_shared(token)
-            principal, groups = Principal(claims, point.can), claims.groups
-            for verifier in point.other_verifiers:
-                verifier.read_shared(token)
-        for open_to in point.open_to:
-            decision = decide(groups, open_to)
+        principal = _authenticate(request, policy, result)
+        for open_to in policy.open_to:
+            scopes = principal.machine_scopes if open_to.scopes else _NO_SCOPES
+            decision = decide(principal.groups, open_to, scopes)
             if not decision.allowed:
-                passed.denied = principal
                 raise CognisesError("forbidden", decision.reason)
+        if not policy.is_declared:
+            raise CognisesError("forbidden", "the view is neither public nor guarded")
     except CognisesError as error:
-        passed.refusal = error
-        log.info("refused %s %s: %s (%s)", request.method, point.label, error.reason, error.detail)
+        result.refusal = error
+        log.info("refused %s %s: %s (%s)", request.method, policy.label, error.reason, error.detail)
         raise
-    passed.entries.append((point.guards, principal))
+    result.passed.append((policy, principal))
     if log.isEnabledFor(logging.INFO):
-        log.info("allowed %s %s", request.method, point.label)
+        log.info("allowed %s %s", request.method, policy.label)
     return principal
 
 
-def _anonymous(point: Checkpoint) -> Principal:
-    if point.admits_anonymous:
-        return ANONYMOUS
-    raise CognisesError("missing_token", "no credential")
+def _authenticate(request: Request, policy: RoutePolicy, result: AuthResult) -> Principal:
+    if policy.is_local:
+        require_loopback(request)
+    token = read_token(request, policy.cookie_rules)
+    if token is None:
+        if policy.admits_anonymous:
+            return ANONYMOUS
+        raise CognisesError("missing_token", "no credential")
+    claims = policy.verifier.read_shared(token)
+    principal = result.denied_principal = Principal(claims, policy.can, token)
+    for verifier in policy.other_verifiers:
+        verifier.read_shared(token)
+    if policy.check is not None:
+        _ask_app(policy.check, principal, result)
+    return principal
+
+
+def _ask_app(check: Check, principal: Principal, result: AuthResult) -> None:
+    """`Cognises(app, check=…)`, once a request: without a true answer the token is revoked."""
+    if result.is_checked:
+        return
+    answer = check(principal)
+    if inspect.isawaitable(answer):
+        raise SettingsError(["check: returned an awaitable; give a function or an async function"])
+    if not answer:
+        raise CognisesError("revoked", "the app's check refused it")
+    result.is_checked = True
 
 
 def require_loopback(request: Request) -> None:
@@ -202,9 +154,133 @@ def require_loopback(request: Request) -> None:
         raise CognisesError("forbidden", "local mode answers no forwarded request")
 
 
+# Policies: compiled once, kept in the app's state
+
+
+def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
+    """The view that a request is dispatched to, and its policy; None without such a view."""
+    app, endpoint = state.app, request.endpoint
+    view = app.view_functions.get(endpoint) if endpoint is not None else None
+    if view is None or endpoint is None:
+        return None
+    applying: tuple[int, ...] = ()
+    if state.path_rules and (rule := request.url_rule) is not None:
+        rules = enumerate(state.path_rules)
+        applying = tuple([number for number, each in rules if each.applies(rule, request.path)])
+    view_class = getattr(view, "view_class", None)
+    handler = handler_name(view_class, request.method) if view_class is not None else ""
+    key = PolicyKey(endpoint, handler, applying)
+    found = state.policies.get(key)
+    if found is None or found.view is not view:
+        found = _compile_route(state, view, key, request.method)
+        state.keep_policy(key, found)
+    return found
+
+
+def _compile_route(state: AppState, view: View, key: PolicyKey, method: str) -> CompiledRoute:
+    endpoint = key.endpoint or ""
+    rules = [each for number, each in enumerate(state.path_rules) if number in key.parts]
+    declared = declaration_at(state.app, endpoint, method, rules)
+    if declared.is_public or (view is state.static_view and not declared.guards):
+        return CompiledRoute(view, None)
+    name = function_name(state.app, endpoint)
+    return CompiledRoute(view, compile_policy(state, declared.guards, name, endpoint))
+
+
+def compile_policy(
+    state: AppState, guards: tuple[Guard, ...], name: str | None, endpoint: str | None
+) -> RoutePolicy:
+    """Make guards ready for requests. Raises SettingsError or ManifestError."""
+    caching.install(state.app)
+    requirement = Requirement.of(guards)
+    first, *others = dict.fromkeys(requirement.logins)
+    settings = state.settings
+    return RoutePolicy(
+        guards=frozenset(guards),
+        verifier=state.verifier(first),
+        other_verifiers=tuple(state.verifier(guard) for guard in others),
+        open_to=state.open_to(requirement, name, endpoint),
+        admits_anonymous=requirement.admits_anonymous,
+        is_declared=bool(guards),
+        label=endpoint or name or "",
+        can=state.can if state.is_own_pool(first) else cannot,
+        check=state.check,
+        renew=state.renew,
+        cookie_rules=state.cookie_rules,
+        is_local=settings.local,
+    )
+
+
+def policy_of(
+    state: AppState, request: Request, guarded: View, guards: tuple[Guard, ...]
+) -> RoutePolicy:
+    """The policy for guards that are asked inside a view, or without `Cognises(app)`.
+
+    It is the whole policy of the view being dispatched where the guards belong to that; else the
+    one of the guarded function, which another view calls.
+    """
+    route = compiled_route(state, request)
+    if route is not None and route.policy is not None and _belong(guards, guarded, route):
+        return route.policy
+    declared = declaration_of(guarded).guards or guards
+    name = getattr(guarded, "__name__", "")
+    key = PolicyKey(None, name, tuple(guard.key for guard in declared))
+    found = state.policies.get(key)
+    if found is not None and found.policy is not None:
+        return found.policy
+    policy = compile_policy(state, declared, name, None)
+    state.keep_policy(key, CompiledRoute(None, policy))
+    return policy
+
+
+def _belong(guards: tuple[Guard, ...], guarded: View, route: CompiledRoute) -> bool:
+    """Whether guards are part of a route's policy: the very ones that its view declares.
+
+    Extensions decorate a method of the dispatched object in each request: then by their values.
+    """
+    policy = route.policy
+    if policy is None:
+        return False
+    if policy.guards.issuperset(guards):
+        return True
+    *_, innermost = chain(guarded)
+    view_class = getattr(route.view, "view_class", None)
+    if view_class is None or not isinstance(getattr(innermost, "__self__", None), view_class):
+        return False
+    return {guard.key for guard in guards} <= {guard.key for guard in policy.guards}
+
+
+# Afterwards
+
+
+class AuthOutcome(NamedTuple):
+    """How a request fared at the guards, for logs: `decision` is None where nothing guarded it."""
+
+    decision: str | None
+    reason: str | None
+    detail: str | None
+    sub: str | None
+
+
+UNGUARDED = AuthOutcome(None, None, None, None)
+
+
+def outcome_of(request: Request) -> AuthOutcome:
+    """What was decided about a request that is over."""
+    result: AuthResult | None = request.__dict__.get(GUARDED)
+    if result is None:
+        return UNGUARDED
+    if result.refusal is not None:
+        sub = result.denied_principal.sub or result.principal.sub
+        return AuthOutcome("refused", result.refusal.reason, result.refusal.detail, sub)
+    return AuthOutcome("allowed" if result.passed else None, None, None, result.principal.sub)
+
+
 def _current_principal() -> Principal:
-    passed: Passed | None = flask_request.__dict__.get(GUARDED)
-    return passed_by(flask_request).principal if passed else ANONYMOUS
+    if not has_request_context():
+        return ANONYMOUS
+    result: AuthResult | None = flask_request.__dict__.get(GUARDED)
+    return auth_result_for(flask_request).principal if result else ANONYMOUS
 
 
 current_user: Principal = cast(Principal, LocalProxy(_current_principal))

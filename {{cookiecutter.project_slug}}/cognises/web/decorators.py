@@ -1,4 +1,4 @@
-"""The decorators. They declare; where `Cognises(app)` guards the app, it has already enforced."""
+"""The decorators. They declare, and enforce where `Cognises(app)` has not done so already."""
 
 from __future__ import annotations
 
@@ -8,23 +8,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Flask, Request, current_app
+from flask import Blueprint, Flask, Request, current_app, request_started
 from flask import request as flask_request
 
-from cognises.errors import CognisesError, SettingsError
+from cognises.errors import CognisesError, ProblemsError, SettingsError
 from cognises.manifest import Group, parse_access
 from cognises.settings.values import CLIENT_ID, SCOPE, TOKEN_USES
 from cognises.tokens.verifier import one_or_more
 from cognises.user_pool import UserPool
-from cognises.web import caching
-from cognises.web.authorize import (
-    Checkpoint,
-    Passed,
-    Target,
-    checkpoint,
-    enforce,
-    passed_by,
-)
+from cognises.web.authorize import auth_result_for, authorize, policy_of
+from cognises.web.path_rules import PathRule, path_rules
 from cognises.web.permissions import Permissions
 from cognises.web.principal import Principal
 from cognises.web.responses import refusal
@@ -32,24 +25,18 @@ from cognises.web.route_metadata import (
     Guard,
     LoginGuard,
     PermissionGuard,
-    Requirement,
     View,
     declaration_of,
     declare_blueprint,
+    guards_of_decorators,
     mark,
-    mark_of,
+    marker_of,
 )
-from cognises.web.routes import declaration_at, function_name, is_automatic_options
+from cognises.web.routes import is_automatic_options, path_rules_of
 from cognises.web.state import state_of
+from cognises.web.views import Room, response_injector
 
 Decorator = Callable[[View], View]
-Place = Callable[[Principal, "tuple[Any, ...]", "dict[str, Any]"], "tuple[Any, ...]"]
-
-_POSITIONAL = {
-    inspect.Parameter.POSITIONAL_ONLY,
-    inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    inspect.Parameter.VAR_POSITIONAL,
-}
 
 
 def login_check(
@@ -63,12 +50,14 @@ def login_check(
 ) -> Any:
     """Open a view to users with a verified token of the pool; use it bare or with arguments.
 
-    What is left out is the app's setting. The view receives the response (see `Principal`): a
-    function as first argument, a method after `self`, a class-based view as `response=`. With
-    `optional=True` a request without credentials runs the view with status 401 in the response;
-    bad credentials are refused all the same. Wrong arguments: SettingsError, at once.
+    What is left out is the app's setting. The view receives the response (see `Principal`) where
+    it has room for it (see `views`). With `optional=True` a request without credentials runs the
+    view with status 401 in the response; bad credentials are refused all the same. Wrong arguments
+    raise SettingsError at once.
     """
     if callable(region):
+        if (pool_id, client_ids, token_use, scopes, optional) != (None, None, None, None, False):
+            raise SettingsError(["login_check: takes a view or arguments, not both"])
         return _guarded_by(LoginGuard())(region)
     return _guarded_by(
         LoginGuard(
@@ -85,57 +74,105 @@ def permission_required(group_details: Any = None, name: str | None = None) -> A
     """Open a view to the groups that list it; use it bare, alone, or with `login_check`.
 
     `group_details` is a manifest as loaded from JSON; without it the app's own counts. A view is
-    listed by its function's name (or `name`), its endpoint, a blueprint of its (`reports.*`), or
-    `*`. Wrong arguments: ManifestError or SettingsError, at once.
+    listed by its function's name (or `name`), its endpoint, its blueprint (`reports.*`), or
+    `*`. Wrong arguments raise ManifestError or SettingsError at once.
     """
     if callable(group_details):
+        if name is not None:
+            raise SettingsError(["permission_required: takes a view or arguments, not both"])
         return _guarded_by(PermissionGuard())(group_details)
     if name is not None and not (isinstance(name, str) and name and "*" not in name):
         raise SettingsError(["permission_required: name must be a text without a star"])
     return _guarded_by(PermissionGuard(_permissions(group_details), name))
 
 
-def public(view: Any) -> Any:
-    """Say that a view (outermost decorator), or a blueprint, is open to everybody."""
-    if isinstance(view, Blueprint):
-        declare_blueprint(view)
-        return view
-    _refuse_contradiction(view, None)
-    mark(view)
-    return view
+def public(target: Any, paths: Iterable[str] = ()) -> Any:
+    """Declare a view (outermost decorator), a blueprint, or paths of an app open to everyone.
 
-
-def protect(blueprint: Blueprint, *decorators: Decorator) -> Blueprint:
-    """Put guards on every view of a blueprint, its static files too; `login_check` if none given.
-
-    The views receive no response argument; they ask `current_user`.
+    With an app, `paths` are prefixes on whole segments, for views that others wrote; rules that are
+    added later count too. A view with a guard of its own there is a SettingsError at the start.
     """
-    guards = tuple(g for decorator in decorators or (login_check,) for g in _guards_of(decorator))
-    declare_blueprint(blueprint, *guards)
-    blueprint.before_request(lambda: _enforce_blueprint(guards))
-    return blueprint
+    if isinstance(target, Flask):
+        _add_path_rules(target, paths, ())
+    elif isinstance(target, Blueprint):
+        declare_blueprint(target)
+    else:
+        _refuse_contradiction(target, None)
+        mark(target)
+    return target
+
+
+def protect(
+    target: Blueprint | Flask, *decorators: Decorator, paths: Iterable[str] = ()
+) -> Blueprint | Flask:
+    """Put guards on every view of a blueprint, or below paths of an app; `login_check` if none.
+
+    A blueprint may be registered before or after; its static files are guarded too. The views
+    receive no response; they ask `current_user`. Raises SettingsError where a decorator is not a
+    guard, or a path is not an absolute prefix.
+    """
+    guards = tuple(g for each in decorators or (login_check,) for g in _guards_of(each))
+    if isinstance(target, Flask):
+        rules = _add_path_rules(target, paths, guards)
+        hooks = target.before_request_funcs.setdefault(None, [])
+        hooks.insert(0, GuardHook(guards, lambda request: _is_below(rules, request)))
+        return target
+    declare_blueprint(target, *guards)
+    hook = GuardHook(guards, lambda request: _is_in(target, request))
+    target.before_request_funcs.setdefault(None, []).append(hook)
+    if target._got_registered_once:
+        # What a blueprint holds is copied when it is registered, so the signal comes instead.
+        request_started.connect(hook.on_signal, weak=False)
+    return target
+
+
+def _add_path_rules(app: Flask, paths: Iterable[str], guards: tuple[Guard, ...]) -> list[PathRule]:
+    rules = path_rules(paths, guards)
+    if not rules:
+        raise SettingsError(["protect and public with an app need paths, as in paths=('/dash/',)"])
+    path_rules_of(app).extend(rules)
+    state_of(app).policies.clear()
+    return rules
+
+
+def _is_below(rules: list[PathRule], request: Request) -> bool:
+    rule = request.url_rule
+    return rule is not None and any(each.applies(rule, request.path) for each in rules)
+
+
+def _is_in(blueprint: Blueprint, request: Request) -> bool:
+    registered = current_app.blueprints
+    return any(registered.get(name) is blueprint for name in request.blueprints)
 
 
 def _guards_of(decorator: Decorator) -> tuple[Guard, ...]:
-    """The guards that a decorator puts on a view, read off a view of our own."""
-
-    def stand_in() -> None:
-        """Is never called."""
-
-    decorated = decorator(stand_in)
-    guards = declaration_of(decorated).guards if callable(decorated) else ()
+    """The guards that a decorator puts on a view."""
+    guards = guards_of_decorators([decorator])
     if not guards:
         raise SettingsError(["protect: takes login_check and permission_required only"])
     return guards
 
 
-def _enforce_blueprint(guards: tuple[Guard, ...]) -> None:
-    request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
-    if is_automatic_options(request):
-        return
-    passed = passed_by(request)
-    if any(passed.at(guard) is None for guard in guards):
-        _enforce(request, guards, passed)
+class GuardHook:
+    """Asks guards of a blueprint or a path where `Cognises(app)` has not asked them."""
+
+    def __init__(self, guards: tuple[Guard, ...], applies: Callable[[Request], bool]) -> None:
+        self._guards = guards
+        self._applies = applies
+
+    def __call__(self) -> None:
+        """As a before_request function. Raises a Refusal."""
+        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+        if is_automatic_options(request) or not self._applies(request):
+            return
+        result = auth_result_for(request)
+        if any(result.principal_for(guard) is None for guard in self._guards):
+            _authorize(request, self, self._guards)
+
+    def on_signal(self, sender: object, **kwargs: object) -> None:
+        """As a receiver of `request_started`."""
+        if not state_of(_app()).is_guarded:
+            self()
 
 
 def _guarded_by(guard: Guard) -> Decorator:
@@ -148,9 +185,9 @@ def _guarded_by(guard: Guard) -> Decorator:
         # What a request has passed is kept by guard: one object must not stand on two views.
         own = replace(guard)
         _refuse_contradiction(view, own)
-        inner = mark_of(view)
-        if inner and inner.guards:
-            return _wrap(view.__wrapped__, (own, *inner.guards))  # type: ignore[attr-defined]
+        inner = marker_of(view)
+        if inner and inner.guards and inner.view is not None:
+            return _wrap(inner.view, (own, *inner.guards))
         return _wrap(view, (own,))
 
     return decorate
@@ -158,83 +195,49 @@ def _guarded_by(guard: Guard) -> Decorator:
 
 def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
     first = guards[0]
-    place = _placer(view)
+    room = Room.of(view)
+    inject = response_injector(view, room)
+    # How Flask calls most views: by name, and the first parameter is free.
+    free = room.first if not room.is_method else None
 
-    def admit() -> Principal:
+    def principal() -> Principal:
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
-        passed = passed_by(request)
-        principal = passed.at(first) if passed.entries else None
-        return _enforce(request, guarded, passed) if principal is None else principal
+        passed = auth_result_for(request).principal_for(first)
+        return _authorize(request, guarded, guards) if passed is None else passed
 
     if inspect.iscoroutinefunction(view):
 
         @functools.wraps(view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            return await view(*place(admit(), args, kwargs), **kwargs)
+            return await view(*inject(principal(), args, kwargs), **kwargs)
 
     else:
 
         @functools.wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            return view(*place(admit(), args, kwargs), **kwargs)
+            if free and not args and free not in kwargs and "response" not in kwargs:
+                return view(principal(), **kwargs)
+            return view(*inject(principal(), args, kwargs), **kwargs)
 
-    mark(guarded, *guards)
+    if not hasattr(view, "__name__"):  # a partial, or an object that is called
+        guarded.__name__ = getattr(getattr(view, "func", None), "__name__", "")
+    mark(guarded, *guards, view=view)
     return guarded
 
 
-def _enforce(request: Request, subject: View | tuple[Guard, ...], passed: Passed) -> Principal:
-    """Enforce what `Cognises(app)` has not; `subject` is the view, or a blueprint's guards."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    points = state_of(app).checkpoints
-    place = (subject, request.endpoint, request.method)
-    point = points.get(place)
-    if point is None:
-        caching.install(app)
-        point = points[place] = _checkpoint(app, request, subject)
+def _authorize(request: Request, guarded: View, guards: tuple[Guard, ...]) -> Principal:
+    """Ask guards that `Cognises(app)` has not asked. Raises a Refusal."""
+    state = state_of(_app())
     try:
-        return enforce(request, point, passed)
+        return authorize(request, policy_of(state, request, guarded, guards))
+    except ProblemsError:
+        raise
     except CognisesError as error:
-        raise refusal(error, point.realm) from error
+        raise refusal(error, state.settings.realm) from error
 
 
-def _checkpoint(app: Flask, request: Request, subject: View | tuple[Guard, ...]) -> Checkpoint:
-    guards = subject if isinstance(subject, tuple) else declaration_of(subject).guards
-    return checkpoint(state_of(app), Requirement.of(guards), _target(app, request, subject, guards))
-
-
-def _target(app: Flask, request: Request, subject: object, guards: tuple[Guard, ...]) -> Target:
-    """What guards stand before: the view being dispatched, or one that another view calls."""
-    endpoint = request.endpoint
-    if endpoint in app.view_functions:
-        dispatched = declaration_at(app, endpoint, request.method).guards
-        if all(guard in dispatched for guard in guards):
-            return Target(function_name(app, endpoint), endpoint)
-    return Target(getattr(subject, "__name__", None), None)
-
-
-def _placer(view: View) -> Place:
-    """How a view takes its response: by position, after `self`, or as the keyword `response`."""
-    parameters = list(inspect.signature(view).parameters.values())
-    by_position = bool(parameters) and parameters[0].kind in _POSITIONAL
-    index = 1 if by_position and parameters[0].name in {"self", "cls"} else 0
-
-    def place(
-        principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Any, ...]:
-        # From a guard on the whole class, or a view that calls another: it is given once.
-        if not by_position:
-            if not isinstance(kwargs.get("response"), Principal):
-                kwargs["response"] = principal
-            return args
-        if "response" in kwargs and isinstance(kwargs["response"], Principal):
-            del kwargs["response"]
-        if not args:
-            return (principal,)
-        if len(args) > index and isinstance(args[index], Principal):
-            return args
-        return (*args[:index], principal, *args[index:])
-
-    return place
+def _app() -> Flask:
+    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
 def _refuse_contradiction(view: View, guard: Guard | None) -> None:

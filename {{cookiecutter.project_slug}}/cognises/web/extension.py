@@ -1,42 +1,36 @@
-"""`Cognises(app)`: authenticates and decides before dispatch, and denies what nobody declared."""
+"""`Cognises(app)`: authenticates and decides before dispatch, and denies undeclared views."""
 
 from __future__ import annotations
 
+import logging
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import click
 from flask import Flask, Request
 from flask import request as flask_request
 
-from cognises.errors import CognisesError, ProblemsError
+from cognises.errors import CognisesError, ProblemsError, SettingsError
 from cognises.web import caching, public_path
 from cognises.web.authorize import (
-    Checkpoint,
-    Target,
-    checkpoint,
+    auth_result_for,
+    authorize,
+    compiled_route,
     current_user,
-    enforce,
-    note_refusal,
-    passed_by,
     require_loopback,
 )
 from cognises.web.commands import commands
-from cognises.web.responses import refusal
-from cognises.web.route_metadata import Requirement, View
-from cognises.web.routes import declaration_at, function_name, is_automatic_options
-from cognises.web.startup import check, check_once
+from cognises.web.decorators import GuardHook
+from cognises.web.policy import Check
+from cognises.web.responses import Refusal, refusal, respond
+from cognises.web.routes import is_automatic_options
+from cognises.web.startup import check as check_start
+from cognises.web.startup import check_once
 from cognises.web.state import state_of
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Entry:
-    """What stands before one endpoint under one method; `point` None: nothing does."""
-
-    view: View
-    point: Checkpoint | None
-    is_declared: bool
+log = logging.getLogger("cognises.decisions")
 
 
 class Cognises:
@@ -44,83 +38,102 @@ class Cognises:
 
     Exempt are the app's own static files (settable: `public_static`), requests without an endpoint
     (404, 405) and Flask's automatic OPTIONS. Make it last in `create_app`, after the routes; what
-    is registered later is guarded too. `startup.check` tells everything that is wrong, all at once.
+    is registered later is guarded too. `check(principal)`, a function or an async one, is called
+    at every guarded request once the token is verified; a false answer is 401 `revoked`.
     """
 
-    def __init__(self, app: Flask | None = None, *, public_static: bool = True) -> None:
+    def __init__(
+        self, app: Flask | None = None, *, public_static: bool = True, check: Check | None = None
+    ) -> None:
+        if check is not None and not callable(check):
+            raise SettingsError(["Cognises: check must be a function of one principal"])
         self._public_static = public_static
+        self._check = check
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Guard `app`. Under `flask run` a misconfigured app stops here, with one clear message."""
-        state_of(app).has_public_static = self._public_static
-        _Gate(app).install()
+        state = state_of(app)
+        state.has_public_static = self._public_static
+        state.check = self._check and app.ensure_sync(self._check)
+        state.is_guarded = True
+        RequestGuard(app).install()
         app.cli.add_command(commands)
         if _is_flask_run():
             try:
-                check(app)
+                check_start(app)
             except ProblemsError as error:
                 raise click.ClickException(f"cannot start:\n{error}") from None
 
 
-class _Gate:
-    """Stands between routing and everything an app does with a request."""
+class RequestGuard:
+    """Decides about each request after routing, before the app does anything with it."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._state = state_of(app)
-        self._static = self._state.static_view
+        self._proceed = app.preprocess_request
 
     def install(self) -> None:
+        """Wrap `preprocess_request`: no before_request function comes earlier."""
         app = self._app
-        proceed = app.preprocess_request
-
-        # Around the whole of preprocess_request: ahead of every before_request function and URL
-        # value preprocessor, wherever it was registered.
-        def preprocess_request(*args: Any) -> Any:
-            self._guard(flask_request._get_current_object())  # type: ignore[attr-defined]
-            return proceed(*args)
-
-        app.preprocess_request = preprocess_request  # type: ignore[method-assign]
+        app.preprocess_request = self.preprocess_request  # type: ignore[method-assign]
         caching.install(app)
         public_path.install(app)
+        app.error_handler_spec[None][None].setdefault(Refusal, respond)
         app.context_processor(lambda: {"current_user": current_user})
 
-    def _guard(self, request: Request) -> None:
+    def preprocess_request(self, *args: Any) -> Any:
+        """What Flask's own returns, or the response to a refused request."""
+        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         state = self._state
         if state.start_problems != []:
             check_once(self._app)
         try:
-            if state.settings.local:
+            route = compiled_route(state, request)
+            if route is None or route.policy is None:
+                if state.settings.local:
+                    require_loopback(request)
+            elif request.method != "OPTIONS" or not is_automatic_options(request):
+                authorize(request, route.policy)
+            elif route.policy.is_local:
                 require_loopback(request)
-            endpoint, method = request.endpoint, request.method
-            if endpoint is None:
-                return
-            view, entries = self._app.view_functions[endpoint], state.checkpoints
-            entry: _Entry | None = entries.get((endpoint, method))
-            if entry is None or entry.view is not view:
-                entry = entries[endpoint, method] = self._make_entry(view, endpoint, method)
-            if entry.point is None or is_automatic_options(request):
-                return
-            enforce(request, entry.point, passed_by(request))
-            if not entry.is_declared:
-                raise CognisesError("forbidden", "the view is neither public nor guarded")
         except ProblemsError:
             raise
         except CognisesError as error:
-            note_refusal(request, error)
-            raise refusal(error, state.settings.realm) from error
+            auth_result_for(request).refusal = error
+            return self._refuse(request, refusal(error, state.settings.realm))
+        return self._proceed(*args)
 
-    def _make_entry(self, view: View, endpoint: str, method: str) -> _Entry:
+    def _refuse(self, request: Request, refused: Refusal) -> Any:
+        """The response to a refusal, after everything that other code expects to have run.
+
+        `after_request` functions and error pages rely on what `before_request` functions set up, so
+        these run; what they return or raise is not an answer.
+        """
+        for function in self._functions_before(request):
+            try:
+                function()
+            except Exception as error:
+                log.info("before_request of a refused request raised %s", type(error).__name__)
+        # The class's own method: extensions put theirs in its place on the app object, and
+        # would write an answer of their own.
+        return type(self._app).handle_user_exception(self._app, refused)
+
+    def _functions_before(self, request: Request) -> Iterator[Callable[[], object]]:
         app = self._app
-        found = declaration_at(app, endpoint, method)
-        if found.is_public or (self._static is not None and view is self._static):
-            return _Entry(view, None, True)
-        target = Target(function_name(app, endpoint), endpoint)
-        point = checkpoint(self._state, Requirement.of(found.guards), target)
-        # Where a local request comes from has been looked at before.
-        return _Entry(view, replace(point, is_local=False), bool(found.guards))
+        if getattr(self._proceed, "__func__", None) is not Flask.preprocess_request:
+            yield self._proceed  # a subclass has its own
+            return
+        names = (None, *reversed(request.blueprints))
+        for name in names:
+            for function in app.url_value_preprocessors.get(name, ()):
+                yield partial(function, request.endpoint, request.view_args)
+        for name in names:
+            for before in app.before_request_funcs.get(name, ()):
+                if not isinstance(before, GuardHook):
+                    yield app.ensure_sync(before)
 
 
 def _is_flask_run() -> bool:

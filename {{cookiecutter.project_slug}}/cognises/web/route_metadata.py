@@ -1,15 +1,16 @@
-"""What a view declares about who may use it. Pure data, and how it is found on a function.
+"""What a view declares about who may use it, and how that is found on a function. Pure data.
 
-A mark belongs to one function object: `functools.wraps` copies the attribute, but not the owner
+A marker belongs to one function object: `functools.wraps` copies the attribute, but not the owner
 that is written inside it, so a copy counts for nothing. Guards are also found below decorators
-that were placed above them (through `__wrapped__`); `public` must be outermost, since what lies
-above it was not declared public by anybody.
+that were placed above them (through `__wrapped__`); `public` must be outermost, since what is
+above it was not declared public.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Union
 
 from flask.sansio.blueprints import Blueprint
@@ -19,7 +20,7 @@ from cognises.web.permissions import Permissions
 
 View = Callable[..., Any]
 _ATTRIBUTE = "__cognises__"
-_DEEPEST = 100
+_MAX_DEPTH = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,11 @@ class LoginGuard:
     scopes: frozenset[str] = frozenset()
     optional: bool = False
 
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """The guard's value: guards compare by identity, what is compiled from them by value."""
+        return (self.pool, self.client_ids, self.token_use, self.scopes, self.optional)
+
 
 @dataclass(frozen=True, eq=False)
 class PermissionGuard:
@@ -40,22 +46,29 @@ class PermissionGuard:
     permissions: Permissions | None = None
     name: str | None = None
 
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """The guard's value."""
+        return (self.permissions, self.name)
+
 
 Guard = Union[LoginGuard, PermissionGuard]  # noqa: UP007
 
 DEFAULT_LOGIN = LoginGuard()
 
 
-class Mark(NamedTuple):
-    """What one function object says."""
+class Marker(NamedTuple):
+    """What one function object declares; no guards: it is public."""
 
     owner: View
     guards: tuple[Guard, ...]
-    """Outermost first; none: public."""
+    """Outermost first."""
+    view: View | None = None
+    """The function that the guards wrap."""
 
 
 class Declaration(NamedTuple):
-    """What a view says, all its decorators taken together."""
+    """What a view declares, all its decorators taken together."""
 
     guards: tuple[Guard, ...] = ()
     is_public: bool = False
@@ -71,7 +84,7 @@ class Declaration(NamedTuple):
 
     @classmethod
     def joined(cls, *parts: Declaration) -> Declaration:
-        """Blueprint, view and method together: every guard counts."""
+        """Path, blueprint, view and method together: every guard counts."""
         guards = tuple(guard for part in parts for guard in part.guards)
         is_public = any(part.is_public for part in parts)
         return cls(
@@ -98,23 +111,47 @@ class Requirement(NamedTuple):
         return not self.permissions and all(guard.optional for guard in self.logins)
 
 
-def mark(function: View, *guards: Guard) -> None:
-    """Write a mark on a function object: its guards, or none, which says public."""
-    setattr(function, _ATTRIBUTE, Mark(function, guards))
+def mark(function: View, *guards: Guard, view: View | None = None) -> None:
+    """Write a marker on a function object: its guards, or none, which declares it public."""
+    setattr(function, _ATTRIBUTE, Marker(function, guards, view))
 
 
-def mark_of(function: View) -> Mark | None:
-    """The function's own mark; a copied one counts for nothing."""
+def marker_of(function: View) -> Marker | None:
+    """The function's own marker; a copied one counts for nothing."""
     found = getattr(function, _ATTRIBUTE, None)
-    return found if isinstance(found, Mark) and found.owner is function else None
+    return found if isinstance(found, Marker) and found.owner is function else None
+
+
+def markers_of(view: View) -> list[Marker]:
+    """The markers of a view and of the functions that it wraps, outermost first."""
+    return [found for function in chain(view) if (found := marker_of(function))]
 
 
 def declaration_of(view: View) -> Declaration:
     """Everything that a view and what it wraps declare."""
-    marks = [(depth, found) for depth, f in enumerate(_chain(view)) if (found := mark_of(f))]
-    guards = tuple(guard for _, found in marks for guard in found.guards)
-    publics = [depth for depth, found in marks if not found.guards]
+    markers = [(depth, found) for depth, f in enumerate(chain(view)) if (found := marker_of(f))]
+    guards = tuple(guard for _, found in markers for guard in found.guards)
+    publics = [depth for depth, found in markers if not found.guards]
     return Declaration(guards, publics[:1] == [0] and not guards, bool(publics and guards))
+
+
+def guards_of_decorators(decorators: Iterable[View]) -> tuple[Guard, ...]:
+    """The guards that decorators put on a view, read from a function made for the purpose.
+
+    What is not a guard, or does not accept that function, adds none.
+    """
+
+    def probe(*args: object, **kwargs: object) -> None:
+        """Is never called."""
+
+    found: list[Guard] = []
+    for decorator in decorators:
+        try:
+            decorated = decorator(probe)
+        except Exception:  # noqa: S112  (a decorator of another package may raise anything)
+            continue
+        found += declaration_of(decorated).guards if callable(decorated) else ()
+    return tuple(found)
 
 
 def declare_blueprint(blueprint: Blueprint, *guards: Guard) -> None:
@@ -128,8 +165,9 @@ def declaration_of_blueprint(blueprint: Blueprint) -> Declaration:
     return found if isinstance(found, Declaration) else Declaration()
 
 
-def _chain(function: View | None) -> Iterator[View]:
-    for _ in range(_DEEPEST):
+def chain(function: View | None) -> Iterator[View]:
+    """A function, what it wraps, what that wraps, and so on."""
+    for _ in range(_MAX_DEPTH):
         if function is None:
             return
         yield function

@@ -1,18 +1,24 @@
-"""What the URL map says about who may use what: blueprint, view and method taken together."""
+"""What the URL map says about who may use what: path, blueprint, view and method together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from flask import Flask, Request
+from werkzeug.routing import Rule
 
+from cognises.web.path_rules import PathRule
 from cognises.web.route_metadata import (
     Declaration,
+    Guard,
     View,
     declaration_of,
     declaration_of_blueprint,
+    guards_of_decorators,
 )
+
+_PATH_RULES = "cognises.path_rules"
 
 
 class Route(NamedTuple):
@@ -22,6 +28,7 @@ class Route(NamedTuple):
     method: str
     path: str
     declaration: Declaration
+    rule: Rule
 
     @property
     def place(self) -> str:
@@ -29,21 +36,33 @@ class Route(NamedTuple):
         return f"{self.method} {self.path} ({self.endpoint})"
 
 
-def declaration_at(app: Flask, endpoint: str, method: str) -> Declaration:
-    """Everything that is declared for an endpoint under a method."""
+def path_rules_of(app: Flask) -> list[PathRule]:
+    """The app's guards and openings by path, in the order in which they were given."""
+    rules: list[PathRule] = app.extensions.setdefault(_PATH_RULES, [])
+    return rules
+
+
+def declaration_at(
+    app: Flask, endpoint: str, method: str, rules: Iterable[PathRule] = ()
+) -> Declaration:
+    """Everything that is declared for an endpoint under a method, and by these path rules."""
     view = app.view_functions[endpoint]
-    parts = [declaration_of_blueprint(app.blueprints[name]) for name in _blueprints(app, endpoint)]
+    parts = [rule.declaration for rule in rules]
+    parts += [declaration_of_blueprint(app.blueprints[name]) for name in _blueprints(app, endpoint)]
     parts += [declaration_of(function) for function in (view, *_handlers(view, method))]
-    return Declaration.joined(*parts)
+    joined = Declaration.joined(*parts)
+    known = {guard.key for guard in joined.guards}
+    more = [guard for guard in _class_guards(view, method) if guard.key not in known]
+    return Declaration.joined(joined, Declaration(tuple(more))) if more else joined
 
 
 def function_name(app: Flask, endpoint: str) -> str | None:
     """The name a view goes by in a manifest, unless its guard states another."""
-    return getattr(app.view_functions.get(endpoint), "__name__", None)
+    return getattr(app.view_functions.get(endpoint), "__name__", None) or None
 
 
 def own_static_view(app: Flask) -> View | None:
-    """The view Flask itself made for the app's static folder, told by where it was defined."""
+    """The view Flask itself made for the app's static folder, identified by its definition."""
     view = app.view_functions.get("static")
     is_flasks = (
         getattr(view, "__module__", "") == "flask.app"
@@ -61,6 +80,7 @@ def is_automatic_options(request: Request) -> bool:
 
 def routes(app: Flask) -> Iterator[Route]:
     """Every endpoint, method and path of an app but Flask's automatic OPTIONS and HEAD."""
+    path_rules = path_rules_of(app)
     for rule in app.url_map.iter_rules():
         if rule.endpoint not in app.view_functions:
             continue
@@ -69,15 +89,32 @@ def routes(app: Flask) -> Iterator[Route]:
             methods.discard("OPTIONS")
         if "GET" in methods:
             methods.discard("HEAD")
+        by_path = [each for each in path_rules if each.applies(rule, None)]
         for method in sorted(methods):
-            declaration = declaration_at(app, rule.endpoint, method)
-            yield Route(rule.endpoint, method, rule.rule, declaration)
+            declaration = declaration_at(app, rule.endpoint, method, by_path)
+            yield Route(rule.endpoint, method, rule.rule, declaration, rule)
+
+
+def url_variables(app: Flask, endpoint: str) -> frozenset[str]:
+    """The variables in all URL rules of an endpoint, their defaults included."""
+    rules = app.url_map.iter_rules(endpoint)
+    return frozenset(str(name) for rule in rules for name in rule.arguments)
+
+
+def handler_name(view_class: Any, method: str) -> str:
+    """The method of a class-based view that handles an HTTP method; empty where there is none.
+
+    A made-up HTTP method has no handler, so it adds no entry to what is kept by handler.
+    """
+    if callable(getattr(view_class, method.lower(), None)):
+        return method.lower()
+    return "get" if method == "HEAD" and hasattr(view_class, "get") else ""
 
 
 def ambiguous_names(app: Flask) -> frozenset[str]:
     """Names that two endpoints carry and that therefore open neither.
 
-    A view carries its endpoint, and its function's name or `name=` in its stead; several views
+    A view carries its endpoint, and its function's name or `name=` in its place; several views
     may share a name only if each of them states it.
     """
     carried: dict[str, dict[str, bool]] = {}
@@ -103,7 +140,7 @@ def _permission_names(app: Flask, route: Route) -> dict[str, bool]:
 
 
 def _blueprints(app: Flask, endpoint: str) -> list[str]:
-    """The names of the registered blueprints an endpoint lies in, outermost first."""
+    """The names of the registered blueprints of an endpoint, outermost first."""
     parts = endpoint.split(".")
     names = (".".join(parts[:end]) for end in range(1, len(parts)))
     return [name for name in names if name in app.blueprints]
@@ -114,7 +151,19 @@ def _handlers(view: View, method: str) -> list[View]:
     view_class = getattr(view, "view_class", None)
     if view_class is None:
         return []
-    handler = getattr(view_class, method.lower(), None)
-    if handler is None and method == "HEAD":
-        handler = getattr(view_class, "get", None)
-    return [view_class.dispatch_request, *([handler] if handler else [])]
+    name = handler_name(view_class, method)
+    return [view_class.dispatch_request, *([getattr(view_class, name)] if name else [])]
+
+
+def _class_guards(view: View, method: str) -> tuple[Guard, ...]:
+    """Guards in the lists that class-based extensions apply by themselves in each request."""
+    view_class = getattr(view, "view_class", None)
+    if view_class is None:
+        return ()
+    listed = [getattr(view_class, name, ()) for name in ("decorators", "method_decorators")]
+    found: list[Guard] = []
+    for decorators in listed:
+        if isinstance(decorators, Mapping):
+            decorators = decorators.get(handler_name(view_class, method) or method.lower(), ())
+        found += guards_of_decorators(decorators) if isinstance(decorators, Iterable) else ()
+    return tuple(found)

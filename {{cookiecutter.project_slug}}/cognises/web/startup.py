@@ -9,9 +9,10 @@ from flask import Flask
 from cognises.errors import ProblemsError, SettingsError
 from cognises.settings.model import Settings
 from cognises.tokens.key_source import read_key_file
-from cognises.web.route_metadata import DEFAULT_LOGIN, Requirement
-from cognises.web.routes import Route, routes
+from cognises.web.route_metadata import DEFAULT_LOGIN, Requirement, View, markers_of
+from cognises.web.routes import Route, routes, url_variables
 from cognises.web.state import AppState, state_of
+from cognises.web.views import response_conflict
 
 _NEEDED = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
 
@@ -82,6 +83,7 @@ def route_problems(app: Flask) -> list[str]:
 def _problems_of(app: Flask, route: Route) -> Iterable[str]:
     if route.declaration.is_contradictory:
         yield f"{route.place}: public and a guard together; keep one of them"
+    yield from _response_problems(app, route)
     requirement = Requirement.of(route.declaration.guards)
     state = state_of(app)
     foreign = [guard for guard in requirement.logins if not state.is_own_pool(guard)]
@@ -89,6 +91,21 @@ def _problems_of(app: Flask, route: Route) -> Iterable[str]:
         yield f"{route.place}: names another pool and needs client_ids of its own"
     if foreign and any(guard.permissions is None for guard in requirement.permissions):
         yield f"{route.place}: names another pool and needs group_details of its own"
+
+
+def _response_problems(app: Flask, route: Route) -> Iterable[str]:
+    """Views that would take a URL variable for the response."""
+    variables = url_variables(app, route.endpoint)
+    if "response" not in variables:
+        return
+    view = app.view_functions[route.endpoint]
+    handler = getattr(getattr(view, "view_class", None), route.method.lower(), None)
+    views: list[View | None] = [marker.view for marker in markers_of(view)]
+    views += [marker.view for marker in markers_of(handler)] if handler else []
+    for guarded in views:
+        conflict = guarded and response_conflict(guarded, route.method, variables)
+        if conflict:
+            yield f"{route.place}: {conflict}"
 
 
 def _manifest_problems(app: Flask) -> list[str]:

@@ -1,17 +1,16 @@
-"""What one Flask app owns: its settings, its manifest's permissions, its key sets and verifiers.
+"""What one Flask app owns: settings, the manifest's permissions, policies, key sets, verifiers.
 
-Everything is made on first need and kept; importing an app fetches nothing.
+Everything is made on first use and kept, up to a bound; importing an app fetches nothing.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
-from flask import Flask, Request
+from flask import Flask
 
-from cognises.errors import CognisesError, SettingsError
+from cognises.errors import SettingsError
 from cognises.manifest import load_access
 from cognises.settings.model import Settings
 from cognises.settings.model import read as read_settings
@@ -21,20 +20,24 @@ from cognises.tokens.key_source import Load, own_key_set, pool_key_set
 from cognises.tokens.verifier import Verifier
 from cognises.user_pool import UserPool
 from cognises.web.credentials import CookieRules
-from cognises.web.permissions import Permissions
+from cognises.web.permissions import NO_ONE, Permissions
+from cognises.web.policy import Check, CompiledRoute, PolicyKey, Renew
+from cognises.web.principal import OpenTo
 from cognises.web.route_metadata import LoginGuard, PermissionGuard, Requirement, View
-from cognises.web.routes import ambiguous_names, own_static_view, routes
+from cognises.web.routes import ambiguous_names, own_static_view, path_rules_of, routes
 
 _EXTENSION = "cognises"
+# More than any app has of its own; guards made during a request are many only where an app makes
+# each of them different, and then the oldest go.
+MAX_POLICIES, MAX_VERIFIERS = 4096, 256
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 log = logging.getLogger("cognises.settings")
 
 
-# Replaces the credential of a request that was refused, where it can; then it is decided again.
-Renew = Callable[[Request, CognisesError], bool]
-
-
-class _Asked(NamedTuple):
+class VerifierKey(NamedTuple):
     """What a login guard asks of a token, the app's settings filled in."""
 
     pool: UserPool
@@ -55,15 +58,19 @@ class AppState:
     """One app's state; `state_of(app)` finds it."""
 
     def __init__(self, app: Flask) -> None:
-        self._app = app
+        self.app = app
         self.has_public_static = True
+        self.is_guarded = False
+        """Whether `Cognises(app)` guards the app."""
+        self.check: Check | None = None
         self.renew: Renew | None = None
+        self.path_rules = path_rules_of(app)
         self._has_warned = False
         self._test_keys: dict[str, Load] = {}
         self.reset()
 
-    def trust(self, pool_id: str, load: Load) -> None:
-        """Take that pool's keys from `load`, and read everything anew (for tests)."""
+    def set_test_keys(self, pool_id: str, load: Load) -> None:
+        """Read that pool's keys with `load`, and everything else again (for tests)."""
         self._test_keys[pool_id] = load
         self.reset()
 
@@ -73,10 +80,10 @@ class AppState:
         self._settings: Settings | None = None
         self._route_facts: _RouteFacts | None = None
         self._permissions: Permissions | None = None
-        self._verifiers: dict[_Asked, Verifier] = {}
+        self._verifiers: dict[VerifierKey, Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
         self._cookie_rules: CookieRules | None = None
-        self.checkpoints: dict[object, Any] = {}
+        self.policies: dict[PolicyKey, CompiledRoute] = {}
         self.checked: tuple[object, list[str]] | None = None
         self.start_problems: list[str] | None = None
 
@@ -84,8 +91,8 @@ class AppState:
     def reading(self) -> tuple[Settings, list[str]]:
         """The app's settings as far as they can be read, and everything wrong with them."""
         if self._reading is None:
-            folder = project_folder(self._app.root_path)
-            self._reading = read_settings(folder, self._app.config)
+            folder = project_folder(self.app.root_path)
+            self._reading = read_settings(folder, self.app.config)
         return self._reading
 
     def log_warnings(self) -> None:
@@ -112,11 +119,18 @@ class AppState:
             self._permissions = Permissions(load_access(self.reading[0].groups_file))
         return self._permissions
 
-    def can(self, groups: tuple[str, ...], name: str) -> bool:
-        """Whether the manifest lists a function's name, or an endpoint, for any of the groups."""
-        # As a guard has read them last: it is asked for each button of a page.
+    def can(
+        self, groups: tuple[str, ...], name: str, machine_scopes: frozenset[str] = frozenset()
+    ) -> bool:
+        """Whether the manifest lists a function's name, or an endpoint, for a principal."""
+        # As a guard has read them last: a page asks it for each of its buttons.
         facts = self._route_facts or self._facts_of_routes()
-        return self.permissions.can(groups, name, facts.ambiguous_names)
+        return self.permissions.can(groups, name, facts.ambiguous_names, machine_scopes)
+
+    def keep_policy(self, key: PolicyKey, route: CompiledRoute) -> None:
+        """Keep what was compiled; of more than `MAX_POLICIES` the oldest half goes."""
+        self.policies.pop(key, None)
+        _keep(self.policies, key, route, MAX_POLICIES)
 
     @property
     def own_pool(self) -> UserPool | None:
@@ -144,7 +158,7 @@ class AppState:
     @property
     def static_view(self) -> View | None:
         """The app's own static view, where it is open to everybody."""
-        return own_static_view(self._app) if self.has_public_static else None
+        return own_static_view(self.app) if self.has_public_static else None
 
     @property
     def ambiguous_names(self) -> frozenset[str]:
@@ -153,27 +167,26 @@ class AppState:
 
     def open_to(
         self, requirement: Requirement, name: str | None, endpoint: str | None
-    ) -> tuple[frozenset[str], ...]:
-        """The groups that pass at a view, for each permission that is asked for there."""
+    ) -> tuple[OpenTo, ...]:
+        """Who passes at a view, for each permission that is asked for there."""
         is_own = self.is_own_pool(requirement.logins[0])
         return tuple(
-            self._groups_that_pass(guard, name, endpoint, is_own)
-            for guard in requirement.permissions
+            self._who_passes(guard, name, endpoint, is_own) for guard in requirement.permissions
         )
 
-    def _groups_that_pass(
+    def _who_passes(
         self, guard: PermissionGuard, name: str | None, endpoint: str | None, is_own: bool
-    ) -> frozenset[str]:
+    ) -> OpenTo:
         if guard.permissions is None and not is_own:
-            return frozenset()  # the app's manifest does not speak of another pool's groups
+            return NO_ONE  # the app's manifest does not name another pool's groups
         permissions = guard.permissions or self.permissions
-        return permissions.groups_for(guard.name or name, endpoint, self.ambiguous_names)
+        return permissions.open_to(guard.name or name, endpoint, self.ambiguous_names)
 
     def _facts_of_routes(self) -> _RouteFacts:
         """Read again only where views or rules have changed: it takes a walk over all of them."""
         registered, facts = self.registered, self._route_facts
         if facts is None or facts.source != registered:
-            app = self._app
+            app = self.app
             guards = (guard for route in routes(app) for guard in route.declaration.logins)
             pools = frozenset(guard.pool for guard in guards if guard.pool)
             facts = self._route_facts = _RouteFacts(registered, ambiguous_names(app), pools)
@@ -182,7 +195,7 @@ class AppState:
     @property
     def registered(self) -> tuple[object, ...]:
         """The app's views and the number of its rules: what tells that routes have changed."""
-        app = self._app
+        app = self.app
         return (len(list(app.url_map.iter_rules())), *app.view_functions.values())
 
     def verifier(self, guard: LoginGuard) -> Verifier:
@@ -193,17 +206,16 @@ class AppState:
         pool = guard.pool or self.own_pool
         if pool is None:
             raise SettingsError(["COGNITO_USER_POOL_ID: missing; set it in .env"])
-        asked = _Asked(
+        asked = VerifierKey(
             pool,
             guard.client_ids or self._default_client_ids(pool),
             guard.token_use or self.settings.token_use,
             guard.scopes,
         )
         verifier = self._verifiers.get(asked)
-        # setdefault is atomic: of two first requests, one verifier is kept.
-        return verifier or self._verifiers.setdefault(asked, self._make_verifier(asked))
+        return verifier or _keep(self._verifiers, asked, self._make_verifier(asked), MAX_VERIFIERS)
 
-    def _make_verifier(self, asked: _Asked) -> Verifier:
+    def _make_verifier(self, asked: VerifierKey) -> Verifier:
         settings = self.settings
         pool = asked.pool
         is_own = pool == self.own_pool
@@ -230,7 +242,7 @@ class AppState:
 
     def _key_set(self, pool: UserPool, is_own: bool) -> KeySet:
         keys = self._key_sets.get(pool)
-        return keys or self._key_sets.setdefault(pool, self._make_key_set(pool, is_own))
+        return keys or _keep(self._key_sets, pool, self._make_key_set(pool, is_own), MAX_VERIFIERS)
 
     def _make_key_set(self, pool: UserPool, is_own: bool) -> KeySet:
         settings = self.settings
@@ -243,13 +255,23 @@ class AppState:
         return own_key_set(settings, pool, load)
 
 
+def _keep(store: dict[K, V], key: K, value: V, limit: int) -> V:
+    """Keep a value, and drop the oldest half of too many. Of two first requests one value wins."""
+    # setdefault and pop are atomic: threads need no lock, and may exceed the limit by their number.
+    kept = store.setdefault(key, value)
+    if len(store) > limit:
+        for oldest in list(store)[: limit // 2]:
+            store.pop(oldest, None)
+    return kept
+
+
 def settings_of(app: Flask) -> Settings:
     """The checked settings of an app, read once. Raises SettingsError with every problem."""
     return state_of(app).settings
 
 
 def state_of(app: Flask) -> AppState:
-    """The app's state, made on first need."""
+    """The app's state, made on first use."""
     state: AppState | None = app.extensions.get(_EXTENSION)
     if state is None:
         state = app.extensions.setdefault(_EXTENSION, AppState(app))

@@ -1,0 +1,64 @@
+"""What a request with a repeated token passes through: few files, few calls, few names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from request_side import manifest
+
+import cognises
+from cognises import login_check, permission_required
+
+MODULE = str(Path(cognises.__file__).parent)
+
+
+class Trace:
+    """The functions of `cognises` that were called while it was the profiler, and how deep."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.files: set[str] = set()
+        self.depth = self.deepest = 0
+
+    def __call__(self, frame, event, argument) -> None:
+        file = frame.f_code.co_filename
+        if not file.startswith(MODULE) or event not in ("call", "return"):
+            return
+        self.depth += 1 if event == "call" else -1
+        if event == "call":
+            self.deepest = max(self.deepest, self.depth)
+            self.files.add(file)
+            self.calls.append(f"{Path(file).name}: {frame.f_code.co_name}")
+
+
+def traced(app: Flask, path: str, headers: dict[str, str]) -> Trace:
+    client = app.test_client()
+    for _ in range(2):
+        assert client.get(path, headers=headers).status_code == 200
+    trace = Trace()
+    sys.setprofile(trace)
+    try:
+        client.get(path, headers=headers)
+    finally:
+        sys.setprofile(None)
+    return trace
+
+
+@pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
+def test_a_repeated_token_passes_few_files_and_few_calls(extension, make_app, cognito):
+    def views(app: Flask) -> None:
+        @app.get("/thing")
+        @login_check
+        @permission_required
+        def thing(response):
+            return {"user": response["user_email"], "groups": response["user_group"]}
+
+    app = make_app(views, manifest(editors=["thing"]), extension=extension)
+    trace = traced(app, "/thing", cognito.bearer(["editors"]))
+
+    assert len(trace.files) <= 10, sorted(trace.files)
+    assert len(trace.calls) <= 27, trace.calls
+    assert trace.deepest <= 7

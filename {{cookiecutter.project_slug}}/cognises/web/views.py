@@ -1,0 +1,177 @@
+"""How a view takes its response, if it has room for it.
+
+A view has room where a parameter takes it that no URL variable takes: the first positional one
+(after `self` in methods), or one called `response`. A parameter with a default takes it only if
+it is called `response`. Other views are called without it, and ask `current_user`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from flask import request as flask_request
+
+from cognises.errors import SettingsError
+from cognises.web.principal import Principal
+from cognises.web.route_metadata import View, chain
+from cognises.web.routes import handler_name
+
+Inject = Callable[[Principal, "tuple[Any, ...]", "dict[str, Any]"], "tuple[Any, ...]"]
+
+_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+# Packages whose decorators pass arguments of their own to the view below them.
+_FILLING = frozenset({"webargs", "flask_pydantic", "flask_openapi3", "connexion"})
+
+
+class Room(NamedTuple):
+    """The parameters of a view that matter for its response."""
+
+    is_method: bool
+    first: str | None
+    """The first positional parameter, after `self`, that may take the response."""
+    places: int
+    """How many arguments it takes by position, after `self`."""
+    takes_args: bool
+    has_response: bool
+    """Whether a parameter called `response` can be given by name."""
+    takes_kwargs: bool
+
+    @classmethod
+    def of(cls, view: View) -> Room:
+        """Read from the signature of a function; of what it wraps, for most decorators."""
+        try:
+            parameters = list(inspect.signature(view).parameters.values())
+        except (TypeError, ValueError):  # some callables written in C have none
+            parameters = []
+        kinds = {parameter.kind for parameter in parameters}
+        positional = [each for each in parameters if each.kind in _POSITIONAL]
+        is_method = bool(positional) and _is_method(view, positional[0].name)
+        positional = positional[is_method:]
+        named = {p.name for p in parameters if p.kind is not inspect.Parameter.POSITIONAL_ONLY}
+        first = positional[0] if positional else None
+        if first is not None and first.name != "response":
+            has_default = first.default is not inspect.Parameter.empty
+            first = None if has_default or _is_filled(view) else first
+        return cls(
+            is_method,
+            first.name if first else None,
+            len(positional),
+            inspect.Parameter.VAR_POSITIONAL in kinds,
+            "response" in named - {p.name for p in parameters if p.kind.name.startswith("VAR_")},
+            inspect.Parameter.VAR_KEYWORD in kinds,
+        )
+
+    def name_for(self, taken: Iterable[str]) -> str | None:
+        """The parameter that takes the response by name, where these names are taken."""
+        free = [name for name in (self.first, "response" if self.has_response else None) if name]
+        return next((name for name in free if name not in taken), None)
+
+    def confuses(self, taken: Iterable[str]) -> bool:
+        """Whether a URL variable called `response` would be mistaken for the response."""
+        takes_it = self.has_response or (self.takes_kwargs and not self.takes_args)
+        return takes_it and self.name_for(taken) is None
+
+
+def response_injector(view: View, room: Room) -> Inject:
+    """A function that adds the response to a view's arguments, once, where there is room."""
+    is_dispatcher = room.takes_kwargs and not room.places and not room.takes_args
+
+    def inject(
+        principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        if is_dispatcher:
+            return _inject_by_class(view, room, principal, args, kwargs)
+        start = 1 if room.is_method and args else 0
+        given = args[start:]
+        if given and isinstance(given[0], Principal):
+            if isinstance(kwargs.get("response"), Principal):
+                del kwargs["response"]  # by a guard on the whole class: it is given once
+            return args
+        if isinstance(kwargs.get("response"), Principal):
+            del kwargs["response"]
+        elif "response" in kwargs and room.confuses(kwargs):
+            raise _conflict(view)
+        if room.first and room.first not in kwargs and len(given) < room.places:
+            return (*args[:start], principal, *given)
+        if room.takes_args and not room.places:
+            return (*args[:start], principal, *given)
+        if room.has_response and "response" not in kwargs and room.first != "response":
+            kwargs["response"] = principal
+        return args
+
+    return inject
+
+
+def _inject_by_class(
+    view: View,
+    room: Room,
+    principal: Principal,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[Any, ...]:
+    """By name, to the method that a class-based view dispatches to."""
+    if isinstance(kwargs.get("response"), Principal):
+        return args
+    target = room_of_class(view, flask_request.method) or room
+    if "response" in kwargs and target.confuses(kwargs):
+        raise _conflict(view)
+    name = target.name_for(kwargs)
+    if name:
+        kwargs[name] = principal
+    return args
+
+
+def room_of_class(view: View, method: str) -> Room | None:
+    """The room of what a class-based view dispatches to; None for other views."""
+    view_class = _class_of(view)
+    if view_class is None:
+        return None
+    dispatch = Room.of(view_class.dispatch_request)
+    name = handler_name(view_class, method)
+    if dispatch.takes_kwargs and not dispatch.has_response and name:
+        return Room.of(getattr(view_class, name))
+    return dispatch
+
+
+def _conflict(view: View) -> SettingsError:
+    name = getattr(view, "__qualname__", "view")
+    return SettingsError([f"{name}: a URL variable is called response; rename it"])
+
+
+def response_conflict(view: View, method: str, variables: Iterable[str]) -> str | None:
+    """What is wrong if a URL variable is called `response`, and the view's parameter is too."""
+    room = room_of_class(view, method) or Room.of(view)
+    if "response" not in variables or not room.confuses(variables):
+        return None
+    return "a URL variable is called response, like the parameter for the response; rename it"
+
+
+def _is_method(view: View, first: str) -> bool:
+    """Whether the first parameter is the instance: by its name, or by where it was defined."""
+    if first in {"self", "cls"}:
+        return True
+    path = getattr(view, "__qualname__", "").split(".")
+    return len(path) > 1 and path[-2] != "<locals>" and not hasattr(view, "__self__")
+
+
+def _is_filled(view: View) -> bool:
+    """Whether a decorator below passes arguments of its own, which the signature does not show."""
+    modules = (getattr(each, "__globals__", {}).get("__name__", "") for each in chain(view))
+    return any(module.partition(".")[0] in _FILLING for module in modules)
+
+
+def _class_of(view: View) -> Any:
+    """The class of a class-based view; while `as_view` still decorates it, from its closure."""
+    for function in chain(view):
+        if hasattr(function, "view_class"):
+            return function.view_class
+        if getattr(function, "__qualname__", "") == "View.as_view.<locals>.view":
+            variables = dict(
+                zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+            )
+            if "self" in variables:
+                return type(variables["self"].cell_contents)
+            return getattr(variables["view"].cell_contents, "view_class", None)
+    return None
