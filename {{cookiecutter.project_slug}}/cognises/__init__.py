@@ -15,6 +15,8 @@
     errors         reasons, statuses, challenges
     user_pool      a pool's id, region, issuers
 
+    app_state, declarations, routes, setting_sources: names that projects made from 0.1.0 import
+
 Names resolve on first use (PEP 562), so that importing this package, or its manifest checker,
 loads no third-party module.
 """

@@ -25,10 +25,15 @@ def install(app: Flask) -> None:
     if _INSTALLED in app.extensions:
         return
     inner: WSGIApplication = app.wsgi_app
+    state = state_of(app)
     app.extensions[_INSTALLED] = True
 
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        mount(environ, state_of(app).reading[0].public_path)
+        path = state.public_path
+        if path is None:
+            path = state.public_path = state.reading[0].public_path
+        if path:
+            mount(environ, path)
         return inner(environ, start_response)
 
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]

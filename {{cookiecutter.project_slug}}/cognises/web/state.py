@@ -78,6 +78,8 @@ class AppState:
         """Forget what was read."""
         self._reading: tuple[Settings, list[str]] | None = None
         self._settings: Settings | None = None
+        self.public_path: str | None = None
+        """The path of the public address, once a request has asked for it."""
         self._route_facts: _RouteFacts | None = None
         self._permissions: Permissions | None = None
         self._verifiers: dict[VerifierKey, Verifier] = {}
