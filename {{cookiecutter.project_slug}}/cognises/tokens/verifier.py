@@ -81,8 +81,10 @@ class Verifier:
 
     def read_shared(self, token: object) -> TokenClaims:
         """As `verify`, but the very object that later calls get too: never to be changed."""
-        is_plain = type(token) is str and len(token) <= jws.MAX_TOKEN and token.isascii()
-        data = token.encode() if is_plain else jws.to_bytes(token)
+        if isinstance(token, str) and len(token) <= jws.MAX_TOKEN and token.isascii():
+            data = token.encode()
+        else:
+            data = jws.to_bytes(token)
         digest = sha256(data).digest()
         memory = self._memory
         claims = memory.tokens.get(digest)

@@ -171,7 +171,7 @@ class GuardHook:
 
     def on_signal(self, sender: object, **kwargs: object) -> None:
         """As a receiver of `request_started`."""
-        if not state_of(_app()).is_guarded:
+        if not state_of(current_app).is_guarded:
             self()
 
 
@@ -227,17 +227,13 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
 
 def _authorize(request: Request, guarded: View, guards: tuple[Guard, ...]) -> Principal:
     """Ask guards that `Cognises(app)` has not asked. Raises a Refusal."""
-    state = state_of(_app())
+    state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
     try:
         return authorize(request, policy_of(state, request, guarded, guards))
     except ProblemsError:
         raise
     except CognisesError as error:
         raise refusal(error, state.settings.realm) from error
-
-
-def _app() -> Flask:
-    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
 def _refuse_contradiction(view: View, guard: Guard | None) -> None:
