@@ -94,16 +94,21 @@ def authorize(request: Request, policy: RoutePolicy) -> Principal:
 
 
 def _authorize(request: Request, policy: RoutePolicy) -> Principal:
-    result = auth_result_for(request)
+    result, principal = auth_result_for(request), ANONYMOUS
     try:
-        principal = _authenticate(request, policy, result)
-        for open_to in policy.open_to:
-            scopes = principal.machine_scopes if open_to.scopes else _NO_SCOPES
-            decision = decide(principal.groups, open_to, scopes)
-            if not decision.allowed:
-                raise CognisesError("forbidden", decision.reason)
-        if not policy.is_declared:
-            raise CognisesError("forbidden", "the view is neither public nor guarded")
+        if policy.is_local:
+            require_loopback(request)
+        token = read_token(request, policy.cookie_rules)
+        if token is not None:
+            claims = policy.verifier.read_shared(token)
+            principal = result.denied_principal = Principal(claims, policy.can, token)
+            for verifier in policy.other_verifiers:
+                verifier.read_shared(token)
+            if policy.check is not None:
+                _ask_app(policy.check, principal, result)
+        elif not policy.admits_anonymous:
+            raise CognisesError("missing_token", "no credential")
+        _require_permission(policy, principal)
     except CognisesError as error:
         result.refusal = error
         log.info("refused %s %s: %s (%s)", request.method, policy.label, error.reason, error.detail)
@@ -114,21 +119,14 @@ def _authorize(request: Request, policy: RoutePolicy) -> Principal:
     return principal
 
 
-def _authenticate(request: Request, policy: RoutePolicy, result: AuthResult) -> Principal:
-    if policy.is_local:
-        require_loopback(request)
-    token = read_token(request, policy.cookie_rules)
-    if token is None:
-        if policy.admits_anonymous:
-            return ANONYMOUS
-        raise CognisesError("missing_token", "no credential")
-    claims = policy.verifier.read_shared(token)
-    principal = result.denied_principal = Principal(claims, policy.can, token)
-    for verifier in policy.other_verifiers:
-        verifier.read_shared(token)
-    if policy.check is not None:
-        _ask_app(policy.check, principal, result)
-    return principal
+def _require_permission(policy: RoutePolicy, principal: Principal) -> None:
+    for open_to in policy.open_to:
+        scopes = principal.machine_scopes if open_to.scopes else _NO_SCOPES
+        decision = decide(principal.groups, open_to, scopes)
+        if not decision.allowed:
+            raise CognisesError("forbidden", decision.reason)
+    if not policy.is_declared:
+        raise CognisesError("forbidden", "the view is neither public nor guarded")
 
 
 def _ask_app(check: Check, principal: Principal, result: AuthResult) -> None:
