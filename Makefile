@@ -1,6 +1,6 @@
-# Needs make and Python 3.10 or newer with venv; everything else goes into .venv, by version and
-# hash, with uv if there is one, else with pip (which brings uv). Nothing outside this folder
-# changes, the caches of uv and pip excepted.
+# Needs make and Python 3.10 or newer with venv. Everything else is installed into .venv by version
+# and hash, with uv if it is installed, else with pip. Nothing outside this folder changes, except
+# the caches of uv and pip.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 PYTHON ?= python3
@@ -9,8 +9,7 @@ BIN := $(VENV)/bin
 PAGES := README.md CONTRIBUTING.md docs/architecture.md docs/benchmark.md docs/comparison.md
 PROJECT := {{cookiecutter.project_slug}}
 
-# The generated project is made from a folder in which we also run tools: their caches go
-# elsewhere, or they would be generated too.
+# cookiecutter copies everything in the project's folder: the caches of tools go elsewhere.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export RUFF_CACHE_DIR := $(CURDIR)/build/cache/ruff
@@ -38,60 +37,61 @@ $(VENV)/.new: requirements.txt
 $(VENV)/.dev: requirements-dev.txt
 	$(fill)
 
-# cookiecutter remembers answers in the home folder; ours stay here.
+# cookiecutter keeps answers in the home folder by default; here they stay in build/.
 $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
 	@printf '%s\n' 'replay_dir: build/replay' 'cookiecutters_dir: build/templates' > $@
 
-.PHONY: help new demo test crash-matrix bench cold-start load check docs lock bump tidy
+.PHONY: help new demo test crash-matrix bench cold-start load check docs lock bump wheel tidy
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
 
-new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a service
-	@read -p "Folder to create it in [..]: " folder && \
-	    case "$$folder" in "~"|"~/"*) folder="$$HOME$${folder#?}";; esac && \
-	    $(BIN)/cookiecutter . -o "$${folder:-..}"
+new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a project, put it under git
+	@$(BIN)/python tools/new.py
 
-demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a service into build/ and watch every group try every route
+demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a project into build/; every group calls every route
 	@rm -rf build/demo
 	@$(BIN)/cookiecutter . --no-input -o build/demo
 	@$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=.venv
 
-test: $(VENV)/.dev tidy  ## the whole test suite, generated services included
+test: $(VENV)/.dev tidy  ## the whole test suite, generated projects included
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-crash-matrix: $(VENV)/.dev tidy  ## stop provisioning at every call, run it again, compare (minutes)
+crash-matrix: $(VENV)/.dev tidy  ## interrupt provisioning at every call, run it again, compare (minutes)
 	$(BIN)/python -m pytest tests/cognises/provisioning -m crash_matrix
 
-bench: $(VENV)/.dev tidy  ## what a guard costs, in RSA verifications (RECORD=1: into docs/)
+bench: $(VENV)/.dev tidy  ## measure what a guard adds to a request (RECORD=1: write docs/)
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m bench $(if $(RECORD),--record)
 
-cold-start: $(VENV)/.dev tidy  ## what sign-in and guards add to the cold start of a function
+cold-start: $(VENV)/.dev tidy  ## measure what sign-in and guards add to a Lambda cold start
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m bench.cold_start
 
-load: $(VENV)/.dev tidy  ## requests a second with and without guards, then a minute of trouble
+load: $(VENV)/.dev tidy  ## measure the service under load, and under faults for a minute
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m load $(ARGS)
 
-check: $(VENV)/.dev tidy  ## lint, format and types, of the template and of the unrendered project
+check: $(VENV)/.dev tidy  ## lint, types, imports, pins and pages, of template and project
 	$(BIN)/ruff check bench hooks load tests tools
 	$(BIN)/ruff format --check bench hooks load tests tools
 	$(MAKE) --no-print-directory -C '$(PROJECT)' check VENV=../.venv
 	$(BIN)/cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
 	$(BIN)/python tools/picture.py --check
 
-docs: $(VENV)/.dev tidy  ## write what the pages show of programs anew
+docs: $(VENV)/.dev tidy  ## write the parts of the pages that programs print
 	$(BIN)/cog -r -I tools $(PAGES)
 	$(BIN)/python tools/picture.py
 	$(MAKE) --no-print-directory -C '$(PROJECT)' docs VENV=../.venv
 
-lock: $(VENV)/.dev  ## pin every requirement anew (make lock UPGRADE=--upgrade)
+lock: $(VENV)/.dev  ## pin every requirement (make lock UPGRADE=--upgrade)
 	$(BIN)/python tools/lock.py $(UPGRADE)
 
-bump: $(VENV)/.dev  ## the newest version of every requirement, proved by checks and suite
+bump: $(VENV)/.dev  ## upgrade every requirement, then run checks and suite
 	$(BIN)/python tools/lock.py --upgrade
 	$(MAKE) check
 	$(MAKE) test
+
+wheel: $(VENV)/.dev tidy  ## build the module as a wheel, cognises-flask, into build/
+	$(BIN)/python tools/wheel.py
 
 tidy:
 	@find '$(PROJECT)' \( -name __pycache__ -o -name '.*_cache' -o -name .hypothesis -o -name .venv -o -name uv.lock \) -prune -exec rm -rf {} +

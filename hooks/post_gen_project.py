@@ -1,8 +1,8 @@
-"""Checks what was generated, never writes into it, and says what to do next. A failure is exit 1;
-what could not be checked is NOT VERIFIED, and exit 1 only with COGNISES_VERIFY=require."""
+"""Checks the new project without writing into it; the verdict is passed, FAILED or NOT VERIFIED."""
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -19,9 +19,8 @@ ENV.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
 ENV.update(AWS_EC2_METADATA_DISABLED="true", PYTHONDONTWRITEBYTECODE="1")
 # The suite needs loopback only: calls to AWS would go to a proxy that is not there.
 NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost,::1"}
-NEXT = """Next:  cd {} && make demo         every group tries every route, on an AWS in memory
-       edit groups.json, make plan     what that would change in your AWS account
-       README.md                       settings, tests, the way to production"""
+NEXT = """Next:  cd {} && make demo
+       README.md says how to add routes and groups, and how to deploy"""
 
 
 def run(*command, cwd=None, **extra):
@@ -80,17 +79,18 @@ def verify(folder):
 
 
 def main(answers, here):
+    place = shlex.quote(str(here))  # as it can be pasted into any shell
     temporary = here.match(os.path.realpath(tempfile.gettempdir()) + "/tmp????????/*")
     if "_commit" in answers and temporary and os.listdir(here.parent) == [here.name]:
-        return  # cruft generates once more to compare: nothing new to check, nobody to tell
+        return  # cruft generates once more to compare: there is nothing to check or to print
     try:
         with tempfile.TemporaryDirectory(prefix="cognises-") as folder:
             summary = verify(folder)
     except (RuntimeError, OSError, KeyboardInterrupt) as reason:  # there is no verdict
-        summary = f"NOT VERIFIED: {str(reason) or 'interrupted'}, run: cd {here.name} && make test"
+        summary = f"NOT VERIFIED: {str(reason) or 'interrupted'}, run: cd {place} && make test"
         if os.environ.get("COGNISES_VERIFY") == "require":
             sys.exit(summary)
-    print(summary, NEXT.format(here.name), sep="\n", flush=True)
+    print(summary, NEXT.format(place), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ PROJECT = ROOT / "{{cookiecutter.project_slug}}"
 
 def demo():
     """`make demo` as it prints, but for installing and for the counts and times of the suite."""
-    next_steps = _hook("post_gen_project")["NEXT"].format("cognises-service")
+    next_steps = _hook("post_gen_project")["NEXT"].format(".../cognises-service")
     table = _output([sys.executable, "-m", "local_aws", "demo"], PROJECT)
     _console("make demo", SUITE, next_steps, table)
 

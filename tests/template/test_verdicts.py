@@ -77,7 +77,7 @@ def test_a_suite_that_passes_is_told(generate, small, environment, tmp_path, wit
     result = generate(without=without, verify=verify)
     assert result.code == 0, result.output
     assert "\n1 passed in " in result.output
-    assert "\nNext:  cd cognises-service && make demo" in result.output
+    assert re.search(r"\nNext:  cd \S+/cognises-service && make demo\n", result.output)
     assert_whole(result, small, environment, tmp_path)
 
 
@@ -121,7 +121,7 @@ def test_a_suite_that_is_not_wanted_is_not_run(generate, small, environment, tmp
 def assert_not_verified(result, reason):
     """A reason, the command to run, and what to do next: but no failure."""
     assert result.code == 0, result.output
-    run_it = "run: cd cognises-service && make test\nNext:"
+    run_it = f"run: cd {result.project} && make test\nNext:"
     assert re.search(f"^NOT VERIFIED: {reason}, {run_it}", result.output, re.M | re.S), (
         result.output
     )
@@ -225,7 +225,8 @@ def test_ctrl_c_and_a_stop_from_outside_end_all_that_runs_and_leave_nothing_of_o
     output, _ = process.communicate(timeout=30)
     assert process.returncode == code
     assert word in output
-    assert "NOT VERIFIED: interrupted, run: cd cognises-service && make test\nNext:" in output
+    place = f"{out}/cognises-service"
+    assert f"NOT VERIFIED: interrupted, run: cd {place} && make test\nNext:" in output
     assert not is_running(int(running.read_text()))
     assert_whole(Bake(0, output, out), small, environment, tmp_path)
 

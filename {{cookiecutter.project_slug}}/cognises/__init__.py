@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from cognises.web.principal import Principal as Principal
     from cognises.web.state import settings_of as settings_of
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "Cognises": "web.extension",
