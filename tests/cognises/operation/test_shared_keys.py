@@ -17,10 +17,10 @@ from cognises.operation.shared_keys import SLOT, SharedKeys
 from cognises.testing import FakePool
 from cognises.tokens.http import FetchError
 from cognises.tokens.jwk import admit
-from cognises.tokens.key_cache import HARD, SOFT, KeySet
-from cognises.tokens.key_snapshot import Moment, Snapshot
+from cognises.tokens.key_cache import EXPIRED, REFRESH_DUE, KeySet
+from cognises.tokens.key_snapshot import ClockReading, Snapshot
 
-NOW = Moment.now()
+NOW = ClockReading.now()
 EMULATOR = {"kty": "RSA", "kid": "dummy", "n": "AQAB", "e": "AQAB"}
 
 
@@ -30,7 +30,7 @@ def down(kid: str | None) -> Mapping[str, Any]:
 
 def keys_of(load, siblings: SharedKeys) -> KeySet:
     keys = KeySet(load, admit)
-    keys.siblings = siblings
+    keys.shared = siblings
     return keys
 
 
@@ -105,10 +105,10 @@ def test_a_key_that_a_sibling_has_seen_costs_no_fetch(shared, cognito: FakePool)
 
 
 def test_a_siblings_reading_keeps_its_age(shared, cognito: FakePool):
-    shared.by(1).publish(cognito.jwks, NOW.earlier(HARD - SOFT))
-    assert keys_of(down, shared).snapshot().since.age() > HARD - SOFT - 1
+    shared.by(1).publish(cognito.jwks, NOW.earlier(EXPIRED - REFRESH_DUE))
+    assert keys_of(down, shared).snapshot().since.age() > EXPIRED - REFRESH_DUE - 1
 
-    shared.by(1).publish(cognito.jwks, NOW.earlier(HARD))
+    shared.by(1).publish(cognito.jwks, NOW.earlier(EXPIRED))
     assert refused(keys_of(down, shared).snapshot).reason == "keys_unavailable"
 
 
@@ -117,7 +117,7 @@ def test_an_older_reading_brings_no_removed_key_back(shared, cognito: FakePool):
     shared.by(1).publish({"keys": [removed, kept]}, NOW.earlier(60))
     keys = KeySet(lambda kid: {"keys": [kept]}, admit)
     keys.hydrate()
-    keys.siblings = shared
+    keys.shared = shared
 
     assert refused(keys.key_for, cognito.keys[0].kid).reason == "unknown_key"
 
@@ -127,7 +127,7 @@ def test_a_newer_reading_takes_a_removed_key_away(shared, cognito: FakePool):
     keys = keys_of(lambda kid: {"keys": published}, shared.by(1))
     keys.hydrate()
     published[:] = [cognito.keys[1].jwk]
-    shared.by(2).publish({"keys": published}, Moment.now())
+    shared.by(2).publish({"keys": published}, ClockReading.now())
 
     keys.key_for(cognito.keys[1].kid)
 
@@ -149,7 +149,7 @@ def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fe
 ):
     """It comes in while the fetch for the new key is under way."""
     old, new = (key.jwk for key in cognito.keys)
-    shared.by(1).publish({"keys": [old]}, Moment.now())
+    shared.by(1).publish({"keys": [old]}, ClockReading.now())
     may_answer, is_asked = threading.Event(), threading.Event()
 
     def load(kid):
@@ -177,7 +177,7 @@ def test_a_key_set_that_changes_all_the_time_keeps_nobody_for_ever(cognito: Fake
 
     def another(kid=None, seen=None):
         looks.append(kid)
-        keys._snapshot = Snapshot(admit({"keys": [cognito.keys[0].jwk]}), Moment.now(), True)
+        keys._snapshot = Snapshot(admit({"keys": [cognito.keys[0].jwk]}), ClockReading.now(), True)
 
     another()
     keys._wait_for_fetch = another

@@ -19,7 +19,14 @@ from cognises import CognisesError, Verifier
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, encode
 from cognises.tokens import key_cache
-from cognises.tokens.key_cache import HARD, HEAD_START, LAST_BACKOFF, MAX_WAITERS, OLD, SOFT
+from cognises.tokens.key_cache import (
+    EXPIRED,
+    HEAD_START,
+    LAST_BACKOFF,
+    MAX_WAITERS,
+    REFRESH_DUE,
+    STALE,
+)
 from cognises.tokens.key_snapshot import COOL_DOWN
 from cognises.tokens.key_source import load_first, pool_key_set
 from cognises.user_pool import UserPool
@@ -118,7 +125,7 @@ def test_a_removed_key_is_refused_after_the_next_refresh(verifier, server, pool,
     token = long_lived(pool)
     assert verifier.verify(token)
     del pool.keys[0]
-    clock.move(SOFT + 1)
+    clock.move(REFRESH_DUE + 1)
 
     assert verifier.verify(token)  # the one that starts the refresh, nobody waits
     eventually(lambda: len(server.hits) == 2)
@@ -210,7 +217,7 @@ def test_known_kids_do_not_wait_while_a_fetch_for_an_unknown_one_is_in_flight(
 def test_known_kids_do_not_wait_for_a_background_refresh(verifier, server, pool, clock):
     token = long_lived(pool)
     assert verifier.verify(token)
-    clock.move(SOFT + 1)
+    clock.move(REFRESH_DUE + 1)
     server.hold()
 
     for _ in range(50):
@@ -252,7 +259,7 @@ def test_service_goes_on_through_an_outage_with_a_warm_set(verifier, server, poo
     assert verifier.verify(token)
     server.answer = lambda: Reply(status=500)
 
-    for age in (SOFT + 1, OLD, HARD - OLD - SOFT - 60):
+    for age in (REFRESH_DUE + 1, STALE, EXPIRED - STALE - REFRESH_DUE - 60):
         clock.move(age)
         for _ in range(20):
             assert verifier.verify(token)
@@ -262,7 +269,7 @@ def test_a_warm_set_is_refused_past_its_hard_age(verifier, server, pool, clock):
     token = long_lived(pool)
     assert verifier.verify(token)
     server.answer = lambda: Reply(status=500)
-    clock.move(HARD + 1)
+    clock.move(EXPIRED + 1)
 
     error = refused(verifier.verify, token)
 
@@ -315,7 +322,7 @@ def test_back_off_grows_to_its_limit_and_starts_anew_after_a_success(verifier, s
     server.answer = lambda: pool.jwks
     assert verifier.verify(token)
     server.answer = lambda: Reply(status=500)
-    clock.move(HARD + 1)
+    clock.move(EXPIRED + 1)
     assert int(refused(verifier.verify, token).headers["Retry-After"]) <= 2
 
 
@@ -340,7 +347,7 @@ def test_an_odd_answer_does_not_replace_good_keys(reply, verifier, server, pool,
     token = long_lived(pool)
     assert verifier.verify(token)
     server.answer = lambda: reply
-    clock.move(OLD + 1)  # waits for the refresh, then takes what there is
+    clock.move(STALE + 1)  # waits for the refresh, then takes what there is
 
     assert verifier.verify(token)
     assert len(server.hits) == 2
@@ -413,7 +420,7 @@ def test_age_is_told_by_the_clock_that_went_further(clocks, verifier, server, po
     assert verifier.verify(token)
     server.answer = lambda: Reply(status=500)
 
-    clock.move(HARD + 1, **clocks)
+    clock.move(EXPIRED + 1, **clocks)
 
     assert refused(verifier.verify, token).reason == "keys_unavailable"
 
@@ -422,8 +429,8 @@ def test_a_wall_clock_set_back_makes_no_key_young_again(verifier, server, pool, 
     token = long_lived(pool)
     assert verifier.verify(token)
     server.answer = lambda: Reply(status=500)
-    clock.move(-10 * HARD, monotonic=False)
-    clock.move(HARD + 1, wall=False)
+    clock.move(-10 * EXPIRED, monotonic=False)
+    clock.move(EXPIRED + 1, wall=False)
 
     assert refused(verifier.verify, pool.token(iat=None)).reason == "keys_unavailable"
 
@@ -432,7 +439,7 @@ def test_a_set_older_than_an_hour_waits_for_one_refresh(verifier, server, pool, 
     token = long_lived(pool)
     assert verifier.verify(token)
     del pool.keys[0]
-    clock.move(OLD + 1)
+    clock.move(STALE + 1)
 
     assert refused(verifier.verify, token).reason == "unknown_key"
     assert 2 <= len(server.hits) <= 3  # that refresh, and the one fetch an unknown kid may cost
@@ -445,7 +452,7 @@ def test_on_lambda_a_request_waits_for_the_refresh_that_a_thread_would_never_end
     token = long_lived(pool)
     assert verifier.verify(token)
     del pool.keys[0]
-    clock.move(SOFT + 1)
+    clock.move(REFRESH_DUE + 1)
 
     assert refused(verifier.verify, token).reason == "unknown_key"
 
@@ -457,7 +464,7 @@ def test_on_lambda_an_outage_costs_one_wait_and_no_request(
     token = long_lived(pool)
     assert verifier.verify(token)
     server.answer = lambda: Reply(status=500)
-    clock.move(SOFT + 1)
+    clock.move(REFRESH_DUE + 1)
 
     for _ in range(20):
         assert verifier.verify(token)
@@ -490,7 +497,7 @@ def test_on_lambda_given_keys_are_refreshed_after_the_first_request_and_not_besi
 def test_a_fresh_set_is_not_refreshed(verifier, server, pool, clock):
     token = long_lived(pool)
     assert verifier.verify(token)
-    clock.move(SOFT - 10)
+    clock.move(REFRESH_DUE - 10)
 
     for _ in range(20):
         assert verifier.verify(token)
@@ -529,7 +536,7 @@ def test_keys_from_a_file_are_refused_past_the_hard_age_without_a_fetch(
     verifier.load_jwks(pool.jwks)
     token = long_lived(pool)
     assert verifier.verify(token)
-    clock.move(HARD + 1)
+    clock.move(EXPIRED + 1)
 
     assert refused(verifier.verify, token).reason == "keys_unavailable"
 
@@ -633,14 +640,14 @@ def test_a_request_that_another_ones_fetch_overtakes_starts_none_of_its_own(pool
     keys = pool_key_set(pool.user_pool, load=lambda kid: loads.append(kid) or pool.jwks)
     keys.hydrate()
     clock.move(700)
-    look_after = keys._looked_after
+    look_after = keys._refresh_if_due
 
     def overtaken(*seen: object) -> object:
-        keys._looked_after = look_after
+        keys._refresh_if_due = look_after
         keys.hydrate()
         return look_after(*seen)
 
-    keys._looked_after = overtaken
+    keys._refresh_if_due = overtaken
     keys.snapshot()
 
     for thread in keys._threads:

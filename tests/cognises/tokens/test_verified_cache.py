@@ -73,7 +73,7 @@ def test_a_token_of_a_removed_key_is_refused_though_another_request_has_just_rea
     del pool.keys[0]
     current = keys._snapshot
     keys._snapshot = replace(current, since=current.since.earlier(4000))
-    subject._memory.snapshot = keys._snapshot
+    subject._cache.snapshot = keys._snapshot
     read = keys.snapshot
 
     def snapshot(kid=None):
@@ -134,11 +134,11 @@ def test_a_memory_that_threads_have_overfilled_shrinks_again(size, make_verifier
     subject = make_verifier(cache_size=size)
     subject.verify(cognito.token())
     surplus = {bytes([number]): TokenClaims({}) for number in range(20)}
-    subject._memory.tokens |= surplus if size else {}
+    subject._cache.tokens |= surplus if size else {}
 
     subject.verify(cognito.token(jti="another"))
 
-    assert len(subject._memory.tokens) <= size
+    assert len(subject._cache.tokens) <= size
 
 
 def test_a_refusal_is_never_remembered(cognito: FakePool, make_verifier):
@@ -179,7 +179,7 @@ def test_the_memory_never_outgrows_its_size_and_keeps_the_newest(size, make_veri
 
     for i in range(20):
         subject.verify(cognito.token([f"group-{i}"]))
-        kept = list(subject._memory.tokens.values())
+        kept = list(subject._cache.tokens.values())
         assert len(kept) <= size
         assert not size or kept[-1].groups == (f"group-{i}",)
 
@@ -250,9 +250,9 @@ def test_headers_that_the_pool_did_not_sign_are_not_remembered(cognito: FakePool
     for i in range(100):
         header = {"kid": kid, "alg": "RS256", "filler": i}
         refused(subject.verify, cognito.token(header=header, key=foreign))
-    assert not subject._memory.keys
+    assert not subject._cache.keys
     subject.verify(cognito.token())
-    assert len(subject._memory.keys) == 1
+    assert len(subject._cache.keys) == 1
 
 
 def test_a_memory_of_headers_does_not_grow_without_end(cognito: FakePool, make_verifier):
@@ -261,7 +261,7 @@ def test_a_memory_of_headers_does_not_grow_without_end(cognito: FakePool, make_v
         header = {"kid": cognito.keys[0].kid, "alg": "RS256", "filler": i}
         subject.verify(cognito.token(header=header))
 
-    assert len(subject._memory.keys) == 64
+    assert len(subject._cache.keys) == 64
 
 
 def test_headers_of_many_shapes_do_not_push_out_the_verdict(cognito: FakePool, make_verifier):

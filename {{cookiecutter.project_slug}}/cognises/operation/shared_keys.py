@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from cognises.tokens.key_snapshot import Moment
+from cognises.tokens.key_snapshot import ClockReading
 
 SLOTS, SLOT = 16, 64 * 1024
 _DIGEST = 32
@@ -29,7 +29,7 @@ class SharedKeys:
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, SLOTS * SLOT)
 
-    def publish(self, document: Mapping[str, Any], since: Moment) -> None:
+    def publish(self, document: Mapping[str, Any], since: ClockReading) -> None:
         """Leave a reading for the others; one too large for a slot is not shared."""
         reading = {"document": document, "wall": since.wall, "monotonic": since.monotonic}
         data = json.dumps(reading).encode()
@@ -38,13 +38,13 @@ class SharedKeys:
             record = sha256(data).digest() + len(data).to_bytes(4, "big") + data
             self._memory[start : start + len(record)] = record
 
-    def latest(self) -> tuple[Mapping[str, Any], Moment] | None:
+    def latest(self) -> tuple[Mapping[str, Any], ClockReading] | None:
         """The newest reading and when it was made, or None."""
         readings = filter(None, (self._read(slot * SLOT) for slot in range(SLOTS)))
         newest = max(readings, key=lambda reading: reading["monotonic"], default=None)
         if newest is None:
             return None
-        return newest["document"], Moment(newest["wall"], newest["monotonic"])
+        return newest["document"], ClockReading(newest["wall"], newest["monotonic"])
 
     def _read(self, start: int) -> dict[str, Any] | None:
         data_at = start + _DIGEST + 4

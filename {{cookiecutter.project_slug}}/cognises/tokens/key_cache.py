@@ -1,13 +1,14 @@
-"""The keys of one pool, kept fresh: a snapshot that is swapped whole, and when to fetch.
+"""The keys of one pool, kept fresh: a snapshot that is replaced as a whole, and when to fetch.
 
-fresh       under 10 minutes: used as it is
-soft        refreshed in the background, nobody waits
-old         over an hour: a request waits for one bounded refresh, then takes what there is;
-            on Lambda from 10 minutes on, for threads stand still there between requests
-given       from a file: soft at once; on Lambda two seconds later, after the first answer
-failed      no fetch for 1 to 30 seconds, and nobody waits for one
-hard        over 24 hours: refused until a fetch succeeds
-unknown kid one shared fetch; once it has missed, no other for 10 seconds; known kids never wait
+fresh        under 10 minutes: used as it is
+refresh due  fetched again in the background, no request waits
+stale        over an hour: a request waits for one bounded fetch, then uses the keys there are;
+             on Lambda from 10 minutes on, because threads do not run there between requests
+preloaded    from a file: refresh due at once; on Lambda after two seconds, when the first response
+             is sent
+failed       no fetch for 1 to 30 seconds, and no request waits for one
+expired      over 24 hours: refused until a fetch succeeds
+unknown kid  one shared fetch; if it lacks the kid, no other for 10 seconds; known kids never wait
 """
 
 from __future__ import annotations
@@ -25,33 +26,33 @@ from typing import Any, Protocol
 from cognises.errors import CognisesError
 from cognises.tokens.http import TIMEOUT, FetchError
 from cognises.tokens.jwk import Key
-from cognises.tokens.key_snapshot import Moment, Snapshot
+from cognises.tokens.key_snapshot import ClockReading, Snapshot
 
-SOFT, OLD, HARD = 600.0, 3600.0, 86400.0
+REFRESH_DUE, STALE, EXPIRED = 600.0, 3600.0, 86400.0
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 30.0
 HEAD_START = 2.0
 MAX_WAITERS = 16
-# Fetches that were given up on and whose server still holds them: no more than these at a time.
+# Threads of fetches, those included that timed out and whose server still holds the connection.
 MAX_THREADS = 4
 
 log = logging.getLogger("cognises.tokens.jwk")
 
-# Told of every fetch, whether it succeeded: for metrics.
+# Called after every fetch with whether it succeeded: metrics.
 fetch_observers: list[Callable[[bool], None]] = []
 
 
-class Siblings(Protocol):
-    """Other processes of the same service, whose readings serve this one too."""
+class SharedKeys(Protocol):
+    """The latest fetch of any process of the service (`cognises.operation.shared_keys`)."""
 
-    def publish(self, document: Mapping[str, Any], since: Moment) -> None: ...
-    def latest(self) -> tuple[Mapping[str, Any], Moment] | None: ...
+    def publish(self, document: Mapping[str, Any], since: ClockReading) -> None: ...
+    def latest(self) -> tuple[Mapping[str, Any], ClockReading] | None: ...
 
 
 @dataclass(eq=False)
-class _Flight:
-    """One fetch under way, and the number of requests that wait for it."""
+class PendingFetch:
+    """A fetch that runs, and the number of requests that wait for it."""
 
-    since: Moment = field(default_factory=Moment.now)
+    since: ClockReading = field(default_factory=ClockReading.now)
     done: threading.Event = field(default_factory=threading.Event)
     waiters: int = 0
 
@@ -59,8 +60,8 @@ class _Flight:
 class KeySet:
     """The current keys, by `snapshot()` and `key_for(kid)`.
 
-    `load(kid)` reads a JWKS and says FetchError where it cannot; `admit` chooses the usable keys.
-    Threads start on first need; locks are made anew after a fork.
+    `load(kid)` returns a JWKS or raises FetchError; `admit` selects the usable keys. Threads start
+    on first use; a fork replaces the locks.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class KeySet:
         admit: Callable[[object], dict[str, Key]],
     ) -> None:
         self._load, self._admit = load, admit
-        self.siblings: Siblings | None = None
+        self.shared: SharedKeys | None = None
         self._snapshot: Snapshot | None = None
         self._missed: Snapshot | None = None
         self._failures = 0
@@ -79,17 +80,17 @@ class KeySet:
 
     def _forget_threads(self) -> None:
         self._lock = threading.RLock()
-        self._flight: _Flight | None = None
+        self._pending: PendingFetch | None = None
         self._threads: list[threading.Thread] = []
 
     def preload(self, document: object) -> None:
-        """Take keys from elsewhere (a file), to be refreshed soon. No usable one: an error."""
+        """Use the keys of a document (a file) until the first fetch. Raises CognisesError."""
         keys = self._admit(document)
         if not keys:
             raise CognisesError("keys_unavailable", "no usable key in the given set")
-        # A function that starts answers first: a refresh would share its core with that answer.
-        age = SOFT - HEAD_START if _stands_still() else SOFT
-        self._snapshot = Snapshot(keys, Moment.now().earlier(age), fetched=False)
+        # A function responds first: a fetch would share its core with the first response.
+        age = REFRESH_DUE - HEAD_START if is_lambda() else REFRESH_DUE
+        self._snapshot = Snapshot(keys, ClockReading.now().earlier(age), fetched=False)
 
     def hydrate(self) -> None:
         """Fetch now and wait. Raises CognisesError (`keys_unavailable`) where that fails."""
@@ -99,48 +100,48 @@ class KeySet:
             raise self._unavailable()
 
     def snapshot(self, kid: str | None = None) -> Snapshot:
-        """Keys that may be used now; where they must be fetched, those that have `kid`, if any do.
+        """The keys to use now; if they must be fetched, from an address that has `kid`, if any has.
 
         Raises CognisesError (`keys_unavailable`).
         """
         current = self._snapshot
         if current is not None:
             now, (wall, monotonic) = time.monotonic(), current.since
-            if now - monotonic < SOFT and time.time() - wall < SOFT:
+            if now - monotonic < REFRESH_DUE and time.time() - wall < REFRESH_DUE:
                 return current
-            if now < self._retry_at and current.since.age() < HARD:
-                return current  # an outage: every request comes by here
-        return self._looked_after(kid, current)
+            if now < self._retry_at and current.since.age() < EXPIRED:
+                return current  # the path of every request during an outage
+        return self._refresh_if_due(kid, current)
 
-    def _looked_after(self, kid: str | None, current: Snapshot | None) -> Snapshot:
-        age = current.since.age() if current is not None else HARD
-        if age < OLD and not (current and current.fetched and _stands_still()):
+    def _refresh_if_due(self, kid: str | None, current: Snapshot | None) -> Snapshot:
+        age = current.since.age() if current is not None else EXPIRED
+        if age < STALE and not (current and current.fetched and is_lambda()):
             self._start_fetch(kid, current)
         else:
             self._wait_for_fetch(kid, current)
         current = self._snapshot
-        if current is None or current.since.age() >= HARD:
+        if current is None or current.since.age() >= EXPIRED:
             raise self._unavailable()
         return current
 
     def require_usable(self) -> None:
-        """Whether tokens can be verified now; asks for keys where that is due.
+        """Pass if tokens can be verified now; start a fetch if one is due.
 
-        Only the first to ask waits for the answer, and only where there are no keys at all. Raises
-        CognisesError (`keys_unavailable`).
+        Only the first caller waits, and only without usable keys. Raises CognisesError
+        (`keys_unavailable`).
         """
         current = self._snapshot
-        age = current.since.age() if current else HARD
-        if age >= SOFT:
-            flight = self._start_fetch(None, current)
-            if age >= HARD and flight is not None and not flight.waiters:
+        age = current.since.age() if current else EXPIRED
+        if age >= REFRESH_DUE:
+            pending = self._start_fetch(None, current)
+            if age >= EXPIRED and pending is not None and not pending.waiters:
                 self._wait_for_fetch(None, current)
         current = self._snapshot
-        if current is None or current.since.age() >= HARD:
+        if current is None or current.since.age() >= EXPIRED:
             raise self._unavailable()
 
     def key_for(self, kid: str) -> tuple[Key, Snapshot]:
-        """The key of that id and the snapshot it is in, after one shared fetch if need be.
+        """The key with this id and its snapshot, after one shared fetch if it is unknown.
 
         Raises CognisesError: `unknown_key` if a recent fetch lacks it, else `keys_unavailable`.
         """
@@ -150,10 +151,10 @@ class KeySet:
         return snapshot.keys[kid], snapshot
 
     def _fetched_for(self, kid: str, snapshot: Snapshot) -> Snapshot:
-        # Again where another reading than the one waited for (an older one's fetch, a sibling's)
-        # has come in between.
+        # Again if another snapshot than the awaited one (of an earlier fetch, or a shared one) came
+        # in between.
         for _ in range(3):
-            if kid in snapshot.keys or self._missed_lately(snapshot):
+            if kid in snapshot.keys or (snapshot is self._missed and snapshot.is_recent()):
                 break
             self._wait_for_fetch(kid, snapshot)
             before, snapshot = snapshot, self._snapshot or snapshot
@@ -166,92 +167,91 @@ class KeySet:
         self._missed = snapshot
         raise CognisesError("unknown_key", "a recent key set lacks the kid")
 
-    def _missed_lately(self, snapshot: Snapshot) -> bool:
-        return snapshot is self._missed and snapshot.is_recent()
-
     def _unavailable(self) -> CognisesError:
         wait = max(1.0, self._retry_at - time.monotonic())
         return CognisesError("keys_unavailable", "no current key set", retry_after=wait)
 
     def _wait_for_fetch(self, kid: str | None, seen: Snapshot | None) -> None:
-        """Wait for the shared fetch, bounded; surplus waiters go on at once with what there is."""
-        flight = self._start_fetch(kid, seen)
-        if flight is None:
+        """Wait for the shared fetch, for a limited time; surplus waiters continue with old keys."""
+        pending = self._start_fetch(kid, seen)
+        if pending is None:
             return
         with self._lock:
-            flight.waiters += 1
-            is_surplus = flight.waiters > MAX_WAITERS
+            pending.waiters += 1
+            is_surplus = pending.waiters > MAX_WAITERS
         if not is_surplus:
-            flight.done.wait(max(0.0, TIMEOUT - flight.since.age()))
+            pending.done.wait(max(0.0, TIMEOUT - pending.since.age()))
 
-    def _start_fetch(self, kid: str | None, seen: Snapshot | None) -> _Flight | None:
-        """The fetch under way, else a new one; None while backing off, or if `seen` is outdated."""
+    def _start_fetch(self, kid: str | None, seen: Snapshot | None) -> PendingFetch | None:
+        """The pending fetch, else a new one; None while backing off, or if `seen` is replaced."""
         with self._lock:
             if self._snapshot is not seen:
                 return None
-            flight = self._flight
-            if flight and not flight.done.is_set():
-                if flight.since.age() < TIMEOUT:
-                    return flight
+            pending = self._pending
+            if pending and not pending.done.is_set():
+                if pending.since.age() < TIMEOUT:
+                    return pending
                 self._fail("no answer in time")
-                flight.done.set()
+                pending.done.set()
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             if time.monotonic() < self._retry_at or len(self._threads) >= MAX_THREADS:
                 return None
-            self._flight = flight = _Flight()
-            thread = threading.Thread(target=self._fetch, args=(flight, kid), daemon=True)
+            self._pending = pending = PendingFetch()
+            thread = threading.Thread(target=self._fetch, args=(pending, kid), daemon=True)
             try:
                 thread.start()
                 self._threads.append(thread)
             except RuntimeError:
                 self._fail("no thread could be started")
-                flight.done.set()
-        return flight
+                pending.done.set()
+        return pending
 
-    def _fetch(self, flight: _Flight, kid: str | None) -> None:
-        started = Moment.now()
+    def _fetch(self, pending: PendingFetch, kid: str | None) -> None:
+        started = ClockReading.now()
         try:
-            if self._inherit(kid):
+            if self._load_shared(kid):
                 return
             document = self._load(kid)
             keys = self._admit(document)
             if not keys:
                 raise FetchError("no usable key")
             self._succeed(keys, started, kid)
-            if self.siblings:
-                self.siblings.publish(document, started)
-        except Exception as error:  # whatever it was, the waiters must learn that it failed
-            if not flight.done.is_set():
+            if self.shared:
+                self.shared.publish(document, started)
+        except Exception as error:  # every failure must release the waiters
+            if not pending.done.is_set():
                 self._fail(str(error) if isinstance(error, FetchError) else type(error).__name__)
         finally:
-            flight.done.set()
+            pending.done.set()
 
-    def _inherit(self, kid: str | None) -> bool:
-        """Take a sibling's newer reading, at its age; whether that spares a fetch of our own."""
-        found = self.siblings.latest() if self.siblings else None
+    def _load_shared(self, kid: str | None) -> bool:
+        """Take over a newer fetch of another process; whether that makes our own unnecessary."""
+        found = self.shared.latest() if self.shared else None
         if found is None:
             return False
         document, since = found
         keys = self._admit(document)
         with self._lock:
             current = self._snapshot
-            if not keys or (current and current.fetched and not since.is_after(current.since)):
+            if not keys or (
+                current and current.fetched and since.monotonic <= current.since.monotonic
+            ):
                 return False
             self._snapshot = Snapshot(keys, since, fetched=True)
-        log.info("key set taken from a sibling: %d keys", len(keys))
-        return kid in keys if kid is not None else since.age() < SOFT
+        log.info("key set taken from another process: %d keys", len(keys))
+        return kid in keys if kid is not None else since.age() < REFRESH_DUE
 
-    def _succeed(self, keys: Mapping[str, Key], started: Moment, kid: str | None) -> None:
+    def _succeed(self, keys: Mapping[str, Key], started: ClockReading, kid: str | None) -> None:
         with self._lock:
             current = self._snapshot
-            if current and current.fetched and current.since.is_after(started):
-                return  # an answer that was given up on, and overtaken
+            if current and current.fetched and current.since.monotonic > started.monotonic:
+                return  # a fetch that timed out, and whose successor was faster
             self._failures, self._retry_at = 0, 0.0
             self._snapshot = Snapshot(keys, started, fetched=True)
             if kid is not None and kid not in keys:
                 self._missed = self._snapshot
         log.info("key set read: %d keys", len(keys))
-        _tell(True)
+        _notify(True)
 
     def _fail(self, why: str) -> None:
         with self._lock:
@@ -259,15 +259,15 @@ class KeySet:
             self._failures = min(self._failures + 1, 10)
             self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)  # noqa: S311
         log.warning("key set not read: %s", why)
-        _tell(False)
+        _notify(False)
 
 
-def _stands_still() -> bool:
-    """Whether this process is frozen once a request is answered, its threads with it."""
+def is_lambda() -> bool:
+    """Whether this process, its threads included, is frozen between requests."""
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
-def _tell(succeeded: bool) -> None:
+def _notify(succeeded: bool) -> None:
     for observe in fetch_observers:
         observe(succeeded)
 

@@ -1,4 +1,4 @@
-"""The keys of one reading, and how old it is."""
+"""The keys of one fetch, and their age."""
 
 from __future__ import annotations
 
@@ -9,40 +9,36 @@ from typing import NamedTuple
 
 from cognises.tokens.jwk import Key
 
-# So long a reading is the pool's own word on what it lacks.
+# For this long a fetch counts as the pool's word on the keys that it lacks.
 COOL_DOWN = 10.0
 
 
-class Moment(NamedTuple):
-    """A point in time on both clocks: one may be set back, the other may stand still."""
+class ClockReading(NamedTuple):
+    """A point in time on both clocks: one can be set back, the other can stand still."""
 
     wall: float
     monotonic: float
 
     @classmethod
-    def now(cls) -> Moment:
+    def now(cls) -> ClockReading:
         return cls(time.time(), time.monotonic())
 
     def age(self) -> float:
-        """Seconds since, by whichever clock went further."""
+        """Seconds since, by the clock that went further."""
         by_wall, by_monotonic = time.time() - self.wall, time.monotonic() - self.monotonic
         return by_wall if by_wall > by_monotonic else by_monotonic
 
-    def is_after(self, other: Moment) -> bool:
-        return self.monotonic > other.monotonic
-
-    def earlier(self, seconds: float) -> Moment:
-        return Moment(self.wall - seconds, self.monotonic - seconds)
+    def earlier(self, seconds: float) -> ClockReading:
+        return ClockReading(self.wall - seconds, self.monotonic - seconds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The keys of one reading; `fetched` is False for keys that were given (a file)."""
+    """The keys of one fetch; `fetched` is False for preloaded keys."""
 
     keys: Mapping[str, Key]
-    since: Moment
+    since: ClockReading
     fetched: bool
 
     def is_recent(self) -> bool:
-        """Whether the pool itself said so just now."""
         return self.fetched and self.since.age() < COOL_DOWN

@@ -1,4 +1,4 @@
-"""What has verified already, so that the same bytes need not be verified again."""
+"""Verified tokens, so that the same bytes need not be verified again."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cognises.tokens.key_snapshot import Snapshot
 MAX_HEADERS = 64
 
 
-class Memory:
-    """What has verified under one snapshot of the keys; another snapshot starts an empty one.
+class VerifiedTokenCache:
+    """Tokens that verified under one snapshot of the keys; another snapshot gets an empty cache.
 
-    A signature over the same bytes under the same keys cannot verify differently a second time;
-    what can change with time, the claims' verdict, is never remembered. Successes only: the key
-    by the whole header segment, the claims by the digest of the whole token.
+    The signature of the same bytes under the same keys does not change; the check of the claims
+    does, with time, and is never cached. Successes only: keys by the whole header segment, claims
+    by the SHA-256 of the whole token.
     """
 
     __slots__ = ("keys", "snapshot", "tokens")
@@ -24,17 +24,17 @@ class Memory:
         self.keys: dict[bytes, Key] = {}
         self.tokens: dict[bytes, TokenClaims] = {}
 
-    def keep_key(self, header: bytes, key: Key) -> None:
+    def cache_key(self, header: bytes, key: Key) -> None:
         # A pool writes few different headers.
         if len(self.keys) < MAX_HEADERS:
             self.keys[header] = key
 
-    def keep_token(self, digest: bytes, claims: TokenClaims, size: int) -> None:
+    def cache_claims(self, digest: bytes, claims: TokenClaims, size: int) -> None:
         if not size:
             return
-        # Each step is atomic: threads may overshoot the size by their number, and need no lock.
+        # Each step is atomic: threads can exceed the size by their number, and need no lock.
         self.tokens[digest] = claims
         if len(self.tokens) > size:
-            # Half at once: finding the oldest takes a walk past all that have gone before it.
+            # Half at once: to find the oldest, a dict skips every entry deleted before it.
             for oldest in list(self.tokens)[: -(size // 2 + 1)]:
                 self.tokens.pop(oldest, None)

@@ -18,7 +18,7 @@ from cognises.tokens import jws
 from cognises.tokens.claims import GROUPS_CLAIM, Expectations, TokenClaims, check
 from cognises.tokens.key_cache import KeySet
 from cognises.tokens.key_source import issuers_of, pool_key_set
-from cognises.tokens.verified_cache import Memory
+from cognises.tokens.verified_cache import VerifiedTokenCache
 from cognises.user_pool import UserPool
 
 DEFAULT_CACHE_SIZE = 4096
@@ -70,35 +70,35 @@ class Verifier:
         if type(cache_size) is not int or cache_size < 0:
             raise SettingsError(["cache_size: must be a whole number, 0 or more"])
         self._size = cache_size
-        self._memory = Memory(None)
+        self._cache = VerifiedTokenCache(None)
 
     def verify(self, token: object) -> Claims:
         """The claims of a good token, read-only at every depth.
 
         Raises CognisesError for anything else, whatever it is.
         """
-        return self.read_shared(token).claims
+        return self.verify_cached(token).claims
 
-    def read_shared(self, token: object) -> TokenClaims:
-        """As `verify`, but the very object that later calls get too: never to be changed."""
+    def verify_cached(self, token: object) -> TokenClaims:
+        """As `verify`; later calls return the same object, so callers must not change it."""
         if isinstance(token, str) and len(token) <= jws.MAX_TOKEN and token.isascii():
             data = token.encode()
         else:
             data = jws.to_bytes(token)
         digest = sha256(data).digest()
-        memory = self._memory
-        claims = memory.tokens.get(digest)
-        if claims is None or memory.snapshot is not self.keys.snapshot():
+        cache = self._cache
+        claims = cache.tokens.get(digest)
+        if claims is None or cache.snapshot is not self.keys.snapshot():
             claims = self._read_signed(data, digest)
         check(claims, self.expected, time.time())
         return claims
 
     def verify_signature(self, token: object) -> bytes:
-        """The payload of a token that one of the pool's keys signed; no claim is checked."""
+        """The payload of a token that a key of the pool signed; no claim is checked."""
         return jws.decode_segment(self._verified(jws.to_bytes(token))[0])
 
     def load_jwks(self, document: object) -> None:
-        """Take the keys of a JWKS. No usable one: CognisesError, and the old keys stay."""
+        """Use the keys of a JWKS. Without a usable one: CognisesError, and the old keys stay."""
         self.keys.preload(document)
 
     def hydrate(self) -> None:
@@ -106,28 +106,28 @@ class Verifier:
         self.keys.hydrate()
 
     def _read_signed(self, token: bytes, digest: bytes) -> TokenClaims:
-        payload, memory = self._verified(token)
+        payload, cache = self._verified(token)
         claims = TokenClaims(jws.parse_object(jws.decode_segment(payload)), self._groups_claim)
-        memory.keep_token(digest, claims, self._size)
+        cache.cache_claims(digest, claims, self._size)
         return claims
 
-    def _verified(self, token: bytes) -> tuple[bytes, Memory]:
-        """The payload segment of a token whose signature verifies, and what is known by its key."""
+    def _verified(self, token: bytes) -> tuple[bytes, VerifiedTokenCache]:
+        """The payload segment of a token whose signature verifies, and the cache of its key set."""
         header, payload, signature, signed = jws.split(token)
         data = jws.decode_segment(signature)
-        memory = self._memory
-        known = key = memory.keys.get(header)
-        if key is None or memory.snapshot is not self.keys.snapshot():
+        cache = self._cache
+        known = key = cache.keys.get(header)
+        if key is None or cache.snapshot is not self.keys.snapshot():
             kid = jws.read_kid(jws.parse_object(jws.decode_segment(header)))
             key, snapshot = self.keys.key_for(kid)
-            memory = self._memory
-            if memory.snapshot is not snapshot:
-                memory = self._memory = Memory(snapshot)
+            cache = self._cache
+            if cache.snapshot is not snapshot:
+                cache = self._cache = VerifiedTokenCache(snapshot)
         if not key.verify(signed, data):
             raise CognisesError("invalid_token", "signature does not verify")
         if key is not known:
-            memory.keep_key(header, key)
-        return payload, memory
+            cache.cache_key(header, key)
+        return payload, cache
 
 
 def one_or_more(
@@ -143,7 +143,7 @@ def one_or_more(
 def _items(
     name: str, values: str | Iterable[str], accept: Callable[[str], object]
 ) -> frozenset[str]:
-    """The values as a set, each acceptable. One text stands for itself, never for its letters."""
+    """The values as a set, each acceptable. A single text is one value, not its letters."""
     found: Iterable[object] = [values] if isinstance(values, str) else values
     texts = list(found) if isinstance(found, Iterable) else [found]
     if not all(isinstance(text, str) and accept(text) for text in texts):

@@ -100,10 +100,10 @@ def _authorize(request: Request, policy: RoutePolicy) -> Principal:
             require_loopback(request)
         token = read_token(request, policy.cookie_rules)
         if token is not None:
-            claims = policy.verifier.read_shared(token)
+            claims = policy.verifier.verify_cached(token)
             principal = result.denied_principal = Principal(claims, policy.can, token)
             for verifier in policy.other_verifiers:
-                verifier.read_shared(token)
+                verifier.verify_cached(token)
             if policy.check is not None:
                 _ask_app(policy.check, principal, result)
         elif not policy.admits_anonymous:
