@@ -146,12 +146,12 @@ EXPLAINED: list[tuple[Exception, str]] = [
     (TokenRetrievalError(provider="sso", error_msg="x"), "the AWS sign-in has expired"),
     (refusal("ExpiredToken"), "the AWS sign-in has expired; run `aws sso login`"),
     (refusal("InvalidClientTokenId"), "AWS does not know these credentials"),
-    (refusal("AccessDenied"), "to bootstrap) (PutRolePolicy: AccessDenied: no)"),
+    (refusal("AccessDenied"), "prints to whoever runs this (PutRolePolicy: AccessDenied: no)"),
     (refusal("Throttling"), "wait a minute"),
     (refusal("LimitExceeded"), "Service Quotas"),
     (refusal("DeleteConflict"), "run the command again"),
     (refusal("InternalFailure"), "AWS failed"),
-    (ConfigParseError(path="x"), "mend ~/.aws/config"),
+    (ConfigParseError(path="x"), "fix ~/.aws/config"),
     (refusal("SomethingNew", "what?"), "(PutRolePolicy: SomethingNew: what?)"),
 ]
 

@@ -22,15 +22,15 @@ class Group:
     """One group of the manifest, checked.
 
     `policy` is None for a group without a role. A machine whose access token carries one of
-    `scopes` counts as a member. `precedence` is the stated one, else the place in the file;
-    `created` comes from old manifests and is ignored.
+    `scopes` counts as a member. `precedence` is the stated one (None: as it is in AWS), else the
+    place in the file; `created` comes from old manifests and is ignored.
     """
 
     name: str
     allowed_functions: tuple[str, ...]
     policy: Mapping[str, object] | None = field(default=None, hash=False)
     description: str = ""
-    precedence: int = 0
+    precedence: int | None = 0
     created: bool | None = None
     scopes: tuple[str, ...] = ()
 

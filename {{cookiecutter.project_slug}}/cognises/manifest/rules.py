@@ -190,10 +190,10 @@ def _optional(group: Mapping[str, object]) -> Iterator[Problem]:
     description = group.get("description", "")
     if not isinstance(description, str) or len(description) > DESCRIPTION_LIMIT:
         yield Problem("description", f"must be a text of at most {DESCRIPTION_LIMIT} characters")
-    precedence = group.get("precedence", 0)
+    precedence = 0 if group.get("precedence", 0) is None else group.get("precedence", 0)
     whole = isinstance(precedence, int) and not isinstance(precedence, bool)
     if not whole or precedence not in range(PRECEDENCE_LIMIT + 1):
-        yield Problem("precedence", f"must be a whole number from 0 to {PRECEDENCE_LIMIT}")
+        yield Problem("precedence", f"must be a whole number from 0 to {PRECEDENCE_LIMIT}, or null")
     created = group.get("created", False)
     if not isinstance(created, bool) and created not in ("true", "false"):
         yield Problem("created", 'must be "true" or "false"; it is ignored, so leave it out')

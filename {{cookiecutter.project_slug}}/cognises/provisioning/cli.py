@@ -6,7 +6,8 @@ Exit: 0 done or nothing to do, 1 error, 2 changes pending (`plan --detailed-exit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.bootstrap_request import read_request
-from cognises.provisioning.groups import commands
+from cognises.provisioning.groups import commands, importing
 from cognises.provisioning.groups.commands import prune_options
 from cognises.provisioning.groups.prune import Pruning
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
@@ -35,7 +36,13 @@ from cognises.provisioning.options import (
 )
 from cognises.provisioning.policies.bootstrap import bootstrap_policy_text
 from cognises.provisioning.policies.runner import policy_text, runner_policy, users_policy
-from cognises.provisioning.target import Options, groups_file, read_target, settings_values
+from cognises.provisioning.target import (
+    Options,
+    forget_env_files,
+    groups_file,
+    read_target,
+    settings_values,
+)
 from cognises.provisioning.users.commands import users
 
 
@@ -161,6 +168,14 @@ def policy(
     return 0
 
 
+@cli.command("import")
+@place_options
+@click.option("--output", type=click.Path(path_type=Path), help="The new file; else the manifest.")
+def import_groups(options: Options, output: Path | None) -> int:
+    """Write a groups.json from the groups that the user pool has, and their roles' policies."""
+    return importing.run(options, output)
+
+
 @cli.command()
 @aws_options
 @click.option("--confirm", metavar="POOL_ID", help="The pool's id, instead of being asked.")
@@ -190,40 +205,36 @@ def verify(options: Options, token_file: Path | None, as_json: bool) -> int:
 cli.add_command(users)
 
 
-def run(argv: Sequence[str] | None = None) -> int:
+def run(argv: Sequence[str] | None = None, program: str = "provision.py") -> int:
     """Run one command line and return its exit code; errors become one message each."""
     try:
-        outcome = cli.main(argv, prog_name="provision.py", standalone_mode=False)
+        outcome = cli.main(argv, prog_name=program, standalone_mode=False)
         return int(outcome or 0)
     except click.UsageError as error:
         error.show()
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted; run the same command again to finish", EXIT_ERROR)
+        return _fail(["interrupted; run the same command again to finish"])
     except ProvisionBlocked as error:
-        return _complain("\n".join(f"blocked: {each}" for each in error.problems), EXIT_BLOCKED)
-    except (click.ClickException, CognisesError, OSError) as error:
-        # Some of botocore's errors are OSErrors too.
-        text = explain(error) if is_aws_error(error) else _message(error)
-        return _complain(text, EXIT_ERROR)
+        return _fail((f"blocked: {each}" for each in error.problems), EXIT_BLOCKED)
     except Exception as error:
-        if not is_aws_error(error):
-            raise
-        return _complain(explain(error), EXIT_ERROR)
+        # Before all others: some of botocore's errors are OSErrors, too.
+        if is_aws_error(error):
+            return _fail([explain(error)])
+        if isinstance(error, click.ClickException):
+            return _fail([error.format_message()])
+        if isinstance(error, CognisesError):
+            return _fail(getattr(error, "problems", [str(error)]))
+        if isinstance(error, OSError):
+            return _fail([f"{error.filename or 'cannot go on'}: {error.strerror or error}"])
+        raise
 
 
-def _message(error: click.ClickException | CognisesError | OSError) -> str:
-    if isinstance(error, click.ClickException):
-        return error.format_message()
-    if isinstance(error, OSError):
-        return f"{error.filename or 'cannot go on'}: {error.strerror or error}"
-    return "\n".join(getattr(error, "problems", [str(error)]))
-
-
-def _complain(message: str, code: int) -> int:
-    for line in message.splitlines():
-        level = "" if line.startswith(("error:", "warning:", "blocked:")) else "error: "
-        click.echo(f"{level}{printable(line)}", err=True)
+def _fail(problems: Iterable[str], code: int = EXIT_ERROR) -> int:
+    """Print each problem on a line of its own, whatever is in it."""
+    for problem in problems:
+        level = "" if problem.startswith(("error:", "warning:", "blocked:")) else "error: "
+        click.echo(f"{level}{printable(problem)}", err=True)
     return code
 
 
@@ -238,3 +249,28 @@ def _validate(options: Options) -> int:
         return EXIT_ERROR
     click.echo(f"{path.name}: {count} groups, no errors")
     return 0
+
+
+def for_flask(name: str) -> click.Command:
+    """One command for `flask cognises`: the same options, messages and exit codes."""
+
+    def passed_on(arguments: tuple[str, ...]) -> None:
+        forget_env_files()
+        sys.exit(run([name, *arguments], program="flask cognises"))
+
+    return click.Command(
+        name,
+        callback=passed_on,
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+        add_help_option=False,
+        short_help=cli.commands[name].get_short_help_str(),
+    )
+
+
+def __getattr__(name: str) -> click.Command:
+    """`flask_plan` and so on, for the lazy group of `flask cognises`."""
+    command = name.removeprefix("flask_").replace("_", "-")
+    if command == name or command not in cli.commands:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return for_flask(command)

@@ -11,43 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cognises.errors import printable
+from cognises.provisioning.aws_errors import advice_for
 
 STACK = "AWS::CloudFormation::Stack"
 # A failure that only follows from another one.
 _CONSEQUENCE = re.compile(
     r"cancelled|the following resource\(s\) failed|resource (creation|update) initiated",
     re.IGNORECASE,
-)
-# What AWS says, and what fixes it.
-_ADVICE = (
-    (
-        r"UserPoolDomain.*already (exists|associated)",
-        "this sign-in domain is taken; choose another with --domain-prefix",
-    ),
-    (
-        r"not authorized to perform|access ?denied|accessdenied",
-        "attach the policy that `provision.py policy` prints for this command",
-    ),
-    (
-        r"limit ?exceeded|quota|maximum number",
-        "an AWS quota is used up; raise it in the Service Quotas console",
-    ),
-    (
-        r"deletion protection",
-        "it is protected from deletion; turn that off only if the data may be deleted",
-    ),
-    (
-        r"DeleteConflict|must detach|cannot delete (a policy|an entity) attached",
-        "it is still in use: run `provision.py destroy` for every stage first",
-    ),
-    (
-        r"OIDCProvider.*already exists",
-        "this account has GitHub's provider already, and other repositories use it: add "
-        "--parameter GitHubProviderArn=arn:PARTITION:iam::ACCOUNT:oidc-provider/"
-        "token.actions.githubusercontent.com",
-    ),
-    (r"already exists", "a resource of this name exists; rename or delete it"),
-    (r"throttl|rate exceeded|too many requests", "AWS was throttling; wait a minute"),
 )
 
 
@@ -103,9 +73,6 @@ def retained(events: Iterable[Event]) -> list[Event]:
 
 def _cause(event: Event) -> str:
     reason = event.reason.strip() or "AWS gives no reason"
-    searched = f"{event.resource_type}: {event.reason}"
-    advice = next(
-        (text for pattern, text in _ADVICE if re.search(pattern, searched, re.IGNORECASE)), ""
-    )
+    advice = advice_for(event.resource_type, "", event.reason)
     text = f"{event.status} {event.logical_id} ({event.resource_type}): {reason}"
     return printable(f"{text}; {advice}" if advice else text)

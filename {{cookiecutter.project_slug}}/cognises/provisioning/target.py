@@ -67,6 +67,7 @@ class Target:
     role_prefix: str
     identity_pool_id: str | None = None
     boundary: str | None = None
+    role_path: str = "/"
     aws: Aws = field(default_factory=lambda: Aws(""), compare=False)
 
     @property
@@ -116,6 +117,18 @@ def read_env_file(path: Path) -> dict[str, str | None]:
     return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
+def forget_env_files() -> None:
+    """Take out of the environment what flask's command line has put there from the env files.
+
+    Otherwise `.env` would stand above `--env-file`, and the run could change another stage.
+    """
+    for name in (".env", ".flaskenv"):
+        path = PROJECT_FOLDER / name
+        for key, value in dotenv_values(path).items() if path.is_file() else ():
+            if value is not None and os.environ.get(key) == value:
+                del os.environ[key]
+
+
 def read_target(options: Options) -> Target:
     """The checked target. Raises SettingsError with every problem at once."""
     values = settings_values(options)
@@ -130,6 +143,7 @@ def read_target(options: Options) -> Target:
         role_prefix=values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
         identity_pool_id=values.get("COGNITO_IDENTITY_POOL_ID"),
         boundary=values.get("COGNISES_PERMISSIONS_BOUNDARY"),
+        role_path=values.get("COGNISES_ROLE_PATH", "/"),
         aws=aws_of(options, values, pool.region),
     )
 

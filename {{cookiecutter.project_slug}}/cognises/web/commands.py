@@ -10,9 +10,14 @@ from importlib import import_module
 import click
 from flask.cli import AppGroup
 
+_PROVISIONING = (
+    *("apply", "bootstrap", "deploy", "destroy", "import", "plan"),
+    *("policy", "users", "validate", "verify"),
+)
 # Name of the command: its module, and the click command in it.
 COMMANDS = {
     "access": "cognises.access.route_report:access_command",
+    **{name: f"cognises.provisioning.cli:flask_{name}" for name in _PROVISIONING},
 }
 
 

@@ -72,7 +72,11 @@ def test_where_only_consequences_are_known_they_are_told() -> None:
         ("T", "AccessDeniedException", "provision.py policy"),
         ("T", "Limit exceeded for resource", "Service Quotas"),
         ("T", "The user pool cannot be deleted: deletion protection is activated", "protected"),
-        ("T", "Cannot delete a policy attached to entities. DeleteConflict", "destroy"),
+        (
+            "AWS::IAM::ManagedPolicy",
+            "Cannot delete a policy attached to entities. DeleteConflict",
+            "destroy",
+        ),
         ("T", "x already exists in stack y", "rename or delete"),
         (
             "AWS::IAM::OIDCProvider",

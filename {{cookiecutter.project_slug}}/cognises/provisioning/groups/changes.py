@@ -96,7 +96,7 @@ def retirement(group: str, live: Role, scope: Scope) -> RoleChange | None:
     after = replace(live, trust=trust, policies={}, attached=(), tags=tags)
     if after == live:
         return None
-    return RoleChange(group, "update", live, after, broadening=tuple(_broadening(live, after)))
+    return RoleChange(group, "update", live, after)
 
 
 def _retired_hash(trust: object) -> str:

@@ -92,6 +92,7 @@ class Session:
             identity_pool_id=target.identity_pool_id,
             role_prefix=target.role_prefix,
             boundary=target.boundary,
+            role_path=target.role_path,
         )
 
     def _observed(

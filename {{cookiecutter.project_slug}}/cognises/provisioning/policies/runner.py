@@ -39,7 +39,7 @@ def policy_text(document: Mapping[str, Any]) -> str:
 def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[str, Any]:
     """The policy for one target. In: settings, the account's id or `*`; `users`: theirs too."""
     partition = target.pool.partition
-    roles = f"arn:{partition}:iam::{account}:role/{target.role_prefix}*"
+    roles = f"arn:{partition}:iam::{account}:role{target.role_path}{target.role_prefix}*"
     pool = _pool_arn(target, account)
     people = (*READ_USERS, *WRITE_USERS)
     statements = [

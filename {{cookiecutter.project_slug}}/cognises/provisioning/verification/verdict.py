@@ -52,7 +52,7 @@ def expected_role(claims: Mapping[str, Any], manifest: Iterable[Group], scope: S
     known = {group.name: group for group in manifest}
     groups = groups_of(claims)
     preferred = claims.get("cognito:preferred_role")
-    ranked = sorted((known[name] for name in groups if name in known), key=lambda g: g.precedence)
+    ranked = sorted((known[name] for name in groups if name in known), key=_rank)
     first = [group.name for group in ranked if group.precedence == ranked[0].precedence]
     group = first[0] if len(first) == 1 else None
     if group:
@@ -73,6 +73,11 @@ def expected_role(claims: Mapping[str, Any], manifest: Iterable[Group], scope: S
         ),
         preferred=preferred if isinstance(preferred, str) else None,
     )
+
+
+def _rank(group: Group) -> tuple[bool, int]:
+    """The lowest precedence first, groups without one last."""
+    return (group.precedence is None, group.precedence or 0)
 
 
 def verdict(expected: Expected, caller: Caller, *, loopback: bool) -> Verdict:
