@@ -258,7 +258,7 @@ def test_fifty_first_requests_that_come_together_are_all_answered(verifier, serv
     with ThreadPoolExecutor(50) as threads:
         answers = [threads.submit(verifier.verify, token) for token in tokens]
         eventually(
-            lambda: verifier.keys._flight is not None and verifier.keys._flight.waiters == 50
+            lambda: verifier.keys._pending is not None and verifier.keys._pending.waiters == 50
         )
         server.let_go()
 

@@ -181,7 +181,7 @@ class KeySet:
             return
         with self._lock:
             pending.waiters += 1
-            has_keys = seen is not None and seen.since.age() < HARD
+            has_keys = seen is not None and seen.since.age() < EXPIRED
             is_surplus = has_keys and pending.waiters > MAX_WAITERS
         if not is_surplus:
             pending.done.wait(max(0.0, TIMEOUT - pending.since.age()))
