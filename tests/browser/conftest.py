@@ -21,6 +21,20 @@ HOW = (
 )
 
 
+# A form, which the project itself has none of.
+FORM = """
+
+from cognises import login_check
+
+
+@bp.route("/form", methods=["GET", "POST"])
+@login_check
+def form(response: Principal) -> str:
+    shown = '<form method="post"><input name="text"><button>Save</button></form>'
+    return f"saved {request.form['text']}" if request.method == "POST" else shown
+"""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """These tests come last: playwright's event loop stays.
 
@@ -66,6 +80,8 @@ def service(tmp_path_factory: pytest.TempPathFactory, chrome: Any) -> Iterator[s
     """The address of the service, in a copy of the project."""
     folder = tmp_path_factory.mktemp("service")
     copy_project(folder)
+    with (folder / "app" / "data.py").open("a") as file:
+        file.write(FORM)
     dev = Dev(folder)
     try:
         yield dev.address

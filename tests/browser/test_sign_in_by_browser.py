@@ -50,7 +50,7 @@ def test_somebody_in_no_group_is_told_that_the_page_is_not_open(page: Any, servi
     page.wait_for_url(f"{service}/access")
 
     assert page.get_by_role("heading", name="This page is not open to you").is_visible()
-    page.get_by_role("button", name="Sign in as somebody else").click()
+    page.get_by_role("button", name="Sign in as another user").click()
     page.wait_for_url(f"{service}/")
     assert page.get_by_role("link", name="Sign in").is_visible()
 
@@ -106,7 +106,7 @@ def test_a_nonce_that_is_not_the_attempts_signs_nobody_in(page: Any, service: st
     page.evaluate("document.querySelector('input[name=nonce]').value = 'somebody-elses'")
     pick(page, "editors")
 
-    assert page.get_by_role("heading", name="The sign-in service answered oddly").is_visible()
+    assert page.get_by_role("heading", name="This sign-in cannot be finished").is_visible()
     assert "token_cookie" not in {cookie["name"] for cookie in page.context.cookies()}
 
 
@@ -114,6 +114,9 @@ def test_a_callback_that_was_used_is_not_used_again(page: Any, service: str):
     seen: list[str] = []
     page.on("request", lambda request: "/callback?" in request.url and seen.append(request.url))
     sign_in(page, service, "editors")
+    page.goto(seen[0])
+    page.wait_for_url(f"{service}/")  # a signed-in user continues
+    page.context.clear_cookies()
     page.goto(seen[0])
 
     assert page.get_by_role("heading", name="This sign-in cannot be finished").is_visible()
@@ -126,7 +129,7 @@ def test_who_cancels_is_told_and_may_try_again(page: Any, service: str):
     assert page.get_by_role("heading", name="You were not signed in").is_visible()
     page.get_by_role("link", name="Sign in again").click()
     pick(page, "viewers")
-    page.wait_for_url(f"{service}/")
+    page.wait_for_url(f"{service}/access")
 
 
 @pytest.fixture
@@ -177,3 +180,57 @@ def test_a_session_goes_on_by_its_refresh_token(page: Any, service: str):
     assert status == 200
     assert after["token_cookie"] != before["token_cookie"]
     assert after["refresh"] == before["refresh"]
+
+
+def forget(page: Any, name: str) -> None:
+    """Let the browser lose one cookie."""
+    page.context.clear_cookies(name=name)
+
+
+def test_a_lost_token_is_renewed_without_a_click(page: Any, service: str):
+    sign_in(page, service, "editors")
+    seen: list[str] = []
+    page.on("request", lambda request: seen.append(request.url))
+    forget(page, "token_cookie")
+    page.goto(f"{service}/access")
+
+    assert page.get_by_role("heading", name="Who I am").is_visible()
+    assert all(url.startswith(service) for url in seen)
+    assert "token_cookie" in {cookie["name"] for cookie in page.context.cookies(service)}
+
+
+def test_a_script_renews_the_session_after_a_401_and_repeats_its_call_once(page: Any, service: str):
+    sign_in(page, service, "viewers")
+    forget(page, "token_cookie")
+    calls: list[str] = []
+    page.on("request", lambda request: calls.append(request.url.removeprefix(service)))
+
+    both = "Promise.all([sessionFetch('/data'), sessionFetch('/protected')])"
+    statuses = page.evaluate(f"{both}.then(all => all.map(each => each.status))")
+
+    assert statuses == [200, 200]
+    assert calls.count("/session/refresh") == 1
+    assert calls.count("/data") == 2
+
+
+def test_a_script_without_a_session_gets_its_401_once(page: Any, service: str):
+    page.goto(service)
+    calls: list[str] = []
+    page.on("request", lambda request: calls.append(request.url.removeprefix(service)))
+
+    assert page.evaluate("sessionFetch('/data').then(answer => answer.status)") == 401
+    assert calls == ["/data", "/session/refresh"]
+
+
+def test_a_form_that_was_sent_too_late_is_sent_again_after_a_reload(page: Any, service: str):
+    sign_in(page, service, "viewers")
+    page.goto(f"{service}/form")
+    page.get_by_role("textbox").fill("what I wrote")
+    forget(page, "token_cookie")
+    page.get_by_role("button", name="Save").click()
+    assert page.get_by_role("heading", name="Nothing was saved yet").is_visible()
+    assert "has been renewed" in page.inner_text("main")
+
+    page.reload()
+
+    assert page.inner_text("body") == "saved what I wrote"

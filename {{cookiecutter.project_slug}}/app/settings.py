@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from cognises import read_settings
 
-DEFAULTS = {"PROJECT_NAME": "Cognises Service"}
+DEFAULTS = {
+    "PROJECT_NAME": "Cognises Service",
+    # Whom a user asks for access: shown on the page for closed routes, where it is not empty.
+    "PROJECT_CONTACT": "",
+}
 
 
 def read() -> dict[str, str]:

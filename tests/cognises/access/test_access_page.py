@@ -171,7 +171,7 @@ def test_every_page_offers_who_is_signed_in_to_sign_out_and_nobody_else(
 
     assert "Sign out" not in without.text
     assert "Sign out" in signed_in.text
-    assert "sign-out.js" in signed_in.text
+    assert "session.js" in signed_in.text
     assert ">Sign in<" not in signed_in.text
     assert signed_in.headers["Cache-Control"] == "private, no-store"
     assert "Cookie" in signed_in.headers["Vary"]

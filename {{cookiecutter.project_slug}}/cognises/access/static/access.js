@@ -26,11 +26,15 @@ async function send(method, address) {
     options.headers["Content-Type"] = "application/json";
     options.body = "{}";
   }
-  const answer = await fetch(address, options);
+  const answer = await (window.sessionFetch ?? fetch)(address, options);
   if (answer.type === "opaqueredirect") {
     return { status: 302, text: "a redirect" };
   }
   const text = method === "HEAD" ? "" : await answer.text();
+  if (/^text\/html/.test(answer.headers.get("Content-Type"))) {
+    const { title } = new DOMParser().parseFromString(text, "text/html");
+    return { status: answer.status, text: `a page: ${title}` };
+  }
   return { status: answer.status, text: text.replace(/\s+/g, " ").slice(0, 160) };
 }
 
@@ -63,4 +67,18 @@ async function tryIt(event) {
 for (const form of document.querySelectorAll("form.try")) {
   form.hidden = false;
   form.addEventListener("submit", tryIt);
+}
+
+// Shows the items that contain every word of the filter.
+function filter(event) {
+  const words = event.target.value.toLowerCase().split(/\s+/);
+  for (const item of document.querySelectorAll(event.target.dataset.filters)) {
+    const text = (item.dataset.text ?? item.textContent).toLowerCase();
+    item.hidden = !words.every((word) => text.includes(word));
+  }
+}
+
+for (const label of document.querySelectorAll("label.filter")) {
+  label.hidden = false;
+  label.addEventListener("input", filter);
 }
