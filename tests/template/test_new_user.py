@@ -1,7 +1,7 @@
-"""A newcomer's first route, following the generated README and nothing else.
+"""A new user's first route, following the generated README and nothing else.
 
-Her own view, her own group: planned and applied on the local AWS, then a 200 and a 403, from a
-service that runs as `make dev` starts it.
+A view and a group of their own: planned and applied on the local AWS, then a 200 and a 403, from a
+service that runs as `make dev` starts it. Suite, checks and demo pass after every step.
 """
 
 import json
@@ -29,7 +29,7 @@ with embedded():
 
 @pytest.fixture(scope="module")
 def project(developed, tmp_path_factory):
-    """A fresh project of the newcomer's, with the packages of one that is there already."""
+    """A fresh project, with the packages of one that is there already."""
     folder = tmp_path_factory.mktemp("newcomer") / "cognises-service"
     ignored = shutil.ignore_patterns(".venv", ".git", "build", "__pycache__", ".*_cache")
     shutil.copytree(developed, folder, ignore=ignored)
@@ -156,13 +156,76 @@ def wait_until_up(line, project):
     return done
 
 
-def test_the_suite_and_the_checks_pass_with_what_the_readme_asks_for(project):
-    """Run after the test above, on its route and its group."""
-    table = project / "tests/app/test_who_may_call_what.py"
-    (row,) = re.findall(r"`(\(.*?False\))`", (project / "README.md").read_text())
-    env = clean_environment()
-    assert run(["make", "test", "ARGS=-q tests/app"], cwd=project, env=env).returncode != 0
-    table.write_text(table.read_text().replace("ROUTES = [\n", f"ROUTES = [\n    {row},\n"))
-    make(project, "test", "ARGS=-q tests/app", env=env)
-    make(project, "docs", env=env)
-    make(project, "check", env=env)
+# The tests below are run after the one above, in their order: each goes on from what is there.
+
+
+def everything_passes(project):
+    """The suite, the checks and the demo; returns what they print."""
+    said = make(project, "docs", "test", "check", "demo", env=clean_environment())
+    assert "answers agree with groups.json" in said
+    return said
+
+
+def edit(path, *changes):
+    """Replaces texts that are in the file; fails if one is not."""
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text, f"{path.name}: {old}"
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def test_everything_passes_with_the_new_route_and_the_new_group(project):
+    printed = everything_passes(project)
+    assert re.search(r"(?m)^GET /report +401 +403 +403 +403 +200$", printed), printed
+
+
+def test_everything_passes_with_the_intent_that_the_readme_states(project):
+    text = (project / "README.md").read_text()
+    (row,) = re.findall(r"`(\(\"GET\", \"/report\".*?\),)` to `INTENT`", text)
+    edit(project / "tests/app/test_intent.py", ("INTENT = [\n", f"INTENT = [\n    {row}\n"))
+    everything_passes(project)
+
+
+NAMES = {"admins": "owners", "editors": "authors", "viewers": "an audience", "analysts": "x"}
+
+
+def test_everything_passes_after_every_group_is_renamed(project):
+    changes = [(f'"{old}"', f'"{new}"') for old, new in NAMES.items()]
+    edit(project / "groups.json", *changes)
+    edit(project / "tests/app/test_intent.py", *changes)
+    printed = everything_passes(project)
+    assert "an audience" in printed
+
+
+def test_everything_passes_after_every_example_route_but_one_is_deleted(project):
+    """`GET /data` stays."""
+    app, tests = project / "app", project / "tests/app"
+    for module in ("account", "pages"):
+        (app / f"{module}.py").unlink()
+        (tests / f"test_{module}.py").unlink()
+        edit(app / "__init__.py", (f"    app.register_blueprint({module}.bp)\n", ""))
+    edit(
+        app / "__init__.py",
+        ("import account, ", "import "),
+        (" error_pages, pages,", " error_pages,"),
+    )
+    (app / "templates/home.html").unlink()
+    data = (app / "data.py").read_text()
+    view = data[data.index("@bp.get") : data.index("@bp.put")]
+    head = data[: data.index("@bp.get")].replace("Blueprint, abort, request", "Blueprint")
+    (app / "data.py").write_text(head + view.rstrip() + "\n")
+    (tests / "test_data.py").unlink()
+    manifest = project / "groups.json"
+    groups = json.loads(manifest.read_text())
+    for group in groups:
+        group["allowed_functions"] = [
+            name
+            for name in group["allowed_functions"]
+            if name in ("access", "access_matrix", "view_data")
+        ]
+    manifest.write_text(json.dumps(groups, indent=2))
+    intent = tests / "test_intent.py"
+    gone = r'(?m)^    \("(GET|PUT)", "(/|/health|/protected|/admin|/report)".*\n|^    \("PUT".*\n'
+    intent.write_text(re.sub(gone, "", intent.read_text()))
+    everything_passes(project)
