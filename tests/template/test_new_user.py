@@ -187,7 +187,7 @@ def test_everything_passes_with_the_intent_that_the_readme_states(project):
     everything_passes(project)
 
 
-NAMES = {"admins": "owners", "editors": "authors", "viewers": "an audience", "analysts": "x"}
+NAMES = {"admins": "owners", "editors": "authors", "viewers": "read_only+2", "analysts": "x"}
 
 
 def test_everything_passes_after_every_group_is_renamed(project):
@@ -195,7 +195,7 @@ def test_everything_passes_after_every_group_is_renamed(project):
     edit(project / "groups.json", *changes)
     edit(project / "tests/app/test_intent.py", *changes)
     printed = everything_passes(project)
-    assert "an audience" in printed
+    assert "read_only+2" in printed
 
 
 def test_everything_passes_after_every_example_route_but_one_is_deleted(project):
