@@ -52,8 +52,8 @@ new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a 
 
 demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a project into build/; every group calls every route
 	@rm -rf build/demo
-	@$(BIN)/cookiecutter . --no-input -o build/demo
-	@$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=.venv
+	@COGNISES_KEEP='$(CURDIR)/build/demo' $(BIN)/cookiecutter . --no-input -o build/demo
+	@$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=../venv
 
 test: $(VENV)/.dev tidy  ## the whole test suite, generated projects included
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder

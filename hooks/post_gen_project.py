@@ -14,28 +14,28 @@ from subprocess import DEVNULL, PIPE, STDOUT, Popen, TimeoutExpired
 DEADLINE = time.monotonic() + 120
 DROPPED = ("AWS_", "BOTO", "COGNITO_", "COGNISES_", "FLASK_", "MOTO_", "PYTEST_", "PYTHON")
 ENV = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
-ENV.update(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
-ENV.update(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
-ENV.update(AWS_EC2_METADATA_DISABLED="true", PYTHONDONTWRITEBYTECODE="1")
-# The suite needs loopback only: calls to AWS would go to a proxy that is not there.
+ENV |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+ENV |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+# The suite needs loopback only: a call to AWS goes to a proxy that does not exist.
 NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1,localhost,::1"}
+NO_NETWORK |= {"AWS_EC2_METADATA_DISABLED": "true"}
 NEXT = """Next:  cd {} && make demo
        README.md says how to add routes and groups, and how to deploy"""
 
 
 def run(*command, cwd=None, **extra):
-    """Runs a command to its end or to the deadline; nothing that it started survives."""
+    """Runs a command until it ends, or stops it and all its children at the deadline."""
     pipes = {"stdin": DEVNULL, "stdout": PIPE, "stderr": STDOUT, "start_new_session": True}
     try:
-        process = Popen(command, cwd=cwd, env={**ENV, **extra}, **pipes)
+        process = Popen(command, cwd=cwd, env=ENV | extra, **pipes)
         output, _ = process.communicate(timeout=max(DEADLINE - time.monotonic(), 0))
     except OSError as error:
         return 127, [str(error)]
     except (TimeoutExpired, KeyboardInterrupt) as stop:
         os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
         process.wait()
-        late = isinstance(stop, TimeoutExpired)
-        raise RuntimeError("not done in 120 seconds" if late else "interrupted") from stop
+        reasons = {TimeoutExpired: "not done in 120 seconds", KeyboardInterrupt: "interrupted"}
+        raise RuntimeError(reasons[type(stop)]) from stop
     if process.returncode < 0:
         raise RuntimeError(f"stopped by signal {-process.returncode}")
     return process.returncode, output.decode(errors="replace").strip().splitlines()
@@ -43,17 +43,19 @@ def run(*command, cwd=None, **extra):
 
 def install(folder):
     """The packages of the suite: by uv from its cache, by uv from the index, or by pip."""
-    env, uv = f"{folder}/env", os.environ.get("UV") or shutil.which("uv")
+    env, uv = f"{folder}/venv", os.environ.get("UV") or shutil.which("uv")
     python = f"{env}/{'Scripts' if os.name == 'nt' else 'bin'}/python"
     locked = ["-q", "--require-hashes", "-rrequirements-test.txt"]
     for offline in ("true", "false") if uv else ():
         run(uv, "venv", "--quiet", "--clear", "-p", sys.executable, env)
         if run(uv, "pip", "install", "-p", python, *locked, UV_OFFLINE=offline)[0] == 0:
-            return python
-    if not (done := run(sys.executable, "-m", "venv", "--clear", env))[0]:
-        done = run(python, "-m", "pip", "install", "--retries=0", *locked)
-    if done[0]:
-        raise RuntimeError("\n".join(["its packages could not be installed:", *done[1][-9:]]))
+            break
+    else:
+        if not (done := run(sys.executable, "-m", "venv", "--clear", env))[0]:
+            done = run(python, "-m", "pip", "install", "--retries=0", *locked)
+        if done[0]:
+            raise RuntimeError("\n".join(["its packages could not be installed:", *done[1][-9:]]))
+    Path(env, ".test").touch()  # tells the project's Makefile that nothing is missing
     return python
 
 
@@ -64,18 +66,16 @@ def fail(what, lines):
 
 def verify(folder):
     """Checks the manifest, then runs the suite; returns pytest's last line."""
-    code, lines = run(sys.executable, "-m", "cognises.manifest", "groups.json")
+    code, lines = run(sys.executable, "-Bm", "cognises.manifest", "groups.json")
     if code:
         fail("groups.json is not valid", lines)
     if os.environ.get("COGNISES_VERIFY") == "skip":
         raise RuntimeError("COGNISES_VERIFY is skip")
     print("Running the test suite of the new project, 120 seconds at most.", flush=True)
-    suite = [install(folder), "-m", "pytest", "-q"]
+    python = install(os.environ.get("COGNISES_KEEP") or folder)
     copy = shutil.copytree(".", f"{folder}/{Path.cwd().name}")  # tests may leave files behind
-    code, lines = run(*suite, cwd=copy, TMPDIR=folder, **NO_NETWORK)
-    if code:
-        fail("the test suite does not pass", lines)
-    return lines[-1]
+    code, lines = run(python, "-m", "pytest", "-q", cwd=copy, TMPDIR=folder, **NO_NETWORK)
+    return fail("the test suite does not pass", lines) if code else lines[-1]
 
 
 def main(answers, here):
@@ -94,6 +94,6 @@ def main(answers, here):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as orderly as Ctrl-C
-    sys.stdout.reconfigure(errors="replace")  # a reason may quote a path that this cannot print
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as Ctrl-C does
+    sys.stdout.reconfigure(errors="replace")  # a reason may hold any character
     main(json.loads(r"""{{ cookiecutter | tojson }}"""), Path.cwd())
