@@ -9,11 +9,19 @@ from unittest.mock import patch
 
 import pytest
 
+from cognises.testing import FakePool
+
 pytest_plugins = ["cognises.testing.fixtures"]
 
 for name in list(os.environ):
     if name.startswith(("AWS_", "COGNITO_", "COGNISES_", "FLASK_")):
         del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def cognito(_session_pool: FakePool) -> FakePool:
+    """The pool of real keys of this run; the fixture `pool` is the same one, attached to `app`."""
+    return _session_pool
 
 
 @pytest.fixture(scope="module")

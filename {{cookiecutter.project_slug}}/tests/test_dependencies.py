@@ -20,12 +20,6 @@ from cognises.web import prefers_html
 MakeApp = Callable[..., Flask]
 
 
-@pytest.fixture(scope="module")
-def cognito() -> FakePool:
-    """A pool of real keys."""
-    return FakePool()
-
-
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
     """An app with one guarded route, in a folder of its own."""
