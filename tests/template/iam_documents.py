@@ -59,11 +59,41 @@ def _applies(statement, action, resource, context):
     return meets(statement.get("Condition", {}), context)
 
 
+def _equal(value, wanted):
+    return value in wanted
+
+
+def _unequal(value, wanted):
+    return value not in wanted
+
+
+def _like(value, wanted):
+    return value is not None and any(_covers(each, value) for each in wanted)
+
+
+OPERATORS = {"StringEquals": _equal, "StringNotEquals": _unequal, "StringLike": _like}
+
+
+def _holds(operator, key, wanted, context):
+    """One condition of a request; an operator that is not known here is an error."""
+    value = context.get(key)
+    if operator == "Null":
+        return (key not in context) == (wanted == ["true"])
+    if operator == "ForAnyValue:StringEquals":
+        return bool(set(listed(value or ())) & set(wanted))
+    base = operator.removesuffix("IfExists")
+    if base != operator and key not in context:
+        return True
+    return OPERATORS[base](value, wanted)
+
+
 def meets(conditions, context):
-    """Whether a request of this context meets all conditions; equality is all that is known."""
-    assert set(conditions) <= {"StringEquals"}, conditions
-    wanted = conditions.get("StringEquals", {})
-    return all(context.get(key) in listed(values) for key, values in wanted.items())
+    """Whether a request of this context, by IAM's condition keys, meets all conditions."""
+    return all(
+        _holds(operator, key, listed(values), context)
+        for operator, keys in conditions.items()
+        for key, values in keys.items()
+    )
 
 
 def is_allowed(statements, action, resource, context):

@@ -18,7 +18,7 @@ from cognises.provisioning.groups.apply import calls_for
 from cognises.provisioning.groups.model import IdentityPool, Observed
 from cognises.provisioning.groups.plan_text import plan_text
 from cognises.provisioning.groups.read import observe_identity_pool
-from cognises.provisioning.policies.runner import runner_policy
+from cognises.provisioning.policies import runner_policy
 from cognises.provisioning.target import Options, read_target
 
 Run = Callable[..., Ran]

@@ -11,7 +11,7 @@ from botocore import xform_name
 
 from cognises.provisioning import cli, names
 from cognises.provisioning.groups.model import CLOSED_AUDIENCE, trust_policy
-from cognises.provisioning.policies.runner import runner_policy as printed
+from cognises.provisioning.policies import runner_policy as printed
 from cognises.provisioning.target import Options, read_target
 from cognises.settings.sources import PROJECT_FOLDER
 

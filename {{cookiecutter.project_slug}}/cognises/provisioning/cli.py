@@ -19,6 +19,7 @@ from cognises.provisioning import bootstrap as command_bootstrap
 from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
+from cognises.provisioning.bootstrap_policy import bootstrap_policy_text
 from cognises.provisioning.bootstrap_request import read_request
 from cognises.provisioning.groups import commands, importing
 from cognises.provisioning.groups.commands import prune_options
@@ -34,8 +35,7 @@ from cognises.provisioning.options import (
     json_option,
     place_options,
 )
-from cognises.provisioning.policies.bootstrap import bootstrap_policy_text
-from cognises.provisioning.policies.runner import policy_text, runner_policy, users_policy
+from cognises.provisioning.policies import policy_text, runner_policy, users_policy
 from cognises.provisioning.target import (
     Options,
     forget_env_files,

@@ -19,7 +19,7 @@ from runners import MANAGED_POLICY_LIMIT, as_runner, without
 from cognises.manifest.iam_policy import check_policy, policy_size
 from cognises.manifest.iam_reference import check_reference
 from cognises.manifest.iam_risks import check_risks
-from cognises.provisioning.policies.runner import runner_policy
+from cognises.provisioning.policies import runner_policy
 from cognises.provisioning.target import Options, read_target
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/edge"

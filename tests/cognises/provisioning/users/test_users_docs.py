@@ -13,7 +13,7 @@ import pytest
 from accounts import Account, Ran
 from botocore import xform_name
 
-from cognises.provisioning.policies.runner import READ_USERS, WRITE_USERS
+from cognises.provisioning.policies import READ_USERS, WRITE_USERS
 from cognises.provisioning.users import directory as users_directory
 from cognises.provisioning.users.commands import users
 from cognises.settings.sources import PROJECT_FOLDER

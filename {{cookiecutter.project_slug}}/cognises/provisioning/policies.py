@@ -1,7 +1,8 @@
-"""The least that whoever runs plan and apply needs, as an IAM policy; for `users`, what that needs.
+"""IAM policies: the least that `plan`, `apply` and `users` need. `provision.py policy` prints them.
 
-Writes reach only roles of this prefix; all but creation only roles tagged as this pool's. What
-would lift the boundary or the ownership tags off a role is denied outright.
+Writes reach only roles of the prefix; all but creation only roles tagged as this pool's. What a
+role may do, and who may assume it, changes only under the boundary. Removing the boundary or the
+ownership tags is denied. Judged together with the pipeline's policies in infra/delivery.yaml.
 
 Source: AWS service authorization reference, IAM and Cognito user pools.
 """
@@ -13,12 +14,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
-from cognises.provisioning.policies.statements import allow, deny
 from cognises.provisioning.target import Target
 
 READ_POOL = ("DescribeUserPool", "ListGroups", "GetGroup", "ListUsersInGroup")
 WRITE_POOL = ("CreateGroup", "UpdateGroup", "DeleteGroup")
-# Whoever may put people into groups may have what those groups may: no less than a runner.
+# Whoever may put users into groups can get the rights of the groups, as with `apply`.
 READ_USERS = ("ListUsers", "AdminGetUser", "AdminListGroupsForUser")
 WRITE_USERS = (
     *("AdminCreateUser", "AdminDeleteUser", "AdminEnableUser", "AdminDisableUser"),
@@ -26,9 +26,29 @@ WRITE_USERS = (
     *("AdminUpdateUserAttributes", "AdminSetUserMFAPreference"),
     *("AdminAddUserToGroup", "AdminRemoveUserFromGroup"),
 )
-# These widen what a role may do, or by whom: only under the boundary, where there is one.
-GRANT = ("PutRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary")
-CHANGE = ("UpdateAssumeRolePolicy", "TagRole", "DeleteRole")
+# These widen what a role may do, or who may assume it: only under the boundary, where there is one.
+GRANT = (
+    *("PutRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary"),
+    "UpdateAssumeRolePolicy",
+)
+CHANGE = ("TagRole", "DeleteRole")
+# Groups are linked to roles in Cognito; no compute service may get one.
+COGNITO_ONLY = {"Condition": {"StringLikeIfExists": {"iam:PassedToService": "cognito-id*"}}}
+
+
+def allow(sid: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
+    """A statement: actions of one service, allowed on one resource."""
+    return {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": [f"{service}:{action}" for action in actions],
+        "Resource": resource,
+    }
+
+
+def deny(sid: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
+    """The same, denied."""
+    return {**allow(sid, service, actions, resource), "Effect": "Deny"}
 
 
 def policy_text(document: Mapping[str, Any]) -> str:
@@ -65,14 +85,14 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
             **allow("ChangeOwnRoles", "iam", CHANGE, roles),
             "Condition": _condition(target, "aws:ResourceTag"),
         },
-        allow("LinkOwnRoles", "iam", ("PassRole",), roles),
+        {**allow("LinkOwnRoles", "iam", ("PassRole",), roles), **COGNITO_ONLY},
         *_denials(target),
     ]
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def users_policy(target: Target, account: str) -> dict[str, Any]:
-    """The policy of somebody who manages people and nothing else: one pool, no role."""
+    """The policy for managing users and nothing else: one pool, no role."""
     actions = (*READ_POOL, *READ_USERS, *WRITE_USERS)
     statement = allow("Users", "cognito-idp", actions, _pool_arn(target, account))
     return {"Version": "2012-10-17", "Statement": [statement]}
@@ -101,16 +121,22 @@ def _identity_pool(target: Target, account: str) -> list[dict[str, Any]]:
 
 
 def _denials(target: Target) -> list[dict[str, Any]]:
-    """Explicit denials outlast whatever else the runner may hold."""
+    """Explicit denials hold whatever other policies the caller has."""
     denials = [
         deny("NeverLiftTheBoundary", "iam", ("DeleteRolePermissionsBoundary",), "*"),
         deny("NeverAttachPolicies", "iam", ("AttachRolePolicy",), "*"),
-        # By name alone the prefix reaches further: to the roles of the service's own stacks, and to
-        # those of a stage whose prefix begins with this one. Their tags tell them.
-        {
-            **deny("NeverAStacksRoles", "iam", (*GRANT, *CHANGE), "*"),
-            "Condition": {"Null": {f"aws:ResourceTag/{PROJECT_TAG}": "false"}},
-        },
+        # The prefix also matches roles of stacks, and of a stage whose prefix begins with this one.
+        # Their tags tell them apart, which nobody can add by tagging: CloudFormation sets its own.
+        *(
+            {
+                **deny(sid, "iam", (*GRANT, *CHANGE), "*"),
+                "Condition": {"Null": {f"aws:ResourceTag/{tag}": "false"}},
+            }
+            for sid, tag in (
+                ("NeverThisServicesRoles", PROJECT_TAG),
+                ("NeverAStacksRoles", "aws:cloudformation:stack-name"),
+            )
+        ),
         {
             **deny("NeverAnotherPoolsRoles", "iam", (*GRANT, *CHANGE), "*"),
             "Condition": {

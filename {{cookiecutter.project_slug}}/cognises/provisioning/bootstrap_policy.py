@@ -1,12 +1,12 @@
-"""The least that whoever runs `bootstrap` needs, as an IAM policy.
+"""The least that `bootstrap` needs, as an IAM policy.
 
-CloudFormation calls AWS with the rights of who called it, so they are those of its resources.
-Nothing here deletes a user pool, and only pools that carry our tag are changed: of a given pool
-there is no more than its clients. (Tags are set as a pool is made, so whoever holds this could
-put our tag on another pool of the account, too: hand it to few.)
+CloudFormation calls AWS with the rights of its caller, so these are those of its resources. Nothing
+here deletes a user pool, and only pools that carry our tag are changed: an existing pool gets only
+clients. (Tags are set at creation, so this policy could also put our tag on another pool of the
+account: give it to few.)
 
-It is apart from what `apply` needs: who may change the boundary should be somebody else than who
-makes roles under it.
+It is apart from what `apply` needs: whoever may change the boundary should not create roles under
+it.
 
 Source: AWS service authorization reference; the handlers' permissions in CloudFormation's
 resource schemas.
@@ -19,7 +19,7 @@ from typing import Any
 
 from cognises.provisioning.bootstrap_request import Request
 from cognises.provisioning.names import OWNER, OWNER_TAG
-from cognises.provisioning.policies.statements import allow
+from cognises.provisioning.policies import allow
 from cognises.user_pool import partition_of
 
 STACK = (
@@ -33,6 +33,7 @@ CHANGE_POOL = (
 CLIENT = (
     *("DescribeUserPool", "CreateUserPoolClient", "DescribeUserPoolClient"),
     *("UpdateUserPoolClient", "DeleteUserPoolClient", "ListUserPoolClientSecrets"),
+    "ListUserPoolClients",
     *("CreateUserPoolDomain", "UpdateUserPoolDomain", "DeleteUserPoolDomain"),
     *("CreateManagedLoginBranding", "DescribeManagedLoginBranding"),
     *("DescribeManagedLoginBrandingByClient", "UpdateManagedLoginBranding"),
@@ -84,9 +85,9 @@ def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
 def _pool(
     request: Request, pools: str, new: dict[str, Any], ours: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """A given pool carries no tag of ours: it is named by its id, and only clients are made.
+    """An existing pool has no tag of ours: it is named by its id, and only clients are created.
 
-    A pool that is named may be one of our own, too, after the first run: the tag tells.
+    After the first run, the id may be that of our own pool: the tag tells.
     """
     clients = allow("ClientsOfThePool", "cognito-idp", CLIENT, pools)
     change = {**allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools), **ours}

@@ -1,1 +1,0 @@
-"""The least-privilege policies of whoever runs these commands."""
