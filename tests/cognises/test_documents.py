@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from cognises.errors import ANSWERS
 from cognises.settings.sources import NAMES, NEVER_COMMITTED, PROJECT_FOLDER
 
@@ -26,23 +28,24 @@ def test_the_security_page_names_what_must_not_be_committed():
     assert [name for name in NEVER_COMMITTED if f"`{name}`" not in text] == []
 
 
-def test_the_examples_of_the_testing_page_run(tmp_path):
+@pytest.mark.parametrize(("page", "number"), [("testing.md", 2), ("acting-in-aws.md", 2)])
+def test_the_examples_of_a_page_run(page, number, tmp_path):
     """In a suite of their own, beside the service's own tests' `conftest.py`."""
-    page = (PROJECT_FOLDER / "docs" / "testing.md").read_text(encoding="utf-8")
+    page = (PROJECT_FOLDER / "docs" / page).read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     plugin = 'pytest_plugins = ["cognises.testing.fixtures"]\n'
     fixtures = (PROJECT_FOLDER / "tests" / "app" / "conftest.py").read_text(encoding="utf-8")
     future, _, rest = fixtures.partition("import pytest\n")
     (tmp_path / "conftest.py").write_text(f"{future}import pytest\n\n{plugin}{rest}")
-    for number, example in enumerate(examples):
-        (tmp_path / f"test_{number}.py").write_text(example)
+    for place, example in enumerate(examples):
+        (tmp_path / f"test_{place}.py").write_text(example)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(PROJECT_FOLDER)},
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    assert len(examples) == 2
+    assert len(examples) == number
 
 
 def test_no_answer_names_a_group_or_a_claim():

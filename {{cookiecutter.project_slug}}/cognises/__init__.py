@@ -10,6 +10,7 @@
     access/        who may call which route
     signin/        browser sign-in
     operation/     logs, limits, readiness, metrics
+    aws/           AWS with the rights of the signed-in user
     testing/       tokens with real signatures, for your tests
     provisioning/  the command line, and AWS
     errors         reasons, statuses, challenges

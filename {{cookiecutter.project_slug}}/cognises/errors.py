@@ -35,6 +35,7 @@ ANSWERS: Mapping[str, Answer] = {
     "cross_site": Answer(403, "This request must come from the site itself."),
     "no_role": Answer(403, "You have no AWS role for this action."),
     "aws_denied": Answer(403, "AWS does not allow you this action."),
+    "aws_unavailable": Answer(503, "AWS cannot be reached now; try again soon."),
     "keys_unavailable": Answer(503, "The signing keys cannot be read now; try again soon."),
     "misconfigured": Answer(500, "The service is not configured."),
     "blocked": Answer(500, "The plan was refused by a safety rule."),
@@ -71,7 +72,7 @@ class CognisesError(Exception):
 
     def headers_for(self, realm: str) -> dict[str, str]:
         """Response headers: `WWW-Authenticate` by RFC 6750 section 3, or `Retry-After`."""
-        if self.reason == "keys_unavailable":
+        if self.status == 503:
             return {"Retry-After": str(max(1, round(self.retry_after or 1)))}
         if self._challenge is None:
             return {}

@@ -23,10 +23,9 @@ from cognises.provisioning.aws import (
 )
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.settings.sources import NAMES, PROJECT_FOLDER, read_values
-from cognises.settings.values import ROLE_PATH
+from cognises.settings.values import IDENTITY_POOL_ID, ROLE_PATH
 from cognises.user_pool import UserPool
 
-IDENTITY_POOL_ID = re.compile(r"(?P<region>[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}):[0-9a-f-]{1,55}")
 BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
 ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9a-f:]+")

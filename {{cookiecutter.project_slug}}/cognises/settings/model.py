@@ -14,6 +14,7 @@ from cognises.settings.values import (
     AUDIENCE,
     CLIENT_ID,
     COOKIE_NAME,
+    IDENTITY_POOL_ID,
     REALM,
     REGION,
     Secret,
@@ -74,6 +75,7 @@ class Settings(NamedTuple):
     groups_claim: str = "cognito:groups"
     audiences: frozenset[str] = frozenset()
     additional_regions: tuple[str, ...] = ()
+    identity_pool_id: str | None = None
     jwks_file: Path | None = None
     jwks_url: str | None = None
     issuer: str | None = None
@@ -132,6 +134,7 @@ def _parse(folder: Path, values: Mapping[str, str]) -> tuple[Settings, list[str]
         groups_claim=take("COGNITO_GROUPS_CLAIM", claim_name, "cognito:groups"),
         audiences=frozenset(take("COGNITO_AUDIENCE", items(AUDIENCE), nothing)),
         additional_regions=take("COGNITO_ADDITIONAL_REGIONS", items(REGION), nothing),
+        identity_pool_id=take("COGNITO_IDENTITY_POOL_ID", matching(IDENTITY_POOL_ID), None),
         jwks_file=take("COGNITO_JWKS_FILE", lambda text: existing_file(folder, text), None),
         jwks_url=take("COGNITO_JWKS_URL", loopback_url, None),
         issuer=take("COGNITO_ISSUER", loopback_url, None),

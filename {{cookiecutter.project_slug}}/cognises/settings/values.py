@@ -31,6 +31,7 @@ _NOT_GROUPS = re.compile(
 )
 _HOST = re.compile(r"[0-9a-z](?:[0-9a-z.-]{0,252}[0-9a-z])?|[0-9a-f:]{2,39}")
 ORIGIN = re.compile(r"https?://[0-9A-Za-z.-]{1,253}(?::[0-9]{1,5})?")
+IDENTITY_POOL_ID = re.compile(rf"(?P<region>{REGION.pattern}):[0-9a-f-]{{1,55}}")
 REALM = re.compile(r"[ !#-\[\]-~]{1,64}")
 
 
