@@ -29,7 +29,7 @@ _PARTITIONS = (
 
 
 def partition_of(region: str) -> tuple[str, str]:
-    """The partition a region lies in and that partition's DNS suffix."""
+    """The partition of a region, and that partition's DNS suffix."""
     return next((name, suffix) for start, name, suffix in _PARTITIONS if region.startswith(start))
 
 

@@ -161,8 +161,8 @@ def test_a_function_listed_twice_is_a_warning() -> None:
 BROKEN_FILES = {
     "empty": (b"", "line 1 column 1"),
     "a trailing comma": (b'[{"group_name": "a",}]', "line 1 column 2"),
-    "a key twice": (b'[{"group_name": "a", "group_name": "b"}]', "'group_name' is there twice"),
-    "NaN": (b"[NaN]", "NaN is no JSON value"),
+    "a key twice": (b'[{"group_name": "a", "group_name": "b"}]', "'group_name' occurs twice"),
+    "NaN": (b"[NaN]", "NaN is not a JSON value"),
     "not UTF-8": (b'["\xff"]', "not UTF-8"),
     "too deep": (b"[" * 100_000, "not JSON"),
     "deep, yet not too deep for the parser": (b"[" * 500 + b"]" * 500, "nested too deeply"),

@@ -12,10 +12,19 @@ import pytest
 from flask import Flask
 from request_side import manifest
 
-from cognises import Cognises, public, read_settings, settings_of
+from cognises import (
+    Cognises,
+    ManifestError,
+    load_groups,
+    permission_required,
+    public,
+    read_settings,
+    settings_of,
+)
 from cognises.operation import init_operations, operate
 from cognises.settings import model
 from cognises.signin import sign_in
+from cognises.testing import FakePool
 from cognises.web.startup import check
 
 NAMES = {"PROJECT_NAME": "x"}
@@ -91,3 +100,25 @@ def test_an_unknown_setting_is_logged_once(project: Path, caplog):
 
 def test_operate_is_the_old_name_of_init_operations():
     assert operate is init_operations
+
+
+def test_a_policy_with_an_operator_that_the_checker_does_not_know_does_not_stop_the_service(
+    project: Path,
+):
+    groups = manifest(editors=["update"])
+    statement = groups[0]["group_policy"]["Statement"][0]
+    new = {**statement, "Condition": {"StringEqualsNewOperator": {"aws:RequestedRegion": "x"}}}
+    groups[0]["group_policy"] = {"Version": "2012-10-17", "Statement": [new]}
+    (project / "groups.json").write_text(json.dumps(groups))
+    app = Flask("service", root_path=str(project))
+    app.config.update(TESTING=True)
+    app.get("/update", endpoint="update")(permission_required(lambda: "done"))
+    init_operations(app)
+    Cognises(app)
+    pool = FakePool().attach(app)
+
+    check(app)
+
+    assert app.test_client().get("/update", headers=pool.bearer(["editors"])).text == "done"
+    with pytest.raises(ManifestError, match="unknown condition operator"):
+        load_groups(project / "groups.json")

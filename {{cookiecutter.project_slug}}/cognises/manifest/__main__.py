@@ -17,7 +17,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m cognises.manifest", description="Check a manifest of Cognito groups."
     )
     parser.add_argument("path", nargs="?", default="groups.json", help="default: groups.json")
-    parser.add_argument("--role-prefix", help="what role names start with (else the setting)")
+    parser.add_argument(
+        "--role-prefix", help="what role names start with (default: COGNISES_ROLE_PREFIX)"
+    )
     options = parser.parse_args(argv)
     prefix = options.role_prefix if options.role_prefix is not None else _prefix_setting()
     problems, count = report(options.path, prefix)
@@ -30,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _prefix_setting() -> str | None:
-    """COGNISES_ROLE_PREFIX: from the files beside wsgi.py too where they can be read."""
+    """COGNISES_ROLE_PREFIX, from the files beside wsgi.py too if they can be read."""
     from cognises.settings.sources import PROJECT_FOLDER, read_values
 
     try:
         return read_values(PROJECT_FOLDER).get("COGNISES_ROLE_PREFIX")
-    # A bare Python has nothing to read env files with; bad settings are for those who need them.
+    # A bare Python cannot read env files; other commands report wrong settings.
     except (ImportError, CognisesError):
         return os.environ.get("COGNISES_ROLE_PREFIX")
 

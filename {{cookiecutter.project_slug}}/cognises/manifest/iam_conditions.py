@@ -42,7 +42,7 @@ def check_condition(condition: object, place: str) -> Iterator[Problem]:
             yield Problem(where, 'must be an object of condition keys: {"aws:…": "…"}')
             continue
         if not keys:
-            yield warning(where, "holds no condition key, so it restricts nothing; remove it")
+            yield warning(where, "has no condition key and restricts nothing; remove it")
         for key, value in keys.items():
             yield from _key(key, f"{where}.{key}")
             yield from _values(bare or "", value, f"{where}.{key}")
@@ -50,7 +50,7 @@ def check_condition(condition: object, place: str) -> Iterator[Problem]:
 
 def _bare_operator(operator: str) -> str | None:
     bare = _SET_PREFIX.sub("", operator)
-    # Null asks whether a key is there; "if it exists" would contradict it.
+    # Null tests whether a key is present, so IAM has no NullIfExists.
     if bare.endswith("IfExists") and bare != "NullIfExists":
         bare = bare.removesuffix("IfExists")
     return bare if bare in OPERATORS else None
@@ -74,7 +74,7 @@ def _key(key: str, place: str) -> Iterator[Problem]:
 def _values(operator: str, value: object, place: str) -> Iterator[Problem]:
     values = value if isinstance(value, list) else [value]
     if not values:
-        yield warning(place, "an empty list of values meets nothing; name a value")
+        yield warning(place, "an empty list of values never matches; add a value")
     for each in values:
         if not isinstance(each, (str, int, float, bool)):
             yield Problem(place, "a condition value is a text, a number, true, false or a list")

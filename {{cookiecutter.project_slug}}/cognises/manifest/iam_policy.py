@@ -43,15 +43,15 @@ def check_policy(document: object) -> Iterator[Problem]:
     yield from _unknown_elements(document, DOCUMENT_ELEMENTS)
     yield from _version(document)
     if "Id" in document and not isinstance(document["Id"], str):
-        yield Problem("Id", "must be text; leave it out if in doubt")
+        yield Problem("Id", "must be text; leave it out")
     yield from _statements(document)
     yield from _characters(document)
 
 
 def policy_size(document: object) -> int:
-    """What IAM counts against its limit: all characters but white space.
+    """The size that IAM limits: all characters except white space.
 
-    In: a parsed document. Out: the count, after placeholders as many as the document then has.
+    In: a parsed document, placeholders filled.
     """
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return sum(not character.isspace() for character in text)
@@ -92,7 +92,7 @@ def _why_unknown(name: str, known: tuple[str, ...]) -> str:
     if name in PRINCIPALS:
         return "remove it: the principal of a role's policy is the role"
     close = get_close_matches(name.capitalize(), known, n=1) or list(known)
-    return f"unknown element; use {' or '.join(close)}, spelt exactly so"
+    return f"unknown element; use {' or '.join(close)}, in this spelling"
 
 
 def _version(document: Mapping[str, object]) -> Iterator[Problem]:
@@ -136,7 +136,7 @@ def _one_of(statement: Mapping[str, object], name: str, place: str) -> Iterator[
     if not present:
         yield Problem(f"{place}.{name}", f"missing; a statement needs {name} or Not{name}")
     if len(present) == 2:
-        yield Problem(f"{place}.{name}", f"stands beside Not{name}; keep one of the two")
+        yield Problem(f"{place}.{name}", f"is used together with Not{name}; keep one of them")
     for each in present:
         value = statement[each]
         if not value or len(texts(value)) != (len(value) if isinstance(value, list) else 1):
@@ -156,7 +156,7 @@ def _listed(statement: Mapping[str, object], name: str, place: str) -> Iterator[
 def _sid(statement: Mapping[str, object], seen: set[str], place: str) -> Iterator[Problem]:
     sid = statement.get("Sid", "")
     if not isinstance(sid, str) or not re.fullmatch(r"[A-Za-z0-9]*", sid):
-        yield Problem(f"{place}.Sid", "may hold the letters A-Z, a-z and digits only")
+        yield Problem(f"{place}.Sid", "use the letters A-Z, a-z and digits only")
     elif sid in seen:
         yield Problem(f"{place}.Sid", f"{sid!r} is used twice in this policy; rename one")
     elif sid:
@@ -169,7 +169,7 @@ def _characters(document: object) -> Iterator[Problem]:
         if found:
             character = ascii(found.group())
             yield Problem(
-                "", f"{text!a} holds {character}; IAM takes tab, line ends, U+0020 to U+00FF"
+                "", f"{text!a} contains {character}; IAM accepts tab, line ends, U+0020 to U+00FF"
             )
 
 

@@ -1,4 +1,4 @@
-"""Grants that IAM accepts and a person should see: power over everything, or over more power.
+"""Grants that IAM accepts and a person should know: everything, or rights to get more rights.
 
 Standard library only. The checker warns by it; the planner marks by it.
 """
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from cognises.errors import Problem, warning
 from cognises.manifest.iam_policy import statements_of, texts
 
-# What a holder could turn into other rights: IAM itself, other roles' credentials, and the
-# administration of the very pool (or identity pool) that decides who is in which group.
+# Rights that lead to other rights: IAM itself, other roles' credentials, and the administration
+# of the pool (or identity pool) that decides who is in which group.
 ESCALATING_SERVICES = ("iam", "sts", "cognito-idp", "cognito-identity")
 
-# Calls of those services that only read, or that any signed-in user may make for herself.
+# Calls of those services that only read, or that every signed-in user may make for themselves.
 _HARMLESS = re.compile(
     r"(iam|cognito-idp|cognito-identity):(Admin)?(Get|List|Describe|Lookup|Simulate)[A-Za-z*?]*"
     r"|iam:Generate[A-Za-z*?]*|sts:(Get[A-Za-z*?]*|DecodeAuthorizationMessage|TagSession)"
@@ -23,7 +23,7 @@ _HARMLESS = re.compile(
     r"|RespondToAuthChallenge|RevokeToken|UpdateUserAttributes|VerifyUserAttribute)",
     re.IGNORECASE,
 )
-# Begins like a reader, and signs a token for whichever identity it is asked to.
+# Named like a read action, and signs a token for any identity.
 _MINTS_TOKENS = "cognito-identity:GetOpenIdTokenForDeveloperIdentity"
 
 

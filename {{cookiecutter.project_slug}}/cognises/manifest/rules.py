@@ -28,7 +28,7 @@ KNOWN = (*REQUIRED, "group_policy", "scopes", "created", "description", "precede
 
 # IAM's role names, which are narrower than Cognito's group names.
 _ROLE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+")
-# A view's function name or endpoint; a star stands alone, or for the rest of a blueprint.
+# A view's function name or endpoint; a star is allowed alone, or as the rest of a blueprint.
 _FUNCTION = re.compile(r"\*|[\w-]+(\.[\w-]+)*(\.\*)?")
 # A custom scope, resource server identifier and scope name.
 # Source: Cognito API reference, ResourceServerType and ResourceServerScopeType.
@@ -139,7 +139,7 @@ def _policy(policy: object) -> Iterator[Problem]:
     yield from check_policy(filled)
     size = policy_size(filled)
     if size > INLINE_LIMIT:
-        yield Problem("", f"{size} characters; IAM allows {INLINE_LIMIT}, white space apart")
+        yield Problem("", f"{size} characters; IAM allows {INLINE_LIMIT}, not counting white space")
 
 
 def check_policies(data: object) -> Iterator[Problem]:
@@ -168,7 +168,7 @@ def _functions(functions: object) -> Iterator[Problem]:
             yield Problem(
                 place,
                 f"{function!r}: write a function name, an endpoint (reports.monthly), a blueprint "
-                "(reports.*) or *; a star stands nowhere else",
+                "(reports.*) or *; no other star",
             )
         elif function in functions[:index]:
             yield warning(place, f"{function!r} is listed twice; once is enough")
@@ -196,7 +196,7 @@ def _optional(group: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem("precedence", f"must be a whole number from 0 to {PRECEDENCE_LIMIT}, or null")
     created = group.get("created", False)
     if not isinstance(created, bool) and created not in ("true", "false"):
-        yield Problem("created", 'must be "true" or "false"; it is ignored, so leave it out')
+        yield Problem("created", 'must be "true" or "false"; it is ignored; leave it out')
 
 
 def _repeated_names(data: Sequence[object]) -> Iterator[Problem]:
@@ -241,6 +241,6 @@ def _equal_precedence(data: Sequence[object]) -> Iterator[Problem]:
         if isinstance(value, int) and counts[value] > 1:
             yield warning(
                 f"[{index}].precedence",
-                f"{value} is shared with another group (the place in the file counts where none "
-                "is stated); members of both have no preferred role",
+                f"{value} is shared with another group (without one, the place in the "
+                "file counts); members of both have no preferred role",
             )

@@ -1,4 +1,4 @@
-"""`/ready`: whether this process can verify tokens. `/health` says only that it is alive."""
+"""`/ready`: whether this process can verify tokens. `/health` only says that it runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ bp = Blueprint("operation", __name__)
 @bp.get("/ready")
 @public
 def ready() -> Response:
-    """For load balancers: tokens can be verified. 503 with Retry-After while they cannot.
+    """For load balancers: 200 if tokens can be verified, else 503 with Retry-After.
 
-    It asks for the keys itself: a flood of it costs one fetch and one waiting thread, under the
-    key set's own back-off.
+    It fetches the keys itself if none are there. Many requests at once cost one fetch and one
+    waiting thread; the back-off of the key set applies.
     """
     state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
     try:

@@ -19,7 +19,7 @@ _CHUNK = 64 * 1024
 
 
 class FetchError(Exception):
-    """Nothing usable came back; the text says why, in fixed words."""
+    """No usable response; the text says why, in fixed words."""
 
 
 def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
@@ -66,7 +66,7 @@ def _call(
     form: bytes | None = None,
     authorization: str | None = None,
 ) -> tuple[int, bytes]:
-    # Imported on first use: with keys at hand, a function's first request does not wait for it.
+    # Imported on first use: with preloaded keys, a function's first request does not need it.
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -76,7 +76,7 @@ def _call(
         headers["Authorization"] = authorization
     try:
         with requests.Session() as session:
-            # A proxy may carry https; on loopback it would only divert.
+            # A proxy may carry https; requests to loopback go direct.
             session.trust_env = urlsplit(url).scheme == "https"
             session.auth = _no_auth
             answer = session.request(
@@ -94,13 +94,13 @@ def _call(
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keeps requests from looking up a password in ~/.netrc."""
+    """Stops requests from looking up a password in ~/.netrc."""
     return request
 
 
 def _read(answer: requests.Response, deadline: float) -> bytes:
     body = bytearray()
-    # read1 returns after one read of the socket: a slow drip cannot outlive the deadline.
+    # read1 returns after one read of the socket, so that the deadline is checked in time.
     while chunk := answer.raw.read1(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > MAX_BYTES:

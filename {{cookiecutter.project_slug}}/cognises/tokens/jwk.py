@@ -1,7 +1,7 @@
-"""Which JSON Web Keys are admitted, and the one seam to python-jose.
+"""Which JSON Web Keys are admitted; the only module that uses python-jose.
 
-python-jose is asked for two things only, `jwk.construct` once a key and `Key.verify`; everything
-it leaves to its caller (algorithm, key choice, parsing, claims) is done elsewhere, strictly.
+It uses `jwk.construct`, once per key, and `Key.verify`. Algorithm, choice of key, parsing and
+claims are checked by the other modules of this package.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MIN_BITS, MAX_BITS = 2048, 8192
 _EXPONENT = 65537
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,2048}")
 
-# RFC 7638 thumbprints of keys whose private half is public: shipped inside emulators.
+# RFC 7638 thumbprints of the keys in emulators, whose private halves are public.
 EMULATOR_THUMBPRINTS = frozenset(
     {
         "DThM452l6A6MKX8FOZQarky5V3qqRNx2uSWRZEF_j4A",  # moto
@@ -39,17 +39,17 @@ class Key(Protocol):
 
 
 class PublicNumbers(NamedTuple):
-    """What makes two RSA keys the same, however they are written."""
+    """The numbers of an RSA key, however its JWK is written."""
 
     modulus: int
     exponent: int
 
 
 def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
-    """The usable keys of a JWKS (RFC 7517), by kid; odd entries are left out.
+    """The usable keys of a JWKS (RFC 7517), by kid; other entries are left out.
 
     Admitted: kty RSA, alg RS256 or none, use sig or none, key_ops with verify or none, 2048 bits
-    or more, e 65537, and a kid that no other admitted key carries.
+    or more, e 65537, and a kid that no other admitted key has.
     """
     entries = document.get("keys") if isinstance(document, Mapping) else None
     admitted: dict[str, set[PublicNumbers]] = {}
@@ -64,7 +64,7 @@ def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
 def thumbprint(numbers: PublicNumbers) -> str:
     """The SHA-256 thumbprint of an RSA key, in base64url (RFC 7638 section 3.1).
 
-    It is made from the numbers, so that another spelling of a key does not change it.
+    It is computed from the numbers, so that another encoding of a key does not change it.
     """
     required = {"e": _base64url(numbers.exponent), "kty": "RSA", "n": _base64url(numbers.modulus)}
     digest = hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest()
@@ -98,7 +98,7 @@ def _is_emulators(entry: Mapping[str, Any], numbers: PublicNumbers) -> bool:
 
 
 def _number(value: object) -> int:
-    """A base64url integer (RFC 7518 section 6.3.1); 0 where it is none."""
+    """A base64url integer (RFC 7518 section 6.3.1); 0 for anything else."""
     if not isinstance(value, str) or not _BASE64URL.fullmatch(value):
         return 0
     try:

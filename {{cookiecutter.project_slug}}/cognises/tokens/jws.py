@@ -1,6 +1,6 @@
-"""The text of a token, taken apart strictly: RFC 7515 compact serialization, RS256 only.
+"""A token's text, parsed strictly: RFC 7515 compact serialization, RS256 only.
 
-Nothing here is believed: the payload leaves as bytes, to be read after its signature is verified.
+Nothing here is trusted: the payload is returned as bytes, to be read after the signature verifies.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _JSON_SPACE = " \t\r\n"
 _NOT_OPENING = bytes(byte for byte in range(256) if byte not in b"[{")
 
-# Every other byte, standard base64's own included, becomes one that no decoder takes.
+# Every other byte, + and / included, becomes one that no decoder accepts.
 _TO_BASE64 = bytes(
     _BASE64[_BASE64URL.index(byte)] if byte in _BASE64URL else 0 for byte in range(256)
 )
 
-# By the length modulo four: what a segment may end on, for the bits of its last character that
-# carry no data must be zero (RFC 4648 section 3.5), and the padding that it comes without.
+# By length modulo four: the last characters that a segment may have (their unused bits must be
+# zero, RFC 4648 section 3.5), and the padding that a JWS leaves out.
 _ENDINGS = ((_BASE64URL, b""), (b"", b""), (b"AQgw", b"=="), (b"AEIMQUYcgkosw048", b"="))
 
 # RFC 7515 section 4.1.11, RFC 7797: each changes what is signed or must be understood.
@@ -36,7 +36,7 @@ _REFUSED_PARAMETERS = ("crit", "b64", "zip")
 
 
 def to_bytes(token: object) -> bytes:
-    """A token's text as bytes, if it can be a token's. Raises CognisesError (`invalid_token`)."""
+    """A token's text as bytes. Raises CognisesError (`invalid_token`) if it cannot be a token."""
     if not isinstance(token, str):
         raise CognisesError("invalid_token", "not text")
     if len(token) > MAX_TOKEN:
@@ -48,7 +48,7 @@ def to_bytes(token: object) -> bytes:
 
 
 def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Header, payload and signature segments of a compact JWS, and what is signed.
+    """Header, payload and signature segments of a compact JWS, and the signing input.
 
     Raises CognisesError (`invalid_token`).
     """
@@ -71,7 +71,7 @@ def decode_segment(segment: bytes) -> bytes:
         data = a2b_base64(segment.translate(_TO_BASE64) + padding)
     except BinasciiError:
         data = b""
-    # The decoder passes over what it does not know: what comes out is then too short.
+    # The decoder skips characters that it does not know: the result is then too short.
     if len(data) != length * 3 // 4:
         raise CognisesError("invalid_token", "not base64url")
     return data
@@ -94,7 +94,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
 
 
 def read_kid(header: dict[str, Any]) -> str:
-    """The key id of a header that says RS256 and nothing that this module would have to obey."""
+    """The key id of a header with alg RS256 and no parameter that this module does not support."""
     if header.get("alg") != "RS256":
         raise CognisesError("invalid_token", "alg is not RS256")
     if any(name in header for name in _REFUSED_PARAMETERS):
@@ -106,7 +106,7 @@ def read_kid(header: dict[str, Any]) -> str:
 
 
 def _is_too_deep(text: str) -> bool:
-    # What is left of escaped quotes and backslashes, every other piece lies outside of strings.
+    # Without escaped quotes and backslashes, every other piece is outside of strings.
     outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
     depth = 0
     for character in outside:

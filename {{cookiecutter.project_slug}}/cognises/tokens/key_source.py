@@ -1,4 +1,4 @@
-"""Where the keys of a pool come from: its own hosts, an emulator, or a file."""
+"""Where the keys of a pool come from: its Cognito hosts, an emulator, or a file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pool_key_set(
     load: Load | None = None,
     allow_emulators: bool = False,
 ) -> KeySet:
-    """The key set of a pool, from its own Cognito hosts unless `load` says otherwise."""
+    """The key set of a pool, from its own Cognito hosts, or from `load`."""
     issuers = issuers_of(pool, additional_regions)
     urls = tuple(f"{issuer}/.well-known/jwks.json" for issuer in issuers)
     usable = partial(admit, allow_emulators=allow_emulators)
@@ -42,10 +42,10 @@ def issuers_of(pool: UserPool, additional_regions: Iterable[str]) -> list[str]:
 
 
 def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
-    """The key set at the first address that answers, and has `kid` where one is looked for.
+    """The key set of the first address that responds, and that has `kid` if one is given.
 
-    All hosts of a pool publish the same keys; the later ones help where the first is down, or
-    behind.
+    All hosts of a pool publish the same keys; the later ones help if the first is down, or has an
+    older set.
     """
     found: Mapping[str, Any] | None = None
     failure = FetchError("no address")
@@ -65,10 +65,10 @@ def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
 
 
 def own_key_set(settings: Settings, pool: UserPool, load: Load | None = None) -> KeySet:
-    """The key set that the settings describe for their own pool; nothing is fetched yet.
+    """The key set of the pool in the settings; nothing is fetched yet.
 
-    With `load` the keys come from there alone (for tests). Raises SettingsError where
-    `COGNITO_JWKS_FILE` holds no key that may be used.
+    With `load` the keys come from there alone (for tests). Raises SettingsError if
+    `COGNITO_JWKS_FILE` has no usable key.
     """
     source = load
     if source is None and settings.jwks_url:
@@ -85,7 +85,11 @@ def read_key_file(file: Path, *, allow_emulators: bool) -> object:
     try:
         document = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
-        raise SettingsError(["COGNITO_JWKS_FILE: cannot be read as JSON"]) from None
+        raise SettingsError(
+            ["COGNITO_JWKS_FILE: cannot be read as JSON; save the pool's key set there again"]
+        ) from None
     if not admit(document, allow_emulators=allow_emulators):
-        raise SettingsError(["COGNITO_JWKS_FILE: holds no key that may be used"])
+        raise SettingsError(
+            ["COGNITO_JWKS_FILE: has no usable key; save the pool's /.well-known/jwks.json there"]
+        )
     return document

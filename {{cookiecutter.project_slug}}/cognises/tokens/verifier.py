@@ -2,7 +2,7 @@
 
     claims = Verifier("eu-west-1_Ab12", ["client"], token_use="access").verify(token)
 
-Order, cheapest first: form, header, key, signature; only then is the payload read and checked.
+The order, cheapest first: form, header, key, signature; then the payload is read and checked.
 """
 
 from __future__ import annotations
