@@ -20,6 +20,6 @@ def protected(response: Principal) -> dict[str, object]:
 @bp.get("/admin")
 @permission_required
 def admin_panel(response: Principal) -> str:
-    """A page for administrators; templates know the user as `current_user`."""
+    """A page for administrators."""
     # permission_required includes login_check: naming both, as above, changes nothing.
     return render_template("admin.html")

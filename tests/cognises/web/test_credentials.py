@@ -194,3 +194,22 @@ def test_a_refused_cookie_names_no_token():
 
     assert TOKEN not in f"{error!r}{error.detail}{error.headers}"
     assert error.headers == {}
+
+
+NAMED = [
+    ("GET", {"Authorization": "Basic eDp5"}, "its scheme is basic"),
+    ("GET", {"Authorization": "Negotiate abc"}, "its scheme is negotiate"),
+    ("GET", {"Authorization": "s3cret x"}, "not one Bearer credential"),
+    ("POST", {"Sec_Fetch_Site": "cross-site"}, "Sec-Fetch-Site is cross-site"),
+    ("POST", {"Sec_Fetch_Site": "s3cret"}, "not a known value"),
+    ("POST", {"Origin": "https://s3cret.example"}, "Origin is not the address"),
+    ("POST", {}, "neither Sec-Fetch-Site nor Origin"),
+]
+
+
+@pytest.mark.parametrize(("method", "headers", "detail"), NAMED, ids=str)
+def test_the_detail_for_the_log_names_what_was_received_in_fixed_words(method, headers, detail):
+    error = refused(read_token, request(method, Cookie=f"token_cookie={TOKEN}", **headers), RULES)
+
+    assert detail in error.detail
+    assert "s3cret" not in error.detail

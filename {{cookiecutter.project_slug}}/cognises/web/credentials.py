@@ -21,6 +21,11 @@ _MAX_ORIGIN = 300
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+# For the log: what a proxy in front may use of the header.
+_OTHER_SCHEMES = frozenset({"basic", "digest", "negotiate", "ntlm", "aws4-hmac-sha256"})
+_SITES = frozenset({"cross-site", "same-site", "none"})
+
+
 class CookieRules(NamedTuple):
     """The cookie that may carry a token, and the origin that may send it on unsafe methods."""
 
@@ -44,7 +49,8 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     # A comma joins repeated headers: two credentials, of which none is believed. White space is
     # HTTP's (RFC 9110 section 5.6.3); the verifier has no use for any other either.
     if not token or " " in token or "," in token or "\t" in token or scheme.lower() != "bearer":
-        raise CognisesError("invalid_request", "Authorization is not one Bearer credential")
+        named = f"; its scheme is {scheme.lower()}" if scheme.lower() in _OTHER_SCHEMES else ""
+        raise CognisesError("invalid_request", f"Authorization is not one Bearer credential{named}")
     return token
 
 
@@ -57,7 +63,8 @@ def _cookie(request: Request, cookies: str, rules: CookieRules) -> str | None:
     if token is None:
         return None
     if request.method not in _SAFE_METHODS and not is_same_origin(request, rules.public_origin):
-        raise CognisesError("cross_site", "cookie on an unsafe method from elsewhere")
+        received = _proof_of_origin(request)
+        raise CognisesError("cross_site", f"cookie on an unsafe method: {received}")
     return token
 
 
@@ -76,6 +83,16 @@ def is_same_origin(request: Request, public_origin: str | None) -> bool:
     own = [public_origin] if public_origin else [f"{s}://{request.host}" for s in _PORTS]
     sender = _normal(origin)
     return sender is not None and any(sender == _normal(address) for address in own)
+
+
+def _proof_of_origin(request: Request) -> str:
+    """What a request said about its origin, for the log, in fixed words."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return f"Sec-Fetch-Site is {site if site in _SITES else 'not a known value'}"
+    if "Origin" in request.headers:
+        return "Origin is not the address of this service"
+    return "neither Sec-Fetch-Site nor Origin was received"
 
 
 _PORTS = {"http": 80, "https": 443}
