@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from cognises.settings.sources import PROJECT_FOLDER
 from cognises.testing import FakePool
 
 Event = dict[str, Any]
@@ -41,7 +40,13 @@ app.add_url_rule("/greet/<name>", "greet", public(lambda name: {"name": name}))
 app.add_url_rule("/bytes", "bytes", public(lambda: (b"\\xff\\x00", {"Content-Type": "image/png"})))
 from lambda_entry import handler
 events = json.load(sys.stdin)
-answers = {name: handler(event, None) for name, event in events.items()}
+def answer(event):
+    try:
+        return handler(event, None)
+    except ValueError as error:
+        return str(error)
+
+answers = {name: answer(event) for name, event in events.items()}
 boto = [name for name in sys.modules if name.partition(".")[0] in ("boto3", "botocore")]
 print()
 print(json.dumps([answers, boto]))
@@ -159,6 +164,18 @@ DOORS = {
 }
 
 
+# By name: the event, and whether it counts as a question whether the service is ready.
+OTHER_EVENTS: dict[str, tuple[Any, bool]] = {
+    "a schedule": ({"version": "0", "source": "aws.events", "detail": {}}, True),
+    "the console's test event": ({"key1": "value1"}, True),
+    "nothing": (None, True),
+    "a list": ([], True),
+    "a queue": ({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}, False),
+    "a message of a WebSocket API": (
+        {"requestContext": {"routeKey": "$connect", "connectionId": "a="}}, False),
+}  # fmt: skip
+
+
 def events_for(token: str) -> dict[str, Event]:
     """Every event, by name."""
     text = b64encode("grüße".encode()).decode()
@@ -204,6 +221,7 @@ def events_for(token: str) -> dict[str, Event]:
             f"{COOKIE}={token}", f"{COOKIE}={token}"
         ),
         "HTTP API: bytes": http_api("/bytes"),
+        **{name: event for name, (event, _) in OTHER_EVENTS.items()},
         "HTTP API: several values": http_api("/echo", headers={"x-many": "one,two"}),
         "REST API: several values": {
             **rest_api("/echo"), "multiValueHeaders": {"Host": ["a"], "X-Many": ["one", "two"]}
@@ -213,9 +231,12 @@ def events_for(token: str) -> dict[str, Event]:
 
 @pytest.fixture(scope="module")
 def ran(
-    _session_pool: FakePool, tmp_path_factory: pytest.TempPathFactory
+    bakes: dict[tuple[str, str], Path],
+    _session_pool: FakePool,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[dict[str, Any], list[str], str]:
     """Answers by event, the AWS modules that were imported, and the function's log."""
+    project = bakes["lambda", ""]
     keys: Path = tmp_path_factory.mktemp("keys") / "jwks.json"
     keys.write_text(json.dumps(_session_pool.jwks))
     environ = {
@@ -227,11 +248,11 @@ def ran(
         "COGNITO_JWKS_FILE": str(keys),
         "https_proxy": "http://127.0.0.1:9",
     }
-    groups = json.loads((PROJECT_FOLDER / "groups.json").read_text(encoding="utf-8"))
+    groups = json.loads((project / "groups.json").read_text(encoding="utf-8"))
     token = _session_pool.token(groups=[group["group_name"] for group in groups])
     done = subprocess.run(
         [sys.executable, "-B", "-c", RUN],
-        cwd=PROJECT_FOLDER,
+        cwd=project,
         env=environ,
         input=json.dumps(events_for(token)),
         capture_output=True,
@@ -305,6 +326,15 @@ def test_a_path_of_no_ascii_is_the_same_however_it_comes(ran: Any, door: str, wh
 @pytest.mark.parametrize("door", DOORS)
 def test_what_is_no_character_fails_nobody(ran: Any, door: str):
     assert ran[0][f"{door}: half a character"]["statusCode"] == 200
+
+
+@pytest.mark.parametrize("event", OTHER_EVENTS)
+def test_an_event_that_is_not_an_http_request_gets_an_answer(ran: Any, event: str):
+    answer = ran[0][event]
+    if OTHER_EVENTS[event][1]:
+        assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"status": "ready"})
+    else:
+        assert "HTTP requests only" in answer
 
 
 def test_a_query_of_no_ascii_arrives(ran: Any):
