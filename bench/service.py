@@ -40,7 +40,7 @@ def service(pool: FakePool) -> Flask:
     root = logging.getLogger()
     root.addHandler(logging.StreamHandler(open(os.devnull, "w")))  # noqa: SIM115
     app = create_app({"COGNITO_USER_POOL_ID": pool.id, "COGNITO_CLIENT_ID": pool.client_id})
-    state_of(app).trust(pool.id, lambda kid: pool.jwks)
+    state_of(app).set_test_keys(pool.id, lambda kid: pool.jwks)
     return app
 
 

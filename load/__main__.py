@@ -1,11 +1,11 @@
-"""`python -m load [--seconds N]`: the table of ratios, then a minute of trouble. Exits 0 or 1."""
+"""`python -m load [--seconds N]`: ratios, slow clients, then a minute of failures. Exits 0 or 1."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from load import ratios, trouble
+from load import attacks, ratios, trouble
 from load.server import running
 
 
@@ -19,10 +19,13 @@ def main(arguments: list[str]) -> int:
     with running() as service:
         measured = ratios.measure(service, options.rounds)
     print(ratios.table(measured), flush=True)
+    attacked = attacks.compare()
+    print(attacks.table(attacked), flush=True)
     with running() as service:
         troubled = trouble.through(service, options.seconds)
     print(trouble.report(troubled))
-    return 0 if ratios.is_good(measured) and not trouble.problems(troubled) else 1
+    is_good = ratios.is_good(measured) and attacks.is_good(attacked)
+    return 0 if is_good and not trouble.problems(troubled) else 1
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REPLAY = ROOT / "build" / "replay" / f"{ROOT.name}.json"  # where cookiecutter leaves the answers
 
 
-def main():
-    folder = Path(input("Folder to create it in [..]: ").strip() or "..").expanduser()
+def main(answer):
+    folder = Path(answer or "..").expanduser()
     done = subprocess.run([sys.executable, "-m", "cookiecutter", ".", "-o", folder], check=False)
     if done.returncode:
         return done.returncode
@@ -72,6 +72,6 @@ def git(folder, *arguments):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
-    except (KeyboardInterrupt, EOFError):
-        sys.exit("\nStopped.")
+        sys.exit(main(*sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -266,6 +266,14 @@ _TOKEN_USE = [
       for value in (None, "", "refresh", "ID", "id ", "id,access", ["id"], {"id": 1}, True, 1)),
 ]  # fmt: skip
 
+_SUB = [
+    Forgery("sub missing", BAD, claim(sub=None)),
+    *(Forgery(f"sub {json.dumps(value)}", BAD, lambda pool, value=value: pool.sign(
+        pool.claims() | {"sub": value}))
+      for value in (None, "", 1, 1.5, True, ["ada"], [], {"ada": 1})),
+]  # fmt: skip
+
 FORGERIES: tuple[Forgery, ...] = (
     *_FORM, *_ALG, *_SIGNATURE, *_KID, *_HEADER, *_PAYLOAD, *_TIME, *_ISS, *_CLIENT, *_TOKEN_USE,
+    *_SUB,
 )  # fmt: skip

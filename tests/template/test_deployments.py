@@ -132,16 +132,20 @@ def test_the_role_for_pull_requests_changes_nothing(bakes, deployment):
 
 
 @pytest.mark.parametrize("deployment", DEPLOYED)
-def test_workflows_hold_no_key_and_lend_their_identity_to_two_jobs(bakes, deployment):
+def test_workflows_hold_no_key_and_give_their_identity_to_three_jobs(bakes, deployment):
     text = (bakes[deployment, ""] / ".github/workflows/deploy.yml").read_text()
     workflow = yaml.safe_load(text)
     assert "secrets." not in text
     assert not re.search(r"aws.access.key|aws.secret", text, re.IGNORECASE)
     assert workflow["permissions"] == {"contents": "read"}
     writing = {name: job.get("permissions", {}) for name, job in workflow["jobs"].items()}
-    assert {name for name, may in writing.items() if "id-token" in may} == {"plan", "deploy"}
-    assert all(set(may) <= {"contents", "id-token"} for may in writing.values())
+    assert {name for name, may in writing.items() if "id-token" in may} == {
+        "plan", "staging", "deploy"}  # fmt: skip
+    allowed = {("contents", "read"), ("id-token", "write"), ("actions", "read")}
+    assert all(set(may.items()) <= allowed for may in writing.values())
     assert workflow["jobs"]["deploy"]["environment"] == "production"
+    assert workflow["jobs"]["staging"]["environment"] == "staging"
+    assert "github.event_name == 'push'" in workflow["jobs"]["staging"]["if"]
     assert "github.event_name == 'push'" in workflow["jobs"]["deploy"]["if"]
     assert "head.repo.full_name == github.repository" in workflow["jobs"]["plan"]["if"]
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]

@@ -59,6 +59,7 @@ def details(
     path = tmp_path_factory.mktemp("manifest") / "groups.json"
     path.write_text(json.dumps([*groups, OWN_GROUP]), encoding="utf-8")
     os.environ["COGNISES_GROUPS_FILE"] = str(path)
+    os.environ["COGNISES_ROLE_PREFIX"] = "local-"
     return [*groups, dict(OWN_GROUP)]
 
 

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from cognises.operation import gunicorn_worker as worker
-from load import ratios, trouble
+from load import attacks, ratios, trouble
 from load.drive import Driver, shot
 from load.server import Service, free_port, running
 
@@ -40,6 +40,13 @@ def test_what_is_measured_is_measured_without_an_error(service):
     assert [(route.name, route.errors) for route in routes] == [
         ("open", 0), ("repeated tokens", 0), ("a fresh token each", 0)]  # fmt: skip
     assert all(route.rate > 50 for route in routes)
+
+
+def test_every_attack_of_the_load_test_leaves_the_service_answering(service):
+    answered = {"this worker": attacks.attack(service), "stock gunicorn": {"slow heads": 0}}
+
+    assert attacks.is_good(answered)
+    assert not attacks.is_good({"this worker": {"slow heads": attacks.REQUESTS - 1}})
 
 
 @pytest.mark.parametrize("more", ["", "Connection: close\r\n"], ids=["kept", "one each"])

@@ -251,6 +251,21 @@ def test_waiters_for_an_unknown_kid_are_capped_and_the_surplus_gets_503(
     assert len(server.hits) == 2
 
 
+def test_fifty_first_requests_that_come_together_are_all_answered(verifier, server, pool):
+    """The surplus of a cold start is not refused: no key is known that it could do without."""
+    tokens = [pool.token([f"group-{i}"]) for i in range(50)]
+    server.hold()
+    with ThreadPoolExecutor(50) as threads:
+        answers = [threads.submit(verifier.verify, token) for token in tokens]
+        eventually(
+            lambda: verifier.keys._pending is not None and verifier.keys._pending.waiters == 50
+        )
+        server.let_go()
+
+        assert all(answer.result(10) for answer in answers)
+    assert len(server.hits) == 1
+
+
 # Outages
 
 

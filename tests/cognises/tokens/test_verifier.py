@@ -10,9 +10,9 @@ import pytest
 from forgeries import FORGERIES, Forgery
 from hypothesis import given
 from hypothesis import strategies as st
-from request_side import refused
+from request_side import manifest, refused
 
-from cognises import CognisesError, SettingsError, Verifier
+from cognises import CognisesError, SettingsError, Verifier, login_check, permission_required
 from cognises.errors import ANSWERS
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import base64url, encode
@@ -427,3 +427,41 @@ def test_no_refusal_carries_the_token_or_a_claim(verifier: Verifier, cognito: Fa
         assert not {"secret", "ada@", token} & set(told.split())
         assert "secret" not in told
         assert "ada@example.org" not in told
+
+
+@pytest.mark.parametrize(
+    "claim", ["", "sub", "email", "my groups", None, 7, ["custom:groups"]], ids=repr
+)
+def test_a_groups_claim_that_cannot_hold_groups_is_refused(claim, make_verifier):
+    with pytest.raises(SettingsError, match="groups_claim"):
+        make_verifier(groups_claim=claim)
+
+
+def test_the_groups_claim_of_the_app_opens_its_routes_and_cognitos_own_does_not(make_app, cognito):
+    def views(app):
+        app.get("/x", endpoint="x")(permission_required(lambda response: response["user_group"]))
+
+    app = make_app(views, manifest(admins=["x"]), COGNITO_GROUPS_CLAIM="custom:groups")
+    client = app.test_client()
+
+    def get(groups=(), **claims):
+        return client.get("/x", headers=cognito.bearer(groups, **claims))
+
+    assert get(**{"custom:groups": "viewers, admins"}).json == ["viewers", "admins"]
+    assert get(**{"custom:groups": ["admins"]}).status_code == 200
+    assert get(["admins"]).status_code == 403
+    assert get(["admins"], **{"custom:groups": [["admins"]]}).status_code == 403
+
+
+def test_the_groups_claim_of_the_app_does_not_count_for_another_pool(make_app):
+    other = FakePool("eu-west-1_Other", "otherclient")
+
+    def views(app):
+        guard = login_check("eu-west-1", other.id, client_ids=other.client_id)
+        app.get("/x", endpoint="x")(guard(lambda response: response["user_group"]))
+
+    app = make_app(views, COGNITO_GROUPS_CLAIM="custom:groups")
+    other.attach(app, own=False)
+
+    headers = other.bearer(["viewers"], **{"custom:groups": "admins"})
+    assert app.test_client().get("/x", headers=headers).json == ["viewers"]

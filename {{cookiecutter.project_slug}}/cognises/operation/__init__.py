@@ -23,7 +23,7 @@ def init_operations(app: Flask) -> None:
     all when the service starts.
     """
     state = state_of(app)
-    settings, problems = state.reading
+    settings, problems = state.settings_with_problems
     if problems:
         return
     if not app.testing:

@@ -44,7 +44,7 @@ class SignIn:
     @property
     def can_be_offered(self) -> bool:
         """The same for pages, which are also rendered while settings are wrong."""
-        return not self._state.reading[1] and self.is_on
+        return not self._state.settings_with_problems[1] and self.is_on
 
     @property
     def cookies(self) -> Cookies:

@@ -147,8 +147,8 @@ class FakePool:
         """An access token of the client itself (client credentials grant): no user, no groups."""
         scope = scopes if isinstance(scopes, str) else " ".join(scopes)
         client = changes.get("client_id", self.client_id)
-        own = {"sub": client, "username": None, "scope": scope}
-        return self.token(token_use="access", **(own | changes))
+        own = {"token_use": "access", "sub": client, "username": None, "scope": scope}
+        return self.token(**(own | changes))
 
     def sign(
         self, claims: object, key: SigningKey | None = None, header: Header | None = None

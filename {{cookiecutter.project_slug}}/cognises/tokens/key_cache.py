@@ -172,13 +172,17 @@ class KeySet:
         return CognisesError("keys_unavailable", "no current key set", retry_after=wait)
 
     def _wait_for_fetch(self, kid: str | None, seen: Snapshot | None) -> None:
-        """Wait for the shared fetch, for a limited time; surplus waiters continue with old keys."""
+        """Wait for the shared fetch, for a limited time; surplus waiters continue with old keys.
+
+        Without usable keys every request waits: no token could be verified.
+        """
         pending = self._start_fetch(kid, seen)
         if pending is None:
             return
         with self._lock:
             pending.waiters += 1
-            is_surplus = pending.waiters > MAX_WAITERS
+            has_keys = seen is not None and seen.since.age() < EXPIRED
+            is_surplus = has_keys and pending.waiters > MAX_WAITERS
         if not is_surplus:
             pending.done.wait(max(0.0, TIMEOUT - pending.since.age()))
 

@@ -31,7 +31,7 @@ def install(app: Flask) -> None:
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = state.public_path
         if path is None:
-            path = state.public_path = state.reading[0].public_path
+            path = state.public_path = state.settings_with_problems[0].public_path
         if path:
             mount(environ, path)
         return inner(environ, start_response)

@@ -43,7 +43,7 @@ def problems(app: Flask) -> list[str]:
     """Everything that is wrong; with nothing wrong, the app's own keys are read from their file."""
     state = state_of(app)
     state.log_warnings()
-    settings, found = state.reading
+    settings, found = state.settings_with_problems
     found = [
         *found,
         *(
@@ -113,7 +113,7 @@ def _manifest_problems(app: Flask) -> list[str]:
     try:
         listed = manifest_names(app)
     except ProblemsError as error:
-        file = state.reading[0].groups_file.name
+        file = state.settings_with_problems[0].groups_file.name
         return [f"{file}: {line}" for line in error.problems]
     return [
         f"{name}: two endpoints carry this name of the manifest, so it opens neither; list the "
@@ -127,6 +127,6 @@ def manifest_names(app: Flask) -> frozenset[str]:
     state = state_of(app)
     guards = [guard for route in routes(app) for guard in route.declaration.permissions]
     manifests = {guard.permissions or state.permissions for guard in guards}
-    if "COGNISES_GROUPS_FILE" in state.reading[0].given:
+    if "COGNISES_GROUPS_FILE" in state.settings_with_problems[0].given:
         manifests.add(state.permissions)
     return frozenset().union(*(manifest.names for manifest in manifests))

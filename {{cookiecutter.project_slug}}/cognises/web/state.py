@@ -90,7 +90,7 @@ class AppState:
         self.start_problems: list[str] | None = None
 
     @property
-    def reading(self) -> tuple[Settings, list[str]]:
+    def settings_with_problems(self) -> tuple[Settings, list[str]]:
         """The app's settings as far as they can be read, and everything wrong with them."""
         if self._reading is None:
             folder = project_folder(self.app.root_path)
@@ -101,14 +101,14 @@ class AppState:
         """Log what the settings warn of, once."""
         if not self._has_warned:
             self._has_warned = True
-            for warning in self.reading[0].warnings:
+            for warning in self.settings_with_problems[0].warnings:
                 log.warning("%s", warning)
 
     @property
     def settings(self) -> Settings:
         """The app's settings. Raises SettingsError with every problem."""
         if self._settings is None:
-            found, problems = self.reading
+            found, problems = self.settings_with_problems
             if problems:
                 raise SettingsError(problems)
             self._settings = found
@@ -118,7 +118,7 @@ class AppState:
     def permissions(self) -> Permissions:
         """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
         if self._permissions is None:
-            self._permissions = Permissions(load_access(self.reading[0].groups_file))
+            self._permissions = Permissions(load_access(self.settings_with_problems[0].groups_file))
         return self._permissions
 
     def can(
@@ -140,7 +140,7 @@ class AppState:
 
         The one in the settings, else the one that the app's guards name, if they name only one.
         """
-        pool = self.reading[0].pool
+        pool = self.settings_with_problems[0].pool
         if pool is not None:
             return pool
         named = self._facts_of_routes().pools
