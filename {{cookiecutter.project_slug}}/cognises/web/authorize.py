@@ -16,7 +16,7 @@ from werkzeug.local import LocalProxy
 
 from cognises.errors import CognisesError, SettingsError
 from cognises.settings.values import is_loopback
-from cognises.web import caching
+from cognises.web import caching, responses
 from cognises.web.caching import GUARDED
 from cognises.web.credentials import read_token
 from cognises.web.policy import Check, CompiledRoute, PolicyKey, RoutePolicy
@@ -190,6 +190,7 @@ def compile_policy(
 ) -> RoutePolicy:
     """Make guards ready for requests. Raises SettingsError or ManifestError."""
     caching.install(state.app)
+    responses.install(state.app)
     requirement = Requirement.of(guards)
     first, *others = dict.fromkeys(requirement.logins)
     settings = state.settings

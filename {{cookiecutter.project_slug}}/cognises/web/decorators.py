@@ -187,13 +187,17 @@ def _guarded_by(guard: Guard) -> Decorator:
         _refuse_contradiction(view, own)
         inner = marker_of(view)
         if inner and inner.guards and inner.view is not None:
-            return _wrap(inner.view, (own, *inner.guards))
+            return _wrap(inner.view, (own, *inner.guards), like=view)
         return _wrap(view, (own,))
 
     return decorate
 
 
-def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
+def _wrap(view: View, guards: tuple[Guard, ...], like: View | None = None) -> View:
+    """The guarded view. It takes its name and attributes from `like`, a wrapper that it replaces.
+
+    An attribute is `view_class`, by which Flask and others know a class-based view.
+    """
     first = guards[0]
     room = Room.of(view)
     inject = response_injector(view, room)
@@ -207,13 +211,13 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
 
     if inspect.iscoroutinefunction(view):
 
-        @functools.wraps(view)
+        @functools.wraps(like or view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
             return await view(*inject(principal(), args, kwargs), **kwargs)
 
     else:
 
-        @functools.wraps(view)
+        @functools.wraps(like or view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if free and not args and free not in kwargs and "response" not in kwargs:
                 return view(principal(), **kwargs)
@@ -221,6 +225,7 @@ def _wrap(view: View, guards: tuple[Guard, ...]) -> View:
 
     if not hasattr(view, "__name__"):  # a partial, or an object that is called
         guarded.__name__ = getattr(getattr(view, "func", None), "__name__", "")
+    guarded.__wrapped__ = view
     mark(guarded, *guards, view=view)
     return guarded
 

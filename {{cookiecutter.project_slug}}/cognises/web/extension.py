@@ -13,7 +13,7 @@ from flask import Flask, Request
 from flask import request as flask_request
 
 from cognises.errors import CognisesError, ProblemsError, SettingsError
-from cognises.web import caching, public_path
+from cognises.web import caching, public_path, responses
 from cognises.web.authorize import (
     auth_result_for,
     authorize,
@@ -24,7 +24,7 @@ from cognises.web.authorize import (
 from cognises.web.commands import commands
 from cognises.web.decorators import GuardHook
 from cognises.web.policy import Check
-from cognises.web.responses import Refusal, refusal, respond
+from cognises.web.responses import Refusal, refusal
 from cognises.web.routes import is_automatic_options
 from cognises.web.startup import check as check_start
 from cognises.web.startup import check_once
@@ -81,7 +81,7 @@ class RequestGuard:
         app.preprocess_request = self.preprocess_request  # type: ignore[method-assign]
         caching.install(app)
         public_path.install(app)
-        app.error_handler_spec[None][None].setdefault(Refusal, respond)
+        responses.install(app)
         app.context_processor(lambda: {"current_user": current_user})
 
     def preprocess_request(self, *args: Any) -> Any:

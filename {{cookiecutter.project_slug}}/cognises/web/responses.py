@@ -51,6 +51,11 @@ _CLASSES: dict[int, type[Refusal]] = {
 }
 
 
+def install(app: Flask) -> None:
+    """Answer refusals in `app` with `respond`, unless it has a handler of its own for them."""
+    app.error_handler_spec[None][None].setdefault(Refusal, respond)
+
+
 def respond(error: Refusal) -> ResponseReturnValue | Refusal:
     """The response to a refusal where the app has no handler for its class or status.
 
