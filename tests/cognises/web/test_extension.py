@@ -854,3 +854,116 @@ def test_a_class_that_declares_nothing_is_denied_under_each_method(make_app, cog
         assert client.open("/bare", method=method).status_code == 401
         answer = client.open("/bare", method=method, headers=cognito.bearer(["x"]))
         assert answer.status_code == 403
+
+
+# The app's own check
+
+
+def checked(make_app, check, **options):
+    def views(app: Flask) -> None:
+        guarded_thing(app)
+        app.get("/open", endpoint="open")(public(lambda: "open"))
+        app.get("/maybe", endpoint="maybe")(login_check(optional=True)(lambda: "maybe"))
+        Cognises(app, check=check)
+
+    return make_app(views, GROUPS, extension=False, **options).test_client()
+
+
+@pytest.mark.parametrize("answer", [False, None, 0, "", []])
+def test_a_check_without_a_true_answer_revokes(answer, make_app, cognito):
+    client = checked(make_app, lambda principal: answer)
+
+    refused = client.get("/thing", headers=cognito.bearer(["editors"]))
+
+    assert (refused.status_code, refused.json["reason"]) == (401, "revoked")
+    assert refused.headers["WWW-Authenticate"].endswith('error="invalid_token"')
+    assert client.get("/open", headers=cognito.bearer()).text == "open"
+    assert client.get("/maybe").text == "maybe"
+    assert client.get("/maybe", headers=cognito.bearer()).json["reason"] == "revoked"
+
+
+def test_a_check_is_asked_once_a_request_after_the_token_and_before_the_groups(make_app, cognito):
+    asked: list[str | None] = []
+    client = checked(make_app, lambda principal: asked.append(principal.sub) or True)
+
+    assert client.get("/thing").status_code == 401
+    assert client.get("/thing", headers=cognito.bearer(["editors"], exp=1)).status_code == 401
+    assert asked == []
+    assert client.get("/thing", headers=cognito.bearer(["editors"], sub="ada")).status_code == 200
+    assert client.get("/thing", headers=cognito.bearer(["x"], sub="eve")).status_code == 403
+    assert asked == ["ada", "eve"]
+
+
+def test_a_check_may_be_async_and_one_that_forgets_to_be_is_an_error(make_app, cognito):
+    async def sees(principal):
+        return principal.sub == "ada"
+
+    client = checked(make_app, sees)
+    assert client.get("/thing", headers=cognito.bearer(["editors"], sub="ada")).status_code == 200
+    assert client.get("/thing", headers=cognito.bearer(["editors"])).status_code == 401
+
+    client = checked(make_app, lambda principal: sees(principal))
+    with pytest.raises(SettingsError, match="awaitable"):
+        client.get("/thing", headers=cognito.bearer(["editors"], sub="ada"))
+
+
+def test_a_check_that_fails_serves_nothing(make_app, cognito):
+    client = checked(make_app, lambda principal: 1 / 0, PROPAGATE_EXCEPTIONS=False)
+
+    assert client.get("/thing", headers=cognito.bearer(["editors"])).status_code == 500
+
+
+def test_a_check_that_cannot_be_called_is_an_error_at_once():
+    with pytest.raises(SettingsError, match="check"):
+        Cognises(check=True)
+
+
+# Machines
+
+
+MACHINES = [
+    {"group_name": "orders-service", "allowed_functions": ["thing"], "scopes": ["orders/read"]},
+    {"group_name": "editors", "allowed_functions": ["thing"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({"scope": "orders/read"}, 200),
+        ({"scope": "other orders/read"}, 200),
+        ({"scope": "orders/write"}, 403),
+        ({"scope": "orders/rea"}, 403),
+        ({"scope": "ORDERS/READ"}, 403),
+        ({"scope": ["orders/read"]}, 403),
+        ({"scope": None}, 403),
+        ({"scope": "orders/read", "username": "ada"}, 403),
+        ({"scope": "orders/read", "sub": "ada"}, 403),
+    ],
+)
+@pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
+def test_a_machine_is_a_member_of_the_entries_that_list_one_of_its_scopes(
+    claims, status, extension, make_app, cognito
+):
+    def views(app: Flask) -> None:
+        @app.get("/thing")
+        @login_check(token_use=["id", "access"])
+        @permission_required
+        def thing(response):
+            return {"can": response.can("thing"), "machine": response.is_machine}
+
+    client = make_app(views, MACHINES, extension=extension).test_client()
+    machine = {"token_use": "access", "sub": cognito.client_id, "username": None} | claims
+
+    answer = client.get("/thing", headers=cognito.bearer(**machine))
+
+    assert answer.status_code == status
+    assert status == 403 or answer.json == {"can": True, "machine": True}
+    assert client.get("/thing", headers=cognito.bearer(["editors"])).status_code == 200
+
+
+def test_current_user_outside_a_request_is_anonymous(make_app):
+    assert not current_user.can("thing")
+    assert current_user.sub is None
+    with make_app().app_context():
+        assert not current_user.is_authenticated

@@ -135,6 +135,8 @@ def _ask_app(check: Check, principal: Principal, result: AuthResult) -> None:
         return
     answer = check(principal)
     if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
         raise SettingsError(["check: returned an awaitable; give a function or an async function"])
     if not answer:
         raise CognisesError("revoked", "the app's check refused it")

@@ -1,4 +1,4 @@
-"""Response headers that keep one user's answer from another: RFC 9111, sections 3.5 and 4.1."""
+"""Response headers that keep one user's response from another: RFC 9111, sections 3.5 and 4.1."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from flask import Flask, Request, Response
 from flask import request as flask_request
 from werkzeug.datastructures import Headers
+from werkzeug.routing import RequestRedirect
+
+from cognises.web.responses import relative_redirect
 
 _NO_STORE = "private, no-store"
 _VARY = "Authorization, Cookie"
@@ -45,8 +48,10 @@ def install(app: Flask) -> None:
         return
     finish = app.finalize_request
 
-    def finalize_request(*args: Any, **kwargs: Any) -> Response:
-        response = finish(*args, **kwargs)
+    def finalize_request(rv: Any, *args: Any, **kwargs: Any) -> Response:
+        if isinstance(rv, RequestRedirect):
+            rv = relative_redirect(rv, flask_request)
+        response = finish(rv, *args, **kwargs)
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         if _SECRET in request.__dict__:
             response.headers["Cache-Control"] = _NO_STORE

@@ -46,8 +46,9 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     if len(header) > _MAX_HEADER:
         raise CognisesError("invalid_token", "header too long")
     scheme, _, token = header.partition(" ")
-    # A comma joins repeated headers: two credentials, of which none is believed. White space is
-    # HTTP's (RFC 9110 section 5.6.3); the verifier has no use for any other either.
+    token = token.lstrip(" ")  # one or more spaces (RFC 9110 section 11.4)
+    # A comma joins repeated headers: two credentials, of which none is accepted. White space is
+    # HTTP's (RFC 9110 section 5.6.3); the verifier accepts no other in a token either.
     if not token or " " in token or "," in token or "\t" in token or scheme.lower() != "bearer":
         named = f"; its scheme is {scheme.lower()}" if scheme.lower() in _OTHER_SCHEMES else ""
         raise CognisesError("invalid_request", f"Authorization is not one Bearer credential{named}")
@@ -72,7 +73,7 @@ def is_same_origin(request: Request, public_origin: str | None) -> bool:
     """Whether a browser says that the service's own pages sent this request.
 
     By `Sec-Fetch-Site` (Fetch Metadata), else by `Origin` (RFC 6454) against the service's own
-    address, else against Host; with neither header there is no proof, so: no.
+    address, else against Host; with neither header there is no proof, and the answer is no.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import PurePath
+from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app
+from flask import Flask, Request, Response, current_app, redirect
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import (
     BadRequest,
@@ -15,6 +16,8 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
+from werkzeug.routing import RequestRedirect
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.errors import CognisesError
 
@@ -79,6 +82,19 @@ def _is_installed(app: Flask, handler: object) -> bool:
     package = getattr(function, "__module__", "").partition(".")[0]
     is_apps = package == app.import_name.partition(".")[0]
     return not is_apps and bool({"site-packages", "dist-packages"} & set(folders))
+
+
+def relative_redirect(error: RequestRedirect, request: Request) -> HTTPException | WerkzeugResponse:
+    """werkzeug's own redirect (to the path with its slash, or with fewer), without the host.
+
+    The host in it is the one that the client wrote. A redirect to another host is the app's own.
+    """
+    url = urlsplit(error.new_url)
+    if url.netloc != request.host:
+        return error
+    # A path that starts with two slashes would be read as a host.
+    path = f"/{url.path.lstrip('/')}"
+    return redirect(f"{path}?{url.query}" if url.query else path, error.code)
 
 
 def refusal(error: CognisesError, realm: str) -> Refusal:
