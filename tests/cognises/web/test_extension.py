@@ -566,7 +566,7 @@ def test_what_is_wrong_in_settings_hides_nothing_else_that_is(tmp_path):
         "COGNITO_TOKEN_USE: must be",
         "COGNITO_USER_POOL_ID: missing",
         "COGNITO_CLIENT_ID: missing",
-        "COGNITO_JWKS_FILE: holds no key",
+        "COGNITO_JWKS_FILE: has no usable key",
         "COGNITO_ISSUER: must be",
         "area.open): public and a guard together",
         "groups.json: ",
