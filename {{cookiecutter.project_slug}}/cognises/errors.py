@@ -85,13 +85,16 @@ class CognisesError(Exception):
 
 
 class ProblemsError(CognisesError):
-    """Everything that is wrong, reported at once: `problems`, one line each."""
+    """Everything that is wrong, reported at once: `problems`, one line each.
+
+    A line break in quoted text is escaped, so that it cannot begin a line of its own.
+    """
 
     _reason = "misconfigured"
 
     def __init__(self, problems: Iterable[object]) -> None:
         super().__init__(self._reason)
-        self.problems = [str(problem) for problem in problems]
+        self.problems = [printable(str(problem)) for problem in problems]
         self.args = ("\n".join(self.problems),)
 
 

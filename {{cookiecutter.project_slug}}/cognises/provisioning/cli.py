@@ -197,7 +197,7 @@ def destroy(options: Options, confirm: str | None, force: bool, stack: str | Non
 def verify(options: Options, token_file: Path | None, as_json: bool) -> int:
     """Exchange a user's ID token for AWS credentials, and show whose role they are."""
     # Here, for with it comes all that verifies tokens.
-    from cognises.provisioning.commands import verify as command_verify
+    from cognises.provisioning import verify as command_verify
 
     return command_verify.run(options, token_file, as_json=as_json)
 

@@ -674,3 +674,33 @@ def test_what_is_asked_for_is_sent_whole(up: Up, fake: FakeCloudFormation) -> No
     assert {"Key": "cognises:owner", "Value": "cognises"} in sent["Tags"]
     assert sent["ChangeSetName"].startswith("cognises-")
     assert "DeploymentMode" not in sent
+
+
+# Texts of AWS print no line of ours
+
+HOSTILE = "bad\nwarning: all is well\x1b[2J\u202e\u2028error: go on"
+
+
+def test_no_text_of_aws_begins_a_line_of_its_own(
+    up: Up, fake: FakeCloudFormation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.changes = [change(HOSTILE, HOSTILE, HOSTILE)]
+    fake.plays["CREATE"] = [
+        ("CREATE_IN_PROGRESS", (event("CREATE_FAILED", HOSTILE, HOSTILE, HOSTILE),)),
+        ("ROLLBACK_IN_PROGRESS", (event("DELETE_SKIPPED", HOSTILE, HOSTILE, made=HOSTILE),)),
+        ("ROLLBACK_COMPLETE", ()),
+    ]
+    with pytest.raises(StackFailed) as failed:
+        up()
+    fake.stacks.clear()
+    fake.change_set_reason = HOSTILE
+    with pytest.raises(StackFailed) as not_made:
+        up()
+    fake.put(NAME, "CREATE_COMPLETE", tags={**TAGS, "cognises:project": HOSTILE})
+    with pytest.raises(ProvisionBlocked) as blocked:
+        up()
+    lines = capsys.readouterr().err.splitlines()
+    lines += [*failed.value.problems, *not_made.value.problems, *blocked.value.problems]
+    assert sum("all is well" in line for line in lines) >= 5
+    assert not [line for line in lines if line.startswith(("warning: all", "error:"))]
+    assert not set("".join(lines)) & {"\n", "\x1b", "\u202e", "\u2028"}

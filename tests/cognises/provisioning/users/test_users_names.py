@@ -271,3 +271,18 @@ def test_a_contact_that_is_another_users_alias_is_named(
 @pytest.mark.parametrize("text", ["+15550100", "+1"])
 def test_a_phone_number_has_the_form_of_e164(text: str) -> None:
     assert is_phone(text) is (len(text) > 5)
+
+
+def test_what_a_user_wrote_about_themselves_begins_no_line_of_ours(
+    run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = "x@y\nerror: \x1b[2J\u202eblocked"
+    user = User("ada", "CONFIRMED", True, {"email": hostile, "preferred_username": hostile})
+    monkeypatch.setattr(Directory, "user", lambda self, name: user)
+    monkeypatch.setattr(Directory, "all", lambda self: iter([user]))
+    for argv in (["resend", "ada"], ["disable", "ada"], ["list"], ["reset-mfa", "ada"]):
+        ran = run("users", *argv)
+        lines = (ran.out + ran.err).splitlines()
+        assert not [line for line in lines if line.startswith(("error: \\x1b", "error:  "))]
+        assert not set(ran.out + ran.err) & {"\x1b", "\u202e"}
+        assert sum("blocked" in line for line in lines) == 1, ran

@@ -22,9 +22,9 @@ from moto.cognitoidentity.responses import CognitoIdentityResponse
 from moto.core.exceptions import JsonRESTError
 from moto.sts.models import sts_backends
 
-from cognises.provisioning.verification import exchange as verify_exchange
-from cognises.provisioning.verification.exchange import Caller
-from cognises.provisioning.verification.verdict import Expected, verdict
+from cognises.provisioning import token_exchange as verify_exchange
+from cognises.provisioning.token_exchange import Caller
+from cognises.provisioning.verify import Expected, compare
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey
 
@@ -137,9 +137,9 @@ def test_a_member_gets_the_role_of_the_group(verify: Verify, people: FakePool, d
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
         "groups in the token:  a",
-        f"groups.json says:     {ROLE}svc-a (group a)",
+        f"groups.json gives:    {ROLE}svc-a (group a)",
         f"the token prefers:    {ROLE}svc-a",
-        f"the credentials are:  {ROLE}svc-a",
+        f"credentials of:       {ROLE}svc-a",
         "they agree",
     ]
     assert door.handed_out
@@ -174,21 +174,22 @@ DIFFERENCES: dict[str, tuple[list[str], str | None, str | None, str]] = {
         ["a"],
         "svc-b",
         None,
-        f"the credentials are of {ROLE}svc-b, and groups.json says {ROLE}svc-a (group a)",
+        f"the credentials belong to {ROLE}svc-b, and groups.json gives {ROLE}svc-a (group a)",
     ),
     "the weaker group's role": (["a", "b"], "svc-b", None, "plan and apply, then sign in again"),
     "a default role for everybody": (
         [],
         None,
         "anybody",
-        "gives this user no role: the user is in no group; look at the identity pool's roles",
+        "gives this user no role: the user is in no group; repair the role mapping: bootstrap "
+        "--revert-drift",
     ),
-    "a group made by hand": (["hand"], "hand-role", None, "the user is in none of its groups"),
+    "a group made by hand": (["hand"], "hand-role", None, "none of the user's groups has one"),
     "a role that the token does not prefer": (
         ["a"],
         "svc-b",
         "svc-a",
-        f"the token prefers {ROLE}svc-b, and the credentials are of {ROLE}svc-a",
+        f"the credentials belong to {ROLE}svc-a, and the token prefers {ROLE}svc-b",
     ),
 }
 
@@ -213,6 +214,14 @@ def test_groups_of_equal_precedence_have_no_first(
     manifest(group("a", precedence=1), group("b", precedence=1))
     ran = verify(member(people, "a", "b", role="svc-a"))
     assert (ran.code, "groups a and b have the same precedence" in ran.err) == (1, True)
+
+
+def test_a_group_without_a_policy_has_no_role_and_the_next_one_counts(
+    verify: Verify, people: FakePool, manifest: Manifest
+) -> None:
+    plain = {"group_name": "a", "allowed_functions": [], "precedence": 1}
+    manifest(plain, group("b", precedence=2))
+    assert verify(member(people, "a", "b", role="svc-b")).code == 0
 
 
 def test_a_group_beside_the_manifest_is_warned_about_and_cognitos_own_is_not(
@@ -243,7 +252,7 @@ def test_credentials_of_no_role_are_no_members(verify: Verify, people: FakePool)
             lambda self: json.dumps({"IdentityId": "x", "Credentials": answer}),
         )
         ran = verify(member(people, "a", role="svc-a"))
-    assert (ran.code, "which is no role of a group" in ran.err) == (1, True)
+    assert (ran.code, "which is not a group's role" in ran.err) == (1, True)
 
 
 # Refused by the verifier, before AWS is asked
@@ -269,13 +278,13 @@ TOKENS: dict[str, tuple[Callable[[FakePool], str], str]] = {
     ),
     "an access token": (
         lambda pool: pool.token(["a"], token_use="access"),
-        "this is no ID token, and the identity pool takes no other",
+        "this is not an ID token, and the identity pool accepts no other",
     ),
     "cut off": (lambda pool: pool.token(["a"])[:-10], "the token is not valid: "),
     "no token": (lambda pool: "hello", "the token is not valid: "),
-    "nothing": (lambda pool: " \n", "nothing was read; give the ID token"),
+    "nothing": (lambda pool: " \n", "the input is empty; give the ID token"),
     "not ASCII": (lambda pool: "héllo.wörld.x", "the token is not valid: "),
-    "too large": (lambda pool: "x" * 70_000, "what was read is no token: it is too large"),
+    "too large": (lambda pool: "x" * 70_000, "the input is too large for a token"),
 }
 
 
@@ -338,7 +347,7 @@ def test_an_identity_pool_with_another_door_blocks_verify_before_the_exchange(
 
 
 REFUSALS: dict[str, tuple[list[str], tuple[str, str] | None, str]] = {
-    "in no group": ([], None, "the user is in no group that carries one"),
+    "in no group": ([], None, "the user is in no group that has one"),
     "ambiguous": (["a", "b"], None, "give the groups of groups.json distinct precedences"),
     "signed out": (
         ["a"],
@@ -353,7 +362,7 @@ REFUSALS: dict[str, tuple[list[str], tuple[str, str] | None, str]] = {
     "another client": (
         ["a"],
         (NOT_ALLOWED, "Token is not from a supported provider of this identity pool."),
-        "`provision.py bootstrap` connects them",
+        "`provision.py bootstrap --revert-drift` connects them",
     ),
     "something else": (
         ["a"],
@@ -557,9 +566,9 @@ def test_on_loopback_open_doors_and_credentials_of_nobody_are_warned_about(
     file.write_text(emulator)
     ran = run("verify", "--token-file", str(file))
     assert ran.code == 0
-    assert "lets guests in" in ran.err
-    assert "is no role: nothing can be compared" in ran.err
-    assert f"groups.json says:     {ROLE}svc-a (group a)" in ran.out
+    assert "gives credentials to guests" in ran.err
+    assert "is not a role: nothing can be compared" in ran.err
+    assert f"groups.json gives:    {ROLE}svc-a (group a)" in ran.out
     assert "agree" not in ran.out
     assert run("verify", "--token-file", str(file), "--json").json["agrees"] is None
 
@@ -568,7 +577,7 @@ def test_on_loopback_open_doors_and_credentials_of_nobody_are_warned_about(
 def test_an_emulator_that_gives_everybody_one_role_is_told_for_one(loopback: bool) -> None:
     expected = Expected(groups=("a",), group="a", role_arn=f"{ROLE}svc-a")
     caller = Caller("123456789012", "arn:aws:sts::123456789012:assumed-role/Everybody/session")
-    (problem,) = verdict(expected, caller, loopback=loopback).problems
+    problem, _ = compare(expected, caller, loopback=loopback)
     assert ("an emulator may not choose roles by token" in problem) == loopback
     assert problem.endswith("plan and apply, then sign in again")
 

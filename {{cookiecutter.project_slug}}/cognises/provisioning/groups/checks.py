@@ -126,7 +126,8 @@ def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str],
     if not any(provider.endswith(f"/{scope.pool_id}") for provider in pool.providers):
         warnings.append(
             f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider; its "
-            "members get no credentials until it does: `provision.py bootstrap` adds it"
+            "members get no credentials until it does: `provision.py bootstrap --revert-drift` "
+            "adds it"
         )
     return blocks, warnings
 
@@ -137,12 +138,13 @@ def unsafe_flows(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list
     if pool.classic_flow:
         findings.append(
             f"identity pool {pool.id} allows the classic flow, in which any member can assume any "
-            "group's role; turn it off (AllowClassicFlow: false)"
+            "group's role; turn it off with `provision.py bootstrap --revert-drift` "
+            "(AllowClassicFlow: false)"
         )
     if pool.guests:
         findings.append(
-            f"identity pool {pool.id} gives credentials to guests; turn it off "
-            "(AllowUnauthenticatedIdentities: false)"
+            f"identity pool {pool.id} gives credentials to guests; turn it off with "
+            "`provision.py bootstrap --revert-drift` (AllowUnauthenticatedIdentities: false)"
         )
     return ([], findings) if loopback else (findings, [])
 

@@ -1,1 +1,0 @@
-"""What each command of provision.py does: options in, one outcome out."""

@@ -1,1 +1,0 @@
-"""Whose role a user's ID token leads to."""
