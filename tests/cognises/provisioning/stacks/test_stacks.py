@@ -472,7 +472,10 @@ def test_a_deletion_that_fails_names_what_stands_in_its_way(
     fake.put(NAME, "CREATE_COMPLETE", **AS_IT_IS)
     reason = "Cannot delete a policy attached to entities."
     fake.plays["DELETE"] = [
-        ("DELETE_IN_PROGRESS", (event("DELETE_FAILED", "PermissionsBoundary", "T", reason),)),
+        (
+            "DELETE_IN_PROGRESS",
+            (event("DELETE_FAILED", "PermissionsBoundary", "AWS::IAM::ManagedPolicy", reason),),
+        ),
         ("DELETE_FAILED", ()),
     ]
     with pytest.raises(StackFailed, match="for every stage first"):

@@ -198,6 +198,8 @@ def test_a_half_made_user_is_told_with_what_is_left(
     failing(monkeypatch, "AdminAddUserToGroup", "AccessDeniedException", after=False)
     ran = run("users", "create", "bob", "--email", "b@x.org", "--group", "admins")
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 2)
-    assert "user bob was created, but not everything else: access denied; give whoever" in ran.err
+    assert (
+        "user bob was created, but not everything else: access denied; attach the policy" in ran.err
+    )
     assert ran.err.endswith("left to do: users add-to-group bob admins\n")
     assert "\x1b" not in ran.err

@@ -138,5 +138,5 @@ def test_what_aws_refuses_for_one_line_is_that_lines_result(
     ran = run("users", "import", table(f"{HEAD}bob,b@x.org,,,\nada,,,,admins\n"))
     lines = ran.out.splitlines()
     assert (ran.code, len(lines)) == (1, 2)
-    assert "the invitation could not be sent" in lines[0]
+    assert "the message could not be sent" in lines[0]
     assert "an invitation needs" in lines[1]

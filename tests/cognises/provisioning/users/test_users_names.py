@@ -186,7 +186,7 @@ def test_what_aws_refuses_is_one_line_that_names_the_policy(
     failing(monkeypatch, "ListUsers", "AccessDeniedException", after=False)
     ran = run("users", "list", "--json")
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
-    assert "`provision.py policy` prints (with --users" in ran.err
+    assert "`provision.py policy --users` prints" in ran.err
     assert "\x1b" not in ran.err
 
 

@@ -79,11 +79,17 @@ def test_a_password_that_the_pool_refuses_is_neither_kept_nor_quoted(
     failing(monkeypatch, "AdminSetUserPassword", "InvalidPasswordException", after=False)
     file = tmp_path / "ada.txt"
     ran = run("users", "set-password", "ada", "--password-file", str(file))
-    assert (ran.code, "the pool does not take this password" in ran.err) == (1, True)
+    assert (ran.code, "the pool's password policy does not allow this password" in ran.err) == (
+        1,
+        True,
+    )
     assert not file.exists()
     pipe(monkeypatch, "hunter2\n")
     ran = run("users", "set-password", "ada", "--password-stdin")
-    assert (ran.code, "the pool does not take this password" in ran.err) == (1, True)
+    assert (ran.code, "the pool's password policy does not allow this password" in ran.err) == (
+        1,
+        True,
+    )
     assert "hunter2" not in ran.err
 
 
