@@ -5,54 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
+from cognises.settings import values as v
 from cognises.settings.sources import NAMES, gather
-from cognises.settings.values import (
-    AUDIENCE,
-    CLIENT_ID,
-    COOKIE_NAME,
-    IDENTITY_POOL_ID,
-    REALM,
-    REGION,
-    Secret,
-    claim_name,
-    count,
-    existing_file,
-    flag,
-    items,
-    login_address,
-    loopback_url,
-    matching,
-    one_of,
-    public_address,
-    secret,
-    sign_in_scopes,
-    size,
-    socket_address,
-    token_use,
-    web_origins,
-)
 from cognises.user_pool import UserPool
 
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_LEVELS = "DEBUG|INFO|WARNING|ERROR"
 
 # Variables that a runtime sets where a service is deployed.
 DEPLOYED_MARKERS = (
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_RUNTIME_API",
-    "LAMBDA_TASK_ROOT",
-    "AWS_EXECUTION_ENV",
-    "ECS_CONTAINER_METADATA_URI",
-    "ECS_CONTAINER_METADATA_URI_V4",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "AWS_EXECUTION_ENV",
+    "ECS_CONTAINER_METADATA_URI", "ECS_CONTAINER_METADATA_URI_V4",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "KUBERNETES_SERVICE_HOST",
-)
-
-T = TypeVar("T")
+)  # fmt: skip
 
 
 def read(folder: Path, config: Mapping[str, object]) -> tuple[Settings, list[str]]:
@@ -70,7 +39,7 @@ class Settings(NamedTuple):
     pool: UserPool | None = None
     client_ids: frozenset[str] = frozenset()
     sign_in_client_id: str | None = None
-    client_secret: Secret | None = None
+    client_secret: v.Secret | None = None
     token_use: frozenset[str] = frozenset({"id"})
     groups_claim: str = "cognito:groups"
     audiences: frozenset[str] = frozenset()
@@ -117,73 +86,71 @@ def parse(folder: Path, values: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _parse(folder: Path, values: Mapping[str, str]) -> tuple[Settings, list[str]]:
+def _parse(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]:
     problems: list[str] = []
-    take = FieldReader(values, problems)
-    nothing: tuple[str, ...] = ()
-    local = take("COGNISES_LOCAL", flag, False)
-    client_ids = take("COGNITO_CLIENT_ID", items(CLIENT_ID), nothing)
-    settings = Settings(
-        folder=folder,
-        local=local,
-        pool=take("COGNITO_USER_POOL_ID", UserPool.parse, None),
-        client_ids=frozenset(client_ids),
-        sign_in_client_id=client_ids[0] if client_ids else None,
-        client_secret=take("COGNITO_CLIENT_SECRET", secret, None),
-        token_use=take("COGNITO_TOKEN_USE", token_use, frozenset({"id"})),
-        groups_claim=take("COGNITO_GROUPS_CLAIM", claim_name, "cognito:groups"),
-        audiences=frozenset(take("COGNITO_AUDIENCE", items(AUDIENCE), nothing)),
-        additional_regions=take("COGNITO_ADDITIONAL_REGIONS", items(REGION), nothing),
-        identity_pool_id=take("COGNITO_IDENTITY_POOL_ID", matching(IDENTITY_POOL_ID), None),
-        jwks_file=take("COGNITO_JWKS_FILE", lambda text: existing_file(folder, text), None),
-        jwks_url=take("COGNITO_JWKS_URL", loopback_url, None),
-        issuer=take("COGNITO_ISSUER", loopback_url, None),
-        public_url=take("COGNISES_PUBLIC_URL", lambda text: public_address(text, local), None),
-        domain=take("COGNITO_DOMAIN", lambda text: login_address(text, local), None),
-        scopes=take("COGNITO_SCOPES", sign_in_scopes, ("openid", "email", "profile")),
-        cookie_name=take("COGNITO_COOKIE_NAME", matching(COOKIE_NAME), "token_cookie"),
-        realm=take("COGNISES_REALM", matching(REALM), "cognises"),
-        groups_file=take(
-            "COGNISES_GROUPS_FILE", lambda text: folder / text, folder / "groups.json"
-        ),
-        given=frozenset(values),
-        token_cache_size=take("COGNISES_TOKEN_CACHE_SIZE", count, 4096),
-        log_format=take("COGNISES_LOG_FORMAT", one_of("json", "text"), "text" if local else "json"),
-        log_level=take("COGNISES_LOG_LEVEL", one_of(*LOG_LEVELS), "INFO"),
-        behind_proxy=take("COGNISES_BEHIND_PROXY", flag, False),
-        cors_origins=take("COGNISES_CORS_ORIGINS", web_origins(local), nothing),
-        max_body_bytes=take("COGNISES_MAX_BODY_BYTES", size, 1024 * 1024),
-        metrics_address=take("COGNISES_METRICS_ADDRESS", socket_address, None),
-    )
-    return settings, problems + _cross_checks(settings, values)
-
-
-class FieldReader:
-    """Reads one value after another and collects the problems."""
-
-    def __init__(self, values: Mapping[str, str], problems: list[str]) -> None:
-        self._values, self._problems = values, problems
-
-    def __call__(self, name: str, read: Callable[[str], T], default: T) -> T:
-        if name not in self._values:
-            return default
+    local = texts.get("COGNISES_LOCAL") == "1"
+    found: dict[str, Any] = {
+        "given": frozenset(texts),
+        "groups_file": folder / "groups.json",
+        "log_format": "text" if local else "json",
+    }
+    for field, (name, read) in _readers(folder, local).items():
+        if name not in texts:
+            continue
         try:
-            return read(self._values[name])
+            found[field] = read(texts[name])
         except SettingsError as error:
-            self._problems += [f"{name}: {problem}" for problem in error.problems]
+            problems += [f"{name}: {problem}" for problem in error.problems]
         except ValueError as error:
-            self._problems.append(f"{name}: {error}")
-        return default
+            problems.append(f"{name}: {error}")
+    client_ids = found.pop("client_ids", ())
+    settings = Settings(
+        folder,
+        client_ids=frozenset(client_ids),
+        sign_in_client_id=next(iter(client_ids), None),
+        **found,
+    )
+    return settings, problems + _cross_checks(settings, texts)
 
 
-def _cross_checks(settings: Settings, values: Mapping[str, str]) -> list[str]:
-    """Problems of settings in combination."""
+def _readers(folder: Path, local: bool) -> dict[str, tuple[str, Callable[[str], Any]]]:
+    """For each field of Settings: the name of the setting, and what reads its text."""
+    return {
+        "local": ("COGNISES_LOCAL", v.flag),
+        "pool": ("COGNITO_USER_POOL_ID", UserPool.parse),
+        "client_ids": ("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID)),
+        "client_secret": ("COGNITO_CLIENT_SECRET", v.secret),
+        "token_use": ("COGNITO_TOKEN_USE", v.token_use),
+        "groups_claim": ("COGNITO_GROUPS_CLAIM", v.claim_name),
+        "audiences": ("COGNITO_AUDIENCE", lambda text: frozenset(v.items(v.AUDIENCE)(text))),
+        "additional_regions": ("COGNITO_ADDITIONAL_REGIONS", v.items(v.REGION)),
+        "identity_pool_id": ("COGNITO_IDENTITY_POOL_ID", v.matching(v.IDENTITY_POOL_ID)),
+        "jwks_file": ("COGNITO_JWKS_FILE", lambda text: v.existing_file(folder, text)),
+        "jwks_url": ("COGNITO_JWKS_URL", v.loopback_url),
+        "issuer": ("COGNITO_ISSUER", v.loopback_url),
+        "public_url": ("COGNISES_PUBLIC_URL", lambda text: v.public_address(text, local)),
+        "domain": ("COGNITO_DOMAIN", lambda text: v.login_address(text, local)),
+        "scopes": ("COGNITO_SCOPES", v.sign_in_scopes),
+        "cookie_name": ("COGNITO_COOKIE_NAME", v.matching(v.COOKIE_NAME)),
+        "realm": ("COGNISES_REALM", v.matching(v.REALM)),
+        "groups_file": ("COGNISES_GROUPS_FILE", lambda text: folder / text),
+        "token_cache_size": ("COGNISES_TOKEN_CACHE_SIZE", v.count),
+        "log_format": ("COGNISES_LOG_FORMAT", v.matching("json|text")),
+        "log_level": ("COGNISES_LOG_LEVEL", v.matching(LOG_LEVELS)),
+        "behind_proxy": ("COGNISES_BEHIND_PROXY", v.flag),
+        "cors_origins": ("COGNISES_CORS_ORIGINS", v.web_origins(local)),
+        "max_body_bytes": ("COGNISES_MAX_BODY_BYTES", v.size),
+        "metrics_address": ("COGNISES_METRICS_ADDRESS", v.socket_address),
+    }
+
+
+def _cross_checks(settings: Settings, texts: Mapping[str, str]) -> list[str]:
     problems = []
     if not settings.local:
         problems += [
             f"{name}: only for local mode (COGNISES_LOCAL=1); remove it: keys come from the pool"
             for name in ("COGNITO_JWKS_URL", "COGNITO_ISSUER")
-            if name in values
+            if name in texts
         ]
     if settings.local:
         problems += [
@@ -191,7 +158,7 @@ def _cross_checks(settings: Settings, values: Mapping[str, str]) -> list[str]:
             for name in DEPLOYED_MARKERS
             if os.environ.get(name)
         ]
-    if "COGNITO_DOMAIN" in values and "COGNISES_PUBLIC_URL" not in values:
+    if "COGNITO_DOMAIN" in texts and "COGNISES_PUBLIC_URL" not in texts:
         problems.append("COGNISES_PUBLIC_URL: missing; COGNITO_DOMAIN needs the service's address")
     if settings.domain and (settings.public_url or "").startswith("http:"):
         problems += [

@@ -17,61 +17,30 @@ from cognises.errors import SettingsError, printable
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 
 NAMES = (
-    "AWS_REGION",
-    "AWS_ENDPOINT_URL",
-    "COGNITO_USER_POOL_ID",
-    "COGNITO_CLIENT_ID",
-    "COGNITO_CLIENT_SECRET",
-    "COGNITO_TOKEN_USE",
-    "COGNITO_GROUPS_CLAIM",
-    "COGNITO_AUDIENCE",
-    "COGNITO_IDENTITY_POOL_ID",
-    "COGNITO_ADDITIONAL_REGIONS",
-    "COGNITO_JWKS_FILE",
-    "COGNITO_JWKS_URL",
-    "COGNITO_ISSUER",
-    "COGNITO_DOMAIN",
-    "COGNITO_SCOPES",
-    "COGNITO_COOKIE_NAME",
-    "COGNISES_LOCAL",
-    "COGNISES_PUBLIC_URL",
-    "COGNISES_REALM",
-    "COGNISES_GROUPS_FILE",
-    "COGNISES_ROLE_PREFIX",
-    "COGNISES_ROLE_PATH",
-    "COGNISES_PERMISSIONS_BOUNDARY",
-    "COGNISES_TOKEN_CACHE_SIZE",
-    "COGNISES_LOG_FORMAT",
-    "COGNISES_LOG_LEVEL",
-    "COGNISES_BEHIND_PROXY",
-    "COGNISES_CORS_ORIGINS",
-    "COGNISES_MAX_BODY_BYTES",
-    "COGNISES_METRICS_ADDRESS",
-)
+    "AWS_REGION", "AWS_ENDPOINT_URL", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID",
+    "COGNITO_CLIENT_SECRET", "COGNITO_TOKEN_USE", "COGNITO_GROUPS_CLAIM", "COGNITO_AUDIENCE",
+    "COGNITO_IDENTITY_POOL_ID", "COGNITO_ADDITIONAL_REGIONS", "COGNITO_JWKS_FILE",
+    "COGNITO_JWKS_URL", "COGNITO_ISSUER", "COGNITO_DOMAIN", "COGNITO_SCOPES",
+    "COGNITO_COOKIE_NAME", "COGNISES_LOCAL", "COGNISES_PUBLIC_URL", "COGNISES_REALM",
+    "COGNISES_GROUPS_FILE", "COGNISES_ROLE_PREFIX", "COGNISES_ROLE_PATH",
+    "COGNISES_PERMISSIONS_BOUNDARY", "COGNISES_TOKEN_CACHE_SIZE", "COGNISES_LOG_FORMAT",
+    "COGNISES_LOG_LEVEL", "COGNISES_BEHIND_PROXY", "COGNISES_CORS_ORIGINS",
+    "COGNISES_MAX_BODY_BYTES", "COGNISES_METRICS_ADDRESS",
+)  # fmt: skip
 
 _PREFIXES = ("COGNITO_", "COGNISES_")
-# Read at generation, by the hook.
-_NOT_OF_THE_SERVICE = frozenset({"COGNISES_VERIFY"})
 
 # .flaskenv is committed: it must not move a trust root, open the debugger or hold a secret.
 NEVER_COMMITTED = (
-    "COGNITO_CLIENT_SECRET",
-    "COGNISES_LOCAL",
-    "COGNITO_JWKS_URL",
-    "COGNITO_JWKS_FILE",
-    "COGNITO_ISSUER",
-    "AWS_ENDPOINT_URL",
-    "FLASK_DEBUG",
-)
+    "COGNITO_CLIENT_SECRET", "COGNISES_LOCAL", "COGNITO_JWKS_URL", "COGNITO_JWKS_FILE",
+    "COGNITO_ISSUER", "AWS_ENDPOINT_URL", "FLASK_DEBUG",
+)  # fmt: skip
 
 
 class Sources(NamedTuple):
-    """What all sources together say."""
-
     values: dict[str, str]
     problems: list[str]
     given: frozenset[str]
-    """The names that are set, to a good or a bad value."""
     warnings: tuple[str, ...]
 
 
@@ -115,9 +84,8 @@ def gather(folder: Path, config: Mapping[str, object] | None, names: Iterable[st
 
 
 def _unknown_names(layers: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    """A warning for each name that looks like a setting of this package and is none."""
     found = {str(name) for layer in layers for name in layer if str(name).startswith(_PREFIXES)}
-    unknown = sorted(found - {*NAMES, *_NOT_OF_THE_SERVICE})
+    unknown = sorted(found - {*NAMES, "COGNISES_VERIFY"})
     close = {name: get_close_matches(name[:100], NAMES, n=1) for name in unknown}
     return tuple(
         f"{printable(name[:100])}: unknown setting, ignored; "
@@ -148,18 +116,21 @@ def _parse_env_file(path: Path, *version: int) -> Mapping[str, str | None]:
 def _env_file_problems(
     folder: Path, committed: Mapping[str, object], private: Mapping[str, object]
 ) -> list[str]:
-    problems = [
-        f".flaskenv: {name} must not be committed; set it in .env or the environment"
-        for name in NEVER_COMMITTED
-        if name in committed
+    unfilled = [
+        f"{file}: {name}: values are taken as written, ${{…}} is not filled in"
+        for file, values in ((".flaskenv", committed), (".env", private))
+        for name in NAMES
+        if "${" in str(values.get(name))
     ]
-    for file, values in ((".flaskenv", committed), (".env", private)):
-        problems += [
-            f"{file}: {name}: values are taken as written, ${{…}} is not filled in"
-            for name in NAMES
-            if "${" in str(values.get(name))
-        ]
-    return problems + _stray_env_files(folder)
+    return [
+        *(
+            f".flaskenv: {name} must not be committed; set it in .env or the environment"
+            for name in NEVER_COMMITTED
+            if name in committed
+        ),
+        *unfilled,
+        *_stray_env_files(folder),
+    ]
 
 
 def _stray_env_files(folder: Path) -> list[str]:
@@ -168,8 +139,9 @@ def _stray_env_files(folder: Path) -> list[str]:
         return []
     from dotenv import find_dotenv
 
-    names = (".env", ".flaskenv")
-    found = (Path(find_dotenv(name, usecwd=True) or folder / name) for name in names)
+    found = (
+        Path(find_dotenv(name, usecwd=True) or folder / name) for name in (".env", ".flaskenv")
+    )
     return [
         f"{path.name}: flask has read one above the project; remove it or set FLASK_SKIP_DOTENV=1"
         for path in found

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cognises.user_pool import REGION as REGION
@@ -50,10 +51,55 @@ class Secret:
         return "Secret(***)"
 
 
-def secret(text: str) -> Secret:
-    if not CLIENT_SECRET.fullmatch(text):
-        raise ValueError("must be printable ASCII without spaces, as Cognito shows it")
-    return Secret(text)
+def matching(
+    pattern: str | re.Pattern[str], problem: str = "", make: Callable[[str], Any] = str
+) -> Callable[[str], Any]:
+    """What reads a text that matches `pattern` as a whole."""
+    compiled = re.compile(pattern)
+
+    def read(text: str) -> Any:
+        if not compiled.fullmatch(text):
+            raise ValueError(problem or f"must match {compiled.pattern}")
+        return make(text)
+
+    return read
+
+
+secret = matching(CLIENT_SECRET, "must be printable ASCII without spaces", Secret)
+flag = matching("[01]", "must be 1 or 0", "1".__eq__)
+count = matching("[0-9]{1,7}", "must be a whole number, 0 or more", int)
+size = matching("[1-9][0-9]{0,9}", "must be a whole number of bytes, 1 or more", int)
+
+
+def items(
+    pattern: str | re.Pattern[str], separator: str = r"\s*,\s*", *, unique: bool = False
+) -> Callable[[str], tuple[str, ...]]:
+    """What reads items, separated by commas; an empty item is an error."""
+    compiled = re.compile(pattern)
+
+    def read(text: str) -> tuple[str, ...]:
+        found = tuple(re.split(separator, text.strip()))
+        if not all(found):
+            raise ValueError("has an empty item; separate items by single commas")
+        if not all(compiled.fullmatch(item) for item in found):
+            raise ValueError(f"each item must match {compiled.pattern}")
+        if unique and len(set(found)) < len(found):
+            raise ValueError("names an item twice")
+        return found
+
+    return read
+
+
+def token_use(text: str) -> frozenset[str]:
+    return frozenset(items("|".join(TOKEN_USES), unique=True)(text))
+
+
+def sign_in_scopes(text: str) -> tuple[str, ...]:
+    """Scopes, separated by spaces or commas; managed login returns an ID token for `openid`."""
+    scopes = items(SCOPE, " *, *| +", unique=True)(text)
+    if "openid" not in scopes:
+        raise ValueError("must contain openid")
+    return scopes
 
 
 def claim_name(text: str) -> str:
@@ -64,53 +110,12 @@ def claim_name(text: str) -> str:
     return text
 
 
-def sign_in_scopes(text: str) -> tuple[str, ...]:
-    """Scopes separated by spaces, or by commas; managed login returns an ID token for `openid`."""
-    scopes = tuple(re.split(r" *, *| +", text))
-    if not all(SCOPE.fullmatch(scope) for scope in scopes):
-        raise ValueError("must be scopes separated by single spaces, as in openid email profile")
-    if len(set(scopes)) != len(scopes):
-        raise ValueError("names a scope twice")
-    if "openid" not in scopes:
-        raise ValueError("must contain openid")
-    return scopes
-
-
-def flag(text: str) -> bool:
-    if text not in {"0", "1"}:
-        raise ValueError("must be 1 or 0")
-    return text == "1"
-
-
-def count(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,7}", text):
-        raise ValueError("must be a whole number, 0 or more")
-    return int(text)
-
-
-def size(text: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,9}", text):
-        raise ValueError("must be a whole number of bytes, 1 or more")
-    return int(text)
-
-
-def one_of(*texts: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in texts:
-            raise ValueError(f"must be one of {', '.join(texts)}")
-        return text
-
-    return read
-
-
 def web_origins(local: bool) -> Callable[[str], tuple[str, ...]]:
-    """Origins as a browser sends them, exactly: no star, no pattern, no `null`."""
+    """What reads origins as a browser sends them, exactly: no star, no pattern, no `null`."""
 
     def read(text: str) -> tuple[str, ...]:
-        found = tuple(origin(item, local) for item in items(ORIGIN)(text))
-        if len(set(found)) != len(found):
-            raise ValueError("names an origin twice")
-        return found
+        found = [origin(item, local) for item in items(ORIGIN)(text)]
+        return items(ORIGIN, unique=True)(",".join(found))
 
     return read
 
@@ -124,36 +129,6 @@ def socket_address(text: str) -> tuple[str, int]:
     except ValueError:
         pass
     raise ValueError("must be address:port, as in 127.0.0.1:9464")
-
-
-def matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(f"must match {pattern.pattern}")
-        return text
-
-    return read
-
-
-def items(pattern: re.Pattern[str]) -> Callable[[str], tuple[str, ...]]:
-    """Comma-separated items, each matching `pattern`; an empty item is an error."""
-
-    def read(text: str) -> tuple[str, ...]:
-        items = tuple(item.strip() for item in text.split(","))
-        if not all(items):
-            raise ValueError("has an empty item; separate items by single commas")
-        if not all(pattern.fullmatch(item) for item in items):
-            raise ValueError(f"each item must match {pattern.pattern}")
-        return items
-
-    return read
-
-
-def token_use(text: str) -> frozenset[str]:
-    items = [item.strip() for item in text.split(",")]
-    if not set(items) <= TOKEN_USES or len(set(items)) != len(items):
-        raise ValueError("must be id, access, or id,access")
-    return frozenset(items)
 
 
 def existing_file(folder: Path, text: str) -> Path:
