@@ -17,8 +17,7 @@ from cognises.operation.shared_keys import SLOT, SharedKeys
 from cognises.testing import FakePool
 from cognises.tokens.http import FetchError
 from cognises.tokens.jwk import admit
-from cognises.tokens.key_cache import EXPIRED, REFRESH_DUE, KeySet
-from cognises.tokens.key_snapshot import ClockReading, Snapshot
+from cognises.tokens.key_cache import EXPIRED, REFRESH_DUE, ClockReading, KeySet, Snapshot
 
 NOW = ClockReading.now()
 EMULATOR = {"kty": "RSA", "kid": "dummy", "n": "AQAB", "e": "AQAB"}

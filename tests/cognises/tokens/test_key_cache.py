@@ -20,6 +20,7 @@ from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey, encode
 from cognises.tokens import key_cache
 from cognises.tokens.key_cache import (
+    COOL_DOWN,
     EXPIRED,
     HEAD_START,
     LAST_BACKOFF,
@@ -27,7 +28,6 @@ from cognises.tokens.key_cache import (
     REFRESH_DUE,
     STALE,
 )
-from cognises.tokens.key_snapshot import COOL_DOWN
 from cognises.tokens.key_source import load_first, pool_key_set
 from cognises.user_pool import UserPool
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from cognises.tokens.key_snapshot import ClockReading
+from cognises.tokens.key_cache import ClockReading
 
 SLOTS, SLOT = 16, 64 * 1024
 _DIGEST = 32

@@ -48,8 +48,7 @@ class TokenClaims:
         self._frozen: Mapping[str, Any] | None = None
         self.groups = groups_of(payload, groups_claim)
         self.issuer, self.use, self.sub = get("iss"), get("token_use"), get("sub")
-        # An ID token names its client in `aud`, an access token in `client_id`; the other of the
-        # two is the exception.
+        # An ID token names its client in `aud`, an access token in `client_id`.
         if self.use == "id":
             self.client, self.other = get("aud"), get("client_id", _ABSENT)
         else:
@@ -98,8 +97,8 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     if token.other is not _ABSENT:
         _check_other(token, expected)
     if expected.scopes and not expected.scopes <= scopes_of(token.payload):
-        wanted = sorted(expected.scopes)
-        raise CognisesError("insufficient_scope", "a scope is missing", scopes=wanted)
+        needed = sorted(expected.scopes)
+        raise CognisesError("insufficient_scope", "a scope is missing", scopes=needed)
 
 
 def _time_error(reason: str, name: str, value: float, why: str) -> CognisesError:
@@ -109,10 +108,8 @@ def _time_error(reason: str, name: str, value: float, why: str) -> CognisesError
 
 
 def _check_other(token: TokenClaims, expected: Expectations) -> None:
-    """An ID token may name one of its own clients once more; an access token a resource.
-
-    A resource-bound access token is meant for that resource (RFC 8707), and only for it.
-    """
+    # An ID token may name its client twice; an access token with `aud` is for that resource only
+    # (RFC 8707).
     accepted = expected.client_ids if token.use == "id" else expected.audiences
     if token.other not in accepted:
         raise CognisesError("wrong_client", "client or audience not accepted")

@@ -30,7 +30,13 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
     status, body = _call("GET", url, timeout)
     if status != 200:
         raise FetchError(f"answered {status}")
-    return _parse(body)
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise FetchError("not JSON") from None
+    if not isinstance(document, dict):
+        raise FetchError("not a JSON object")
+    return document
 
 
 def post_form(
@@ -80,14 +86,9 @@ def _call(
             session.trust_env = urlsplit(url).scheme == "https"
             session.auth = _no_auth
             answer = session.request(
-                method,
-                url,
-                data=form,
-                headers=headers,
-                timeout=timeout,
-                stream=True,
+                method, url, data=form, headers=headers, timeout=timeout, stream=True,
                 allow_redirects=False,
-            )
+            )  # fmt: skip
             return answer.status_code, _read(answer, deadline)
     except (requests.RequestException, HTTPError) as error:
         raise FetchError(type(error).__name__) from None
@@ -108,13 +109,3 @@ def _read(answer: requests.Response, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise FetchError("too slow")
     return bytes(body)
-
-
-def _parse(body: bytes) -> Mapping[str, Any]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise FetchError("not JSON") from None
-    if not isinstance(document, dict):
-        raise FetchError("not a JSON object")
-    return document

@@ -55,20 +55,18 @@ def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
     admitted: dict[str, set[PublicNumbers]] = {}
     for entry in entries if isinstance(entries, (list, tuple)) else ():
         if isinstance(entry, Mapping) and _says_verify_rs256(entry):
-            numbers = _public_numbers(entry)
-            if _is_strong(numbers) and (allow_emulators or not _is_emulators(entry, numbers)):
-                admitted.setdefault(entry["kid"], set()).add(numbers)
+            kid, numbers = entry["kid"], _public_numbers(entry)
+            is_emulators = kid in EMULATOR_KIDS or thumbprint(numbers) in EMULATOR_THUMBPRINTS
+            if _is_strong(numbers) and (allow_emulators or not is_emulators):
+                admitted.setdefault(kid, set()).add(numbers)
     return {kid: _construct(*found) for kid, found in admitted.items() if len(found) == 1}
 
 
 def thumbprint(numbers: PublicNumbers) -> str:
-    """The SHA-256 thumbprint of an RSA key, in base64url (RFC 7638 section 3.1).
-
-    It is computed from the numbers, so that another encoding of a key does not change it.
-    """
+    """The SHA-256 thumbprint of an RSA key, whatever its encoding (RFC 7638 section 3.1)."""
     required = {"e": _base64url(numbers.exponent), "kty": "RSA", "n": _base64url(numbers.modulus)}
     digest = hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return _base64url(int.from_bytes(digest, "big"), 32)
 
 
 def _says_verify_rs256(entry: Mapping[str, Any]) -> bool:
@@ -93,10 +91,6 @@ def _is_strong(numbers: PublicNumbers) -> bool:
     return numbers.exponent == _EXPONENT and MIN_BITS <= bits <= MAX_BITS
 
 
-def _is_emulators(entry: Mapping[str, Any], numbers: PublicNumbers) -> bool:
-    return entry["kid"] in EMULATOR_KIDS or thumbprint(numbers) in EMULATOR_THUMBPRINTS
-
-
 def _number(value: object) -> int:
     """A base64url integer (RFC 7518 section 6.3.1); 0 for anything else."""
     if not isinstance(value, str) or not _BASE64URL.fullmatch(value):
@@ -107,14 +101,12 @@ def _number(value: object) -> int:
         return 0
 
 
-def _base64url(number: int) -> str:
-    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+def _base64url(number: int, length: int = 0) -> str:
+    data = number.to_bytes(length or (number.bit_length() + 7) // 8, "big")
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _construct(numbers: PublicNumbers) -> Key:
-    key: Key = jwk.construct(
-        {"kty": "RSA", "n": _base64url(numbers.modulus), "e": _base64url(numbers.exponent)},
-        "RS256",
-    )
+    entry = {"kty": "RSA", "n": _base64url(numbers.modulus), "e": _base64url(numbers.exponent)}
+    key: Key = jwk.construct(entry, "RS256")
     return key

@@ -4,8 +4,7 @@ fresh        under 10 minutes: used as it is
 refresh due  fetched again in the background, no request waits
 stale        over an hour: a request waits for one bounded fetch, then uses the keys there are;
              on Lambda from 10 minutes on, because threads do not run there between requests
-preloaded    from a file: refresh due at once; on Lambda after two seconds, when the first response
-             is sent
+preloaded    from a file: refresh due at once; on Lambda two seconds later, after the response
 failed       no fetch for 1 to 30 seconds, and no request waits for one
 expired      over 24 hours: refused until a fetch succeeds
 unknown kid  one shared fetch; if it lacks the kid, no other for 10 seconds; known kids never wait
@@ -21,19 +20,21 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cognises.errors import CognisesError
 from cognises.tokens.http import TIMEOUT, FetchError
 from cognises.tokens.jwk import Key
-from cognises.tokens.key_snapshot import ClockReading, Snapshot
 
-REFRESH_DUE, STALE, EXPIRED = 600.0, 3600.0, 86400.0
+if TYPE_CHECKING:
+    from cognises.operation.shared_keys import SharedKeys
+
+# For COOL_DOWN seconds a fetch counts as the pool's word on the keys that it lacks.
+COOL_DOWN, REFRESH_DUE, STALE, EXPIRED = 10.0, 600.0, 3600.0, 86400.0
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 30.0
 HEAD_START = 2.0
 MAX_WAITERS = 16
-# Threads of fetches, those included that timed out and whose server still holds the connection.
-MAX_THREADS = 4
+MAX_THREADS = 4  # of fetches, timed out ones included
 
 log = logging.getLogger("cognises.tokens.jwk")
 
@@ -41,11 +42,34 @@ log = logging.getLogger("cognises.tokens.jwk")
 fetch_observers: list[Callable[[bool], None]] = []
 
 
-class SharedKeys(Protocol):
-    """The latest fetch of any process of the service (`cognises.operation.shared_keys`)."""
+class ClockReading(NamedTuple):
+    """A point in time on both clocks: one can be set back, the other can stand still."""
 
-    def publish(self, document: Mapping[str, Any], since: ClockReading) -> None: ...
-    def latest(self) -> tuple[Mapping[str, Any], ClockReading] | None: ...
+    wall: float
+    monotonic: float
+
+    @classmethod
+    def now(cls) -> ClockReading:
+        return cls(time.time(), time.monotonic())
+
+    def age(self) -> float:
+        """Seconds since, by the clock that went further."""
+        return max(time.time() - self.wall, time.monotonic() - self.monotonic)
+
+    def earlier(self, seconds: float) -> ClockReading:
+        return ClockReading(self.wall - seconds, self.monotonic - seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """The keys of one fetch; `fetched` is False for preloaded keys."""
+
+    keys: Mapping[str, Key]
+    since: ClockReading
+    fetched: bool
+
+    def is_recent(self) -> bool:
+        return self.fetched and self.since.age() < COOL_DOWN
 
 
 @dataclass(eq=False)
@@ -96,14 +120,11 @@ class KeySet:
         """Fetch now and wait. Raises CognisesError (`keys_unavailable`) where that fails."""
         before = self._snapshot
         self._wait_for_fetch(None, before)
-        if self._snapshot is before or self._snapshot is None:
+        if self._snapshot is before:
             raise self._unavailable()
 
     def snapshot(self, kid: str | None = None) -> Snapshot:
-        """The keys to use now; if they must be fetched, from an address that has `kid`, if any has.
-
-        Raises CognisesError (`keys_unavailable`).
-        """
+        """The keys to use now, fetched for `kid` if need be. Raises CognisesError."""
         current = self._snapshot
         if current is not None:
             now, (wall, monotonic) = time.monotonic(), current.since
@@ -119,26 +140,23 @@ class KeySet:
             self._start_fetch(kid, current)
         else:
             self._wait_for_fetch(kid, current)
+        return self._usable()
+
+    def _usable(self) -> Snapshot:
         current = self._snapshot
         if current is None or current.since.age() >= EXPIRED:
             raise self._unavailable()
         return current
 
     def require_usable(self) -> None:
-        """Pass if tokens can be verified now; start a fetch if one is due.
-
-        Only the first caller waits, and only without usable keys. Raises CognisesError
-        (`keys_unavailable`).
-        """
+        """Pass if tokens can be verified now; only the first caller without keys waits for them."""
         current = self._snapshot
         age = current.since.age() if current else EXPIRED
         if age >= REFRESH_DUE:
             pending = self._start_fetch(None, current)
             if age >= EXPIRED and pending is not None and not pending.waiters:
                 self._wait_for_fetch(None, current)
-        current = self._snapshot
-        if current is None or current.since.age() >= EXPIRED:
-            raise self._unavailable()
+        self._usable()
 
     def key_for(self, kid: str) -> tuple[Key, Snapshot]:
         """The key with this id and its snapshot, after one shared fetch if it is unknown.
@@ -151,8 +169,7 @@ class KeySet:
         return snapshot.keys[kid], snapshot
 
     def _fetched_for(self, kid: str, snapshot: Snapshot) -> Snapshot:
-        # Again if another snapshot than the awaited one (of an earlier fetch, or a shared one) came
-        # in between.
+        # Again if another snapshot than the awaited one (an earlier or shared fetch) came first.
         for _ in range(3):
             if kid in snapshot.keys or (snapshot is self._missed and snapshot.is_recent()):
                 break
@@ -237,9 +254,10 @@ class KeySet:
         keys = self._admit(document)
         with self._lock:
             current = self._snapshot
-            if not keys or (
-                current and current.fetched and since.monotonic <= current.since.monotonic
-            ):
+            is_newer = (
+                not (current and current.fetched) or since.monotonic > current.since.monotonic
+            )
+            if not keys or not is_newer:
                 return False
             self._snapshot = Snapshot(keys, since, fetched=True)
         log.info("key set taken from another process: %d keys", len(keys))
@@ -255,7 +273,8 @@ class KeySet:
             if kid is not None and kid not in keys:
                 self._missed = self._snapshot
         log.info("key set read: %d keys", len(keys))
-        _notify(True)
+        for observe in fetch_observers:
+            observe(True)
 
     def _fail(self, why: str) -> None:
         with self._lock:
@@ -263,17 +282,13 @@ class KeySet:
             self._failures = min(self._failures + 1, 10)
             self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)  # noqa: S311
         log.warning("key set not read: %s", why)
-        _notify(False)
+        for observe in fetch_observers:
+            observe(False)
 
 
 def is_lambda() -> bool:
     """Whether this process, its threads included, is frozen between requests."""
     return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
-
-
-def _notify(succeeded: bool) -> None:
-    for observe in fetch_observers:
-        observe(succeeded)
 
 
 _KEY_SETS: weakref.WeakSet[KeySet] = weakref.WeakSet()

@@ -16,12 +16,12 @@ from cognises.errors import CognisesError, SettingsError
 from cognises.settings.values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES, claim_name
 from cognises.tokens import jws
 from cognises.tokens.claims import GROUPS_CLAIM, Expectations, TokenClaims, check
-from cognises.tokens.key_cache import KeySet
+from cognises.tokens.jwk import Key
+from cognises.tokens.key_cache import KeySet, Snapshot
 from cognises.tokens.key_source import issuers_of, pool_key_set
-from cognises.tokens.verified_cache import VerifiedTokenCache
 from cognises.user_pool import UserPool
 
-DEFAULT_CACHE_SIZE = 4096
+DEFAULT_CACHE_SIZE, MAX_HEADERS = 4096, 64
 
 Claims = Mapping[str, Any]
 
@@ -52,15 +52,17 @@ class Verifier:
         key_set: KeySet | None = None,
     ) -> None:
         pool = UserPool.parse(user_pool_id)
-        regions = _items("additional_regions", additional_regions, REGION.fullmatch)
+        regions = one_or_more(
+            "additional_regions", additional_regions, REGION.fullmatch, optional=True
+        )
         self.expected = Expectations(
             issuers=tuple(issuers_of(pool, regions))
             if issuers is None
             else tuple(one_or_more("issuers", issuers, bool)),
             client_ids=tuple(one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch)),
             token_use=tuple(one_or_more("token_use", token_use, TOKEN_USES.__contains__)),
-            audiences=tuple(_items("audiences", audiences, AUDIENCE.fullmatch)),
-            scopes=_items("scopes", scopes, SCOPE.fullmatch),
+            audiences=tuple(one_or_more("audiences", audiences, AUDIENCE.fullmatch, optional=True)),
+            scopes=one_or_more("scopes", scopes, SCOPE.fullmatch, optional=True),
         )
         try:
             self._groups_claim = claim_name(groups_claim)
@@ -130,22 +132,43 @@ class Verifier:
         return payload, cache
 
 
+class VerifiedTokenCache:
+    """Tokens that verified under one snapshot of the keys; another snapshot gets an empty cache.
+
+    Signatures only: the claims are checked every time. Successes only: keys by the whole header
+    segment, claims by the SHA-256 of the whole token.
+    """
+
+    __slots__ = ("keys", "snapshot", "tokens")
+
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self.snapshot = snapshot
+        self.keys: dict[bytes, Key] = {}
+        self.tokens: dict[bytes, TokenClaims] = {}
+
+    def cache_key(self, header: bytes, key: Key) -> None:
+        # A pool writes few different headers.
+        if len(self.keys) < MAX_HEADERS:
+            self.keys[header] = key
+
+    def cache_claims(self, digest: bytes, claims: TokenClaims, size: int) -> None:
+        if not size:
+            return
+        # Each step is atomic: threads can exceed the size by their number, and need no lock.
+        self.tokens[digest] = claims
+        if len(self.tokens) > size:
+            # Half at once: to find the oldest, a dict skips every entry deleted before it.
+            for oldest in list(self.tokens)[: -(size // 2 + 1)]:
+                self.tokens.pop(oldest, None)
+
+
 def one_or_more(
-    name: str, values: str | Iterable[str], accept: Callable[[str], object]
+    name: str, values: object, accept: Callable[[str], object], *, optional: bool = False
 ) -> frozenset[str]:
-    """The values as a set: at least one, each acceptable. Raises SettingsError."""
-    texts = _items(name, values, accept)
-    if not texts:
-        raise SettingsError([f"{name}: missing"])
-    return texts
-
-
-def _items(
-    name: str, values: str | Iterable[str], accept: Callable[[str], object]
-) -> frozenset[str]:
-    """The values as a set, each acceptable. A single text is one value, not its letters."""
-    found: Iterable[object] = [values] if isinstance(values, str) else values
-    texts = list(found) if isinstance(found, Iterable) else [found]
-    if not all(isinstance(text, str) and accept(text) for text in texts):
+    """The values as a set, each acceptable; a single text is one value. Raises SettingsError."""
+    found = [values] if isinstance(values, str) or not isinstance(values, Iterable) else [*values]
+    if not all(isinstance(text, str) and accept(text) for text in found):
         raise SettingsError([f"{name}: not of the right form"])
-    return frozenset(text for text in texts if isinstance(text, str))
+    if not found and not optional:
+        raise SettingsError([f"{name}: missing"])
+    return frozenset(map(str, found))
