@@ -24,7 +24,7 @@ SPEAKS = re.compile(
 NAMED = re.compile(r"\b(Lambda|ECS|ECR)\b")
 # The vendored module and the pages about it are the same files in every project. Lock files name
 # what other packages require.
-SAME_EVERYWHERE = ("cognises/", "docs/security.md", "docs/operating.md")
+SAME_EVERYWHERE = ("cognises/", "docs/security.md", "docs/operating.md", "docs/make-it-yours.md")
 
 
 def test_a_service_that_brings_its_own_deployment_hears_nothing_of_ours(bakes):

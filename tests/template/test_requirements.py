@@ -137,11 +137,17 @@ def test_pip_installs_what_is_deployed(fresh, tmp_path):
     assert succeed(python, "-B", "-c", start, cwd=fresh) == "app []\n"
 
 
-@pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_make_installs_everything_for_development(fresh, tmp_path, installer):
+def test_make_installs_everything_for_development(fresh, tmp_path):
+    assert_installs(fresh, tmp_path, environment())
+
+
+def test_make_installs_everything_without_uv(bakes, tmp_path):
+    assert_installs(bakes["none", ""], tmp_path, without_uv(environment()))
+
+
+def assert_installs(project, tmp_path, env):
     venv = f"VENV={tmp_path}/venv"
-    env = environment() if installer == "uv" else without_uv(environment())
-    succeed("make", "install", venv, f"PYTHON={sys.executable}", cwd=fresh, env=env)
+    succeed("make", "install", venv, f"PYTHON={sys.executable}", cwd=project, env=env)
     names = subprocess.run(
         ["ls", f"{tmp_path}/venv/bin"], check=True, capture_output=True, text=True
     )
