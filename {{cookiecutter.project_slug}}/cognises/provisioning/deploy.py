@@ -19,6 +19,7 @@ from cognises.provisioning.bootstrap_request import Request, read_request
 from cognises.provisioning.names import stack_name, stack_tags
 from cognises.provisioning.options import announce, confirm
 from cognises.provisioning.package import Package, parameters_of, stored_checksum
+from cognises.provisioning.service_file import merge, read_service_file
 from cognises.provisioning.stack_calls import StackInput, read_stack, say
 from cognises.provisioning.stack_parameters import (
     Declared,
@@ -53,9 +54,9 @@ def run(options: Options, choices: Choices) -> int:
     given = read_pairs(choices.parameters)
     _refuse_contradictions(choices, given)
     package = Package.read(choices.package) if choices.package else None
-    template = _template(choices.stack)
     request = read_request(options)
     _refuse_long_stage(request)
+    template = _template(choices.stack, request.stage)
     aws = _Aws(request)
     declared, kinds = aws.read_template(template)
     stack = read_stack(aws.cloudformation, stack_name(request.role_prefix, choices.stack))
@@ -184,10 +185,10 @@ def _refuse_long_stage(request: Request) -> None:
         )
 
 
-def _template(stack: str) -> str:
+def _template(stack: str, stage: str) -> str:
     path = sources.PROJECT_FOLDER / "infra" / f"{stack}.yaml"
     if not path.is_file():
         raise click.ClickException(
             f"there is no infra/{path.name}: this project has no deployment of its own"
         )
-    return path.read_text(encoding="utf-8")
+    return merge(path.read_text(encoding="utf-8"), read_service_file(), stage)

@@ -1,0 +1,205 @@
+"""service.json: a service's own variables, secrets, egress and rights reach both deployments."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from baking import ROOT, TEMPLATE_FOLDER, run
+from test_deployments import DEPLOYED, Tagged
+from yaml import load
+
+from cognises.errors import SettingsError
+from cognises.provisioning.service_file import merge, read_service_file
+
+HERE = "${AWS::Region}:${AWS::AccountId}"
+SECRET = f"arn:${{AWS::Partition}}:secretsmanager:{HERE}:secret:${{Stage}}-db-AbCdEf"
+PARAMETER = f"arn:${{AWS::Partition}}:ssm:{HERE}:parameter/api-key"
+OF_STAGE = SECRET.replace("${Stage}", "svc-prod")
+OWN = {
+    "environment": {"BUCKET": "${Stage}-reports", "GREETING": 'a "quoted": ${text}, # and more'},
+    "secrets": {"DATABASE_URL": f"{SECRET}:url::", "API_KEY": PARAMETER},
+    "egress": [
+        {"port": 5432, "to": "10.0.0.0/16", "for": "PostgreSQL"},
+        {"port": 6379, "to": "sg-0123456789abcdef0"},
+    ],
+    "statements": [
+        {"Effect": "Allow", "Action": "s3:GetObject",
+         "Resource": "arn:${AWS::Partition}:s3:::${Stage}-reports/*",
+         "Condition": {"StringEquals": {"s3:prefix": "${aws:PrincipalTag/team}-${AWS::Region}"}}},
+    ],
+}  # fmt: skip
+
+
+def template(deployment, name):
+    condition = f"{{% if cookiecutter.deployment == '{deployment}' %}}"
+    return (ROOT / TEMPLATE_FOLDER / "infra" / f"{condition}{name}.yaml{{% endif %}}").read_text()
+
+
+def written(folder, data):
+    (folder / "service.json").write_text(data if isinstance(data, str) else json.dumps(data))
+    return folder
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+@pytest.mark.parametrize("own", [{}, OWN], ids=["nothing", "everything"])
+def test_the_stacks_with_the_file_give_cfn_lint_nothing_to_say(deployment, own, tmp_path):
+    parts = read_service_file(written(tmp_path, own))
+    files = []
+    for name in ("service", "delivery"):
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(merge(template(deployment, name), parts, "svc-prod"))
+        assert "# service.json:" not in files[-1].read_text()
+    command = [Path(sys.prefix, "bin", "cfn-lint"), "--include-checks", "I", "--"]
+    done = run([*command, *map(str, files)])
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def merged(deployment, name, tmp_path):
+    parts = read_service_file(written(tmp_path, OWN))
+    return load(merge(template(deployment, name), parts, "svc-prod"), Tagged)["Resources"]
+
+
+RULES = {
+    "CidrIp": "10.0.0.0/16", "FromPort": 5432, "ToPort": 5432, "IpProtocol": "tcp",
+    "Description": "PostgreSQL",
+}  # fmt: skip
+TEXT = 'a "quoted": ${text}, # and more'
+
+
+def test_a_task_gets_variables_secrets_rights_and_a_way_to_its_database(tmp_path):
+    resources = merged("container", "service", tmp_path)
+    container = resources["Task"]["Properties"]["ContainerDefinitions"][0]
+
+    environment = {each["Name"]: each["Value"] for each in container["Environment"]}
+    assert environment["BUCKET"] == "svc-prod-reports"
+    assert environment["GREETING"] == TEXT
+    secrets = {each["Name"]: each["ValueFrom"] for each in container["Secrets"]}
+    assert secrets == {
+        "DATABASE_URL": {"Fn::Sub": f"{OF_STAGE}:url::"},
+        "API_KEY": {"Fn::Sub": PARAMETER},
+    }
+    assert RULES in resources["ServiceGroup"]["Properties"]["SecurityGroupEgress"]
+    (policy,) = resources["TaskRole"]["Properties"]["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Condition"] == {
+        "StringEquals": {"s3:prefix": {"Fn::Sub": "${!aws:PrincipalTag/team}-${AWS::Region}"}}
+    }
+    (start,) = resources["StartRole"]["Properties"]["Policies"]
+    assert start["PolicyDocument"]["Statement"][-2:] == [
+        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
+         "Resource": [{"Fn::Sub": OF_STAGE}]},
+        {"Effect": "Allow", "Action": "ssm:GetParameters", "Resource": [{"Fn::Sub": PARAMETER}]},
+    ]  # fmt: skip
+
+
+def test_a_function_gets_the_same(tmp_path):
+    resources = merged("lambda", "service", tmp_path)
+    variables = resources["Function"]["Properties"]["Environment"]["Variables"]
+
+    assert variables["BUCKET"] == "svc-prod-reports"
+    assert variables["GREETING"] == TEXT
+    assert json.loads(variables["SERVICE_SECRETS"]["Fn::Sub"]) == {
+        "DATABASE_URL": f"{OF_STAGE}:url::", "API_KEY": PARAMETER}  # fmt: skip
+    assert RULES in resources["FunctionGroup"]["Properties"]["SecurityGroupEgress"]
+    (policy,) = resources["Role"]["Properties"]["Policies"]
+    actions = [each["Action"] for each in policy["PolicyDocument"]["Statement"] if "Action" in each]
+    for action in ("secretsmanager:GetSecretValue", "ssm:GetParameters", "s3:GetObject"):
+        assert action in actions
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_the_boundary_holds_what_the_file_asks_for_before_its_last_denial(deployment, tmp_path):
+    boundary = merged(deployment, "delivery", tmp_path)["ServiceBoundary"]["Properties"]
+    *_, secret, parameter, own, last = boundary["PolicyDocument"]["Statement"]
+
+    assert secret["Action"] == "secretsmanager:GetSecretValue"
+    assert parameter["Action"] == "ssm:GetParameters"
+    assert own["Resource"] == {"Fn::Sub": "arn:${AWS::Partition}:s3:::svc-prod-reports/*"}
+    assert (last["Sid"], last["Effect"]) == ("NeverTheAccount", "Deny")
+
+
+def test_without_the_file_nothing_is_added(tmp_path):
+    assert read_service_file(tmp_path) == {
+        "environment": {}, "secrets": {}, "egress": [], "statements": []}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ("{", "not JSON"),
+        ("[]", "must be a JSON object"),
+        ({"env": {}}, "env: is not known; use environment, secrets, egress, statements"),
+        ({"environment": []}, "environment: must be a JSON object"),
+        ({"environment": {"name": "x"}}, "must be upper-case letters"),
+        ({"environment": {"COGNITO_CLIENT_ID": "x"}}, "is set by infra/service.yaml"),
+        ({"environment": {"AWS_PROFILE": "x"}}, "is set by infra/service.yaml"),
+        ({"environment": {"PORT": 80}}, "must be a text that is not empty"),
+        ({"environment": {"A": "x\ny"}}, "must be a text that is not empty"),
+        ({"environment": {"A": "x"}, "secrets": {"A": PARAMETER}}, "is in environment too"),
+        ({"secrets": {"PASSWORD": "hunter2"}}, "must be the ARN of a secret"),
+        ({"secrets": {"A": "arn:aws:ssm:eu-west-1:123456789012:parameter/*"}}, "must be the ARN"),
+        ({"secrets": {"A": "arn:aws:s3:::bucket/key"}}, "must be the ARN of a secret"),
+        ({"egress": [{"port": 5432}]}, 'egress[0]: must be {"port": 5432'),
+        ({"egress": [{"port": "5432", "to": "10.0.0.0/16"}]}, "egress[0].port: must be a number"),
+        ({"egress": [{"port": True, "to": "10.0.0.0/16"}]}, "egress[0].port: must be a number"),
+        ({"egress": [{"port": 1, "to": "10.0.0.1/16"}]}, "egress[0].to: must be a network"),
+        ({"egress": [{"port": 1, "to": "db.example.org"}]}, "egress[0].to: must be a network"),
+        ({"statements": [{"Effect": "Allow", "Action": "s3:GetObject"}]}, "statements[0]"),
+        ({"statements": [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]},
+         "statements[0]: the boundary of infra/delivery.yaml denies iam:*"),
+        ({"statements": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}, "denies *"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_the_file_is_named_and_deploys_nothing(data, problem, tmp_path):
+    with pytest.raises(SettingsError) as refused:
+        read_service_file(written(tmp_path, data))
+
+    assert problem in str(refused.value)
+    assert "service.json" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+class Secrets:
+    """Secrets Manager and Parameter Store, by the two calls that the function makes."""
+
+    def __init__(self):
+        self.asked = []
+
+    def get_secret_value(self, **call):
+        self.asked.append(call["SecretId"])
+        return {"SecretString": '{"url": "postgresql://db"}'}
+
+    def get_parameters(self, **call):
+        assert call["WithDecryption"]
+        self.asked += call["Names"]
+        return {"Parameters": [{"Value": "k"}]}
+
+
+def test_a_function_reads_its_secrets_as_it_starts():
+    condition = "{% if cookiecutter.deployment == 'lambda' %}lambda_entry.py{% endif %}"
+    source = (ROOT / TEMPLATE_FOLDER / condition).read_text()
+    names = {}
+    exec(source[: source.index("# Imports create")], names)
+    aws, regions = Secrets(), []
+    whole = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"
+    key = "arn:aws:ssm:eu-west-1:123456789012:parameter/service/api-key"
+    environment = {
+        "SERVICE_SECRETS": json.dumps(
+            {"DATABASE_URL": f"{whole}:url::", "WHOLE": whole, "API_KEY": key}
+        )
+    }
+
+    def client(service, region_name):
+        regions.append((service, region_name))
+        return aws
+
+    names["read_secrets"](environment, lambda: SimpleNamespace(client=client))
+
+    assert environment["DATABASE_URL"] == "postgresql://db"
+    assert environment["WHOLE"] == '{"url": "postgresql://db"}'
+    assert environment["API_KEY"] == "k"
+    assert "SERVICE_SECRETS" not in environment
+    assert aws.asked == [whole, whole, key]
+    assert {region for _, region in regions} == {"eu-west-1"}

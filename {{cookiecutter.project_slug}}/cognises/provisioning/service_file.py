@@ -1,0 +1,232 @@
+"""`service.json`: what your service adds to the stacks of `infra/`.
+
+    {"environment": {"BUCKET": "reports"}, "secrets": {"DATABASE_URL": "arn:aws:secretsmanager:…"},
+     "egress": [{"port": 5432, "to": "10.0.0.0/16"}], "statements": [{"Effect": "Allow", …}]}
+
+Every text may hold `${Stage}`, `${AWS::Region}`, `${AWS::AccountId}` and `${AWS::Partition}`. The
+parts replace comment lines of the templates, as JSON, which is YAML too.
+
+`python -m cognises.provisioning.service_file infra/*.yaml FOLDER` checks the file, and writes the
+templates as they are deployed, for linters.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cognises.errors import Problem, SettingsError
+from cognises.manifest.iam_policy import VERSION, check_policy
+from cognises.manifest.iam_risks import escalating_actions
+from cognises.manifest.strict_json import parse_json
+from cognises.settings import sources
+
+NAME = "service.json"
+PARTS = {"environment": dict, "secrets": dict, "egress": list, "statements": list}
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
+_OURS = re.compile(r"(AWS|COGNITO|COGNISES|GUNICORN|FLASK|LAMBDA)_|PROJECT_NAME$|SERVICE_SECRETS$")
+_SECRET = re.compile(
+    r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+(:[^:]*::)?"
+    r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)"
+)
+_EXAMPLES = {"${Stage}": "stage", "${AWS::Region}": "us-east-1", "${AWS::AccountId}": "1" * 12,
+             "${AWS::Partition}": "aws"}  # fmt: skip
+_PLACEHOLDER = re.compile(r"\$\{AWS::(Region|AccountId|Partition)\}")
+_OTHER = re.compile(r"\$\{(?!AWS::(?:Region|AccountId|Partition)\})")
+_MARK = re.compile(r"^( *)# service\.json: ([a-z-]+)\n", re.M)
+
+
+def read_service_file(folder: Path = sources.PROJECT_FOLDER) -> dict[str, Any]:
+    """The parts of the file, empty where there is none. Raises SettingsError with every problem."""
+    path = folder / NAME
+    if not path.is_file():
+        return {name: kind() for name, kind in PARTS.items()}
+    data, problems = parse_json(path.read_bytes())
+    problems = problems or [problem for problem in _check(data) if problem.level == "error"]
+    if problems or not isinstance(data, dict):
+        raise SettingsError([f"{problem} ({NAME})" for problem in problems])
+    return {name: data.get(name, kind()) for name, kind in PARTS.items()}
+
+
+def _check(data: object) -> Iterator[Problem]:
+    if not isinstance(data, dict):
+        yield Problem("", "must be a JSON object with some of: " + ", ".join(PARTS))
+        return
+    for name, value in data.items():
+        if name not in PARTS:
+            yield Problem(name, f"is not known; use {', '.join(PARTS)}")
+        elif not isinstance(value, PARTS[name]):
+            yield Problem(name, f"must be a JSON {'object' if PARTS[name] is dict else 'list'}")
+        else:
+            yield from _CHECKS[name](value)
+    environment, secrets = data.get("environment", {}), data.get("secrets", {})
+    if isinstance(environment, dict) and isinstance(secrets, dict):
+        for name in environment.keys() & secrets.keys():
+            yield Problem(f"secrets.{name}", "is in environment too; remove one of them")
+
+
+def _check_names(part: str, values: Mapping[str, object]) -> Iterator[Problem]:
+    for name, value in values.items():
+        if not _VARIABLE.fullmatch(name):
+            yield Problem(f"{part}.{name}", "must be upper-case letters, digits and underscores")
+        elif _OURS.match(name):
+            yield Problem(f"{part}.{name}", "is set by infra/service.yaml; use its parameter")
+        if not isinstance(value, str) or not value or not value.isprintable():
+            yield Problem(f"{part}.{name}", "must be a text that is not empty")
+
+
+def _check_environment(values: Mapping[str, object]) -> Iterator[Problem]:
+    yield from _check_names("environment", values)
+
+
+def _check_secrets(values: Mapping[str, object]) -> Iterator[Problem]:
+    yield from _check_names("secrets", values)
+    for name, value in values.items():
+        if not isinstance(value, str) or not _SECRET.fullmatch(_example(value)):
+            yield Problem(
+                f"secrets.{name}",
+                "must be the ARN of a secret or of a parameter, never its value: "
+                "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf, with :KEY:: for a key "
+                "of its JSON, or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME",
+            )
+
+
+def _check_egress(values: list[object]) -> Iterator[Problem]:
+    for number, rule in enumerate(values):
+        place = f"egress[{number}]"
+        if not isinstance(rule, dict) or not {"port", "to"} <= set(rule) <= {"port", "to", "for"}:
+            yield Problem(place, 'must be {"port": 5432, "to": "10.0.0.0/16", "for": "database"}')
+            continue
+        port, to = rule["port"], str(rule["to"])
+        if type(port) is not int or not 0 < port < 65536:
+            yield Problem(f"{place}.port", "must be a number from 1 to 65535")
+        if not re.fullmatch(r"sg-[0-9a-f]{8,17}", to) and not _is_network(to):
+            yield Problem(f"{place}.to", "must be a network such as 10.0.0.0/16, or sg-…")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return ipaddress.ip_network(text).version == 4
+    except ValueError:
+        return False
+
+
+def _check_statements(values: list[object]) -> Iterator[Problem]:
+    if not values:
+        return
+    statements = json.loads(_example(json.dumps(values)))
+    for problem in check_policy({"Version": VERSION, "Statement": statements}):
+        yield problem._replace(place=problem.place.replace("Statement", "statements", 1))
+    for number, statement in enumerate(statements):
+        found = escalating_actions(statement) if isinstance(statement, dict) else []
+        if found:
+            text = f"the boundary of infra/delivery.yaml denies {', '.join(found)}; remove it"
+            yield Problem(f"statements[{number}]", text)
+
+
+def _example(text: str) -> str:
+    for placeholder, example in _EXAMPLES.items():
+        text = text.replace(placeholder, example)
+    return text
+
+
+_CHECKS: dict[str, Any] = {
+    "environment": _check_environment,
+    "secrets": _check_secrets,
+    "egress": _check_egress,
+    "statements": _check_statements,
+}
+
+
+def merge(template: str, parts: Mapping[str, Any], stage: str) -> str:
+    """A template with the parts of the file, for this stage, in place of its marks."""
+    lines = _lines(json.loads(json.dumps(parts).replace("${Stage}", stage)))
+    return _MARK.sub(
+        lambda mark: "".join(f"{mark[1]}{line}\n" for line in lines.get(mark[2], ())), template
+    )
+
+
+def _lines(parts: Mapping[str, Any]) -> dict[str, list[str]]:
+    environment, secrets = parts["environment"], parts["secrets"]
+    reads = _read_statements(secrets)
+    statements = [*reads, *parts["statements"]]
+    pairs = [{"Name": name, "Value": _text(value)} for name, value in environment.items()]
+    values = [{"Name": name, "ValueFrom": _text(value)} for name, value in secrets.items()]
+    policy = {"Version": VERSION, "Statement": parts["statements"]}
+    return {
+        "environment": [f"- {_json(pair)}" for pair in pairs],
+        "variables": [f"{name}: {_json(_text(value))}" for name, value in environment.items()]
+        + ([f"SERVICE_SECRETS: {_json(_text(json.dumps(secrets)))}"] if secrets else []),
+        "secrets": [f"Secrets: {_json(values)}"] if secrets else [],
+        "read-secrets": [f"- {_filled(statement)}" for statement in reads],
+        "policy": [f"Policies: [{{PolicyName: service, PolicyDocument: {_filled(policy)}}}]"]
+        if parts["statements"]
+        else [],
+        "statements": [f"- {_filled(statement)}" for statement in statements],
+        "egress": [f"- {_json(_rule(rule))}" for rule in parts["egress"]],
+    }
+
+
+def _read_statements(secrets: Mapping[str, str]) -> list[dict[str, Any]]:
+    by_service: dict[str, set[str]] = {}
+    for arn in secrets.values():
+        is_secret = ":secret:" in arn
+        whole = re.sub(r"(:secret:(?:\$\{[^}]+\}|[^:])+):.*", r"\1", arn) if is_secret else arn
+        by_service.setdefault("secretsmanager" if is_secret else "ssm", set()).add(whole)
+    actions = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameters"}
+    return [
+        {"Effect": "Allow", "Action": actions[service], "Resource": sorted(arns)}
+        for service, arns in sorted(by_service.items())
+    ]
+
+
+def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    port, to = rule["port"], rule["to"]
+    target = "DestinationSecurityGroupId" if to.startswith("sg-") else "CidrIp"
+    return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, target: to,
+            "Description": rule.get("for", NAME)}  # fmt: skip
+
+
+def _text(text: str) -> object:
+    """A text for CloudFormation, whose own placeholders are filled and no other."""
+    return {"Fn::Sub": _OTHER.sub("${!", text)} if _PLACEHOLDER.search(text) else text
+
+
+def _filled(value: object) -> str:
+    return _json(_with_texts(value))
+
+
+def _with_texts(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _with_texts(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_texts(each) for each in value]
+    return _text(value) if isinstance(value, str) else value
+
+
+def _json(value: object) -> str:
+    return json.dumps(value)
+
+
+def main(arguments: list[str]) -> int:
+    """Write each template as it is deployed into a folder."""
+    *templates, folder = arguments
+    try:
+        parts = read_service_file()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for path in map(Path, templates):
+        merged = merge(path.read_text(encoding="utf-8"), parts, "stage")
+        Path(folder, path.name).write_text(merged, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
