@@ -29,13 +29,8 @@ class Attempt(NamedTuple):
 
     @classmethod
     def new(cls, verifier: str, return_path: str) -> Attempt:
-        return cls(
-            secrets.token_urlsafe(32),
-            secrets.token_urlsafe(32),
-            verifier,
-            return_path,
-            int(time.time()),
-        )
+        state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        return cls(state, nonce, verifier, return_path, int(time.time()))
 
     def is_for(self, state: str) -> bool:
         """Whether a callback with this `state` answers this attempt, in time."""

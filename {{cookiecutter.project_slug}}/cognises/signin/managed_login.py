@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 
-from cognises.settings.values import Secret
+from cognises.settings.model import Settings
 from cognises.signin.attempt import Attempt
 from cognises.signin.problems import (
     SignInProblem,
@@ -52,20 +52,13 @@ class Tokens(NamedTuple):
 
 
 class ManagedLogin:
-    """One app client at one domain. `public_url` is the service's own address, path included."""
+    """The app client of the settings; `public_url` is the service's address, path included."""
 
-    def __init__(
-        self,
-        domain: str,
-        client_id: str,
-        public_url: str,
-        scopes: Iterable[str],
-        client_secret: Secret | None = None,
-    ) -> None:
-        self._domain = domain
-        self._client_id = client_id
-        self._secret = client_secret
-        self._scopes = list(scopes)
+    def __init__(self, settings: Settings, public_url: str) -> None:
+        self._domain = settings.domain or ""
+        self._client_id = settings.sign_in_client_id or ""
+        self._secret = settings.client_secret
+        self._scopes = settings.scopes
         self.redirect_uri = f"{public_url}/callback"
         self._logout_uri = f"{public_url}/"
 

@@ -7,7 +7,6 @@ from urllib.parse import unquote, urlsplit
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
 
 _MAX_LENGTH = 512  # it travels in a cookie
 # One leading slash; nothing that a browser, a proxy or a router could read as another address.
@@ -29,12 +28,8 @@ def return_path(app: Flask, text: str | None, root: str = "") -> str:
     if "//" in path or _ENCODED_SLASH.search(path) or not path.startswith(home):
         return home
     plain = unquote(path)
-    return text if not _DOTS.search(plain) and _is_page(app, plain[len(root) :]) else home
-
-
-def _is_page(app: Flask, path: str) -> bool:
     try:
-        endpoint, _ = app.url_map.bind("localhost").match(path, method="GET")
-    except (HTTPException, RequestRedirect):
-        return False
-    return not str(endpoint).startswith("signin.")
+        endpoint, _ = app.url_map.bind("localhost").match(plain[len(root) :], method="GET")
+    except HTTPException:  # RequestRedirect included
+        return home
+    return home if _DOTS.search(plain) or str(endpoint).startswith("signin.") else text

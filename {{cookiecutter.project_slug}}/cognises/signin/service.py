@@ -55,14 +55,7 @@ class SignIn:
         return SessionChecks(self._state, self.settings.sign_in_client_id or "")
 
     def managed_login(self, request: Request) -> ManagedLogin:
-        settings = self.settings
-        return ManagedLogin(
-            settings.domain or "",
-            settings.sign_in_client_id or "",
-            f"{settings.public_origin}{request.script_root}",
-            settings.scopes,
-            settings.client_secret,
-        )
+        return ManagedLogin(self.settings, f"{self.settings.public_origin}{request.script_root}")
 
     def return_path(self, request: Request, text: str | None) -> str:
         """`text` if it is a page of the app, else the front page."""
@@ -114,7 +107,8 @@ class SignIn:
 
     def try_renewal(self, request: Request) -> bool:
         """Renew the session of a request, unless that was tried before. Its answer sets cookies."""
-        if _RENEWED in request.__dict__ or not self.is_on:
+        has_token = self.is_on and self.cookies.refresh_token(request) is not None
+        if _RENEWED in request.__dict__ or not has_token:
             return False
         try:
             request.__dict__[_RENEWED] = self.renew(request)
@@ -126,8 +120,7 @@ class SignIn:
     def renewal_problem(self, request: Request) -> SignInProblem | None:
         """Why a session could not be renewed, where it had a refresh token."""
         found = request.__dict__.get(_RENEWED)
-        has_token = self.cookies.refresh_token(request) is not None
-        return found if isinstance(found, SignInProblem) and has_token else None
+        return found if isinstance(found, SignInProblem) else None
 
     def keep_renewed(self, request: Request, response: Response) -> None:
         """Set the cookies of a renewed session on whatever answers; no cache may keep them."""
