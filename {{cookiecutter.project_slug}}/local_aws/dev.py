@@ -42,6 +42,9 @@ def run() -> int:
         service = Service(listener)
         try:
             print(_greeting(address, users.all), flush=True)
+            for origin in settings.cors_origins:
+                ids = f"authority={settings.domain}/{cognito.pool_id} client_id={cognito.client_id}"
+                print(f"Single-page app at {origin}: {ids}", flush=True)
             _follow_changes(service, users, settings.groups_file, stopping)
         finally:
             service.stop()
