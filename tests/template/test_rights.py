@@ -12,7 +12,15 @@ from functools import cache
 
 import pytest
 from iam_documents import is_allowed, listed
-from test_delivery_rights import DEPLOYED, HERE, PROJECT, VALUES, statements
+from test_delivery_rights import (
+    DEPLOYED,
+    HERE,
+    LIMIT_OF_A_ROLES_POLICIES,
+    PROJECT,
+    VALUES,
+    properties,
+    statements,
+)
 
 ACCOUNT = "123456789012"
 POOL_ID = VALUES["CognitoUserPoolId"]
@@ -349,6 +357,16 @@ def test_nothing_forbidden_is_allowed_in_any_documented_combination(deployment):
 def test_nothing_required_is_refused_in_any_documented_combination(deployment):
     rows = [*REQUIRED, *BY_DEPLOYMENT[deployment]]
     assert wrong(rows, deployment, True) == []
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_the_deploying_role_has_room_for_the_policy_that_it_is_given(deployment):
+    """docs/deploy.md adds the printed policy as an inline policy; IAM adds their sizes up."""
+    own = properties(deployment, "DeployRole")["Policies"]
+    documents = [each["PolicyDocument"] for each in own]
+    documents.append({"Version": "2012-10-17", "Statement": printed("--users")})
+    size = sum(len(json.dumps(each, separators=(",", ":"))) for each in documents)
+    assert size < LIMIT_OF_A_ROLES_POLICIES
 
 
 # Actions that IAM ties to no resource or tag: all that may be written beyond what is ours.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,7 @@ import click
 from cognises.errors import ProblemsError, printable
 from cognises.provisioning.aws import error_code, error_message, on_loopback
 from cognises.provisioning.aws_errors import is_aws_error
-from cognises.provisioning.stack_changes import StackChange, is_empty_change_set, read_changes
-from cognises.provisioning.stack_events import Event
+from cognises.provisioning.stack_report import Event, StackChange, is_empty_change_set, read_changes
 
 ABSENT = "ABSENT"  # our word for a stack that does not exist
 TO_CREATE = frozenset({ABSENT, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"})
@@ -127,11 +127,9 @@ def _described(client: Any, name: str, change_set_id: str) -> dict[str, Any]:
     from botocore.exceptions import WaiterError
 
     asked = {"ChangeSetName": change_set_id, "StackName": name}
-    try:
+    # How it ended is read from the change set itself.
+    with suppress(WaiterError):
         client.get_waiter("change_set_create_complete").wait(**asked, WaiterConfig=_polls(client))
-    except WaiterError as error:
-        if not isinstance(error.last_response.get("Status"), str):
-            raise
     found: dict[str, Any] = client.describe_change_set(**asked)
     page, changes = found, list(found.get("Changes") or ())
     while page.get("NextToken"):
@@ -173,9 +171,8 @@ def wait(client: Any, stack: Stack, waiter: str, known: str) -> tuple[Stack, lis
     look = "after-call.cloudformation.DescribeStacks"
     client.meta.events.register(look, show)
     try:
-        client.get_waiter(waiter).wait(StackName=reference, WaiterConfig=_polls(client))
-    except WaiterError:
-        pass  # a failure or the end of our patience: the state says which
+        with suppress(WaiterError):  # a failure, or MAX_POLLS: the state says which
+            client.get_waiter(waiter).wait(StackName=reference, WaiterConfig=_polls(client))
     finally:
         client.meta.events.unregister(look, show)
     show()

@@ -37,8 +37,7 @@ from cognises.provisioning.stack_calls import (
     say,
     wait,
 )
-from cognises.provisioning.stack_changes import protection_problems
-from cognises.provisioning.stack_events import Event, failure_causes, retained
+from cognises.provisioning.stack_report import Event, failure_causes, protection_problems, retained
 
 Confirm = Callable[[str], None]
 

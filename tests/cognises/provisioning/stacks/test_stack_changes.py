@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_cloudformation import change
 
-from cognises.provisioning.stack_changes import (
+from cognises.provisioning.stack_report import (
     is_empty_change_set,
     protection_problems,
     read_changes,
