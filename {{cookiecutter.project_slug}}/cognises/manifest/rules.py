@@ -65,21 +65,21 @@ def _check_each(
     yield from _repeated_names(data)
 
 
-def _access(group: Mapping[str, object]) -> Iterator[Problem]:
+def _access(group: Mapping[str, object], room: int | None = None) -> Iterator[Problem]:
     yield from _keys(group)
     if "group_name" in group:
-        yield from _name(group["group_name"])
-    yield from _members(group)
+        yield from _name(group["group_name"], room)
+    if "allowed_functions" in group:
+        yield from _functions(group["allowed_functions"])
+    if "scopes" in group:
+        yield from _scopes(group["scopes"])
 
 
 def _group(group: Mapping[str, object], room: int) -> Iterator[Problem]:
-    yield from _keys(group)
-    if "group_name" in group:
-        has_role = "group_policy" in group
-        yield from _role_name(group["group_name"], room) if has_role else _name(group["group_name"])
-    if "group_policy" in group:
+    has_role = "group_policy" in group
+    yield from _access(group, room if has_role else None)
+    if has_role:
         yield from (each.under("group_policy") for each in _policy(group["group_policy"]))
-    yield from _members(group)
     yield from _optional(group)
 
 
@@ -93,36 +93,20 @@ def _keys(group: Mapping[str, object]) -> Iterator[Problem]:
             yield Problem(key, "missing; every group states it")
 
 
-def _members(group: Mapping[str, object]) -> Iterator[Problem]:
-    if "allowed_functions" in group:
-        yield from _functions(group["allowed_functions"])
-    if "scopes" in group:
-        yield from _scopes(group["scopes"])
-
-
-def _name(name: object) -> Iterator[Problem]:
-    """Cognito's rule: letters, marks, symbols, numbers and punctuation.
-
-    Source: Cognito API reference, CreateGroup.
-    """
+def _name(name: object, room: int | None) -> Iterator[Problem]:
+    """`room` is the length of the role prefix, None for a group without a role."""
     if not isinstance(name, str) or not name:
         yield Problem("group_name", "must be a text, not empty")
-    elif any(unicodedata.category(character)[0] not in "LMSNP" for character in name):
-        yield Problem("group_name", f"{name!r}: use no spaces and no control characters")
-    elif len(name) > GROUP_NAME_LIMIT:
-        yield Problem(
-            "group_name", f"{len(name)} characters; at most {GROUP_NAME_LIMIT} are allowed; shorten"
-        )
-
-
-def _role_name(name: object, room: int) -> Iterator[Problem]:
-    """The rule for a group that gets a role: the names of both must be legal."""
-    longest = ROLE_NAME_LIMIT - room
-    if not isinstance(name, str) or not name:
-        yield Problem("group_name", "must be a text, not empty")
+    elif room is None:
+        # Letters, marks, symbols, numbers and punctuation (Cognito API reference, CreateGroup).
+        if any(unicodedata.category(character)[0] not in "LMSNP" for character in name):
+            yield Problem("group_name", f"{name!r}: use no spaces and no control characters")
+        elif len(name) > GROUP_NAME_LIMIT:
+            text = f"{len(name)} characters; at most {GROUP_NAME_LIMIT} are allowed; shorten it"
+            yield Problem("group_name", text)
     elif not _ROLE_NAME.fullmatch(name):
         yield Problem("group_name", f"{name!r}: use letters A-Z, a-z, digits and _+=,.@- only")
-    elif len(name) > longest:
+    elif len(name) > (longest := ROLE_NAME_LIMIT - room):
         yield Problem(
             "group_name",
             f"{len(name)} characters; at most {longest} fit, since role names end at "
