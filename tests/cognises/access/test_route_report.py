@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
 from flask import Blueprint, Flask
+from flask_caching import Cache
 from request_side import manifest
 
-from cognises import Cognises, Principal, login_check, permission_required, protect, public
+from cognises import (
+    Cognises,
+    Principal,
+    current_user,
+    login_check,
+    permission_required,
+    protect,
+    public,
+)
 from cognises.access.route_report import as_markdown, as_text, groups_may_call, may_call, report
 from cognises.testing import FakePool
 from cognises.web.routes import declaration_at
@@ -310,3 +320,66 @@ def test_settings_of_the_pool_are_not_needed(monkeypatch):
     monkeypatch.delenv("COGNITO_USER_POOL_ID", raising=False)
 
     assert run(make_app(), "--check")[0] == 0
+
+
+def test_path_rules_are_listed_in_every_format():
+    app = make_app()
+    protect(app, paths=["/dash/"])
+    public(app, paths=["/docs"])
+
+    assert report(app).path_rules == ("protect /dash/", "public /docs/")
+    assert json.loads(run(app, "--format", "json")[1])["path_rules"] == [
+        "protect /dash/",
+        "public /docs/",
+    ]
+    for kind in ("text", "markdown"):
+        output = run(app, "--format", kind)[1]
+        assert "protect /dash/" in output
+        assert "public /docs/" in output
+    assert run(app, "--check")[0] == 0
+
+
+def by_user(*args, **kwargs):
+    return f"page/{current_user.sub}"
+
+
+def no_arguments():
+    return "x"
+
+
+def with_response(response):
+    return "x"
+
+
+CACHED = {
+    "cached by path": (lambda cache: cache.cached(), no_arguments, True),
+    "cached by path, the response among arguments": (
+        lambda cache: cache.cached(), with_response, True),
+    "cached by a fixed key": (lambda cache: cache.cached(key_prefix="all"), no_arguments, True),
+    "cached by a key of the user": (
+        lambda cache: cache.cached(make_cache_key=by_user), no_arguments, False),
+    "cached by a prefix of the user": (
+        lambda cache: cache.cached(key_prefix=by_user), no_arguments, False),
+    "memoized without arguments": (lambda cache: cache.memoize(), no_arguments, True),
+    "memoized by the response": (lambda cache: cache.memoize(), with_response, False),
+    "lru_cache without arguments": (lambda cache: functools.lru_cache, no_arguments, True),
+    "lru_cache by the response": (lambda cache: functools.lru_cache, with_response, False),
+    "no cache": (lambda cache: lambda view: view, no_arguments, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("decorator", "view", "reported"), CACHED.values(), ids=CACHED.keys())
+@pytest.mark.parametrize("above", [True, False], ids=["above the guard", "below the guard"])
+def test_a_guarded_view_whose_cache_answers_users_alike_is_reported(
+    decorator, view, reported, above
+):
+    app = Flask("service", static_folder=None)
+    cached = decorator(Cache(app, config={"CACHE_TYPE": "SimpleCache"}))
+    guarded = cached(login_check(view)) if above else login_check(cached(view))
+    app.add_url_rule("/page", "page", guarded)
+    app.add_url_rule("/open", "open", public(cached(lambda: "open")))
+
+    code, output = run(app, "--check")
+
+    assert (code, "GET /page (page): guarded, and cached" in output) == (int(reported), reported)
+    assert "(open)" not in output

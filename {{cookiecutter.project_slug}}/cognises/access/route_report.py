@@ -17,9 +17,10 @@ from cognises.tokens.claims import TokenClaims, check
 from cognises.web.permissions import NO_ONE, endpoint_entries
 from cognises.web.principal import Decision, OpenTo, Principal, decide
 from cognises.web.route_metadata import LoginGuard, Requirement
-from cognises.web.routes import Route, function_name, own_static_view, routes
+from cognises.web.routes import Route, function_name, own_static_view, path_rules_of, routes
 from cognises.web.startup import manifest_names, route_problems
 from cognises.web.state import state_of
+from cognises.web.views import shares_cache
 
 EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
 _ASKS = {
@@ -64,13 +65,16 @@ class Report(NamedTuple):
 
     rows: tuple[Row, ...]
     problems: tuple[str, ...]
+    path_rules: tuple[str, ...] = ()
+    """Guards and openings by path, such as `protect /dash/`; the rows count them already."""
 
 
 def report(app: Flask) -> Report:
     """Who may call what in `app`. Raises ManifestError or SettingsError where it cannot be told."""
     found = sorted(routes(app), key=lambda route: (route.path, route.method))
     rows = tuple(_row(app, route) for route in found)
-    return Report(rows, tuple(dict.fromkeys(_problems(app, found, rows))))
+    problems = tuple(dict.fromkeys(_problems(app, found, rows)))
+    return Report(rows, problems, tuple(rule.text for rule in path_rules_of(app)))
 
 
 def _row(app: Flask, route: Route) -> Row:
@@ -161,13 +165,15 @@ def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator
     for route, row in zip(found, rows, strict=True):
         if row.is_closed and not route.declaration.is_contradictory:
             yield _closed(route, row)
+        if route.declaration.guards and shares_cache(app.view_functions[route.endpoint]):
+            yield f"{route.place}: guarded, and cached for all users alike; key the cache by user"
     for name in sorted(listed - _known_names(app, found)):
-        yield f"{name}: no route has this name; mend groups.json or the route"
+        yield f"{name}: no route has this name; correct groups.json or the route"
 
 
 def _closed(route: Route, row: Row) -> str:
     if not route.declaration.guards:
-        return f"{route.place}: unguarded, so it is denied; say @public or put a guard on it"
+        return f"{route.place}: unguarded, so it is denied; add @public or a guard"
     return f"{route.place}: nobody may call it; list {row.name!r} for a group"
 
 
@@ -181,9 +187,10 @@ def _known_names(app: Flask, found: list[Route]) -> set[str]:
 
 
 def as_text(found: Report) -> str:
-    """The report as an aligned table, then its problems."""
+    """The report as an aligned table, then its path rules and problems."""
+    rules = (f"by path: {rule}" for rule in found.path_rules)
     problems = (f"problem: {problem}" for problem in found.problems)
-    return "\n".join([*aligned(_cells(found)), *problems])
+    return "\n".join([*aligned(_cells(found)), *rules, *problems])
 
 
 def aligned(lines: list[list[str]]) -> list[str]:
@@ -200,17 +207,19 @@ def as_markdown(found: Report) -> str:
     head, *rows = [[_MARKUP.sub(r"\\\1", cell) for cell in line] for line in _cells(found)]
     lines = [head, ["---"] * len(head), *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return "\n".join([table, *(f"- {problem}" for problem in found.problems)])
+    rules = (f"- by path: `{rule}`" for rule in found.path_rules)
+    return "\n".join([table, *rules, *(f"- {problem}" for problem in found.problems)])
 
 
 def as_json(found: Report) -> str:
-    """The report as one JSON object: `routes` and `problems`."""
+    """The report as one JSON object: `routes`, `path_rules` and `problems`."""
     told = ("method", "path", "endpoint", "name", "open_to", "does", "by_group")
     rows = [
         {name: getattr(row, name) for name in told} | {"needs": [*map(sorted, row.needs)]}
         for row in found.rows
     ]
-    return json.dumps({"routes": rows, "problems": found.problems}, indent=2)
+    found_else = {"path_rules": found.path_rules, "problems": found.problems}
+    return json.dumps({"routes": rows} | found_else, indent=2)
 
 
 def _cells(found: Report) -> list[list[str]]:

@@ -148,6 +148,35 @@ def response_conflict(view: View, method: str, variables: Iterable[str]) -> str 
     return "a URL variable is called response, like the parameter for the response; rename it"
 
 
+def shares_cache(view: View) -> bool:
+    """Whether a cache in a view's decorators answers users alike: it has no key function of the
+    app's own, and the response is not among the arguments that it keys by.
+    """
+    for function in chain(view):
+        # What functools.wraps copies from a cache below is not that cache.
+        is_flasks = hasattr(function, "uncached") and function.uncached is function.__wrapped__
+        if hasattr(function, "cache_info") or (is_flasks and hasattr(function, "delete_memoized")):
+            if Room.of(function).name_for(()) is None:
+                return True
+        elif is_flasks and not _has_own_key(function):
+            return True
+    return False
+
+
+def _has_own_key(function: Any, depth: int = 4) -> bool:
+    """Whether `Cache.cached` was given a function for its key, which only its closure holds."""
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=True):
+        value = cell.cell_contents
+        module = getattr(value, "__globals__", {}).get("__name__", "")
+        is_own = not module.startswith("flask_caching")
+        if callable(value) and name in {"make_cache_key", "key_prefix"} and is_own:
+            return True
+        if depth and callable(value) and not is_own and _has_own_key(value, depth - 1):
+            return True
+    return False
+
+
 def _is_method(view: View, first: str) -> bool:
     """Whether the first parameter is the instance: by its name, or by where it was defined."""
     if first in {"self", "cls"}:
