@@ -152,13 +152,15 @@ def shares_cache(view: View) -> bool:
     """Whether a cache in a view's decorators answers users alike: it has no key function of the
     app's own, and the response is not among the arguments that it keys by.
     """
+    function: Any
     for function in chain(view):
         # What functools.wraps copies from a cache below is not that cache.
-        is_flasks = hasattr(function, "uncached") and function.uncached is function.__wrapped__
+        uncached = getattr(function, "uncached", None)
+        is_flasks = uncached is not None and uncached is getattr(function, "__wrapped__", None)
         if hasattr(function, "cache_info") or (is_flasks and hasattr(function, "delete_memoized")):
             if Room.of(function).name_for(()) is None:
                 return True
-        elif is_flasks and not _has_own_key(function):
+        elif is_flasks and not _has_own_key(function) and not _has_own_key(function.make_cache_key):
             return True
     return False
 
