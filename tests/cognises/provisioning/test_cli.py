@@ -320,7 +320,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "no such profile": ({"AWS_PROFILE": "nobody"}, "no such AWS profile"),
     "no such identity pool": (
         {"COGNITO_IDENTITY_POOL_ID": "us-east-1:00000000-0000-0000-0000-000000000000"},
-        "check COGNITO_USER_POOL_ID, COGNITO_IDENTITY_POOL_ID",
+        "check COGNITO_IDENTITY_POOL_ID",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""docs/aws-changes.md names every call, every tag and the trust as they are."""
+"""docs/groups.md names every call, every tag and the trust as they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cognises.provisioning.policies import runner_policy as printed
 from cognises.provisioning.target import Options, read_target
 from cognises.settings.sources import PROJECT_FOLDER
 
-PAGE = (PROJECT_FOLDER / "docs" / "aws-changes.md").read_text()
+PAGE = (PROJECT_FOLDER / "docs" / "groups.md").read_text()
 PROVISIONING = Path(cli.__file__).parent
 
 

@@ -146,7 +146,7 @@ EXPLAINED: list[tuple[Exception, str]] = [
     (TokenRetrievalError(provider="sso", error_msg="x"), "the AWS sign-in has expired"),
     (refusal("ExpiredToken"), "the AWS sign-in has expired; run `aws sso login`"),
     (refusal("InvalidClientTokenId"), "AWS does not know these credentials"),
-    (refusal("AccessDenied"), "prints to whoever runs this (PutRolePolicy: AccessDenied: no)"),
+    (refusal("AccessDenied"), "prints to the caller (PutRolePolicy: AccessDenied: no)"),
     (refusal("Throttling"), "wait a minute"),
     (refusal("LimitExceeded"), "Service Quotas"),
     (refusal("DeleteConflict"), "run the command again"),

@@ -333,7 +333,7 @@ def test_an_empty_item_of_a_list_is_an_error_and_not_left_out(value, tmp_path: P
     assert settings.client_ids == frozenset()  # nothing there: the start says that it is missing
 
 
-@pytest.mark.parametrize("name", NEVER_COMMITTED)
+@pytest.mark.parametrize("name", [*NEVER_COMMITTED, "AWS_ENDPOINT_URL_IAM"])
 @pytest.mark.parametrize("line", ["{}=1", "export {}=0", "{}=", "{}", "  {} = 'x'  "])
 def test_a_committed_file_cannot_move_a_trust_root_or_open_the_debugger(name, line, tmp_path):
     write(tmp_path, flaskenv=line.format(name) + "\n")

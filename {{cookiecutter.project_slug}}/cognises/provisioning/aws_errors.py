@@ -40,11 +40,11 @@ _SIGN_IN = "run `aws sso login` or `aws login`, or export new keys"
 TABLE = (
     # Denied, by what denies
     Advice("", "", "service control policy", "a service control policy of the AWS organization "
-        "denies this; only whoever administers the organization can change it"),
+        "denies this; only an administrator of the organization can change it"),
     Advice("", "", "resource control policy", "a resource control policy of the AWS organization "
-        "denies this; only whoever administers the organization can change it"),
+        "denies this; only an administrator of the organization can change it"),
     Advice("", "", "permissions boundary allows|deny in a permissions boundary", "the caller's own "
-        "permissions boundary does not allow this; ask whoever set it to extend it"),
+        "permissions boundary does not allow this; ask the administrator who set it to extend it"),
     Advice("", "", "session policy", "the session policy that these credentials were made with "
         "does not allow this; get credentials without it"),
     Advice("", "", "VPC endpoint policy", "the policy of the VPC endpoint does not allow this; "
@@ -60,11 +60,11 @@ TABLE = (
         "Cognito does not allow this in the user's present state; `provision.py users list` "
         "shows it"),
     Advice(_USERS, _DENIED, "", "access denied; attach the policy that "
-        "`provision.py policy --users` prints to whoever runs this"),
+        "`provision.py policy --users` prints to the caller"),
     Advice(_STACK, _DENIED + "|not authorized to perform|access ?denied", "", "access denied; "
-        "attach the policy that `provision.py policy --bootstrap` prints to whoever runs this"),
+        "attach the policy that `provision.py policy --bootstrap` prints to the caller"),
     Advice("", _DENIED + "|not authorized to perform|access ?denied", "", "access denied; attach "
-        "the policy that `provision.py policy` prints to whoever runs this"),
+        "the policy that `provision.py policy` prints to the caller"),
     # Credentials and regions
     Advice("", SIGNATURES, "expired|not yet current|skewed", "the signature has expired; set this "
         "machine's clock"),
@@ -106,8 +106,8 @@ TABLE = (
     Advice("", "CodeDeliveryFailureException|InvalidEmailRoleAccessPolicyException"
         "|InvalidSms.*Exception", "", "the message could not be sent; check the address and the "
         "pool's e-mail and SMS configuration"),
-    Advice("", "InvalidPasswordException", "", "the pool's password policy does not allow this "
-        "password"),
+    Advice("", "InvalidPasswordException", "", "the pool does not take this password; choose "
+        "one that its password policy allows"),
     Advice("", "PasswordHistoryPolicyViolationException", "", "this password was used before; "
         "choose another"),
     Advice("", "(User|Unexpected)Lambda\\w*Exception|InvalidLambdaResponseException", "",
@@ -177,7 +177,7 @@ CLASSES = {
     "TokenRetrievalError": "the AWS sign-in has expired; run `aws sso login`",
     "LoginError": "the AWS sign-in has expired; run `aws login`",
     "LoginInsufficientPermissions": "the AWS sign-in lacks a permission; attach the AWS managed "
-    "policy SignInLocalDevelopmentAccess to whoever runs `aws login`",
+    "policy SignInLocalDevelopmentAccess to the user of `aws login`",
     "MissingDependencyException": "a package is missing that the AWS profile needs; install it: "
     "`python -m pip install 'botocore[crt]'`",
     "ProfileNotFound": "there is no such AWS profile; list them with `aws configure list-profiles`",

@@ -89,7 +89,7 @@ def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exit
     help="Group writes a second, at most; Cognito's own limit is 15.",
 )
 def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
-    """Make AWS say what groups.json says. Safe to interrupt and to run again."""
+    """Apply groups.json to AWS. Safe to interrupt and to run again."""
     return commands.apply(options, pruning, commands.ApplyChoices(**choices))
 
 
@@ -140,7 +140,7 @@ def deploy(profile: str | None, region: str | None, env_file: Path | None, **cho
     callback=account_id,
     help="Twelve digits; without, the policy says *.",
 )
-@click.option("--bootstrap", "for_bootstrap", is_flag=True, help="For whoever runs bootstrap.")
+@click.option("--bootstrap", "for_bootstrap", is_flag=True, help="Of the caller of bootstrap.")
 @click.option("--users", "users_too", is_flag=True, help="Also what the `users` commands need.")
 @click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
 def policy(
@@ -151,7 +151,7 @@ def policy(
     users_too: bool,
     users_only: bool,
 ) -> int:
-    """Print the least-privilege policy for whoever runs plan and apply; offline."""
+    """Print the least-privilege policy of the caller of plan and apply; offline."""
     if for_bootstrap + users_too + users_only > 1:
         raise click.UsageError("--bootstrap, --users and --users-only exclude one another")
     options = Options(env_file=env_file, permissions_boundary=permissions_boundary)

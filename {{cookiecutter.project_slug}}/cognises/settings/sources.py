@@ -125,8 +125,8 @@ def _env_file_problems(
     return [
         *(
             f".flaskenv: {name} must not be committed; set it in .env or the environment"
-            for name in NEVER_COMMITTED
-            if name in committed
+            for name in committed
+            if name in NEVER_COMMITTED or name.startswith("AWS_ENDPOINT_URL_")
         ),
         *unfilled,
         *_stray_env_files(folder),

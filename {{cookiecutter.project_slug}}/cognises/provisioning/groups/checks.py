@@ -159,7 +159,7 @@ def scope_warnings(scope: Scope, desired: Iterable[DesiredGroup]) -> Iterator[st
         )
     if scope.boundary is None:
         yield (
-            "no COGNISES_PERMISSIONS_BOUNDARY: whoever edits the manifest can grant anything in "
+            "no COGNISES_PERMISSIONS_BOUNDARY: an editor of the manifest can grant anything in "
             "the account; set it to the ARN of a boundary policy"
         )
     for each in desired:

@@ -32,7 +32,8 @@ def create_update(
     """Make and update the roles, policies and groups of a manifest, as parsed from JSON.
 
     In: the list of groups; boto3 clients for `iam` and `cognito-idp`; the user pool's id (without
-    it only policies of roles it owns are updated); whom roles trust; roles to take over by name.
+    it only policies of roles it owns are updated); the identity pool that roles trust; roles to
+    take over by name.
     Out: what was changed, empty if nothing had to be. What exists is looked up, whatever `created`
     says; `created` is then "true" in the objects passed in. No file is written, nothing deleted.
 
