@@ -106,8 +106,8 @@ TABLE = (
     Advice("", "CodeDeliveryFailureException|InvalidEmailRoleAccessPolicyException"
         "|InvalidSms.*Exception", "", "the message could not be sent; check the address and the "
         "pool's e-mail and SMS configuration"),
-    Advice("", "InvalidPasswordException", "", "the pool does not take this password; choose "
-        "one that its password policy allows"),
+    Advice("", "InvalidPasswordException", "", "the pool's password policy does not allow this "
+        "password"),
     Advice("", "PasswordHistoryPolicyViolationException", "", "this password was used before; "
         "choose another"),
     Advice("", "(User|Unexpected)Lambda\\w*Exception|InvalidLambdaResponseException", "",
