@@ -41,7 +41,7 @@ class Row(NamedTuple):
     open_to: tuple[str, ...]
     does: str = ""
     by_group: bool = False
-    """Whether `open_to` holds groups, which may be called anything, and no word."""
+    """Whether `open_to` holds names of groups, and not a word such as `everybody`."""
     needs: tuple[frozenset[str], ...] = ()
     """For each permission that is asked for, the groups that have it: a user needs one of each."""
     machine_scopes: tuple[frozenset[str], ...] = ()
@@ -83,7 +83,7 @@ def _row(app: Flask, route: Route) -> Row:
     name = (stated or function_name(app, route.endpoint)) if permissions else None
     open_to_each = _needs(app, route) if permissions else ()
     needs = tuple(each.groups for each in open_to_each)
-    open_to = _told(needs) if needs else (_word(app, route),)
+    open_to = format_groups(needs) if needs else (access_label(app, route),)
     by_group = bool(needs) and all(needs)
     return Row(
         route.method,
@@ -139,7 +139,7 @@ def _needs(app: Flask, route: Route) -> tuple[OpenTo, ...]:
     return state_of(app).open_to(requirement, name, route.endpoint)
 
 
-def _told(needs: tuple[frozenset[str], ...]) -> tuple[str, ...]:
+def format_groups(needs: tuple[frozenset[str], ...]) -> tuple[str, ...]:
     """Groups by name; where one of each of several sets is needed, one text that says so."""
     sets = [groups for groups in dict.fromkeys(needs) if not any(other < groups for other in needs)]
     if len(sets) == 1:
@@ -147,7 +147,7 @@ def _told(needs: tuple[frozenset[str], ...]) -> tuple[str, ...]:
     return (" and ".join(f"({' or '.join(sorted(groups))})" for groups in sets),)
 
 
-def _word(app: Flask, route: Route) -> str:
+def access_label(app: Flask, route: Route) -> str:
     """Who may call a route that asks for no group."""
     declaration = route.declaration
     if declaration.is_contradictory:
@@ -163,18 +163,14 @@ def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator
     listed = manifest_names(app)
     yield from route_problems(app)
     for route, row in zip(found, rows, strict=True):
-        if row.is_closed and not route.declaration.is_contradictory:
-            yield _closed(route, row)
+        if row.is_closed and not route.declaration.guards:
+            yield f"{route.place}: unguarded, so it is denied; add @public or a guard"
+        elif row.is_closed and not route.declaration.is_contradictory:
+            yield f"{route.place}: nobody may call it; list {row.name!r} for a group"
         if route.declaration.guards and shares_cache(app.view_functions[route.endpoint]):
             yield f"{route.place}: guarded, and cached for all users alike; key the cache by user"
     for name in sorted(listed - _known_names(app, found)):
         yield f"{name}: no route has this name; correct groups.json or the route"
-
-
-def _closed(route: Route, row: Row) -> str:
-    if not route.declaration.guards:
-        return f"{route.place}: unguarded, so it is denied; add @public or a guard"
-    return f"{route.place}: nobody may call it; list {row.name!r} for a group"
 
 
 def _known_names(app: Flask, found: list[Route]) -> set[str]:

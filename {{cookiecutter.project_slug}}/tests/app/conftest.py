@@ -16,6 +16,12 @@ def app() -> Flask:
     return create_app(isolated())
 
 
+@pytest.fixture(scope="session")
+def shared_app() -> Flask:
+    """One service for tests that change nothing in it: to make one takes longer than a request."""
+    return create_app(isolated())
+
+
 @pytest.fixture
 def client(app: Flask, pool: object) -> FlaskClient:
     """A client without a token."""

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 
 from cognises.testing import AsUserOf
+
+
+@pytest.fixture
+def app(shared_app: Flask) -> Flask:
+    """These tests change nothing in the app."""
+    return shared_app
 
 
 def test_a_change_is_visible_to_readers(as_user_of: AsUserOf) -> None:

@@ -50,8 +50,10 @@ def test_what_is_not_a_token_is_refused_with_a_reason(
     assert answer.json["reason"] == reason
 
 
-def test_a_token_of_another_pool_is_refused(client: FlaskClient) -> None:
-    assert client.get("/access", headers=FakePool().bearer(["admins"])).status_code == 401
+def test_a_token_of_another_pool_is_refused(client: FlaskClient, pool: FakePool) -> None:
+    headers = pool.bearer(["admins"], iss=f"{pool.issuer}2")
+
+    assert client.get("/access", headers=headers).status_code == 401
 
 
 def test_an_expired_token_is_refused(client: FlaskClient, pool: FakePool) -> None:

@@ -28,6 +28,12 @@ INTENT = [
 ]
 
 
+@pytest.fixture
+def app(shared_app: Flask) -> Flask:
+    """These tests change nothing in the app."""
+    return shared_app
+
+
 @pytest.mark.parametrize(("method", "path", "groups"), INTENT)
 def test_a_route_answers_200_to_the_groups_intended_and_403_to_all_others(
     method: str, path: str, groups: set[str] | None, app: Flask, as_group: AsGroup

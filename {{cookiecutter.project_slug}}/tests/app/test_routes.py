@@ -29,9 +29,9 @@ every_group = pytest.mark.parametrize("group", MANIFEST, ids=lambda group: group
 
 
 @pytest.fixture
-def app() -> Flask:
-    """One app for all of these tests: they change nothing in it."""
-    return _app
+def app(shared_app: Flask) -> Flask:
+    """These tests change nothing in the app."""
+    return shared_app
 
 
 def is_listed(row: Row, group: dict[str, list[str]]) -> bool:
