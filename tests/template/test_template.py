@@ -113,6 +113,34 @@ def test_dependabot_sees_every_lock_that_it_can_read(bakes):
         assert not list(project.glob("[a-z]*/**/requirements*.txt"))
 
 
+def test_dependabot_waits_before_it_proposes_a_release(bakes):
+    for folder in (ROOT, *(bakes[deployment, ""] for deployment in DEPLOYMENTS)):
+        assert {each["cooldown"]["default-days"] for each in dependabot(folder)} == {7}
+
+
+def test_make_check_names_what_is_not_pinned(bakes, tmp_path):
+    project = shutil.copytree(bakes["container", ""], tmp_path / "cognises-service")
+    borrow_packages(project)
+    workflow = project / ".github/workflows/ci.yml"
+    workflow.write_text(re.sub(r"checkout@\w+ # v", "checkout@v", workflow.read_text()))
+    told = re.findall(r"(?m)^Not pinned: (\S+?):\d+:", make(project, "check"))
+    assert told == ["Dockerfile", "Dockerfile", ".github/workflows/ci.yml"]
+
+
+def test_the_licence_travels_with_the_module(bakes):
+    assert contents(bakes["none", ""])["cognises/LICENSE"] == (ROOT / "LICENSE").read_bytes()
+
+
+def test_editors_and_reviews_set_vendored_files_apart(bakes):
+    project = bakes["none", ""]
+    attributes = (project / ".gitattributes").read_text()
+    editor = json.loads((project / ".vscode/settings.json").read_text())
+    for folder in ("cognises", "local_aws"):
+        assert f"{folder}/** linguist-vendored linguist-generated\n" in attributes
+        assert editor["files.readonlyInclude"][f"{folder}/**"]
+        assert editor["search.exclude"][folder]
+
+
 def test_a_workflow_may_do_no_more_than_it_must(bakes):
     """Read the code, and prove who it is to AWS; its token is in no later step's reach."""
     folders = [ROOT, *(bakes[deployment, ""] for deployment in DEPLOYMENTS)]
@@ -133,7 +161,7 @@ def assert_lean(job):
         if "checkout" in step.get("uses", ""):
             assert step["with"]["persist-credentials"] is False
         if "uses" in step:
-            assert re.fullmatch(r"[\w/-]+@(v\d+|[0-9a-f]{40})", step["uses"])
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step["uses"])
 
 
 def test_the_workflows_run_every_python_that_is_promised():
