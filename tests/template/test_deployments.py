@@ -17,14 +17,20 @@ DEPLOYED = ("container", "lambda")
 
 # What speaks of a way to deploy. Lambda with a capital: Python has a keyword, too.
 SPEAKS = re.compile(
-    r"docker|gunicorn|fargate|apig.wsgi|lambda_entry|service\.yaml|delivery\.yaml|deploy\.(mk|md|yml)"
+    r"docker|gunicorn|fargate|apig.wsgi|lambda_entry|service\.yaml|delivery\.yaml|deploy\.(mk|yml)|deploying\.md"
     r"|make (image|package|deploy|load|cold-start)\b|cold.start",
     re.IGNORECASE,
 )
 NAMED = re.compile(r"\b(Lambda|ECS|ECR)\b")
 # The vendored module and the pages about it are the same files in every project. Lock files name
 # what other packages require.
-SAME_EVERYWHERE = ("cognises/", "docs/security.md", "docs/operating.md", "docs/make-it-yours.md")
+SAME_EVERYWHERE = (
+    "cognises/",
+    "docs/make-it-yours.md",
+    "docs/operating.md",
+    "docs/security.md",
+    "docs/sign-in.md",
+)
 
 
 def test_a_service_that_brings_its_own_deployment_hears_nothing_of_ours(bakes):
@@ -157,6 +163,25 @@ def test_workflows_hold_no_key_and_give_their_identity_to_three_jobs(bakes, depl
     assert "--expect" in text
 
 
+def test_alarms_on_5xx_look_at_a_share_of_enough_requests(bakes):
+    """A deployment is rolled back by one of them: a client alone must not bring that about."""
+    for deployment, names in {
+        "container": ("Errors", "BalancerErrors"),
+        "lambda": ("Errors",),
+    }.items():
+        resources = stack(bakes, deployment, "service")["Resources"]
+        for name in names:
+            alarm = resources[name]["Properties"]
+            ratio, errors, requests = alarm["Metrics"]
+            assert "100 * FILL(errors, 0) / " in ratio["Expression"]
+            assert ">= ${AlarmMinimumRequests}" in ratio["Expression"]
+            assert alarm["Threshold"] == "AlarmErrorPercent"
+            assert "5" in errors["MetricStat"]["Metric"]["MetricName"]
+            assert requests["MetricStat"]["Metric"]["MetricName"] in ("RequestCount", "Count")
+    listener = stack(bakes, "container", "service")["Resources"]["HttpsListener"]["Properties"]
+    assert listener["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"  # no CBC ciphers
+
+
 def test_make_help_lists_the_verbs_of_a_deployment(bakes):
     verbs = {
         "container": {"image", "deploy"},
@@ -184,7 +209,7 @@ for line in sys.stdin:
 def test_every_command_of_the_page_can_be_typed(bakes, deployment):
     """Verbs, options and parameters exist, and so does every file that the page names."""
     project = bakes[deployment, ""]
-    page = (project / "docs" / "deploy.md").read_text()
+    page = (project / "docs" / "deploying.md").read_text()
     blocks = "".join(re.findall(r"```console\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
     inline = [text for text in re.findall(r"`([^`\n]+)`", page) if " " in text]
     lines = [line.strip().removeprefix("$ ") for line in (*blocks.splitlines(), *inline)]
@@ -222,7 +247,7 @@ def test_every_command_of_the_page_can_be_typed(bakes, deployment):
 @pytest.mark.parametrize("deployment", DEPLOYED)
 def test_the_page_makes_the_environment_before_the_role_that_trusts_it(bakes, deployment):
     """GitHub makes one that is missing for whoever names it first, and without rules."""
-    page = (bakes[deployment, ""] / "docs" / "deploy.md").read_text()
+    page = (bakes[deployment, ""] / "docs" / "deploying.md").read_text()
     steps = re.findall(r"(?m)^\d\. .*(?:\n(?!\d\. ).*)*", page[page.index("## From GitHub") :])
     assert "make an environment `production`" in steps[0]
     assert "deploy delivery --parameter GitHubRepository=" in steps[1]

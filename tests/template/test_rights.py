@@ -1,4 +1,4 @@
-"""Rights in combination: the policies as docs/deploy.md tells people to combine them.
+"""Rights in combination: the policies as docs/deploying.md tells people to combine them.
 
 A table says what each of the combinations must and must not be able to do, for both deployments;
 the policies are evaluated together, as IAM does.
