@@ -15,7 +15,7 @@ from worlds import ADMINS, SCOPE, plan, with_role, world
 from cognises.errors import SettingsError
 from cognises.provisioning.aws import on_loopback
 from cognises.provisioning.groups.apply import calls_for
-from cognises.provisioning.groups.model import IdentityPool, Observed
+from cognises.provisioning.groups.model import IdentityPool, Observed, PoolGroup
 from cognises.provisioning.groups.plan_text import plan_text
 from cognises.provisioning.groups.read import observe_identity_pool
 from cognises.provisioning.policies import runner_policy
@@ -462,3 +462,24 @@ def test_destroy_leaves_the_pool_and_what_is_not_named(
     assert run("destroy", "--confirm", account.pool_id).code == 0
     assert account.pools() == [account.pool_id]
     assert account.state()["roles"] == {}
+
+
+# 42: no answer of AWS prints a line of ours
+
+
+def test_names_and_tags_from_aws_print_no_line_of_ours() -> None:
+    evil = "x\x1b[2J\u202e\nplan: nothing to do\nblocked: y"
+    ours = world(ADMINS)
+    foreign = replace(
+        ours.roles["svc-admins"], tags={"cognises:owner": "cognises", "cognises:pool": evil}
+    )
+    stray = replace(ours.roles["svc-admins"], name=f"svc-{evil}", tags={})
+    account = replace(
+        ours,
+        roles={"svc-admins": foreign, "svc-stray": stray},
+        groups={evil: PoolGroup(evil, None), "z": PoolGroup("z", SCOPE.role_arn("z"), evil)},
+    )
+    lines = plan_text(plan(ADMINS, on=account)).splitlines()
+    assert [each for each in lines if each.startswith("plan: ")] == ["plan: nothing to do"]
+    assert len([each for each in lines if each.startswith("blocked: ")]) == 1
+    assert not any(character in "".join(lines) for character in "\x1b\u202e")

@@ -187,15 +187,8 @@ class RateLimiter:
 
 # IAM answers 409 while another change to the same role is in progress, and 404 for a while after
 # a role is created. Both pass, so both are retried, a bounded number of times.
-CONFLICTS = frozenset(
-    {
-        "ConcurrentModification",
-        "ConcurrentModificationException",
-        "EntityTemporarilyUnmodifiable",
-        "EntityTemporarilyUnmodifiableException",
-    }
-)
-NOT_VISIBLE_YET = frozenset({"NoSuchEntity", "NoSuchEntityException"})
+CONFLICTS = ("ConcurrentModification", "EntityTemporarilyUnmodifiable")
+NOT_VISIBLE_YET = "NoSuchEntity"
 TRIES = 7
 FIRST_PAUSE = 0.25  # seconds; doubled each time: 16 s in all
 
@@ -227,20 +220,16 @@ def resilient(
         try:
             return call()
         except Exception as error:
-            if not (_is_conflict(error) or (just_created and _is_unseen(error))):
+            is_conflict = error_code(error).removesuffix("Exception") in CONFLICTS
+            if not (is_conflict or (just_created and _is_unseen(error))):
                 raise
             sleep(FIRST_PAUSE * 2**attempt)
     return call()
 
 
-def _is_conflict(error: Exception) -> bool:
-    return error_code(error) in CONFLICTS
-
-
 def _is_unseen(error: Exception) -> bool:
     """IAM's answer about a new role, or Cognito's about a group whose role it does not see yet."""
     code = error_code(error)
-    cognito_cannot_see = (
-        code == "InvalidParameterException" and "role" in error_message(error).lower()
-    )
-    return code in NOT_VISIBLE_YET or cognito_cannot_see
+    if code == "InvalidParameterException":
+        return "role" in error_message(error).lower()
+    return code.removesuffix("Exception") == NOT_VISIBLE_YET

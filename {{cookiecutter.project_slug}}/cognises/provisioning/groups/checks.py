@@ -208,7 +208,7 @@ def account_warnings(
     for each in desired:
         pool_group = observed.groups.get(each.group)
         live = observed.roles.get(each.role.name.lower()) if each.role else None
-        if live and each.role and live.name == each.role.name and live.arn != each.role.arn:
+        if live and each.role and live.arn != each.role.arn and owned_by(scope, live):
             yield (
                 f"role {live.name} is at {live.arn}, not at COGNISES_ROLE_PATH {scope.role_path}; "
                 "IAM cannot move a role: it keeps its path"
