@@ -334,6 +334,8 @@ def test_every_forgery_is_refused_at_the_door_and_runs_no_view(extension, make_a
         token = forged(forgery)
         if not isinstance(token, str) or "\n" in token or not token.isascii():
             continue
+        if token.startswith(" "):  # several spaces may follow the scheme: it is the token itself
+            continue
         answer = client.get("/thing", headers={"Authorization": f"Bearer {token}"})
         reasons = {forgery.reason, "invalid_request", "wrong_token_use"}
         assert answer.status_code in (400, 401), forgery.name

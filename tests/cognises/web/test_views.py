@@ -388,3 +388,60 @@ def test_a_url_variable_called_response_that_a_view_would_take_for_it_stops_the_
     with pytest.raises(SettingsError, match="a URL variable is called response"):
         client.get("/thing/forged", headers=cognito.bearer())
     assert client.get("/thing/forged").status_code == 401
+
+
+class Unusual:
+    """Views that are neither functions nor methods of a view class."""
+
+    @staticmethod
+    @login_check
+    def static(user, key):
+        return shown(user=user, key=key)
+
+    @classmethod
+    @login_check
+    def of_the_class(cls, user, key):
+        return shown(user=user, key=key)
+
+    @login_check
+    def of_an_object(self, user, key):
+        return shown(user=user, key=key)
+
+
+@pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
+def test_static_methods_class_methods_and_methods_of_objects_get_their_response(
+    extension, make_app, cognito
+):
+    def views(app: Flask) -> None:
+        for view in (Unusual.static, Unusual.of_the_class, Unusual().of_an_object):
+            app.add_url_rule(f"/{view.__name__}/<int:key>", f"view-{view.__name__}", view)
+
+    client = make_app(views, extension=extension).test_client()
+
+    for name in ("static", "of_the_class", "of_an_object"):
+        answer = client.get(f"/{name}/7", headers=cognito.bearer())
+        assert answer.json == {"user": True, "key": 7}, name
+        assert client.get(f"/{name}/7").status_code == 401
+
+
+@pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
+def test_a_guard_made_for_another_method_of_the_object_asks_for_that_methods_permission(
+    extension, make_app, cognito
+):
+    class Thing(MethodView):
+        @permission_required(name="thing")
+        def get(self):
+            return permission_required(self.admin)()
+
+        def admin(self):
+            return "never"
+
+    def views(app: Flask) -> None:
+        guarded = permission_required(Thing.as_view("thing"))
+        app.add_url_rule("/thing", view_func=guarded)
+
+    app = make_app(views, manifest(editors=["thing"], admins=["*"]), extension=extension)
+    client = app.test_client()
+
+    assert client.get("/thing", headers=cognito.bearer(["editors"])).status_code == 403
+    assert client.get("/thing", headers=cognito.bearer(["admins"])).text == "never"

@@ -221,8 +221,9 @@ def policy_of(
     one of the guarded function, which another view calls.
     """
     route = compiled_route(state, request)
-    if route is not None and route.policy is not None and _belong(guards, guarded, route):
-        return route.policy
+    view, policy = route or (None, None)
+    if policy is not None and _belong(guards, guarded, view, policy, request.method):
+        return policy
     declared = declaration_of(guarded).guards or guards
     name = getattr(guarded, "__name__", "")
     key = PolicyKey(None, name, tuple(guard.key for guard in declared))
@@ -234,21 +235,19 @@ def policy_of(
     return policy
 
 
-def _belong(guards: tuple[Guard, ...], guarded: View, route: CompiledRoute) -> bool:
+def _belong(
+    guards: tuple[Guard, ...], guarded: View, view: View | None, policy: RoutePolicy, method: str
+) -> bool:
     """Whether guards are part of a route's policy: the very ones that its view declares.
 
-    Extensions decorate a method of the dispatched object in each request: then by their values.
+    Extensions decorate the handler of the dispatched object in each request: then by their values.
     """
-    policy = route.policy
-    if policy is None:
-        return False
     if policy.guards.issuperset(guards):
         return True
-    *_, innermost = chain(guarded)
-    view_class = getattr(route.view, "view_class", None)
-    if view_class is None or not isinstance(getattr(innermost, "__self__", None), view_class):
-        return False
-    return {guard.key for guard in guards} <= {guard.key for guard in policy.guards}
+    view_class = getattr(view, "view_class", None)
+    handler = getattr(view_class, handler_name(view_class, method), None) if view_class else None
+    is_handler = handler and any(getattr(f, "__func__", None) is handler for f in chain(guarded))
+    return bool(is_handler) and {g.key for g in guards} <= {g.key for g in policy.guards}
 
 
 # Afterwards

@@ -202,7 +202,7 @@ def _wrap(view: View, guards: tuple[Guard, ...], like: View | None = None) -> Vi
     room = Room.of(view)
     inject = response_injector(view, room)
     # How Flask calls most views: by name, and the first parameter is free.
-    free = room.first if not room.is_method else None
+    free = room.first(0)
 
     def principal() -> Principal:
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]

@@ -21,6 +21,8 @@ from cognises.web.routes import handler_name
 Inject = Callable[[Principal, "tuple[Any, ...]", "dict[str, Any]"], "tuple[Any, ...]"]
 
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+_NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+_INSTANCE = {"self", "cls"}
 # Packages whose decorators pass arguments of their own to the view below them.
 _FILLING = frozenset({"webargs", "flask_pydantic", "flask_openapi3", "connexion"})
 
@@ -28,15 +30,13 @@ _FILLING = frozenset({"webargs", "flask_pydantic", "flask_openapi3", "connexion"
 class Room(NamedTuple):
     """The parameters of a view that matter for its response."""
 
+    positional: tuple[str, ...]
+    """Those that take arguments by position; empty where one cannot take the response."""
     is_method: bool
-    first: str | None
-    """The first positional parameter, after `self`, that may take the response."""
-    places: int
-    """How many arguments it takes by position, after `self`."""
     takes_args: bool
+    takes_kwargs: bool
     has_response: bool
     """Whether a parameter called `response` can be given by name."""
-    takes_kwargs: bool
 
     @classmethod
     def of(cls, view: View) -> Room:
@@ -47,26 +47,23 @@ class Room(NamedTuple):
             parameters = []
         kinds = {parameter.kind for parameter in parameters}
         positional = [each for each in parameters if each.kind in _POSITIONAL]
-        is_method = bool(positional) and _is_method(view, positional[0].name)
-        positional = positional[is_method:]
-        named = {p.name for p in parameters if p.kind is not inspect.Parameter.POSITIONAL_ONLY}
-        first = positional[0] if positional else None
-        if first is not None and first.name != "response":
-            has_default = first.default is not inspect.Parameter.empty
-            first = None if has_default or _is_filled(view) else first
+        is_filled = _is_filled(view)
         return cls(
-            is_method,
-            first.name if first else None,
-            len(positional),
+            tuple(each.name if _can_take(each, is_filled) else "" for each in positional),
+            bool(positional) and _is_method(view, positional[0].name),
             inspect.Parameter.VAR_POSITIONAL in kinds,
-            "response" in named - {p.name for p in parameters if p.kind.name.startswith("VAR_")},
             inspect.Parameter.VAR_KEYWORD in kinds,
+            any(each.name == "response" and each.kind in _NAMED for each in parameters),
         )
+
+    def first(self, start: int) -> str:
+        """The parameter that may take the response after `start` arguments; empty if none."""
+        return self.positional[start] if len(self.positional) > start else ""
 
     def name_for(self, taken: Iterable[str]) -> str | None:
         """The parameter that takes the response by name, where these names are taken."""
-        free = [name for name in (self.first, "response" if self.has_response else None) if name]
-        return next((name for name in free if name not in taken), None)
+        free = (self.first(int(self.is_method)), "response" if self.has_response else "")
+        return next((name for name in free if name and name not in taken), None)
 
     def confuses(self, taken: Iterable[str]) -> bool:
         """Whether a URL variable called `response` would be mistaken for the response."""
@@ -74,9 +71,16 @@ class Room(NamedTuple):
         return takes_it and self.name_for(taken) is None
 
 
+def _can_take(parameter: inspect.Parameter, is_filled: bool) -> bool:
+    if parameter.name == "response":
+        return True
+    has_default = parameter.default is not inspect.Parameter.empty
+    return not has_default and not is_filled and parameter.name not in _INSTANCE
+
+
 def response_injector(view: View, room: Room) -> Inject:
     """A function that adds the response to a view's arguments, once, where there is room."""
-    is_dispatcher = room.takes_kwargs and not room.places and not room.takes_args
+    is_dispatcher = room.takes_kwargs and not room.positional and not room.takes_args
 
     def inject(
         principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -85,19 +89,18 @@ def response_injector(view: View, room: Room) -> Inject:
             return _inject_by_class(view, room, principal, args, kwargs)
         start = 1 if room.is_method and args else 0
         given = args[start:]
-        if given and isinstance(given[0], Principal):
-            if isinstance(kwargs.get("response"), Principal):
-                del kwargs["response"]  # by a guard on the whole class: it is given once
-            return args
         if isinstance(kwargs.get("response"), Principal):
-            del kwargs["response"]
+            del kwargs["response"]  # by a guard on the whole class: it is given once
         elif "response" in kwargs and room.confuses(kwargs):
             raise _conflict(view)
-        if room.first and room.first not in kwargs and len(given) < room.places:
+        if given and isinstance(given[0], Principal):
+            return args
+        first, places = room.first(start), len(room.positional) - start
+        if (first and first not in kwargs and len(given) < places) or (
+            room.takes_args and places <= 0
+        ):
             return (*args[:start], principal, *given)
-        if room.takes_args and not room.places:
-            return (*args[:start], principal, *given)
-        if room.has_response and "response" not in kwargs and room.first != "response":
+        if room.has_response and "response" not in kwargs and first != "response":
             kwargs["response"] = principal
         return args
 
@@ -112,14 +115,12 @@ def _inject_by_class(
     kwargs: dict[str, Any],
 ) -> tuple[Any, ...]:
     """By name, to the method that a class-based view dispatches to."""
-    if isinstance(kwargs.get("response"), Principal):
-        return args
     target = room_of_class(view, flask_request.method) or room
-    if "response" in kwargs and target.confuses(kwargs):
-        raise _conflict(view)
-    name = target.name_for(kwargs)
-    if name:
-        kwargs[name] = principal
+    if not isinstance(kwargs.get("response"), Principal):
+        if "response" in kwargs and target.confuses(kwargs):
+            raise _conflict(view)
+        if name := target.name_for(kwargs):
+            kwargs[name] = principal
     return args
 
 
@@ -181,7 +182,7 @@ def _has_own_key(function: Any, depth: int = 4) -> bool:
 
 def _is_method(view: View, first: str) -> bool:
     """Whether the first parameter is the instance: by its name, or by where it was defined."""
-    if first in {"self", "cls"}:
+    if first in _INSTANCE:
         return True
     path = getattr(view, "__qualname__", "").split(".")
     return len(path) > 1 and path[-2] != "<locals>" and not hasattr(view, "__self__")
