@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this at once, until `dev` knows better
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C stops this at once, until `dev` handles it
 
 import os  # noqa: E402
 import sys  # noqa: E402

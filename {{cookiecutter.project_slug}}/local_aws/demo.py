@@ -85,7 +85,7 @@ def call_all(
 
 
 def expectation(app: Flask, route: Route, group: Group | None) -> str:
-    """What the manifest says: `open`, `401`, or `403`. Read here anew, not asked of the guards."""
+    """What the manifest says: `open`, `401`, or `403`. Independent of the guards."""
     guards = route.declaration.guards
     if route.declaration.is_public:
         return "open"

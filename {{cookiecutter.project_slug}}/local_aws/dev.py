@@ -1,4 +1,4 @@
-"""`make dev`: the embedded Cognito stays up, the service starts anew when its files change."""
+"""`make dev`: the embedded Cognito keeps running, the service restarts when its files change."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run() -> int:
 
 
 def _stopping() -> threading.Event:
-    """Set by the signals that end this. Nothing is interrupted halfway."""
+    """Set by the signals that stop this process. Nothing is interrupted halfway."""
     stopping = threading.Event()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), lambda *_: stopping.set())
@@ -81,17 +81,17 @@ class Users:
 
 
 class Service:
-    """The service's process, on a port that is listened on from the beginning."""
+    """The process of the service, on a port that is open from the start."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._port = int(listener.getsockname()[1])
-        self._told = False
+        self._is_reported = False
         self._process = self._started(listener)
 
     def restart(self) -> None:
-        """Raises OSError if somebody else has taken the port in between."""
+        """Raises OSError if another process has taken the port in between."""
         self.stop()
-        self._told = False
+        self._is_reported = False
         self._process = self._started(listen(self._port, or_another=False))
 
     def stop(self) -> None:
@@ -104,15 +104,15 @@ class Service:
         if self._process.stdin:
             self._process.stdin.close()
 
-    def tell_if_ended(self) -> None:
-        if self._process.poll() is not None and not self._told:
+    def report_end(self) -> None:
+        if self._process.poll() is not None and not self._is_reported:
             print("The service has ended; it starts again when a file changes.", file=sys.stderr)
-            self._told = True
+            self._is_reported = True
 
     @staticmethod
     def _started(listener: socket.socket) -> subprocess.Popen[bytes]:
-        """Out of the terminal's reach: Ctrl-C comes to this process alone."""
-        with listener:  # from here on the service's alone: when it ends, browsers are told at once
+        """In a session of its own: Ctrl-C reaches this process alone."""
+        with listener:  # only the service holds it: connections fail as soon as that ends
             return subprocess.Popen(
                 [sys.executable, "-m", "local_aws.serve", str(listener.fileno())],
                 stdin=subprocess.PIPE,
@@ -129,7 +129,7 @@ def _follow_changes(
     while not stopping.wait(_INTERVAL):
         changed = watch.changed()
         if not changed:
-            service.tell_if_ended()
+            service.report_end()
             continue
         print(f"\nchanged: {', '.join(sorted(map(_short, changed)))}", flush=True)
         is_applied = groups_file not in changed or _apply(users)
@@ -138,7 +138,7 @@ def _follow_changes(
 
 
 def _apply(users: Users) -> bool:
-    """Bring an edited manifest to the pool; a broken one is told, and changes nothing."""
+    """Apply an edited manifest; a broken one is reported and changes nothing."""
     try:
         print(apply_manifest())
         for user in users.add_missing():

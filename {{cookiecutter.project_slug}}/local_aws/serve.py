@@ -1,7 +1,7 @@
-"""The service as a process of its own, which `dev` starts anew when a file has changed.
+"""The service as a process of its own, which `dev` restarts when a file has changed.
 
 `python -m local_aws.serve FD`: werkzeug's server on a loopback socket that listens already, without
-debugger. It ends with the process that started it, however that one ended: they share a pipe.
+debugger. It ends when the process that started it ends, by a pipe that both hold.
 """
 
 from __future__ import annotations

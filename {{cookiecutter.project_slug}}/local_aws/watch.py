@@ -1,4 +1,4 @@
-"""Which of the service's files have changed since one last looked."""
+"""The files of the service that have changed since the last look."""
 
 from __future__ import annotations
 
