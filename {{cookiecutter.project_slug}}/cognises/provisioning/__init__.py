@@ -1,7 +1,6 @@
-"""The AWS side: groups.json to roles and groups. boto3 is imported below here and nowhere else.
+"""The AWS side. boto3 is imported below here and nowhere else.
 
-cli -> commands -> target (options, settings), manifest
-                -> aws.observer -> planning -> aws.executor -> AWS
+cli -> target (settings, options) -> groups (read, plan, apply), stacks, users, verify -> aws
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups.apply import Executor, Outcome
 from cognises.provisioning.groups.model import Observed, Scope, desired_groups
 from cognises.provisioning.groups.plan import Change, Plan, RoleChange
-from cognises.provisioning.groups.plan_json import plan_json
-from cognises.provisioning.groups.plan_text import plan_text, summary
+from cognises.provisioning.groups.plan_text import plan_json, plan_text, summary
 from cognises.provisioning.groups.planner import make_plan
 from cognises.provisioning.groups.prune import Pruning, prune_candidates
 from cognises.provisioning.groups.read import (
