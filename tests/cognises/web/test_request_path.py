@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -62,3 +63,14 @@ def test_a_repeated_token_passes_few_files_and_few_calls(extension, make_app, co
     assert len(trace.files) <= 10, sorted(trace.files)
     assert len(trace.calls) <= 27, trace.calls
     assert trace.deepest <= 7
+
+
+def test_the_architecture_page_lists_the_types_of_a_request_and_all_of_them_exist():
+    page = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text()
+    section = page.partition("## One request")[2].partition("\n## ")[0]
+    names = re.findall(r"^\| `(\w+)` \|", section, re.M)
+    sources = [path.read_text() for path in Path(MODULE).rglob("*.py")]
+    classes = {name for text in sources for name in re.findall(r"^class (\w+)", text, re.M)}
+
+    assert 10 < len(names) <= 18
+    assert set(names) <= classes

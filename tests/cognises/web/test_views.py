@@ -18,6 +18,7 @@ from cognises import (
     current_user,
     login_check,
     permission_required,
+    public,
 )
 from cognises.web.startup import check
 
@@ -422,6 +423,23 @@ def test_static_methods_class_methods_and_methods_of_objects_get_their_response(
         answer = client.get(f"/{name}/7", headers=cognito.bearer())
         assert answer.json == {"user": True, "key": 7}, name
         assert client.get(f"/{name}/7").status_code == 401
+
+
+def test_a_bound_method_may_be_public_without_opening_that_of_another_object(make_app):
+    class Site:
+        def page(self):
+            return "page"
+
+    one, other = Site(), Site()
+
+    def views(app: Flask) -> None:
+        app.add_url_rule("/one", "one", public(one.page))
+        app.add_url_rule("/other", "other", other.page)
+
+    client = make_app(views).test_client()
+
+    assert client.get("/one").text == "page"
+    assert client.get("/other").status_code == 401
 
 
 @pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])

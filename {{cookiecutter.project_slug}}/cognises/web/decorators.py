@@ -98,6 +98,8 @@ def public(target: Any, paths: Iterable[str] = ()) -> Any:
         declare_blueprint(target)
     else:
         _refuse_contradiction(target, None)
+        if hasattr(target, "__func__"):  # a bound method has no attributes of its own
+            target = functools.update_wrapper(functools.partial(target), target)
         mark(target)
     return target
 

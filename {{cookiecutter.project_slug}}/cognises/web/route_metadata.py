@@ -117,9 +117,11 @@ def mark(function: View, *guards: Guard, view: View | None = None) -> None:
 
 
 def marker_of(function: View) -> Marker | None:
-    """The function's own marker; a copied one counts for nothing."""
+    """The function's own marker, or that of a bound method; a copied one counts for nothing."""
     found = getattr(function, _ATTRIBUTE, None)
-    return found if isinstance(found, Marker) and found.owner is function else None
+    if not isinstance(found, Marker):
+        return None
+    return found if found.owner is getattr(function, "__func__", function) else None
 
 
 def markers_of(view: View) -> list[Marker]:
