@@ -16,7 +16,7 @@ from fake_aws import FakeAws
 from flask import Flask
 
 from cognises import CognisesError
-from cognises.aws import credentials, exchange, user_client
+from cognises.aws import credentials, user_client
 from cognises.aws.cache import TokenCache
 from cognises.settings.sources import PROJECT_FOLDER
 from cognises.testing import FakePool
@@ -128,7 +128,7 @@ def test_requests_that_wait_for_a_failure_share_it_and_the_next_one_tries_again(
 def test_credentials_are_replaced_shortly_before_they_end(
     app: Flask, aws: FakeAws, cognito: FakePool
 ) -> None:
-    aws.lifetime = exchange.MARGIN - 1
+    aws.lifetime = credentials.MARGIN - 1
     headers = cognito.bearer(sub="alice")
     for _ in range(2):
         app.test_client().get("/session", headers=headers)
@@ -278,9 +278,10 @@ def test_a_view_can_handle_what_aws_refuses(app: Flask, aws: FakeAws, cognito: F
 
 def test_no_representation_shows_a_secret(app: Flask, cognito: FakePool) -> None:
     app.test_client().get("/session", headers=cognito.bearer(sub="alice"))
-    found = exchange.RoleCredentials("AK", "hidden", "hidden too", 1.0)
+    keys = {"AccessKeyId": "AK", "SecretKey": "hidden", "SessionToken": "hidden too"}
+    found = credentials.UserCredentials(keys, 1.0, "r")
 
-    shown = repr(found) + str(found) + repr(credentials.UserCredentials(found, "r"))
+    shown = repr(found) + str(found)
 
     assert "hidden" not in shown
     assert "AKalice" not in repr(vars(stored(app)))

@@ -11,7 +11,70 @@ itself refuses what the group may not do. boto3 is imported on first use.
 
 from __future__ import annotations
 
-from cognises.aws.user_session import user_client as user_client
-from cognises.aws.user_session import user_session as user_session
+import logging
+from typing import TYPE_CHECKING, Any
+
+from flask import current_app
+
+from cognises.errors import CognisesError
+from cognises.web.authorize import current_user
+from cognises.web.responses import refusal
+from cognises.web.route_metadata import DEFAULT_LOGIN
+from cognises.web.state import AppState, state_of
+
+if TYPE_CHECKING:
+    import boto3
+
+    from cognises.aws.sessions import UserSession
 
 __all__ = ["user_client", "user_session"]
+
+_EXTENSION = "cognises.aws"
+log = logging.getLogger("cognises.aws")
+
+
+def user_session() -> boto3.Session:
+    """A boto3 session with the AWS credentials of the signed-in user's group role.
+
+    Call it in a guarded view. The credentials come from the request's own ID token; they are kept
+    until shortly before they end, and stop to work when the token expires. Raises an HTTPException
+    that answers the request: 401 where no user is signed in, 403 `no_role` for access tokens,
+    machine clients and users without a single role, 503 `aws_unavailable`.
+    """
+    return _session_of_request().session
+
+
+def user_client(service: str) -> Any:
+    """A boto3 client of the user's session, as in `user_client("s3")`; kept with the session.
+
+    What AWS refuses raises a botocore ClientError that answers the request with 403 `aws_denied`
+    unless the view handles it; throttling and outages answer 503 `aws_unavailable`.
+    """
+    return _session_of_request().client(service)
+
+
+def _session_of_request() -> UserSession:
+    state, extensions = state_of(current_app), current_app.extensions
+    try:
+        token = _id_token(state)
+        if _EXTENSION not in extensions:
+            from cognises.aws.sessions import UserSessions
+
+            extensions.setdefault(_EXTENSION, UserSessions(state.settings))
+        found: UserSession = extensions[_EXTENSION].session_for(token, current_user.claims)
+        return found
+    except CognisesError as error:
+        log.warning("no AWS credentials: %s (%s)", error.reason, error.detail)
+        raise refusal(error, state.settings.realm) from error
+
+
+def _id_token(state: AppState) -> str:
+    """The request's own token, where it is one of a person of the app's user pool."""
+    token, claims = current_user.token, current_user.claims
+    if token is None:
+        raise CognisesError("missing_token", "no user is signed in")
+    if claims.get("token_use") != "id":
+        raise CognisesError("no_role", "an access token; AWS credentials need an ID token")
+    if claims.get("iss") not in state.verifier(DEFAULT_LOGIN).expected.issuers:
+        raise CognisesError("no_role", "a token of another pool")
+    return token

@@ -7,23 +7,23 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from cognises.errors import CognisesError
 
 MAX_TOKENS = 128
-
 T = TypeVar("T")
 
 
+@dataclass(eq=False)
 class _Slot(Generic[T]):
     """One token's value: the first request makes it, equal requests wait for it."""
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.value: T | None = None
-        self.error: CognisesError | None = None
-        self.ends = float("inf")
+    value: T | None = None
+    error: CognisesError | None = None
+    ends: float = float("inf")
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class TokenCache(Generic[T]):
@@ -62,7 +62,9 @@ class TokenCache(Generic[T]):
                     raise
                 finally:
                     if slot.value is None:
-                        self._drop(digest, slot)
+                        with self._lock:
+                            if self._slots.get(digest) is slot:
+                                del self._slots[digest]
             return slot.value
 
     def _slot(self, digest: bytes) -> _Slot[T]:
@@ -75,11 +77,6 @@ class TokenCache(Generic[T]):
             while len(self._slots) > self._size:
                 del self._slots[next(iter(self._slots))]
             return slot
-
-    def _drop(self, digest: bytes, slot: _Slot[T]) -> None:
-        with self._lock:
-            if self._slots.get(digest) is slot:
-                del self._slots[digest]
 
 
 _CACHES: weakref.WeakSet[TokenCache[Any]] = weakref.WeakSet()
