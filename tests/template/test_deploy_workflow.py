@@ -17,7 +17,7 @@ group editors
   ~ update role svc-editors
       drift: digest: something
 warning: digest: none of this
-plan: 0 to create, 1 to change, 0 to delete; 1 drifted; 0 widen rights
+plan: 0 to create, 1 to change, 0 to delete; 1 drifted; 0 changes grant new permissions
 digest: 0123abc
 """
 

@@ -392,7 +392,7 @@ def test_self_escalating_grants_are_marked_everywhere(
     assert "! escalates: could raise its own rights by cognito-idp:* on *" in run("plan").out
     found = run("plan", "--json").json
     assert found["resource_changes"][0]["escalating"]
-    assert run("apply", "--yes").err.splitlines()[-1].endswith("widen rights")
+    assert run("apply", "--yes").err.splitlines()[-1].endswith("grant new permissions")
 
 
 def test_opening_a_trust_counts_as_broadening() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from accounts import policy, statement
+from accounts import group, policy, statement
+from worlds import plan
 
 from cognises.provisioning.groups.grants import broadenings, describe, difference, escalations
+from cognises.provisioning.groups.plan_text import summary
 
 OBJECTS = "arn:aws:s3:::b/*"
 REGION = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
@@ -129,3 +131,17 @@ def test_only_new_ways_to_more_rights_are_marked() -> None:
         "could raise its own rights by cognito-idp:* on *",
     )
     assert escalations([policy(old)], [policy(old)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("actions", "said"),
+    [
+        ([], "0 changes grant new permissions"),
+        (["s3:GetObject"], "1 change grants new permissions"),
+        (["s3:GetObject", "s3:PutObject"], "2 changes grant new permissions"),
+    ],
+    ids=str,
+)
+def test_the_summary_says_how_much_is_granted(actions: list[str], said: str) -> None:
+    wanted = group("a", policy(statement(actions))) if actions else None
+    assert summary(plan(*filter(None, [wanted]))).endswith(said)

@@ -29,9 +29,12 @@ def summary(plan: Plan) -> str:
         counts[change.action] += 1
     drifted = sum(bool(change.drift) for change in plan.changes)
     taken = f", {counts['adopt']} to take over" if counts["adopt"] else ""
+    granting = len(plan.broadening)
     return (
         f"{counts['create']} to create, {counts['update']} to change{taken}, "
-        f"{counts['delete']} to delete; {drifted} drifted; {len(plan.broadening)} widen rights"
+        f"{counts['delete']} to delete; {drifted} drifted; "
+        + ("1 change grants" if granting == 1 else f"{granting} changes grant")
+        + " new permissions"
     )
 
 
