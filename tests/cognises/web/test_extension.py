@@ -563,7 +563,7 @@ def test_what_is_wrong_in_settings_hides_nothing_else_that_is(tmp_path):
     told = "\n".join(caught.value.problems)
     for name in (
         ".flaskenv: COGNISES_LOCAL must not be committed",
-        "COGNITO_TOKEN_USE: must be",
+        "COGNITO_TOKEN_USE: ",
         "COGNITO_USER_POOL_ID: missing",
         "COGNITO_CLIENT_ID: missing",
         "COGNITO_JWKS_FILE: has no usable key",

@@ -38,6 +38,8 @@ from cognises.web.views import Room, response_injector
 
 Decorator = Callable[[View], View]
 
+_HOOKS = "_cognises_hooks"
+
 
 def login_check(
     region: Any = None,
@@ -123,8 +125,10 @@ def protect(
     hook = GuardHook(guards, lambda request: _is_in(target, request))
     target.before_request_funcs.setdefault(None, []).append(hook)
     if target._got_registered_once:
-        # What a blueprint holds is copied when it is registered, so the signal comes instead.
-        request_started.connect(hook.on_signal, weak=False)
+        # What a blueprint holds is copied when it is registered, so the signal comes instead. It
+        # holds the hook weakly: the hook ends with its blueprint.
+        target.__dict__.setdefault(_HOOKS, []).append(hook)
+        request_started.connect(hook.on_signal)
     return target
 
 
