@@ -188,7 +188,6 @@ class RateLimiter:
 # IAM answers 409 while another change to the same role is in progress, and 404 for a while after
 # a role is created. Both pass, so both are retried, a bounded number of times.
 CONFLICTS = ("ConcurrentModification", "EntityTemporarilyUnmodifiable")
-NOT_VISIBLE_YET = "NoSuchEntity"
 TRIES = 7
 FIRST_PAUSE = 0.25  # seconds; doubled each time: 16 s in all
 
@@ -232,4 +231,4 @@ def _is_unseen(error: Exception) -> bool:
     code = error_code(error)
     if code == "InvalidParameterException":
         return "role" in error_message(error).lower()
-    return code.removesuffix("Exception") == NOT_VISIBLE_YET
+    return code.removesuffix("Exception") == "NoSuchEntity"

@@ -39,10 +39,10 @@ from cognises.provisioning.policies import policy_text, runner_policy, users_pol
 from cognises.provisioning.target import (
     Options,
     forget_env_files,
-    groups_file,
     read_target,
     settings_values,
 )
+from cognises.provisioning.target import groups_file as manifest_path
 from cognises.provisioning.users.commands import users
 
 
@@ -60,7 +60,16 @@ def cli() -> None:
 @click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
 def validate(groups_file: Path | None, env_file: Path | None) -> int:
     """Check groups.json, offline; every problem at once."""
-    return _validate(Options(groups_file=groups_file, env_file=env_file))
+    options = Options(groups_file=groups_file, env_file=env_file)
+    values = settings_values(options)
+    path = manifest_path(options, values)
+    lines, count = report(path, values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX))
+    for line in lines:
+        click.echo(printable(line), err=True)
+    if any(line.startswith("error") for line in lines):
+        return EXIT_ERROR
+    click.echo(f"{path.name}: {count} groups, no errors")
+    return 0
 
 
 @cli.command()
@@ -236,19 +245,6 @@ def _fail(problems: Iterable[str], code: int = EXIT_ERROR) -> int:
         level = "" if problem.startswith(("error:", "warning:", "blocked:")) else "error: "
         click.echo(f"{level}{printable(problem)}", err=True)
     return code
-
-
-def _validate(options: Options) -> int:
-    values = settings_values(options)
-    path = groups_file(options, values)
-    prefix = values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX)
-    lines, count = report(path, prefix)
-    for line in lines:
-        click.echo(printable(line), err=True)
-    if any(line.startswith("error") for line in lines):
-        return EXIT_ERROR
-    click.echo(f"{path.name}: {count} groups, no errors")
-    return 0
 
 
 def for_flask(name: str) -> click.Command:

@@ -15,12 +15,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from cognises.errors import SettingsError
-from cognises.provisioning.aws import (
-    ENDPOINT_VARIABLES,
-    GENERAL_ENDPOINT,
-    IGNORE_ENDPOINTS,
-    Aws,
-)
+from cognises.provisioning.aws import ENDPOINT_VARIABLES, GENERAL_ENDPOINT, IGNORE_ENDPOINTS, Aws
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.settings.sources import NAMES, PROJECT_FOLDER, read_values
 from cognises.settings.values import IDENTITY_POOL_ID, ROLE_PATH

@@ -20,11 +20,11 @@ import click
 
 from cognises.errors import ProvisionBlocked, SettingsError, printable
 from cognises.manifest import Group, load_groups
-from cognises.provisioning.aws import on_loopback
+from cognises.provisioning.aws import group_clients, on_loopback
 from cognises.provisioning.groups.checks import unsafe_flows
-from cognises.provisioning.groups.commands import Session, identity_client
+from cognises.provisioning.groups.commands import identity_client
 from cognises.provisioning.groups.model import IdentityPool, Scope
-from cognises.provisioning.groups.read import observe_identity_pool
+from cognises.provisioning.groups.read import observe_identity_pool, scope_of
 from cognises.provisioning.names import is_provider_group
 from cognises.provisioning.options import EXIT_ERROR
 from cognises.provisioning.target import Options, Target, read_target, settings_values
@@ -64,7 +64,7 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     pool = _safe_identity_pool(identity, target)
     token = read_token(token_file)
     claims = verified_claims(token, settings, target)
-    expected = expected_role(claims, manifest, Session.open(target).scope())
+    expected = expected_role(claims, manifest, scope_of(target, group_clients(target.aws)))
     caller = caller_identity(exchange_token(identity, pool, target, token), target)
     problem, warnings = compare(expected, caller, loopback=on_loopback(identity))
     agrees = False if problem else True if caller.role_arn else None

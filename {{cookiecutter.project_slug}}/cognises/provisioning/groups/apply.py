@@ -21,16 +21,14 @@ from typing import Any, Literal
 
 from cognises.errors import ProvisionBlocked
 from cognises.provisioning.aws import WORKERS, Clients, error_code, resilient
-from cognises.provisioning.groups.model import Document, PoolGroup, Role
-from cognises.provisioning.groups.plan import Change, GroupChange, Plan, RoleChange
+from cognises.provisioning.groups.model import Document, Role
+from cognises.provisioning.groups.plan import Change, GroupChange, Plan
 from cognises.provisioning.names import HASH_TAG
 
 # Answers that say the work is done already, to a call that was sent twice.
 ALREADY_GONE = {
-    "delete_group": frozenset({"ResourceNotFoundException"}),
-    "delete_role": frozenset({"NoSuchEntity"}),
-    "delete_role_policy": frozenset({"NoSuchEntity"}),
-    "detach_role_policy": frozenset({"NoSuchEntity"}),
+    "delete_group": "ResourceNotFoundException",
+    **dict.fromkeys(("delete_role", "delete_role_policy", "detach_role_policy"), "NoSuchEntity"),
 }
 ALREADY_THERE = frozenset({"EntityAlreadyExists", "GroupExistsException"})
 
@@ -116,7 +114,7 @@ class Executor:
 
     def _send(self, call: Call, *, just_created: bool) -> None:
         client = self._clients.iam if call.service == "iam" else self._clients.cognito
-        gone = ALREADY_GONE.get(call.method, frozenset())
+        gone = ALREADY_GONE.get(call.method)
         try:
             resilient(
                 lambda: getattr(client, call.method)(**call.arguments),
@@ -125,7 +123,7 @@ class Executor:
             )
         except Exception as error:
             code = error_code(error)
-            if code in gone:
+            if code == gone:
                 return
             if code not in ALREADY_THERE:
                 raise
@@ -162,7 +160,11 @@ def calls_for(change: Change, pool_id: str, role_path: str = "/") -> list[Call]:
     """The calls of one change, in order."""
     if isinstance(change, GroupChange):
         return [_group_call(change, pool_id)]
-    return list(_role_calls(change, role_path))
+    if change.before and change.after:
+        return list(_update_role(change.before, change.after))
+    if change.after:
+        return list(_create_role(change.after, role_path))
+    return list(_delete_role(change.before)) if change.before else []
 
 
 def _group_call(change: GroupChange, pool_id: str) -> Call:
@@ -170,26 +172,14 @@ def _group_call(change: GroupChange, pool_id: str) -> Call:
     if change.after is None:
         return Call("cognito-idp", "delete_group", named)
     method = "create_group" if change.before is None else "update_group"
-    return Call("cognito-idp", method, {**named, **_group_arguments(change.after)})
-
-
-def _group_arguments(group: PoolGroup) -> dict[str, Any]:
-    given = {
+    group = change.after
+    fields = {
         "RoleArn": group.role_arn,
         "Description": group.description,
         "Precedence": group.precedence,
     }
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _role_calls(change: RoleChange, role_path: str) -> Iterator[Call]:
-    before, after = change.before, change.after
-    if before is None and after is not None:
-        yield from _create_role(after, role_path)
-    elif after is None and before is not None:
-        yield from _delete_role(before)
-    elif before is not None and after is not None:
-        yield from _update_role(before, after)
+    given = {name: value for name, value in fields.items() if value is not None}
+    return Call("cognito-idp", method, {**named, **given})
 
 
 def _create_role(role: Role, path: str) -> Iterator[Call]:

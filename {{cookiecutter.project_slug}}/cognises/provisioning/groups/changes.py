@@ -92,15 +92,9 @@ def retirement(group: str, live: Role, scope: Scope) -> RoleChange | None:
     """
     closed = trust_policy(scope.identity_service, None)
     trust = live.trust if equivalent(live.trust, closed) else closed
-    tags = {**live.tags, HASH_TAG: _retired_hash(trust)}
+    tags = {**live.tags, HASH_TAG: fingerprint(trust, None, None, None)}
     after = replace(live, trust=trust, policies={}, attached=(), tags=tags)
-    if after == live:
-        return None
-    return RoleChange(group, "update", live, after)
-
-
-def _retired_hash(trust: object) -> str:
-    return fingerprint(trust, None, None, None)
+    return None if after == live else RoleChange(group, "update", live, after)
 
 
 def policy_change(desired: DesiredGroup, live: Role) -> RoleChange | None:
@@ -175,7 +169,7 @@ def _as_recorded(live: Role, group: PoolGroup | None, name: str) -> bool:
         return recorded is None
     policy = live.policies.get(name)
     if policy is None:
-        return recorded == _retired_hash(live.trust)
+        return recorded == fingerprint(live.trust, None, None, None)
     # A manifest may leave the precedence as it is: then the hash was made without one.
     return recorded in {
         fingerprint(live.trust, policy, group.description, precedence)
@@ -193,9 +187,6 @@ def _group_drift(desired: DesiredGroup, group: PoolGroup, live: Role | None) -> 
         yield "the description was changed"
 
 
-_FIELDS = ("precedence", "description")
-
-
 def _edited_fields(
     desired: DesiredGroup, group: PoolGroup | None, live: Role | None
 ) -> tuple[str, ...]:
@@ -207,13 +198,14 @@ def _edited_fields(
     if group is None or live is None or HASH_TAG not in live.tags or desired.role is None:
         return ()
     after, recorded = desired.pool_group, live.tags[HASH_TAG]
-    differ = tuple(each for each in _FIELDS if getattr(group, each) != getattr(after, each))
+    fields = ("precedence", "description")
+    differ = tuple(each for each in fields if getattr(group, each) != getattr(after, each))
     if recorded == desired.role.tags[HASH_TAG]:
         return differ
     policy = live.policies.get(policy_name(desired.group))
-    for fields in (differ[:1], differ[1:], differ):
-        applied = replace(group, **{each: getattr(after, each) for each in fields})
+    for names in (differ[:1], differ[1:], differ):
+        applied = replace(group, **{each: getattr(after, each) for each in names})
         found = fingerprint(live.trust, policy, applied.description, applied.precedence)
-        if fields and found == recorded:
-            return fields
+        if names and found == recorded:
+            return names
     return ()

@@ -21,10 +21,10 @@ from cognises.provisioning.groups.plan_text import plan_json, plan_text, summary
 from cognises.provisioning.groups.planner import make_plan
 from cognises.provisioning.groups.prune import Pruning, prune_candidates
 from cognises.provisioning.groups.read import (
-    account_and_partition,
     confirm_boundaries,
     groups_with_members,
     observe,
+    scope_of,
 )
 from cognises.provisioning.options import (
     EXIT_BLOCKED,
@@ -37,8 +37,6 @@ from cognises.provisioning.options import (
 )
 from cognises.provisioning.stack_removal import OwnStack
 from cognises.provisioning.target import Options, Target, read_target
-
-PROGRESS_STEPS = 40  # at most so many lines, however long the work
 
 
 def prune_options(command: Command) -> Command:
@@ -75,24 +73,9 @@ class Session:
         """Today's plan for the manifest. Raises ManifestError and botocore's errors."""
         target = self.target
         groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
-        scope = self.scope()
+        scope = scope_of(target, self.clients)
         observed = self._observed(groups, scope, pruning)
         return make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
-
-    def scope(self) -> Scope:
-        """Where the plan applies; the account is the one whose pool answers."""
-        target = self.target
-        account, partition = account_and_partition(self.clients.cognito, target.pool.id)
-        return Scope(
-            account=account,
-            partition=partition,
-            region=target.pool.region,
-            pool_id=target.pool.id,
-            identity_pool_id=target.identity_pool_id,
-            role_prefix=target.role_prefix,
-            boundary=target.boundary,
-            role_path=target.role_path,
-        )
 
     def _observed(
         self, groups: tuple[Group, ...], scope: Scope, pruning: Pruning | None
@@ -183,7 +166,7 @@ def _raise_if_refused(plan: Plan, choices: ApplyChoices) -> None:
 
 
 def _progress(change: Change, done: int, total: int) -> None:
-    every = max(1, total // PROGRESS_STEPS)
+    every = max(1, total // 40)  # about 40 lines, however long the work
     if done % every == 0 or done == total:
         kind = "role" if isinstance(change, RoleChange) else "group"
         what = f"{change.action} {kind} of {printable(change.group)}"
@@ -226,7 +209,11 @@ def destroy(
         stack.show()
     if not found.changes and not stack:
         return 0
-    _confirm_pool(target.pool.id, pool_id)
+    if pool_id is None:
+        require_terminal(f"destroy --confirm {target.pool.id}")
+        pool_id = str(click.prompt("Type the user pool's id to delete all this", err=True))
+    if pool_id != target.pool.id:
+        raise ProvisionBlocked([f"{pool_id!r} is not {target.pool.id}; nothing was deleted"])
     code = report(Executor(session.clients).run(found), found) if found.changes else 0
     # The roles carry the boundary, which is in the stack: it is deleted after them.
     if stack and code == 0:
@@ -235,7 +222,7 @@ def destroy(
 
 
 def _destruction(session: Session, *, force: bool) -> Plan:
-    scope = session.scope()
+    scope = scope_of(session.target, session.clients)
     found = observe(session.clients, scope.pool_id, scope.role_prefix)
     candidates = prune_candidates((), found, scope)
     members = groups_with_members(session.clients.cognito, scope.pool_id, candidates)
@@ -243,11 +230,3 @@ def _destruction(session: Session, *, force: bool) -> Plan:
     pruning = Pruning(max_destroy=len(found.roles), force=force)
     plan = make_plan((), replace(found, with_members=members), scope, pruning=pruning)
     return replace(plan, warnings=())
-
-
-def _confirm_pool(pool_id: str, given: str | None) -> None:
-    if given is None:
-        require_terminal(f"destroy --confirm {pool_id}")
-        given = str(click.prompt("Type the user pool's id to delete all this", err=True))
-    if given != pool_id:
-        raise ProvisionBlocked([f"{given!r} is not {pool_id}; nothing was deleted"])

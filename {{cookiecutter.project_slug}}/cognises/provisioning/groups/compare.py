@@ -11,9 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-_SETS = ("Action", "NotAction", "Resource", "NotResource")
-_PRINCIPALS = ("Principal", "NotPrincipal")
-
 
 def equivalent(left: object, right: object) -> bool:
     """Whether two policy documents, in any form AWS gives them, say the same."""
@@ -37,12 +34,8 @@ def canonical_statement(statement: object) -> str:
     """One text for all spellings of one statement."""
     if not isinstance(statement, Mapping):
         return _dump(statement)
-    result: dict[str, object] = {}
-    for name, value in statement.items():
-        if name == "Sid" and value == "":
-            continue
-        result[name] = _element(name, value)
-    return _dump(result)
+    kept = {name: value for name, value in statement.items() if (name, value) != ("Sid", "")}
+    return _dump({name: _element(name, value) for name, value in kept.items()})
 
 
 def decode(document: object) -> object:
@@ -58,11 +51,11 @@ def decode(document: object) -> object:
 
 
 def _element(name: str, value: object) -> object:
-    if name in _SETS:
+    if name in ("Action", "NotAction", "Resource", "NotResource"):
         texts = [_dump(each) for each in _as_list(value)]
         lowered = [each.lower() for each in texts] if name.endswith("Action") else texts
         return sorted(set(lowered))
-    if name in _PRINCIPALS and isinstance(value, Mapping):
+    if name in ("Principal", "NotPrincipal") and isinstance(value, Mapping):
         return {kind: sorted({_dump(each) for each in _as_list(v)}) for kind, v in value.items()}
     if name == "Condition" and isinstance(value, Mapping):
         return {operator: _keys(keys) for operator, keys in value.items()}

@@ -40,7 +40,10 @@ def create_update(
     Raises ManifestError, SettingsError for an id or a prefix of another form, ProvisionBlocked
     where a role is not this project's, and botocore's errors as they come.
     """
-    _raise_unless_well_formed(identity_pool_id, role_prefix)
+    given = {"COGNITO_IDENTITY_POOL_ID": identity_pool_id, "COGNISES_ROLE_PREFIX": role_prefix}
+    problems = shape_problems({name: text for name, text in given.items() if text is not None})
+    if problems:
+        raise SettingsError(problems)
     groups = parse_groups(group_detail, role_prefix=role_prefix)
     clients = Clients(iam_client, cognito_client)
     if cognito_pool_id is None:
@@ -59,13 +62,6 @@ def create_update(
     for group in group_detail:
         group["created"] = "true"
     return plan.changes
-
-
-def _raise_unless_well_formed(identity_pool_id: str | None, role_prefix: str) -> None:
-    given = {"COGNITO_IDENTITY_POOL_ID": identity_pool_id, "COGNISES_ROLE_PREFIX": role_prefix}
-    problems = shape_problems({name: text for name, text in given.items() if text is not None})
-    if problems:
-        raise SettingsError(problems)
 
 
 def _identity_client(clients: Clients, identity_pool_id: str) -> Any:

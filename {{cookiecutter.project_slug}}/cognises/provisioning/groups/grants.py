@@ -97,7 +97,7 @@ def _uncovered(statement: Statement, by: list[Statement]) -> list[str]:
     """The pairs of action and resource in a statement that no statement of `by` covers."""
     if any(canonical_statement(statement) == canonical_statement(each) for each in by):
         return []
-    if not {"Action"} <= statement.keys() or "NotResource" in statement:
+    if "Action" not in statement or "NotResource" in statement:
         return [describe(statement).partition(" ")[2]]
     resources = texts(statement.get("Resource")) or [""]
     pairs = [(a, r) for a in texts(statement["Action"]) for r in resources]

@@ -15,9 +15,9 @@ import click
 from cognises.errors import SettingsError, printable
 from cognises.provisioning.aws import group_clients
 from cognises.provisioning.groups.model import Observed, PoolGroup, Role, Scope
-from cognises.provisioning.groups.read import account_and_partition, observe
+from cognises.provisioning.groups.read import observe, scope_of
 from cognises.provisioning.names import is_provider_group, policy_name, role_name
-from cognises.provisioning.target import Options, Target, read_target
+from cognises.provisioning.target import Options, read_target
 
 
 def run(options: Options, output: Path | None) -> int:
@@ -29,7 +29,9 @@ def run(options: Options, output: Path | None) -> int:
     path = output or target.groups_file
     if path.exists():
         raise SettingsError([f"{path} exists; name a new file with --output"])
-    scope, observed = _read(target)
+    clients = group_clients(target.aws)
+    scope = scope_of(target, clients)
+    observed = observe(clients, target.pool.id, "")  # a group may be linked to a role of any name
     entries, notes = manifest_of(observed, scope)
     # "x": never over a file that was made meanwhile, never through a link.
     with path.open("x", encoding="utf-8") as file:
@@ -38,21 +40,6 @@ def run(options: Options, output: Path | None) -> int:
         click.echo(printable(f"note: {note}"), err=True)
     click.echo(f"{path.name}: {len(entries)} groups; next: list the allowed_functions of each")
     return 0
-
-
-def _read(target: Target) -> tuple[Scope, Observed]:
-    clients = group_clients(target.aws)
-    account, partition = account_and_partition(clients.cognito, target.pool.id)
-    scope = Scope(
-        account,
-        partition,
-        target.pool.region,
-        target.pool.id,
-        role_prefix=target.role_prefix,
-        role_path=target.role_path,
-    )
-    # Every role: a group may be linked to one of any name.
-    return scope, observe(clients, target.pool.id, "")
 
 
 def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]], list[str]]:

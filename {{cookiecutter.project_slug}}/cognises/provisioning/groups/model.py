@@ -132,16 +132,16 @@ class Scope:
         return f"arn:{self.partition}:iam::{self.account}:role{self.role_path}{name}"
 
     def trust(self) -> dict[str, Any]:
-        """The trust policy of every group's role: signed-in users of the identity pool.
-
-        The condition on `aud` keeps every other identity pool of every account out; without an
-        identity pool it is closed. Source: Cognito developer guide, "Role trust and permissions".
-        """
+        """The trust policy of every group's role."""
         return trust_policy(self.identity_service, self.identity_pool_id)
 
 
 def trust_policy(service: str, identity_pool_id: str | None) -> dict[str, Any]:
-    """A role's trust in signed-in users of one identity pool; None: a closed trust."""
+    """A role's trust in signed-in users of one identity pool; None: a closed trust.
+
+    The condition on `aud` keeps every other identity pool of every account out.
+    Source: Cognito developer guide, "Role trust and permissions".
+    """
     return {
         "Version": "2012-10-17",
         "Statement": [

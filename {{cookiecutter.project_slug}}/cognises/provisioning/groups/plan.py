@@ -6,38 +6,33 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from cognises.errors import ProvisionBlocked
 from cognises.provisioning.groups.model import PoolGroup, Role, Scope
 
-Action = Literal["create", "update", "adopt", "delete"]
+State = TypeVar("State", Role, PoolGroup)
 
 
 @dataclass(frozen=True)
-class RoleChange:
-    """One role: from `before` (None: to be created) to `after` (None: to be deleted)."""
+class _Change(Generic[State]):
+    """One resource: from `before` (None: to be created) to `after` (None: to be deleted)."""
 
     group: str
-    action: Action
-    before: Role | None
-    after: Role | None
+    action: Literal["create", "update", "adopt", "delete"]
+    before: State | None
+    after: State | None
     drift: tuple[str, ...] = ()  # what others changed since the last apply
     broadening: tuple[str, ...] = ()  # what members could do that they could not do before
     escalating: tuple[str, ...] = ()  # newly granted ways to take more
 
 
-@dataclass(frozen=True)
-class GroupChange:
-    """One group of the user pool, likewise."""
+class RoleChange(_Change[Role]):
+    """A change of one role."""
 
-    group: str
-    action: Action
-    before: PoolGroup | None
-    after: PoolGroup | None
-    drift: tuple[str, ...] = ()
-    broadening: tuple[str, ...] = ()
-    escalating: tuple[str, ...] = ()
+
+class GroupChange(_Change[PoolGroup]):
+    """A change of one group of the user pool."""
 
 
 Change = RoleChange | GroupChange

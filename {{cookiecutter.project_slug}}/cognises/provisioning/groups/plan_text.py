@@ -69,17 +69,13 @@ def _leftover_lines(plan: Plan) -> Iterator[str]:
 
 
 def _change_lines(change: Change) -> Iterator[str]:
-    side = change.after or change.before
     kind = "role" if isinstance(change, RoleChange) else "pool group"
-    yield f"  {MARKS[change.action]} {change.action} {kind} {side.name if side else change.group}"
+    yield f"  {MARKS[change.action]} {change.action} {kind} {_name(change)}"
     yield from (f"      drift: {line}" for line in change.drift)
-    yield from (f"      {line}" for line in _details(change))
+    details = _role_details(change) if isinstance(change, RoleChange) else _group_details(change)
+    yield from (f"      {line}" for line in details)
     yield from (f"      ! widens: {line}" for line in change.broadening)
     yield from (f"      ! escalates: {line}" for line in change.escalating)
-
-
-def _details(change: Change) -> Iterator[str]:
-    return _role_details(change) if isinstance(change, RoleChange) else _group_details(change)
 
 
 def _role_details(change: RoleChange) -> Iterator[str]:
@@ -110,23 +106,16 @@ def _settings(before: Role | None, after: Role | None) -> Iterator[str]:
 
 def _group_details(change: GroupChange) -> Iterator[str]:
     for name in ("role_arn", "precedence", "description"):
-        old, new = _value(change.before, name), _value(change.after, name)
+        old, new = (getattr(side, name, None) for side in (change.before, change.after))
         if old != new:
             yield f"~ {name}: {old!r} -> {new!r}"
-
-
-def _value(group: PoolGroup | None, name: str) -> object:
-    return None if group is None else getattr(group, name)
-
-
-FORMAT_VERSION = "1.0"
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """One JSON object: the changes, what drifted, what blocks, and the digest."""
     scope = plan.scope
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": "1.0",
         "digest": plan.digest,
         "account": scope.account,
         "partition": scope.partition,

@@ -15,11 +15,12 @@ from cognises.provisioning.groups.model import (
     Observed,
     PoolGroup,
     Role,
+    Scope,
 )
 from cognises.provisioning.names import POOL_TAG, is_owned
+from cognises.provisioning.target import Target
 
-GROUPS_A_PAGE = 60  # Cognito's most
-ROLES_A_PAGE = 1000  # IAM's most
+GROUPS_A_PAGE, ROLES_A_PAGE = 60, 1000  # the most that Cognito and IAM allow
 
 
 def account_and_partition(cognito: Any, pool_id: str) -> tuple[str, str]:
@@ -29,6 +30,21 @@ def account_and_partition(cognito: Any, pool_id: str) -> tuple[str, str]:
     if len(parts) != 6:
         raise SettingsError(["the endpoint is not AWS; check AWS_ENDPOINT_URL and the proxy"])
     return parts[4], parts[1]
+
+
+def scope_of(target: Target, clients: Clients) -> Scope:
+    """Where a plan applies; the account is the one whose pool answers."""
+    account, partition = account_and_partition(clients.cognito, target.pool.id)
+    return Scope(
+        account,
+        partition,
+        target.pool.region,
+        target.pool.id,
+        target.identity_pool_id,
+        target.role_prefix,
+        target.boundary,
+        target.role_path,
+    )
 
 
 def observe(
@@ -121,20 +137,18 @@ def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
     pages = cognito.get_paginator("list_groups").paginate(
         UserPoolId=pool_id, PaginationConfig={"PageSize": GROUPS_A_PAGE}
     )
-    found = [
-        PoolGroup(
-            name=each["GroupName"],
-            role_arn=each.get("RoleArn"),
-            description=each.get("Description", ""),
-            precedence=each.get("Precedence"),
+    return {
+        each["GroupName"]: PoolGroup(
+            each["GroupName"],
+            each.get("RoleArn"),
+            each.get("Description", ""),
+            each.get("Precedence"),
         )
         for page in pages
         for each in page["Groups"]
-    ]
-    return {group.name: group for group in found}
+    }
 
 
 def _document(value: object) -> Document:
-    """A policy document as IAM returns it; anything but an object is kept, wrapped."""
     parsed = decode(value)
     return parsed if isinstance(parsed, Mapping) else {"Statement": parsed}
