@@ -163,7 +163,7 @@ def _greeting(address: str, users: Iterable[DemoUser]) -> str:
             *(f"  {line}" for line in lines),
             "\nFrom a program, with a token of a group's user:\n",
             f'  curl -H "Authorization: Bearer $({_python()} -m local_aws token GROUP)" '
-            f"{address}/protected",
+            f"{address}/ROUTE",
             "\nFiles that change are picked up, groups.json too. Ctrl-C stops everything.\n",
         ]
     )
