@@ -128,8 +128,10 @@ def test_a_guard_by_path_and_one_of_the_view_must_both_pass(extension, make_app,
 
 
 @pytest.mark.parametrize(
-    "paths", [[], [""], ["dash"], ["/a/<b>"], ["//a"], [7], "", None, ["/a", "b"]],
-    ids=["none", "empty", "relative", "pattern", "slashes", "number", "text", "left out", "one"],
+    "paths", [[], [""], ["dash"], ["/a/<b>"], ["//a"], [7], "", None, ["/a", "b"],
+              ["/dash*"], ["/dash/%20/"], ["/dash?page"], ["/a/../dash/"]],
+    ids=["none", "empty", "relative", "pattern", "slashes", "number", "text", "left out", "one",
+         "star", "encoded", "query", "dots"],
 )  # fmt: skip
 @pytest.mark.parametrize("declare", [protect, public])
 def test_a_path_that_is_not_an_absolute_prefix_is_an_error_at_once(declare, paths):

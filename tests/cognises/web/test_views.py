@@ -212,6 +212,26 @@ def test_a_function_gets_its_response_only_where_it_has_room_for_it(
 
 
 @pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
+def test_a_view_without_other_decorators_gets_its_response_behind_its_variables_too(
+    extension, make_app, cognito
+):
+    def between(a, user, b):
+        return shown(a=a, user=user, b=b)
+
+    names = ("login_check", "below a decorator", "bound", "partial", "called")
+
+    def views(app: Flask) -> None:
+        for name in names:
+            app.add_url_rule(f"/{name}/<a>/<b>", name, GUARDS[name](between))
+
+    client = make_app(views, extension=extension).test_client()
+
+    for name in names:
+        answer = client.get(f"/{name}/1/2", headers=cognito.bearer())
+        assert answer.json == {"a": "1", "user": True, "b": "2"}, name
+
+
+@pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
 def test_a_view_with_an_optional_variable_gets_no_response_in_its_place(
     extension, make_app, cognito
 ):
@@ -248,6 +268,11 @@ class AnotherName(MethodView):
         return shown(user=user, key=key)
 
 
+class AnotherNameAfterTheVariable(MethodView):
+    def get(self, key, user):
+        return shown(user=user, key=key)
+
+
 class OfOtherNames(MethodView):
     def get(this, user, key):  # noqa: N805
         return shown(user=user, key=key)
@@ -278,6 +303,14 @@ class DispatcherWithResponse(View):
         return shown(key=key, response=response)
 
 
+class DispatcherBefore(MethodView):
+    def dispatch_request(self, *args, **kwargs):
+        return super().dispatch_request(*args, **kwargs)
+
+    def get(self, key):
+        return shown(key=key)
+
+
 class LongLived(MethodView):
     init_every_request = False
 
@@ -290,12 +323,14 @@ CLASSES: list[tuple[type[View], str, dict[str, object]]] = [
     (VariableAlone, "/<int:key>", {"key": 7}),
     (ResponseAndVariable, "/<int:key>", {"response": True, "key": 7}),
     (AnotherName, "/<int:key>", {"user": True, "key": 7}),
+    (AnotherNameAfterTheVariable, "/<int:key>", {"user": True, "key": 7}),
     (OfOtherNames, "/<int:key>", {"user": True, "key": 7}),
     (AnyKeywords, "/<int:key>", {"values": {"key": 7}}),
     (Async, "/<int:key>", {"key": 7}),
     (Dispatcher, "", {}),
     (DispatcherWithVariable, "/<int:key>", {"key": 7}),
     (DispatcherWithResponse, "/<int:key>", {"key": 7, "response": True}),
+    (DispatcherBefore, "/<int:key>", {"key": 7}),
     (LongLived, "/<int:key>", {"user": True, "key": 7}),
 ]
 
@@ -310,14 +345,19 @@ def in_its_decorators(cls):
     )
 
 
+def in_its_decorators_above_and_below_others(cls):
+    decorators = [timed, login_check, timed]
+    return type(cls.__name__, (cls,), {"decorators": decorators}).as_view(cls.__name__)
+
+
 def on_the_method(cls):
-    name = "get" if issubclass(cls, MethodView) else "dispatch_request"
+    name = "dispatch_request" if "dispatch_request" in vars(cls) else "get"
     guarded = login_check(getattr(cls, name))
     return type(cls.__name__, (cls,), {name: guarded}).as_view(cls.__name__)
 
 
 def everywhere(cls):
-    name = "get" if issubclass(cls, MethodView) else "dispatch_request"
+    name = "dispatch_request" if "dispatch_request" in vars(cls) else "get"
     members = {name: login_check(getattr(cls, name)), "decorators": [login_check]}
     return login_check(type(cls.__name__, (cls,), members).as_view(cls.__name__))
 
@@ -325,7 +365,13 @@ def everywhere(cls):
 @pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
 @pytest.mark.parametrize(
     "guard",
-    [around_the_view, in_its_decorators, on_the_method, everywhere],
+    [
+        around_the_view,
+        in_its_decorators,
+        in_its_decorators_above_and_below_others,
+        on_the_method,
+        everywhere,
+    ],
     ids=lambda guard: guard.__name__,
 )
 def test_a_class_based_view_gets_its_response_only_where_it_has_room_for_it(
@@ -440,6 +486,44 @@ def test_a_bound_method_may_be_public_without_opening_that_of_another_object(mak
 
     assert client.get("/one").text == "page"
     assert client.get("/other").status_code == 401
+
+
+def test_a_second_guard_on_a_bound_method_keeps_the_object_and_both_guards(make_app, cognito):
+    def views(app: Flask) -> None:
+        view = permission_required(name="listed")(Unusual().of_an_object)
+        app.add_url_rule("/<int:key>", "view", view)
+
+    client = make_app(views, manifest(editors=["listed"])).test_client()
+
+    assert client.get("/7", headers=cognito.bearer(["editors"])).json == {"user": True, "key": 7}
+    assert client.get("/7", headers=cognito.bearer(["others"])).status_code == 403
+    assert client.get("/7").status_code == 401
+
+
+def passing(view):
+    """A decorator that gives its view an argument of its own."""
+
+    @functools.wraps(view)
+    def wrapper(*args, **kwargs):
+        return view(*args, connection="mine", **kwargs)
+
+    return wrapper
+
+
+def test_an_argument_of_a_decorator_below_the_guard_stays_the_decorators(make_app, cognito):
+    def item(key, connection):
+        return shown(key=key, connection=connection)
+
+    def views(app: Flask) -> None:
+        app.add_url_rule("/item/<int:key>", "item", login_check(passing(item)))
+        view = functools.partial(passing(item))
+        app.add_url_rule("/partial/<int:key>", "partial", login_check(view))
+
+    client = make_app(views).test_client()
+
+    for name in ("item", "partial"):
+        answer = client.get(f"/{name}/7", headers=cognito.bearer())
+        assert answer.json == {"key": 7, "connection": "mine"}
 
 
 @pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])

@@ -192,7 +192,7 @@ def _guarded_by(guard: Guard) -> Decorator:
         own = replace(guard)
         _refuse_contradiction(view, own)
         inner = marker_of(view)
-        if inner and inner.guards and inner.view is not None:
+        if inner and inner.owner is view and inner.guards and inner.view is not None:
             return _wrap(inner.view, (own, *inner.guards), like=view)
         return _wrap(view, (own,))
 

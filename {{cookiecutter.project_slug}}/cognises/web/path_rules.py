@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -9,6 +10,9 @@ from werkzeug.routing import Rule
 
 from cognises.errors import SettingsError
 from cognises.web.route_metadata import Declaration, Guard
+
+# Segments as request.path has them: decoded, without a query, a pattern or a variable.
+_PREFIX = re.compile(r"(/(?!\.\.?(/|$))[^/<>?#%*]+)*/?(?<=.)")
 
 
 class PathRule(NamedTuple):
@@ -46,6 +50,6 @@ def path_rules(paths: Iterable[str], guards: tuple[Guard, ...]) -> list[PathRule
     """One rule for each path. Raises SettingsError where a path is not an absolute prefix."""
     given = [paths] if isinstance(paths, str) else list(paths)
     for path in given:
-        if not isinstance(path, str) or not path.startswith("/") or "<" in path or "//" in path:
+        if not isinstance(path, str) or not _PREFIX.fullmatch(path):
             raise SettingsError([f"paths: {path!r} is not a path prefix such as '/dash/'"])
     return [PathRule(path.rstrip("/"), guards) for path in given]

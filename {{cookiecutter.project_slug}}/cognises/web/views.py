@@ -2,7 +2,9 @@
 
 A view has room where a parameter takes it that no URL variable takes: the first positional one
 (after `self` in methods), or one called `response`. A parameter with a default takes it only if
-it is called `response`. Other views are called without it, and ask `current_user`.
+it is called `response`. Behind a URL variable it is given to the next positional one, unless a
+decorator below might pass an argument there. Other views are called without it, and ask
+`current_user`.
 """
 
 from __future__ import annotations
@@ -37,6 +39,8 @@ class Room(NamedTuple):
     takes_kwargs: bool
     has_response: bool
     """Whether a parameter called `response` can be given by name."""
+    later: tuple[str, ...]
+    """Positional ones behind the first; none where a decorator below may pass them."""
 
     @classmethod
     def of(cls, view: View) -> Room:
@@ -48,12 +52,17 @@ class Room(NamedTuple):
         kinds = {parameter.kind for parameter in parameters}
         positional = [each for each in parameters if each.kind in _POSITIONAL]
         is_filled = _is_filled(view)
+        names = tuple(each.name if _can_take(each, is_filled) else "" for each in positional)
+        is_method = bool(positional) and _is_method(view, positional[0].name)
+        is_wrapper = hasattr(getattr(view, "func", view), "__wrapped__")
         return cls(
-            tuple(each.name if _can_take(each, is_filled) else "" for each in positional),
-            bool(positional) and _is_method(view, positional[0].name),
-            inspect.Parameter.VAR_POSITIONAL in kinds,
+            names,
+            is_method,
+            # Flask passes nothing by position to `dispatch_request`, and MethodView takes nothing.
+            inspect.Parameter.VAR_POSITIONAL in kinds and not _is_dispatch(view),
             inspect.Parameter.VAR_KEYWORD in kinds,
             any(each.name == "response" and each.kind in _NAMED for each in parameters),
+            () if is_wrapper else names[int(is_method) + 1 :],
         )
 
     def first(self, start: int) -> str:
@@ -62,13 +71,15 @@ class Room(NamedTuple):
 
     def name_for(self, taken: Iterable[str]) -> str | None:
         """The parameter that takes the response by name, where these names are taken."""
-        free = (self.first(int(self.is_method)), "response" if self.has_response else "")
+        first = self.first(int(self.is_method))
+        free = (first, "response" if self.has_response else "", *self.later)
         return next((name for name in free if name and name not in taken), None)
 
     def confuses(self, taken: Iterable[str]) -> bool:
         """Whether a URL variable called `response` would be mistaken for the response."""
         takes_it = self.has_response or (self.takes_kwargs and not self.takes_args)
-        return takes_it and self.name_for(taken) is None
+        first = self.first(int(self.is_method))
+        return takes_it and (not first or first in taken)
 
 
 def _can_take(parameter: inspect.Parameter, is_filled: bool) -> bool:
@@ -102,6 +113,8 @@ def response_injector(view: View, room: Room) -> Inject:
             return (*args[:start], principal, *given)
         if room.has_response and "response" not in kwargs and first != "response":
             kwargs["response"] = principal
+        elif first in kwargs and not given and (name := room.name_for(kwargs)):
+            kwargs[name] = principal
         return args
 
     return inject
@@ -180,6 +193,10 @@ def _has_own_key(function: Any, depth: int = 4) -> bool:
     return False
 
 
+def _is_dispatch(view: View) -> bool:
+    return getattr(view, "__name__", "") == "dispatch_request"
+
+
 def _is_method(view: View, first: str) -> bool:
     """Whether the first parameter is the instance: by its name, or by where it was defined."""
     if first in _INSTANCE:
@@ -199,7 +216,9 @@ def _class_of(view: View) -> Any:
     for function in chain(view):
         if hasattr(function, "view_class"):
             return function.view_class
-        if getattr(function, "__qualname__", "") == "View.as_view.<locals>.view":
+        # By its code: what functools.wraps copies, such as the name, is not that function.
+        is_flasks = getattr(function, "__globals__", {}).get("__name__") == "flask.views"
+        if is_flasks and function.__code__.co_name == "view":
             variables = dict(
                 zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
             )
