@@ -52,7 +52,7 @@ new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a 
 
 demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a project into build/; every group calls every route
 	@rm -rf build/demo
-	@COGNISES_KEEP='$(CURDIR)/build/demo' $(BIN)/cookiecutter . --no-input -o build/demo
+	@COGNISES_KEEP="$$PWD/build/demo" $(BIN)/cookiecutter . --no-input -o build/demo
 	@$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=../venv
 
 test: $(VENV)/.dev tidy  ## the whole test suite, generated projects included

@@ -117,10 +117,19 @@ def test_no_role_of_a_stack_may_do_everything_and_none_trusts_everybody(bakes, d
                     assert set(claims) >= {"token.actions.githubusercontent.com:aud",
                                            "token.actions.githubusercontent.com:sub"}  # fmt: skip
             for policy in properties.get("Policies", ()):
-                for statement in policy["PolicyDocument"]["Statement"]:
+                for statement in flattened(policy["PolicyDocument"]["Statement"]):
                     actions = statement["Action"]
                     actions = [actions] if isinstance(actions, str) else actions
                     assert not [action for action in actions if action.endswith(":*")]
+
+
+def flattened(statements):
+    """Every statement, those that stand under a condition (`!If`) included."""
+    for statement in statements:
+        if isinstance(statement, list):
+            yield from flattened(statement)
+        elif isinstance(statement, dict):
+            yield statement
 
 
 @pytest.mark.parametrize("deployment", DEPLOYED)

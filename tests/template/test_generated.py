@@ -62,10 +62,11 @@ def test_the_route_that_the_readme_teaches_answers_who_it_says(developed, tmp_pa
     assert done.returncode == 0, done.stdout
     assert re.search(r"^GET /report +401 +200 +200 +403$", done.stdout, re.MULTILINE), done.stdout
     cog = [python, "-B", "-m", "cogapp"]
-    stale = run([*cog, "--check", "README.md"], cwd=project)
+    pages = ["README.md", "docs/access.md"]
+    stale = run([*cog, "--check", *pages], cwd=project)
     assert stale.returncode == 5, stale.stdout
-    assert run([*cog, "-r", "README.md"], cwd=project).returncode == 0
-    written = (project / "README.md").read_text()
+    assert run([*cog, "-r", *pages], cwd=project).returncode == 0
+    written = "\n".join((project / page).read_text() for page in pages)
     assert "| GET | /report | report | admins, editors |" in written
     assert "\nGET /report         401        200     200      403\n" in written
 

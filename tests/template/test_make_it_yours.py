@@ -65,7 +65,8 @@ def suite_passes(project):
 
 def test_a_setting_has_its_default_until_a_file_names_it(project):
     (line,) = block(project, "Add a setting", "python")
-    edit(project / "app/settings.py", ('DEFAULTS = {"PROJECT_NAME": "Cognises Service"}', line))
+    last = '    "PROJECT_CONTACT": "",\n'
+    edit(project / "app/settings.py", (last, f"{last}    {line}\n"))
     assert python(project, READ) == "100\n"
     with (project / ".flaskenv").open("a") as file:
         file.write("REPORT_LIMIT=20\n")
