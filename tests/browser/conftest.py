@@ -1,6 +1,6 @@
 """Chromium, and the service as `make dev` runs it. Without Chromium these tests say so, and wait.
 
-`COGNISES_BROWSER=require` makes a missing browser a failure: CI sets it.
+`TEST_BROWSER=require` makes a missing browser a failure: CI sets it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def chrome() -> Iterator[Any]:
     except ImportError:
         path = None
     if path is None:
-        if os.environ.get("COGNISES_BROWSER") == "require":
+        if os.environ.get("TEST_BROWSER") == "require":
             pytest.fail("no Chromium, or no playwright (requirements-dev.txt)")
         pytest.skip(f"NOT RUN, no Chromium: {HOW}")
     with sync_playwright() as playwright:
@@ -114,8 +114,8 @@ def _note(said: Any, complaints: list[str]) -> None:
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that pictures go to: `COGNISES_SCREENSHOTS`, which CI keeps, or a passing one."""
-    named = os.environ.get("COGNISES_SCREENSHOTS")
+    """The folder that pictures go to: `TEST_SCREENSHOTS`, which CI keeps, or a passing one."""
+    named = os.environ.get("TEST_SCREENSHOTS")
     folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder

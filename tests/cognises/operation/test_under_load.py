@@ -106,7 +106,7 @@ def test_workers_that_are_replaced_by_their_number_of_requests_lose_none():
     arguments = "--max-requests 200 --max-requests-jitter 50"
     with running(workers=2, GUNICORN_CMD_ARGS=arguments) as service:
         token = service.pool.token(["editors"])
-        tally = Driver(service.port, repeat(shot("/guarded", token=token))).run(4)
+        tally = Driver(service.port, repeat(shot("/guarded", token=token))).run(6)
         started = service.log.read_text().count("Booting worker")
 
     assert tally.is_clean

@@ -371,9 +371,7 @@ def test_no_network_is_one_line(
 ) -> None:
     manifest(group("a"))
     broken = EndpointConnectionError(endpoint_url="https://iam.amazonaws.com")
-    monkeypatch.setattr(
-        "cognises.provisioning.groups.commands.account_and_partition", raising(broken)
-    )
+    monkeypatch.setattr("cognises.provisioning.groups.read.account_and_partition", raising(broken))
     ran = run("plan")
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "AWS cannot be reached" in ran.err
