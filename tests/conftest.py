@@ -1,16 +1,35 @@
-"""Logging is process-wide: what an app of one test configures does not reach the next test."""
+"""The whole suite runs on no settings but its own, and reaches no address but loopback."""
 
 from __future__ import annotations
 
 import logging
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from cognises.settings.model import DEPLOYED_MARKERS
+from cognises.settings.sources import NAMES
+
+pytest_plugins = ["cognises.testing.fixtures"]
+
+for name in (*NAMES, *DEPLOYED_MARKERS, "FLASK_DEBUG", "FLASK_RUN_FROM_CLI", "FLASK_SKIP_DOTENV"):
+    os.environ.pop(name, None)
+
+# Nothing is left behind, and no test fails because a machine was slow.
+_hypothesis_home = tempfile.TemporaryDirectory(prefix="cognises-hypothesis-")
+set_hypothesis_home_dir(Path(_hypothesis_home.name))
+hypothesis_settings.register_profile("suite", database=None, deadline=None, max_examples=60)
+hypothesis_settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
 def decisions_are_logged() -> Iterator[None]:
-    """`cognises.decisions` follows the root logger, as in a process that configures nothing."""
+    """`cognises.decisions` follows the root logger: an app of one test configures no other test."""
     decisions = logging.getLogger("cognises.decisions")
     decisions.setLevel(logging.NOTSET)
     yield
