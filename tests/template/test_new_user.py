@@ -129,7 +129,10 @@ def test_a_new_route_answers_200_to_the_new_group_and_403_to_another(project, de
     address = dev(r"Open (http://\S+)")[1]
     add_the_route(project)
     add_the_group(project)
-    dev(r"\+ create role cognises-service-analysts\n(.*\n)+plan: 2 to create(.*\n)+applied: 2 to create")
+    dev(
+        r"\+ create role cognises-service-analysts\n(.*\n)+"
+        r"plan: 2 to create(.*\n)+applied: 2 to create"
+    )
     dev(r"new user: .*analysts")
 
     lines = block(project, "sh", "token analysts").splitlines()
