@@ -27,9 +27,9 @@ from cognises.provisioning.bootstrap_request import Request, default_domain_pref
 from cognises.provisioning.env_write import EnvFile, open_env, with_values, write_env
 from cognises.provisioning.names import stack_tags
 from cognises.provisioning.options import announce, confirm
-from cognises.provisioning.stack_calls import Stack, StackInput, read_stack, say
 from cognises.provisioning.stack_parameters import read_pairs
-from cognises.provisioning.stacks import deploy_stack, require_owned
+from cognises.provisioning.stack_state import Stack, read_stack, require_owned, say
+from cognises.provisioning.stacks import StackInput, deploy_stack
 from cognises.provisioning.target import Options
 from cognises.settings import sources
 
@@ -94,7 +94,7 @@ def _deploy(
             revert_drift=choices.revert_drift,
         )
         ask = partial(_ask, request, choices.yes)
-        outputs = dict(deploy_stack(client, desired, ask, dry_run=choices.dry_run).outputs)
+        outputs = dict(deploy_stack(client, desired, ask, dry_run=choices.dry_run))
     return outputs
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
 from cognises.provisioning.bootstrap_request import OPTIONAL, Request
-from cognises.provisioning.stack_calls import Stack
+from cognises.provisioning.stack_state import Stack
 from cognises.settings.values import is_loopback
 
 # The settings that bootstrap writes, by the stack's output.

@@ -20,7 +20,6 @@ from cognises.provisioning.names import stack_name, stack_tags
 from cognises.provisioning.options import announce, confirm
 from cognises.provisioning.package import Package, parameters_of, stored_checksum
 from cognises.provisioning.service_file import merge, read_service_file
-from cognises.provisioning.stack_calls import StackInput, read_stack, say
 from cognises.provisioning.stack_parameters import (
     Declared,
     differences,
@@ -29,7 +28,8 @@ from cognises.provisioning.stack_parameters import (
     read_pairs,
     resolve,
 )
-from cognises.provisioning.stacks import deploy_stack, require_owned
+from cognises.provisioning.stack_state import read_stack, require_owned, say
+from cognises.provisioning.stacks import StackInput, deploy_stack
 from cognises.provisioning.target import Options, settings_values
 from cognises.settings import sources
 
@@ -89,8 +89,8 @@ def run(options: Options, choices: Choices) -> int:
         if package and package.upload(aws.client("s3"), chosen["CodeBucket"]):
             say(f"uploaded {package.path} to s3://{chosen['CodeBucket']}/{package.key}")
 
-    result = deploy_stack(aws.cloudformation, desired, ask, dry_run=choices.dry_run)
-    for name, text in sorted(result.outputs.items()):
+    outputs = deploy_stack(aws.cloudformation, desired, ask, dry_run=choices.dry_run)
+    for name, text in sorted(outputs.items()):
         say(f"{name}: {text}")
     return 0
 

@@ -1,132 +1,113 @@
 """Brings one CloudFormation stack to what a template says: a change set, shown before it runs.
 
-    desired = StackInput(name, template, parameters, tags, protected={"AWS::Cognito::UserPool"})
-    result = deploy_stack(client, desired, confirm_by(yes, "bootstrap"))
+Interrupted or timed out, AWS continues by itself: the same command run again waits for the end and
+goes on from there. Progress goes to standard error.
 
-`deploy_stack` reads the stack, refuses one that is not tagged as ours, waits for an operation that
-is in progress, creates a change set, prints it, asks, executes it, prints its events, and returns
-the outputs. Where nothing changes it asks nothing. `dry_run` stops after printing and leaves
-nothing behind. Interrupted or timed out, AWS continues by itself: the same command run again waits
-for the end and goes on from there.
-
-Raises ProvisionBlocked (not ours, needs a repair, or protected data would be lost), StackFailed
-(each failed resource with its reason and what to do), botocore's errors. Progress goes to standard
-error. Source: AWS CloudFormation user guide, "Stack status codes", "Drift-aware change sets".
+Source: AWS CloudFormation API reference, ResourceChange; user guide, "Drift-aware change sets".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import re
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from cognises.errors import ProvisionBlocked
-from cognises.provisioning.aws import error_code, on_loopback
-from cognises.provisioning.names import PROJECT_TAG, is_owned
-from cognises.provisioning.stack_calls import (
+from cognises.errors import ProvisionBlocked, printable
+from cognises.provisioning.aws import error_code, error_message, on_loopback
+from cognises.provisioning.aws_errors import is_aws_error
+from cognises.provisioning.names import stack_name, stack_tags
+from cognises.provisioning.stack_state import (
+    FAILED_CREATION,
+    STACK,
+    SUCCEEDED,
     TO_CREATE,
-    ChangeSet,
+    TO_UPDATE,
+    Operation,
     Stack,
     StackFailed,
-    StackInput,
-    create_change_set,
-    discard,
-    newest_event,
     pause,
+    polls,
     read_stack,
+    require_owned,
     say,
-    wait,
+    wait_until_idle,
 )
-from cognises.provisioning.stack_report import Event, failure_causes, protection_problems, retained
+from cognises.provisioning.target import Target
 
-Confirm = Callable[[str], None]
-
-TO_UPDATE = frozenset(
-    {
-        *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
-        *("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"),
-    }
-)
-SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
-FAILED_CREATION = "ROLLBACK_COMPLETE"  # such a stack can only be deleted
-_DELETE = "aws cloudformation delete-stack --stack-name {name} --region {region}"
-REPAIRS = {
-    "CREATE_FAILED": f"its resources still exist; delete it: {_DELETE}",
-    "ROLLBACK_FAILED": f"some of its resources still exist; delete it: {_DELETE}",
-    "UPDATE_FAILED": "roll the update back: "
-    "aws cloudformation rollback-stack --stack-name {name} --region {region}",
-    "UPDATE_ROLLBACK_FAILED": "fix what its events name, then continue the rollback: "
-    "aws cloudformation continue-update-rollback --stack-name {name} --region {region}",
-    "DELETE_FAILED": f"a resource could not be deleted; fix that, then: {_DELETE}",
-    "IMPORT_ROLLBACK_FAILED": "an import was not rolled back; fix it in the CloudFormation console",
-}
-_WAITERS = {
-    "CREATE": "stack_create_complete",
-    "ROLLBACK": "stack_create_complete",
-    "UPDATE": "stack_update_complete",
-    "DELETE": "stack_delete_complete",
-    "IMPORT": "stack_import_complete",
-}
 START_POLLS = 5  # an executed change set may not show in the stack's state at once
+# The reason of a change set that fails only because there is nothing to change.
+NOTHING_CHANGES = re.compile(
+    r"did\s?n.?.?t contain changes|no updates are to be performed|no changes to (deploy|perform)",
+    re.IGNORECASE,
+)
+_REPLACED = "  <- REPLACED: a new resource is created and the old one is deleted"
+_CONDITIONAL = "  <- possibly replaced: AWS decides during the update"
+# By AWS's action, or by `Replacement` for Modify: the verb, a note, and what happens to the data.
+_ACTIONS = {
+    "Add": ("+ add", "", ""),
+    "Import": ("+ import", "", ""),
+    "Modify": ("~ modify", "", ""),
+    "Conditional": ("~ modify", _CONDITIONAL, "possibly replaced"),
+    "True": ("! replace", _REPLACED, "replaced"),
+    "Remove": ("- remove", "  <- DELETED", "removed"),
+}
 
 
 @dataclass(frozen=True)
-class StackResult:
-    """Whether anything was changed, and the stack's outputs."""
+class StackInput:
+    """What the stack has to be. Resources of `protected` types are never replaced or deleted."""
 
-    changed: bool
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    protected: frozenset[str] = frozenset()
+    revert_drift: bool = False
 
 
-def require_owned(stack: Stack, tags: Mapping[str, str]) -> None:
-    """Raise ProvisionBlocked unless the stack carries our tags, or nothing was created in it."""
-    in_review = stack.status == "REVIEW_IN_PROGRESS" and not stack.tags
-    if not stack.exists or in_review:
-        return
-    owner = stack.tags.get(PROJECT_TAG)
-    if not is_owned(stack.tags):
-        problem = (
-            f"stack {stack.name} exists and was not created by this project; choose another "
-            "COGNISES_ROLE_PREFIX, which names the stage"
-        )
-    elif owner != tags[PROJECT_TAG]:
-        problem = (
-            f"stack {stack.name} belongs to {owner}, not to {tags[PROJECT_TAG]}; stages that "
-            "share an account need a COGNISES_ROLE_PREFIX each"
-        )
-    else:
-        return
-    raise ProvisionBlocked([problem])
+class StackChange(NamedTuple):
+    """One change as it is printed, and what it does to existing data; empty if nothing."""
+
+    text: str
+    logical_id: str
+    resource_type: str
+    loss: str
 
 
 def deploy_stack(
-    client: Any, desired: StackInput, confirm: Confirm, *, dry_run: bool = False
-) -> StackResult:
-    """Create or update the stack; see the module's docstring.
+    client: Any, desired: StackInput, confirm: Callable[[str], None], *, dry_run: bool = False
+) -> Mapping[str, str]:
+    """Create or update the stack, and return its outputs.
 
-    `confirm(question)` returns if the answer is yes, and raises otherwise.
+    A change set is created, printed and executed if `confirm(question)` returns; it raises if the
+    answer is no. Where nothing changes it is not called. A dry run leaves nothing behind.
+
+    Raises ProvisionBlocked (the stack is not ours or needs a repair, or protected data would be
+    lost), StackFailed (each failed resource with its reason and what to do), botocore's errors.
     """
     stack = read_stack(client, desired.name)
     require_owned(stack, desired.tags)
-    stack = _wait_until_idle(client, stack)
+    stack = wait_until_idle(client, stack)
     if stack.status == FAILED_CREATION:
         say(f"stack {stack.name}: its creation failed and was rolled back")
         if dry_run:
             say("the failed stack would be deleted, and everything created again")
-            return StackResult(changed=False)
+            return {}
         confirm(f"Delete the failed stack {stack.name}?")
         delete_stack(client, stack)
         stack = Stack(desired.name)
     if stack.status not in TO_CREATE | TO_UPDATE:
-        raise ProvisionBlocked([_repair(stack, client.meta.region_name)])
-    change_set = create_change_set(client, desired, stack)
-    try:
-        if not _accepted(client, desired, stack, change_set, confirm, dry_run=dry_run):
-            discard(client, stack, change_set.id)
-            return StackResult(changed=False, outputs=stack.outputs)
-    except BaseException:
-        discard(client, stack, change_set.id)
-        raise
+        raise ProvisionBlocked([stack.next_step(client.meta.region_name)])
+    with ExitStack() as unless_executed:
+        change_set = _create_change_set(client, desired, stack)
+        unless_executed.callback(_discard, client, stack, change_set)
+        if not _show(client, desired, stack, change_set) or dry_run:
+            return stack.outputs
+        confirm(f"{'Create' if stack.status in TO_CREATE else 'Update'} stack {desired.name}?")
+        unless_executed.pop_all()
     return _execute(client, desired.name, change_set, creates=stack.status in TO_CREATE)
 
 
@@ -135,111 +116,191 @@ def delete_stack(client: Any, stack: Stack) -> None:
 
     The caller checks the owner (`require_owned`) and asks first.
     """
-    known = newest_event(client, stack.id or stack.name)
+    operation = Operation(client, stack)
     client.delete_stack(StackName=stack.id or stack.name)
-    ended, events = wait(client, stack, "stack_delete_complete", known)
-    if ended.exists:
-        raise StackFailed(_failure(ended, events, client.meta.region_name))
+    if operation.wait("delete").exists:
+        raise operation.failure()
 
 
-def _wait_until_idle(client: Any, stack: Stack) -> Stack:
-    while stack.in_progress:
-        say(f"stack {stack.name} is in state {stack.status}; waiting until that ends")
-        waiter = _WAITERS.get(stack.status.partition("_")[0], "stack_update_complete")
-        stack, _ = wait(client, stack, waiter, newest_event(client, stack.id))
-        pause(client)
-    return stack
+def _create_change_set(client: Any, desired: StackInput, stack: Stack) -> str:
+    """The id of a new change set; empty if AWS says at once that nothing changes."""
+    kind = "CREATE" if stack.status in TO_CREATE else "UPDATE"
+    # CloudFormation compares with its last template, unless it is told to look for drift.
+    drift = {"DeploymentMode": "REVERT_DRIFT"} if desired.revert_drift and kind == "UPDATE" else {}
+    parameters = desired.parameters.items()
+    try:
+        created = client.create_change_set(
+            StackName=desired.name,
+            ChangeSetName=f"cognises-{secrets.token_hex(8)}",
+            ChangeSetType=kind,
+            TemplateBody=desired.template,
+            Parameters=[{"ParameterKey": key, "ParameterValue": text} for key, text in parameters],
+            Tags=[{"Key": key, "Value": text} for key, text in desired.tags.items()],
+            Capabilities=["CAPABILITY_IAM"],
+            **drift,
+        )
+    except client.exceptions.ClientError as error:
+        if not NOTHING_CHANGES.search(error_message(error)):
+            raise
+        return ""
+    return str(created["Id"])
 
 
-def _accepted(
-    client: Any,
-    desired: StackInput,
-    stack: Stack,
-    change_set: ChangeSet,
-    confirm: Confirm,
-    *,
-    dry_run: bool,
-) -> bool:
-    """Print the changes, refuse losses, ask. Returns whether to execute the change set."""
+def _show(client: Any, desired: StackInput, stack: Stack, change_set: str) -> bool:
+    """Print the changes and return whether there are any. Raises ProvisionBlocked for losses."""
     creates = stack.status in TO_CREATE
-    if change_set.empty or (not creates and _is_same(client, desired, stack, change_set)):
+    changes = _read_change_set(client, desired.name, change_set) if change_set else None
+    if changes is None or (not creates and _is_same(client, desired, stack, changes)):
         say(f"stack {desired.name}: nothing to change")
         return False
     say(f"stack {desired.name} will be {'created' if creates else 'updated'}:")
-    for change in change_set.changes or ("no resource: outputs or other parts of the template",):
-        say(f"  {change}")
-    problems = protection_problems(change_set.changes, desired.protected)
+    lines = [each.text for each in changes]
+    for line in lines or ["no resource: outputs or other parts of the template"]:
+        say(f"  {line}")
+    problems = protection_problems(changes, desired.protected)
     if problems:
         raise ProvisionBlocked(problems)
-    if not dry_run:
-        confirm(f"{'Create' if creates else 'Update'} stack {desired.name}?")
-    return not dry_run
+    return True
 
 
-def _is_same(client: Any, desired: StackInput, stack: Stack, change_set: ChangeSet) -> bool:
+def _read_change_set(client: Any, name: str, change_set: str) -> list[StackChange] | None:
+    """The changes once AWS has computed them; None if there are none. Raises StackFailed."""
+    from botocore.exceptions import WaiterError
+
+    asked = {"ChangeSetName": change_set, "StackName": name}
+    with suppress(WaiterError):  # how it ended is read from the change set itself
+        client.get_waiter("change_set_create_complete").wait(**asked, WaiterConfig=polls(client))
+    found = client.get_paginator("describe_change_set").paginate(**asked).build_full_result()
+    if found["Status"] == "CREATE_COMPLETE":
+        return read_changes(found.get("Changes") or ())
+    reason = found.get("StatusReason") or f"the change set stays in state {found['Status']}"
+    if NOTHING_CHANGES.search(reason):
+        return None
+    raise StackFailed([f"stack {name}: AWS cannot create the change set: {reason}"])
+
+
+def _is_same(client: Any, desired: StackInput, stack: Stack, changes: list[StackChange]) -> bool:
     """Whether a change set has nothing to do although it was created.
 
     AWS creates none where nothing changes. Emulators create one that lists nothing, or everything;
     and AWS lists nothing where only outputs differ. So template and parameters are compared.
     """
-    if change_set.changes and not (on_loopback(client) and stack.parameters):
-        return False
-    if change_set.changes and desired.revert_drift:
+    if changes and (desired.revert_drift or not (on_loopback(client) and stack.parameters)):
         return False
     given = desired.parameters.items()
     if any(stack.parameters.get(name, text) != text for name, text in given):
         return False
-    try:
-        template = client.get_template(StackName=desired.name)["TemplateBody"]
-    except Exception as error:
-        if not error_code(error):
-            raise
-        return False
+    template = client.get_template(StackName=desired.name)["TemplateBody"]
     return isinstance(template, str) and template.strip() == desired.template.strip()
 
 
-def _execute(client: Any, name: str, change_set: ChangeSet, *, creates: bool) -> StackResult:
-    known = newest_event(client, name)
-    client.execute_change_set(ChangeSetName=change_set.id, StackName=name)
-    stack = read_stack(client, name)
-    waiter = "stack_create_complete" if creates else "stack_update_complete"
-    events: list[Event] = []
+def read_changes(changes: Iterable[Mapping[str, Any]]) -> list[StackChange]:
+    """In: the `Changes` of DescribeChangeSet. Entries without a resource are left out."""
+    return [_change(each["ResourceChange"]) for each in changes if each.get("ResourceChange")]
+
+
+def _change(resource: Mapping[str, Any]) -> StackChange:
+    action, replacement = str(resource.get("Action", "")), resource.get("Replacement")
+    kind = replacement if action == "Modify" and replacement in _ACTIONS else action
+    verb, note, loss = _ACTIONS.get(kind, (f"? {action}", "", f"changed by {action!r}"))
+    name, resource_type = resource.get("LogicalResourceId", ""), resource.get("ResourceType", "")
+    text = f"{verb} {name} ({resource_type})"
+    # The properties that differ; for tags and metadata, the attribute's name.
+    targets = [each.get("Target") or {} for each in resource.get("Details") or ()]
+    differing = filter(None, (each.get("Name") or each.get("Attribute") for each in targets))
+    if properties := ", ".join(dict.fromkeys(differing)):
+        text += f": {properties}"
+    drift = resource.get("ResourceDriftStatus")
+    if drift in ("MODIFIED", "DELETED"):
+        text += f"  <- reverts a manual change ({drift})"
+    return StackChange(printable(text + note), name, resource_type, loss)
+
+
+def protection_problems(changes: Iterable[StackChange], protected: Collection[str]) -> list[str]:
+    """One line for each change that would delete or replace a resource of a protected type."""
+    return [
+        f"{each.logical_id} ({each.resource_type}) would be {each.loss} and its data lost; undo "
+        "the edit that causes this"
+        for each in changes
+        if each.loss and each.resource_type in protected
+    ]
+
+
+def _discard(client: Any, stack: Stack, change_set: str) -> None:
+    """Delete a change set that is not executed, and the empty stack that it began."""
+    try:
+        if change_set:
+            client.delete_change_set(ChangeSetName=change_set, StackName=stack.name)
+        if not stack.exists and read_stack(client, stack.name).status == "REVIEW_IN_PROGRESS":
+            client.delete_stack(StackName=stack.name)
+    except Exception as error:
+        if not is_aws_error(error):
+            raise
+        say(
+            f"warning: stack {stack.name}: its change set, or the empty stack that it began, stays "
+            f"({error_code(error) or type(error).__name__}); the next run goes on from there"
+        )
+
+
+def _execute(client: Any, name: str, change_set: str, *, creates: bool) -> Mapping[str, str]:
+    operation = Operation(client, read_stack(client, name))
+    client.execute_change_set(ChangeSetName=change_set, StackName=name)
     for _ in range(START_POLLS):
-        stack, more = wait(client, stack, waiter, known)
-        events += more
-        if any(each.is_about_stack for each in events):
+        stack = operation.wait("create" if creates else "update")
+        if any(each.resource_type == STACK for each in operation.events):
             break
         pause(client)
     if stack.status not in SUCCEEDED:
-        raise StackFailed(_failure(stack, events, client.meta.region_name))
-    return StackResult(changed=True, outputs=stack.outputs)
+        raise operation.failure()
+    return stack.outputs
 
 
-def _failure(stack: Stack, events: list[Event], region: str) -> list[str]:
-    no_reason = f"AWS gives no reason; look at the events of stack {stack.name}"
-    left = [
-        f"warning: {each.logical_id} {each.physical_id} ({each.resource_type}) is retained and no "
-        "longer part of the stack; use it or delete it"
-        for each in retained(events)
-    ]
-    return [*(failure_causes(events) or [no_reason]), *left, _next_step(stack, region)]
+@dataclass(frozen=True)
+class OwnStack:
+    """Bootstrap's stack of this stage, for `destroy`: it exists, it is ours, its name was given."""
 
+    client: Any
+    stack: Stack
+    pool_id: str
 
-def _next_step(stack: Stack, region: str) -> str:
-    if stack.status == FAILED_CREATION:
-        return (
-            f"stack {stack.name}: the creation was rolled back; fix the cause and run the same "
-            "command again, which deletes the failed stack first"
+    @classmethod
+    def find(cls, target: Target, named: str) -> OwnStack | None:
+        """The stack, None if there is none. Raises ProvisionBlocked and botocore's errors."""
+        ours = stack_name(target.role_prefix, "cognito")
+        if named != ours:
+            raise ProvisionBlocked([f"--stack {named}: this stage's stack is {ours}"])
+        client = target.aws.client("cloudformation")
+        stack = read_stack(client, ours)
+        require_owned(stack, stack_tags(target.role_prefix))
+        if not stack.exists:
+            say(f"stack {ours} does not exist")
+            return None
+        return cls(client, stack, target.pool.id)
+
+    def show(self) -> None:
+        """Print what would be deleted."""
+        say(
+            f"stack {self.stack.name} will be deleted: app client, sign-in domain, identity pool, "
+            "permissions boundary; sign-in stops working"
         )
-    if stack.status in TO_UPDATE:
-        return (
-            f"stack {stack.name}: the update was rolled back and nothing has changed; fix the "
-            "cause and run the same command again"
+        say(f"user pool {self.pool_id} and its users stay")
+
+    def delete(self) -> None:
+        """Delete it, wait, and print how to delete the pool. Raises StackFailed."""
+        delete_stack(self.client, self.stack)
+        say(f"stack {self.stack.name} is deleted")
+        if self.stack.parameters.get("ExistingUserPoolId"):
+            say(f"user pool {self.pool_id}, which was there before the stack, is unchanged")
+        else:
+            pool = f"--user-pool-id {self.pool_id} --region {self.client.meta.region_name}"
+            say(
+                f"user pool {self.pool_id} is retained and protected from deletion, because its "
+                "users cannot be restored. To delete it with all its users:"
+            )
+            say(f"  aws cognito-idp update-user-pool {pool} --deletion-protection INACTIVE")
+            say(f"  aws cognito-idp delete-user-pool {pool}")
+        say(
+            "remove COGNITO_CLIENT_ID, COGNITO_IDENTITY_POOL_ID, COGNITO_DOMAIN and "
+            "COGNISES_PERMISSIONS_BOUNDARY from .env; with COGNITO_USER_POOL_ID left in it, "
+            "bootstrap uses the pool again"
         )
-    return _repair(stack, region)
-
-
-def _repair(stack: Stack, region: str) -> str:
-    advice = REPAIRS.get(stack.status, "a state unknown to this program; see the console")
-    text = advice.format(name=stack.name, region=region)
-    return f"stack {stack.name} is in state {stack.status}: {text}, then run this command again"

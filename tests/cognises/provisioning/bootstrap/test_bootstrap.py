@@ -16,7 +16,7 @@ from cognises.provisioning import bootstrap as command_bootstrap
 from cognises.provisioning.bootstrap_plan import deployment_steps
 from cognises.provisioning.bootstrap_request import default_domain_prefix
 from cognises.provisioning.names import stack_tags, stage_name
-from cognises.provisioning.stack_calls import Stack
+from cognises.provisioning.stack_state import Stack
 
 Run = Callable[..., Ran]
 STACK = "svc-cognito"

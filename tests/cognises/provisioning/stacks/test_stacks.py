@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import click
@@ -14,16 +14,18 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from fake_cloudformation import OUTPUTS, FakeCloudFormation, Looks, change, event
 
 from cognises.errors import ProvisionBlocked
-from cognises.provisioning import stack_calls
+from cognises.provisioning import stack_state
 from cognises.provisioning.names import stack_tags
-from cognises.provisioning.stack_calls import TO_CREATE, StackFailed, StackInput, read_stack
-from cognises.provisioning.stacks import (
+from cognises.provisioning.stack_state import (
     REPAIRS,
+    TO_CREATE,
     TO_UPDATE,
-    StackResult,
-    delete_stack,
-    deploy_stack,
+    Operation,
+    Stack,
+    StackFailed,
+    read_stack,
 )
+from cognises.provisioning.stacks import StackInput, delete_stack, deploy_stack
 
 NAME = "svc-cognito"
 TAGS = stack_tags("svc")
@@ -41,7 +43,16 @@ AS_IT_IS: dict[str, Any] = {
     "Parameters": dict(SPEC.parameters),
     "Outputs": dict(OUTPUTS),
 }
-Up = Callable[..., StackResult]
+
+
+class Result(NamedTuple):
+    """Whether a change set was executed, and the outputs that came back."""
+
+    changed: bool
+    outputs: Mapping[str, str]
+
+
+Up = Callable[..., Result]
 
 
 @pytest.fixture
@@ -71,10 +82,16 @@ def asked() -> Asked:
     return Asked()
 
 
+def deployed(fake: FakeCloudFormation, *arguments: Any, **options: Any) -> Result:
+    before = fake.calls.count("execute_change_set")
+    outputs = deploy_stack(*arguments, **options)
+    return Result(fake.calls.count("execute_change_set") > before, outputs)
+
+
 @pytest.fixture
-def up(client: Any, asked: Asked) -> Up:
-    def run(spec: StackInput = SPEC, **options: Any) -> StackResult:
-        return deploy_stack(client, spec, asked, **options)
+def up(client: Any, fake: FakeCloudFormation, asked: Asked) -> Up:
+    def run(spec: StackInput = SPEC, **options: Any) -> Result:
+        return deployed(fake, client, spec, asked, **options)
 
     return run
 
@@ -87,7 +104,7 @@ def test_a_new_stack_is_shown_asked_for_made_and_its_outputs_returned(
         ("CREATE_IN_PROGRESS", (event("CREATE_COMPLETE", "Client", "T"),)),
         ("CREATE_COMPLETE", ()),
     ]
-    assert up() == StackResult(changed=True, outputs=OUTPUTS)
+    assert up() == Result(changed=True, outputs=OUTPUTS)
     assert asked == [f"Create stack {NAME}?"]
     said = capsys.readouterr()
     assert said.out == ""
@@ -109,7 +126,7 @@ def test_a_second_run_changes_nothing_asks_nothing_and_says_so(
     up()
     asked.clear()
     capsys.readouterr()
-    assert up() == StackResult(changed=False, outputs=OUTPUTS)
+    assert up() == Result(changed=False, outputs=OUTPUTS)
     assert (asked, fake.calls.count("execute_change_set")) == ([], 1)
     assert capsys.readouterr().err == f"stack {NAME}: nothing to change\n"
     assert fake.change_sets == {}
@@ -120,7 +137,7 @@ def test_a_stack_at_rest_is_updated(
     up: Up, fake: FakeCloudFormation, asked: Asked, status: str
 ) -> None:
     fake.put(NAME, status, **{**AS_IT_IS, "template": "Resources: {Old: {}}"})
-    assert up() == StackResult(changed=True, outputs=OUTPUTS)
+    assert up() == Result(changed=True, outputs=OUTPUTS)
     assert asked == [f"Update stack {NAME}?"]
 
 
@@ -148,7 +165,7 @@ def test_what_goes_on_is_waited_for_and_then_looked_at(
     up: Up, fake: FakeCloudFormation, capsys: pytest.CaptureFixture[str], status: str, ends: str
 ) -> None:
     fake.put(NAME, status, looks=[(status, ()), (status, ()), (ends, ())], **AS_IT_IS)
-    assert up() == StackResult(changed=False, outputs=OUTPUTS)
+    assert up() == Result(changed=False, outputs=OUTPUTS)
     assert "waiting until that ends" in capsys.readouterr().err
     assert "pause" in fake.calls
 
@@ -161,7 +178,7 @@ def test_the_shell_of_a_failed_creation_is_deleted_when_asked_and_everything_mad
     up: Up, fake: FakeCloudFormation, asked: Asked, status: str, ends: str | None
 ) -> None:
     fake.put(NAME, status, tags=TAGS, looks=[(ends, ())] if ends else [])
-    assert up() == StackResult(changed=True, outputs=OUTPUTS)
+    assert up() == Result(changed=True, outputs=OUTPUTS)
     assert asked == [f"Delete the failed stack {NAME}?", f"Create stack {NAME}?"]
     assert fake.deleted == [NAME]
 
@@ -304,7 +321,7 @@ def test_no_changes_said_at_once_is_no_changes_too(
         raise Refused("ValidationError", "No updates are to be performed.")
 
     monkeypatch.setattr(fake, "create_change_set", refuse)
-    assert up() == StackResult(changed=False, outputs=OUTPUTS)
+    assert up() == Result(changed=False, outputs=OUTPUTS)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +370,7 @@ def test_an_emulator_that_lists_what_stays_as_it_is_is_not_believed(
     fake.put(NAME, "CREATE_COMPLETE", **{**AS_IT_IS, **more})
     fake.changes = [change("Modify", "UserPool", POOL)]
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    assert deploy_stack(fake.client(endpoint), SPEC, asked).changed is changed
+    assert deployed(fake, fake.client(endpoint), SPEC, asked).changed is changed
 
 
 def test_a_change_set_that_cannot_be_worked_out_is_told_and_cleared_away(
@@ -429,7 +446,7 @@ def test_a_state_that_lags_behind_is_not_taken_for_the_end(
 def test_patience_ends_and_says_that_aws_goes_on(
     up: Up, fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack_calls, "MAX_POLLS", 3)
+    monkeypatch.setattr(stack_state, "MAX_POLLS", 3)
     fake.plays["CREATE"] = [("CREATE_IN_PROGRESS", ())] * 9
     with pytest.raises(StackFailed, match="run the same command again to wait"):
         up()
@@ -488,7 +505,7 @@ def test_an_emulator_on_this_machine_is_polled_more_often(
     paused: list[float] = []
     monkeypatch.setattr("time.sleep", paused.append)
     for endpoint in ("", "http://127.0.0.1:4566"):
-        stack_calls.pause(fake.client(endpoint))
+        stack_state.pause(fake.client(endpoint))
     assert paused[1] < paused[0]
 
 
@@ -509,7 +526,7 @@ def test_every_state_of_aws_has_exactly_one_meaning(status: str) -> None:
         status in TO_UPDATE,
         status in REPAIRS,
         status == "ROLLBACK_COMPLETE",
-        stack_calls.Stack(NAME, status).in_progress,
+        Stack(NAME, status).in_progress,
     )
     assert meanings.count(True) == 1
     if status.endswith("_FAILED"):
@@ -595,7 +612,7 @@ def test_no_other_refusal_passes_for_absence(
         read_stack(client, NAME)
     refuse(fake, "describe_stack_events", refused)
     with pytest.raises(ClientError):
-        stack_calls.newest_event(client, NAME)
+        Operation(client, Stack(NAME))
 
 
 def test_a_stack_without_outputs_tags_or_parameters_is_read_all_the_same(
@@ -605,7 +622,7 @@ def test_a_stack_without_outputs_tags_or_parameters_is_read_all_the_same(
     fake.describe_stacks = lambda asked: {
         "Stacks": [{"StackName": NAME, "StackStatus": "CREATE_COMPLETE"}]
     }
-    assert read_stack(client, NAME) == stack_calls.Stack(NAME, "CREATE_COMPLETE")
+    assert read_stack(client, NAME) == Stack(NAME, "CREATE_COMPLETE")
 
 
 @pytest.mark.parametrize(
@@ -648,7 +665,7 @@ def test_a_change_set_is_waited_for(up: Up, fake: FakeCloudFormation) -> None:
 def test_a_change_set_that_never_completes_is_reported_and_deleted(
     up: Up, fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack_calls, "MAX_POLLS", 3)
+    monkeypatch.setattr(stack_state, "MAX_POLLS", 3)
     described = fake.describe_change_set
     fake.describe_change_set = lambda asked: {**described(asked), "Status": "CREATE_PENDING"}
     with pytest.raises(StackFailed, match="stays in state CREATE_PENDING"):

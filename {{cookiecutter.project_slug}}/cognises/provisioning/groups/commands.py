@@ -35,7 +35,7 @@ from cognises.provisioning.options import (
     confirm,
     require_terminal,
 )
-from cognises.provisioning.stack_removal import OwnStack
+from cognises.provisioning.stacks import OwnStack
 from cognises.provisioning.target import Options, Target, read_target
 
 

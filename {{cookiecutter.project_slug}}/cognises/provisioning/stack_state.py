@@ -1,0 +1,266 @@
+"""The state of a CloudFormation stack: reads it, waits for an operation, says why one failed.
+
+Source: AWS CloudFormation user guide, "Stack status codes"; API reference, StackEvent.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+import click
+
+from cognises.errors import ProblemsError, ProvisionBlocked, printable
+from cognises.provisioning.aws import error_code, error_message, on_loopback
+from cognises.provisioning.aws_errors import advice_for
+from cognises.provisioning.names import PROJECT_TAG, is_owned
+
+ABSENT = "ABSENT"  # our word for a stack that does not exist
+FAILED_CREATION = "ROLLBACK_COMPLETE"  # such a stack can only be deleted
+TO_CREATE = frozenset({ABSENT, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"})
+SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
+TO_UPDATE = SUCCEEDED | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
+_DELETE = "aws cloudformation delete-stack --stack-name {name} --region {region}, then {again}"
+REPAIRS = {
+    "CREATE_FAILED": f"its resources still exist; delete it: {_DELETE}",
+    "ROLLBACK_FAILED": f"some of its resources still exist; delete it: {_DELETE}",
+    "UPDATE_FAILED": "roll the update back: aws cloudformation rollback-stack "
+    "--stack-name {name} --region {region}, then {again}",
+    "UPDATE_ROLLBACK_FAILED": "fix what its events name, then continue the rollback: "
+    "aws cloudformation continue-update-rollback --stack-name {name} --region {region}, "
+    "then {again}",
+    "DELETE_FAILED": f"a resource could not be deleted; fix that, then: {_DELETE}",
+    "IMPORT_ROLLBACK_FAILED": "an import was not rolled back; fix it in the CloudFormation "
+    "console, then {again}",
+}
+_NEXT_STEPS = {
+    **dict.fromkeys(
+        TO_UPDATE, "the update was rolled back and nothing has changed; fix the cause and {again}"
+    ),
+    FAILED_CREATION: "the creation was rolled back; fix the cause and {again}, which deletes the "
+    "failed stack first",
+    **REPAIRS,
+}
+# botocore's waiter by the first word of a stack's status; update for any other.
+_WAITERS = {"CREATE": "create", "ROLLBACK": "create", "DELETE": "delete", "IMPORT": "import"}
+POLL_SECONDS, POLL_SECONDS_LOCAL = 2.0, 0.1
+MAX_POLLS = 1800  # an hour; AWS's own limits end most operations long before
+
+STACK = "AWS::CloudFormation::Stack"
+_EVENT_FIELDS = (
+    *("EventId", "LogicalResourceId", "ResourceType"),
+    *("ResourceStatus", "ResourceStatusReason", "PhysicalResourceId"),
+)
+# A failure that only follows from another one.
+_CONSEQUENCE = re.compile(
+    r"cancelled|the following resource\(s\) failed|resource (creation|update) initiated",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as AWS describes it; an emulator may leave `parameters` empty."""
+
+    name: str
+    status: str = ABSENT
+    id: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exists(self) -> bool:
+        return self.status not in (ABSENT, "DELETE_COMPLETE")
+
+    @property
+    def in_progress(self) -> bool:
+        return self.status.endswith("_IN_PROGRESS") and self.status not in TO_CREATE
+
+    def next_step(self, region: str) -> str:
+        """What to do about the state that the stack is in."""
+        advice = _NEXT_STEPS.get(self.status, "see the CloudFormation console, then {again}")
+        again = "run the same command again"
+        text = advice.format(name=self.name, region=region, again=again)
+        return f"stack {self.name} is in state {self.status}: {text}"
+
+
+class StackFailed(ProblemsError):
+    """CloudFormation tried and failed: each resource with its reason, then what to do."""
+
+
+def say(line: str) -> None:
+    """Print one line of progress on standard error."""
+    click.echo(printable(line), err=True)
+
+
+def read_stack(client: Any, name_or_id: str) -> Stack:
+    """The stack as it is now; its status is ABSENT if there is none. Raises botocore's errors."""
+    try:
+        found = client.describe_stacks(StackName=name_or_id)["Stacks"][0]
+    except client.exceptions.ClientError as error:
+        if not _is_absent(error):
+            raise
+        return Stack(name_or_id)
+    return Stack(
+        name=found["StackName"],
+        status=found["StackStatus"],
+        id=found.get("StackId", ""),
+        outputs=_pairs(found.get("Outputs"), "OutputKey", "OutputValue"),
+        parameters=_pairs(found.get("Parameters"), "ParameterKey", "ParameterValue"),
+        tags=_pairs(found.get("Tags"), "Key", "Value"),
+    )
+
+
+def require_owned(stack: Stack, tags: Mapping[str, str]) -> None:
+    """Raise ProvisionBlocked unless the stack carries our tags, or nothing was created in it."""
+    in_review = stack.status == "REVIEW_IN_PROGRESS" and not stack.tags
+    owner, project = stack.tags.get(PROJECT_TAG), tags[PROJECT_TAG]
+    if not stack.exists or in_review or (is_owned(stack.tags) and owner == project):
+        return
+    if is_owned(stack.tags):
+        problem = f"belongs to {owner}, not to {project}; stages that share an account need a "
+        problem += "COGNISES_ROLE_PREFIX each"
+    else:
+        problem = "exists and was not created by this project; choose another "
+        problem += "COGNISES_ROLE_PREFIX, which names the stage"
+    raise ProvisionBlocked([f"stack {stack.name} {problem}"])
+
+
+def wait_until_idle(client: Any, stack: Stack) -> Stack:
+    """Wait for operations that are in progress already, and return the stack after them."""
+    while stack.in_progress:
+        say(f"stack {stack.name} is in state {stack.status}; waiting until that ends")
+        waiter = _WAITERS.get(stack.status.partition("_")[0], "update")
+        stack = Operation(client, stack).wait(waiter)
+        pause(client)
+    return stack
+
+
+class Event(NamedTuple):
+    """One event of a stack."""
+
+    id: str
+    logical_id: str
+    resource_type: str
+    status: str
+    reason: str
+    physical_id: str
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Event:
+        """In: one of the `StackEvents` of DescribeStackEvents; emulators leave fields out."""
+        return cls(*(event.get(name) or "" for name in _EVENT_FIELDS))
+
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.status.endswith("_FAILED") and self.reason else ""
+        return printable(f"{self.status} {self.logical_id}{reason}")
+
+
+class Operation:
+    """One operation on a stack: waits for its end, and prints each of its events once."""
+
+    def __init__(self, client: Any, stack: Stack) -> None:
+        self.stack, self.events = stack, list[Event]()
+        self._client, self._reference = client, stack.id or stack.name
+        self._last = next((each.id for each in self._newest_first()), "")
+
+    def wait(self, waiter: str) -> Stack:
+        """Return the stack at the end of the operation. Raises StackFailed if it does not end."""
+        from botocore.exceptions import WaiterError
+
+        poll = "after-call.cloudformation.DescribeStacks"
+        self._client.meta.events.register(poll, self._show)
+        try:
+            with suppress(WaiterError):  # a failure, or MAX_POLLS: the state says which
+                self._client.get_waiter(f"stack_{waiter}_complete").wait(
+                    StackName=self._reference, WaiterConfig=polls(self._client)
+                )
+        finally:
+            self._client.meta.events.unregister(poll, self._show)
+        self._show()
+        self.stack = replace(read_stack(self._client, self._reference), name=self.stack.name)
+        # The waiter for imports stops where a rollback begins.
+        if self.stack.in_progress and waiter != "import":
+            problem = f"stack {self.stack.name} is still in state {self.stack.status}; AWS "
+            problem += "continues by itself: run the same command again to wait for the end"
+            raise StackFailed([problem])
+        return self.stack
+
+    def failure(self) -> StackFailed:
+        """What failed and why, what is left, and what to do."""
+        causes = failure_causes(self.events)
+        if not causes:
+            causes = [f"AWS gives no reason; look at the events of stack {self.stack.name}"]
+        next_step = self.stack.next_step(self._client.meta.region_name)
+        return StackFailed([*causes, *retained(self.events), next_step])
+
+    def _show(self, **_: Any) -> None:
+        new = list(takewhile(lambda each: each.id != self._last, self._newest_first()))[::-1]
+        for event in new:
+            say(f"  {event}")
+            self._last = event.id
+        self.events += new
+
+    def _newest_first(self) -> Iterator[Event]:
+        paginator = self._client.get_paginator("describe_stack_events")
+        try:
+            for page in paginator.paginate(StackName=self._reference):
+                yield from map(Event.of, page.get("StackEvents") or ())
+        except self._client.exceptions.ClientError as error:
+            if not _is_absent(error):
+                raise
+
+
+def failure_causes(events: Iterable[Event]) -> list[str]:
+    """Each failed resource with AWS's reason and what fixes it, oldest first.
+
+    Failures that only follow from another are left out, unless nothing else is known.
+    """
+    failed = [each for each in events if each.status.endswith("_FAILED")]
+    failed = [each for each in failed if each.resource_type != STACK]
+    with_reason = [each for each in failed if each.reason]
+    roots = [each for each in with_reason if not _CONSEQUENCE.search(each.reason)]
+    return list(dict.fromkeys(_cause(each) for each in roots or with_reason or failed))
+
+
+def _cause(event: Event) -> str:
+    reason = event.reason.strip() or "AWS gives no reason"
+    advice = advice_for(event.resource_type, "", event.reason)
+    text = f"{event.status} {event.logical_id} ({event.resource_type}): {reason}"
+    return printable(f"{text}; {advice}" if advice else text)
+
+
+def retained(events: Iterable[Event]) -> list[str]:
+    """One line for each resource that a deletion or rollback left, because of DeletionPolicy."""
+    return [
+        f"warning: {each.logical_id} {each.physical_id} ({each.resource_type}) is retained and no "
+        "longer part of the stack; use it or delete it"
+        for each in events
+        if each.status == "DELETE_SKIPPED"
+    ]
+
+
+def pause(client: Any) -> None:
+    """Wait for one polling interval."""
+    time.sleep(polls(client)["Delay"])
+
+
+def polls(client: Any) -> dict[str, Any]:
+    """How often and how many times a waiter looks."""
+    delay = POLL_SECONDS_LOCAL if on_loopback(client) else POLL_SECONDS
+    return {"Delay": delay, "MaxAttempts": MAX_POLLS}
+
+
+def _is_absent(error: Exception) -> bool:
+    absent = error_code(error) in ("ValidationError", "StackNotFoundException")
+    return absent and "does not exist" in error_message(error)
+
+
+def _pairs(members: Any, key: str, value: str) -> dict[str, str]:
+    return {each[key]: each.get(value) or "" for each in members or ()}
