@@ -66,7 +66,7 @@ class Terminal:
 
     def sees(self) -> None:
         self.monkeypatch.setattr(
-            "cognises.provisioning.users.password_source.sys.stderr.isatty",
+            "cognises.provisioning.users.passwords.sys.stderr.isatty",
             lambda: True,
             raising=False,
         )

@@ -25,17 +25,14 @@ FIRST_CALL_ATTEMPTS = 4  # an address that cannot be reached is reported in seco
 WORKERS = 12
 
 # The names of botocore's AWS_ENDPOINT_URL_<SERVICE> variables, for the services that are called.
-ENDPOINT_VARIABLES = {
-    "cloudformation": "AWS_ENDPOINT_URL_CLOUDFORMATION",
-    "cognito-identity": "AWS_ENDPOINT_URL_COGNITO_IDENTITY",
-    "cognito-idp": "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER",
-    "ecr": "AWS_ENDPOINT_URL_ECR",
-    "iam": "AWS_ENDPOINT_URL_IAM",
-    "s3": "AWS_ENDPOINT_URL_S3",
-    "sts": "AWS_ENDPOINT_URL_STS",
+ENDPOINT_VARIABLES = {"cognito-idp": "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"} | {
+    service: f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
+    for service in ("cloudformation", "cognito-identity", "ecr", "iam", "s3", "sts")
 }
 GENERAL_ENDPOINT = "AWS_ENDPOINT_URL"
 IGNORE_ENDPOINTS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+ENDPOINTS = (GENERAL_ENDPOINT, *ENDPOINT_VARIABLES.values())
+AWS_NAMES = ("AWS_PROFILE", IGNORE_ENDPOINTS, *ENDPOINTS)  # `.env` may hold them, too
 
 
 class Clients(NamedTuple):
@@ -49,15 +46,11 @@ class Aws:
     """The boto3 session of one run, and one client for each service and region asked for.
 
     In: the default region, a profile (None: botocore's own search), and the AWS_* settings of
-    `.env`, which count where the environment sets none.
+    `.env`, which count where the environment sets none. Its methods raise botocore's errors.
     """
 
     def __init__(
-        self,
-        region: str,
-        *,
-        profile: str | None = None,
-        env_file: Mapping[str, str] | None = None,
+        self, region: str, *, profile: str | None = None, env_file: Mapping[str, str] | None = None
     ) -> None:
         self.region, self.profile = region, profile
         self._layers: tuple[Mapping[str, str], ...] = (os.environ, env_file or {})
@@ -65,11 +58,11 @@ class Aws:
 
     @cached_property
     def session(self) -> Any:
-        """Made when the first client is. Raises botocore's errors."""
+        """Made when the first client is."""
         return make_session(self.profile)
 
     def client(self, service: str, region: str | None = None) -> Any:
-        """The client of a service, the same one each time. Raises botocore's errors."""
+        """The client of a service, the same one each time."""
         key = (service, region or self.region)
         if key not in self._clients:
             self._clients[key] = make_client(
@@ -85,17 +78,18 @@ class Aws:
         """
         if self._ignores_config():
             return None
-        names = (ENDPOINT_VARIABLES[service], GENERAL_ENDPOINT)
-        found = (layer.get(name) for layer in self._layers for name in names)
-        return next(filter(None, found), None)
+        return self._first(ENDPOINT_VARIABLES[service], GENERAL_ENDPOINT)
 
     def is_local(self) -> bool:
         """Whether the environment and `.env` send every service to this machine; no call."""
         return all(_is_loopback_url(self.endpoint_for(each)) for each in ENDPOINT_VARIABLES)
 
     def _ignores_config(self) -> bool:
-        found = (layer.get(IGNORE_ENDPOINTS, "") for layer in self._layers)
-        return next(filter(None, found), "").lower() == "true"
+        return (self._first(IGNORE_ENDPOINTS) or "").lower() == "true"
+
+    def _first(self, *names: str) -> str | None:
+        found = (layer.get(name) for layer in self._layers for name in names)
+        return next(filter(None, found), None)
 
 
 def make_session(profile: str | None) -> Any:
@@ -137,9 +131,8 @@ def group_clients(aws: Aws, group_writes: float = DEFAULT_GROUP_WRITES) -> Clien
 def limit(cognito: Any, limiter: RateLimiter, operations: Iterable[str]) -> None:
     """Limit how often a client sends some operations; retries count, for they are sent too."""
     for operation in operations:
-        cognito.meta.events.register(
-            f"before-send.cognito-identity-provider.{operation}", lambda **_: limiter.wait()
-        )
+        event = f"before-send.cognito-identity-provider.{operation}"
+        cognito.meta.events.register(event, lambda **_: limiter.wait())
 
 
 def fail_fast(cognito: Any) -> None:
@@ -166,7 +159,7 @@ class RateLimiter:
 
     def __init__(
         self,
-        per_second: float = DEFAULT_GROUP_WRITES,
+        per_second: float,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -190,22 +183,6 @@ class RateLimiter:
 CONFLICTS = ("ConcurrentModification", "EntityTemporarilyUnmodifiable")
 TRIES = 7
 FIRST_PAUSE = 0.25  # seconds; doubled each time: 16 s in all
-
-
-def error_code(error: BaseException) -> str:
-    """The code of an AWS error response, empty for any other exception."""
-    return _error_part(error, "Code")
-
-
-def error_message(error: BaseException) -> str:
-    """The message of an AWS error response, as AWS wrote it; empty for any other exception."""
-    return _error_part(error, "Message")
-
-
-def _error_part(error: BaseException, part: str) -> str:
-    response = getattr(error, "response", None)
-    found = response.get("Error", {}) if isinstance(response, Mapping) else {}
-    return str(found.get(part, "")) if isinstance(found, Mapping) else ""
 
 
 def resilient(
@@ -232,3 +209,19 @@ def _is_unseen(error: Exception) -> bool:
     if code == "InvalidParameterException":
         return "role" in error_message(error).lower()
     return code.removesuffix("Exception") == "NoSuchEntity"
+
+
+def error_code(error: BaseException) -> str:
+    """The code of an AWS error response, empty for any other exception."""
+    return _error_part(error, "Code")
+
+
+def error_message(error: BaseException) -> str:
+    """The message of an AWS error response, as AWS wrote it; empty for any other exception."""
+    return _error_part(error, "Message")
+
+
+def _error_part(error: BaseException, part: str) -> str:
+    response = getattr(error, "response", None)
+    found = response.get("Error", {}) if isinstance(response, Mapping) else {}
+    return str(found.get(part, "")) if isinstance(found, Mapping) else ""

@@ -26,11 +26,10 @@ from cognises.provisioning.bootstrap_plan import (
 from cognises.provisioning.bootstrap_request import Request, default_domain_prefix, read_request
 from cognises.provisioning.env_write import EnvFile, open_env, with_values, write_env
 from cognises.provisioning.names import stack_tags
-from cognises.provisioning.options import announce, confirm
 from cognises.provisioning.stack_parameters import read_pairs
 from cognises.provisioning.stack_state import Stack, read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack
-from cognises.provisioning.target import Options
+from cognises.provisioning.target import Options, announce, confirm
 from cognises.settings import sources
 
 TEMPLATE = sources.PROJECT_FOLDER / "infra" / "cognito.yaml"

@@ -1,11 +1,8 @@
-"""The command line: reads options, hands over, and turns every outcome into an exit code.
-
-Exit: 0 done or nothing to do, 1 error, 2 changes pending (`plan --detailed-exitcode`),
-3 blocked by a safety rule, 64 bad usage.
-"""
+"""The command line: reads options, hands over, and turns every outcome into an exit code."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +14,7 @@ from cognises.errors import CognisesError, ProvisionBlocked, printable
 from cognises.manifest import report
 from cognises.provisioning import bootstrap as command_bootstrap
 from cognises.provisioning import deploy as command_deploy
+from cognises.provisioning import target as t
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.bootstrap_policy import bootstrap_policy_text
@@ -25,25 +23,16 @@ from cognises.provisioning.groups import commands, importing
 from cognises.provisioning.groups.commands import prune_options
 from cognises.provisioning.groups.prune import Pruning
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
-from cognises.provisioning.options import (
-    EXIT_BLOCKED,
-    EXIT_ERROR,
-    EXIT_USAGE,
-    NoSecretArguments,
-    account_id,
-    aws_options,
-    json_option,
-    place_options,
-)
 from cognises.provisioning.policies import policy_text, runner_policy, users_policy
-from cognises.provisioning.target import (
-    Options,
-    forget_env_files,
-    read_target,
-    settings_values,
+from cognises.provisioning.target import Options
+from cognises.provisioning.users import users
+
+_dry_run = click.option(
+    "--dry-run", is_flag=True, help="Show what would change, and leave nothing behind."
 )
-from cognises.provisioning.target import groups_file as manifest_path
-from cognises.provisioning.users.commands import users
+_parameters = click.option(
+    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -56,26 +45,24 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--groups-file", type=click.Path(path_type=Path), help="The manifest.")
-@click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
-def validate(groups_file: Path | None, env_file: Path | None) -> int:
+@t.where("groups_file", "env_file")
+def validate(options: Options) -> int:
     """Check groups.json, offline; every problem at once."""
-    options = Options(groups_file=groups_file, env_file=env_file)
-    values = settings_values(options)
-    path = manifest_path(options, values)
+    values = t.settings_values(options)
+    path = t.groups_file(options, values)
     lines, count = report(path, values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX))
     for line in lines:
         click.echo(printable(line), err=True)
     if any(line.startswith("error") for line in lines):
-        return EXIT_ERROR
+        return t.EXIT_ERROR
     click.echo(f"{path.name}: {count} groups, no errors")
     return 0
 
 
 @cli.command()
-@aws_options
+@t.aws_options
 @prune_options
-@json_option
+@t.json_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything is to be changed.")
 def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool) -> int:
     """Show what apply would change and what drifted; write nothing."""
@@ -83,13 +70,13 @@ def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exit
 
 
 @cli.command()
-@aws_options
+@t.aws_options
 @prune_options
-@click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
+@t.yes_option
 @click.option("--expect", metavar="DIGEST", help="Only if today's plan is exactly this one.")
 @click.option("--adopt", multiple=True, metavar="NAME", help="Take over a role; asks, always.")
 @click.option("--no-broadening", is_flag=True, help="Refuse to grant anything new.")
-@json_option
+@t.json_option
 @click.option(
     "--group-writes",
     type=click.FloatRange(0.1, 15),
@@ -103,71 +90,53 @@ def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
 
 
 @cli.command()
-@click.option("--profile", help="The AWS profile to use.")
-@click.option("--region", help="Where; else AWS_REGION.")
-@click.option("--env-file", type=click.Path(path_type=Path), help="Read and written, not .env.")
+@t.account_options
 @click.option("--public-url", metavar="URL", help="The service's own address.")
 @click.option("--domain-prefix", metavar="NAME", help="First part of the sign-in address.")
-@click.option(
-    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
-)
+@_parameters
 @click.option("--revert-drift", is_flag=True, help="Also undo changes made by hand.")
-@click.option("--dry-run", is_flag=True, help="Show what would change; leave nothing behind.")
-@click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
-def bootstrap(
-    profile: str | None, region: str | None, env_file: Path | None, **choices: Any
-) -> int:
+@_dry_run
+@t.yes_option
+def bootstrap(options: Options, **choices: Any) -> int:
     """Create user pool, app client, identity pool and boundary; write their ids into .env."""
-    options = Options(profile=profile, region=region, env_file=env_file)
     return command_bootstrap.run(options, command_bootstrap.Choices(**choices))
 
 
 @cli.command()
 @click.argument("stack", type=click.Choice(["service", "delivery"]), default="service")
-@click.option("--profile", help="The AWS profile to use.")
-@click.option("--region", help="Must be the pool's; else AWS_REGION.")
-@click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
-@click.option(
-    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
-)
+@t.account_options
+@_parameters
 @click.option("--image-tag", metavar="TAG", help="The image to run, by its tag in ECR.")
-@click.option("--package", type=click.Path(path_type=Path), help="The function's code to run.")
-@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
-def deploy(profile: str | None, region: str | None, env_file: Path | None, **choices: Any) -> int:
+@click.option("--package", type=t.PATH, help="The function's code to run.")
+@_dry_run
+@t.yes_option
+def deploy(options: Options, **choices: Any) -> int:
     """Deploy infra/service.yaml, or the stack of its pipeline: infra/delivery.yaml."""
-    options = Options(profile=profile, region=region, env_file=env_file)
     return command_deploy.run(options, command_deploy.Choices(**choices))
 
 
+def _account_id(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch("[0-9]{12}", value):
+        raise click.BadParameter(f"{value!r} is not twelve digits")
+    return value
+
+
 @cli.command()
-@click.option("--env-file", type=click.Path(path_type=Path), help="Settings, before .env.")
-@click.option("--permissions-boundary", metavar="ARN", help="The boundary every role gets.")
-@click.option(
-    "--account",
-    metavar="ID",
-    callback=account_id,
-    help="Twelve digits; without, the policy says *.",
-)
+@t.where("env_file", "permissions_boundary")
+@click.option("--account", metavar="ID", callback=_account_id, help="Twelve digits; default: *.")
 @click.option("--bootstrap", "for_bootstrap", is_flag=True, help="Of the caller of bootstrap.")
 @click.option("--users", "users_too", is_flag=True, help="Also what the `users` commands need.")
 @click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
 def policy(
-    env_file: Path | None,
-    permissions_boundary: str | None,
-    account: str | None,
-    for_bootstrap: bool,
-    users_too: bool,
-    users_only: bool,
+    options: Options, account: str | None, for_bootstrap: bool, users_too: bool, users_only: bool
 ) -> int:
     """Print the least-privilege policy of the caller of plan and apply; offline."""
     if for_bootstrap + users_too + users_only > 1:
         raise click.UsageError("--bootstrap, --users and --users-only exclude one another")
-    options = Options(env_file=env_file, permissions_boundary=permissions_boundary)
     if for_bootstrap:
         click.echo(bootstrap_policy_text(read_request(options), account))
         return 0
-    target = read_target(options)
+    target = t.read_target(options)
     if users_only:
         click.echo(policy_text(users_policy(target, account or "*")))
         return 0
@@ -178,15 +147,15 @@ def policy(
 
 
 @cli.command("import")
-@place_options
-@click.option("--output", type=click.Path(path_type=Path), help="The new file; else the manifest.")
+@t.place_options
+@click.option("--output", type=t.PATH, help="The new file; default: the manifest.")
 def import_groups(options: Options, output: Path | None) -> int:
     """Write a groups.json from the groups that the user pool has, and their roles' policies."""
     return importing.run(options, output)
 
 
 @cli.command()
-@aws_options
+@t.aws_options
 @click.option("--confirm", metavar="POOL_ID", help="The pool's id, instead of being asked.")
 @click.option("--force", is_flag=True, help="Delete groups that have members, too.")
 @click.option("--stack", metavar="NAME", help="Delete bootstrap's stack of this name, too.")
@@ -195,14 +164,10 @@ def destroy(options: Options, confirm: str | None, force: bool, stack: str | Non
     return commands.destroy(options, pool_id=confirm, force=force, stack_name=stack)
 
 
-@cli.command(cls=NoSecretArguments)
-@place_options
-@click.option(
-    "--token-file",
-    type=click.Path(path_type=Path),
-    help="The file that holds the ID token; else standard input.",
-)
-@json_option
+@cli.command(cls=t.NoSecretArguments)
+@t.place_options
+@click.option("--token-file", type=t.PATH, help="Holds the ID token; default: standard input.")
+@t.json_option
 def verify(options: Options, token_file: Path | None, as_json: bool) -> int:
     """Exchange a user's ID token for AWS credentials, and show whose role they are."""
     # Here, for with it comes all that verifies tokens.
@@ -221,11 +186,11 @@ def run(argv: Sequence[str] | None = None, program: str = "provision.py") -> int
         return int(outcome or 0)
     except click.UsageError as error:
         error.show()
-        return EXIT_USAGE
+        return t.EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return _fail(["interrupted; run the same command again to finish"])
     except ProvisionBlocked as error:
-        return _fail((f"blocked: {each}" for each in error.problems), EXIT_BLOCKED)
+        return _fail((f"blocked: {each}" for each in error.problems), t.EXIT_BLOCKED)
     except Exception as error:
         # Before all others: some of botocore's errors are OSErrors, too.
         if is_aws_error(error):
@@ -239,7 +204,7 @@ def run(argv: Sequence[str] | None = None, program: str = "provision.py") -> int
         raise
 
 
-def _fail(problems: Iterable[str], code: int = EXIT_ERROR) -> int:
+def _fail(problems: Iterable[str], code: int = t.EXIT_ERROR) -> int:
     """Print each problem on a line of its own, whatever is in it."""
     for problem in problems:
         level = "" if problem.startswith(("error:", "warning:", "blocked:")) else "error: "
@@ -247,26 +212,21 @@ def _fail(problems: Iterable[str], code: int = EXIT_ERROR) -> int:
     return code
 
 
-def for_flask(name: str) -> click.Command:
-    """One command for `flask cognises`: the same options, messages and exit codes."""
+def __getattr__(name: str) -> click.Command:
+    """`flask_plan` and so on, for `flask cognises`: the same options, messages and exit codes."""
+    command = name.removeprefix("flask_").replace("_", "-")
+    if command == name or command not in cli.commands:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def passed_on(arguments: tuple[str, ...]) -> None:
-        forget_env_files()
-        sys.exit(run([name, *arguments], program="flask cognises"))
+        t.forget_env_files()
+        sys.exit(run([command, *arguments], program="flask cognises"))
 
     return click.Command(
-        name,
+        command,
         callback=passed_on,
         params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
         context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
         add_help_option=False,
-        short_help=cli.commands[name].get_short_help_str(),
+        short_help=cli.commands[command].get_short_help_str(),
     )
-
-
-def __getattr__(name: str) -> click.Command:
-    """`flask_plan` and so on, for the lazy group of `flask cognises`."""
-    command = name.removeprefix("flask_").replace("_", "-")
-    if command == name or command not in cli.commands:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return for_flask(command)

@@ -17,7 +17,6 @@ from cognises.errors import SettingsError
 from cognises.provisioning.aws import error_code
 from cognises.provisioning.bootstrap_request import Request, read_request
 from cognises.provisioning.names import stack_name, stack_tags
-from cognises.provisioning.options import announce, confirm
 from cognises.provisioning.package import Package, parameters_of, stored_checksum
 from cognises.provisioning.service_file import merge, read_service_file
 from cognises.provisioning.stack_parameters import (
@@ -30,7 +29,7 @@ from cognises.provisioning.stack_parameters import (
 )
 from cognises.provisioning.stack_state import read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack
-from cognises.provisioning.target import Options, settings_values
+from cognises.provisioning.target import Options, announce, confirm, settings_values
 from cognises.settings import sources
 
 DELIVERY = "delivery"  # the stack that comes first: where images or packages are stored

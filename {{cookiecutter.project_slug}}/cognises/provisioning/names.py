@@ -1,4 +1,4 @@
-"""What things are called in AWS: roles, inline policies, and the tags that say whose they are."""
+"""Names in AWS: roles, inline policies, stacks, and the tags that record ownership. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def policy_name(group: str) -> str:
 
 
 def ownership_tags(pool_id: str, group: str) -> dict[str, str]:
-    """Whose a role is. A comma, legal in names but not in tag values, is written as a colon."""
+    """The tags of a role. A comma, legal in names but not in tag values, becomes a colon."""
     return {OWNER_TAG: OWNER, POOL_TAG: pool_id, GROUP_TAG: group.replace(",", ":")}
 
 
@@ -46,11 +46,7 @@ def is_provider_group(pool_id: str, group: str) -> bool:
 
 
 def stage_name(prefix: str) -> str:
-    """What a stage's stacks and pools are called: the role prefix, as a plain name.
-
-    Stages that share an account have a prefix each, so that these differ too. Empty where
-    the prefix holds no letter or digit.
-    """
+    """A stage's plain name, from its role prefix; empty where that has no letter or digit."""
     plain = re.sub("[^a-z0-9]+", "-", prefix.lower()).strip("-")
     named = f"stage-{plain}" if plain[:1].isdigit() else plain
     return named[:48].strip("-")
@@ -62,8 +58,5 @@ def stack_name(prefix: str, kind: str) -> str:
 
 
 def stack_tags(prefix: str) -> dict[str, str]:
-    """Whose a stack is, and by inheritance what is in it: the stage's, by its whole role prefix.
-
-    Two prefixes may make one name; they never make one tag.
-    """
+    """The tags of a stack and what is in it: two prefixes may make one name, never one tag."""
     return {OWNER_TAG: OWNER, PROJECT_TAG: prefix.replace(",", ":")}

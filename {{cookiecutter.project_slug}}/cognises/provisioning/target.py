@@ -1,44 +1,45 @@
-"""What the command line works on: settings and options, checked together."""
+"""What a command works on: options and settings, checked together; and how it asks before it acts.
+
+Settings have this order: options, the environment, `--env-file`, `.env`, `.flaskenv`.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from io import StringIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
-from cognises.errors import SettingsError
-from cognises.provisioning.aws import ENDPOINT_VARIABLES, GENERAL_ENDPOINT, IGNORE_ENDPOINTS, Aws
+from cognises.errors import SettingsError, printable
+from cognises.provisioning.aws import AWS_NAMES, ENDPOINTS, Aws, on_loopback
+from cognises.provisioning.aws_errors import is_aws_error
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.settings.sources import NAMES, PROJECT_FOLDER, read_values
 from cognises.settings.values import IDENTITY_POOL_ID, ROLE_PATH
 from cognises.user_pool import UserPool
 
+EXIT_ERROR, EXIT_PENDING, EXIT_BLOCKED, EXIT_USAGE = 1, 2, 3, 64
+
 BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
 ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9a-f:]+")
 
-# botocore's own variables that `.env` may hold, too.
-ENDPOINTS = (GENERAL_ENDPOINT, *ENDPOINT_VARIABLES.values())
-AWS_NAMES = ("AWS_PROFILE", IGNORE_ENDPOINTS, *ENDPOINTS)
-
 # What bootstrap writes for a stage. With `--env-file`, these are not taken from `.env`, which
 # may be another stage's.
 OF_A_STAGE = (
-    "COGNITO_USER_POOL_ID",
-    "COGNITO_CLIENT_ID",
-    "COGNITO_IDENTITY_POOL_ID",
-    "COGNITO_DOMAIN",
-    "COGNISES_PERMISSIONS_BOUNDARY",
-    "COGNISES_PUBLIC_URL",
-)
+    "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID", "COGNITO_IDENTITY_POOL_ID", "COGNITO_DOMAIN",
+    "COGNISES_PERMISSIONS_BOUNDARY", "COGNISES_PUBLIC_URL",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,59 +71,6 @@ class Target:
         return (self.identity_pool_id or self.pool.region).partition(":")[0]
 
 
-def settings_values(options: Options) -> dict[str, str]:
-    """Raw settings: options, the environment, `--env-file`, `.env`, `.flaskenv`, in this order.
-
-    With `--env-file`, those of `OF_A_STAGE` are not taken from `.env`. Raises SettingsError for
-    a file that cannot be read or holds what it must not.
-    """
-    values = read_values(PROJECT_FOLDER, names=(*NAMES, *AWS_NAMES))
-    if options.env_file:
-        named = read_env_file(options.env_file)
-        for name in filter(_may_set, OF_A_STAGE):
-            values.pop(name, None)
-            committed = _committed(name)
-            if committed:
-                values[name] = committed
-        values |= {name: value for name, value in named.items() if value and _may_set(name)}
-    if options.region:
-        values["AWS_REGION"] = options.region
-    if options.permissions_boundary:
-        values["COGNISES_PERMISSIONS_BOUNDARY"] = options.permissions_boundary
-    return values
-
-
-def read_env_file(path: Path) -> dict[str, str | None]:
-    """The names and values of `--env-file`. Raises SettingsError, also for a malformed line.
-
-    Such a line may be a misspelt prefix or pool, and the run would change another stage.
-    """
-    if not path.is_file():
-        raise SettingsError([f"--env-file {path}: there is no such file"])
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise SettingsError([f"--env-file {path}: must be UTF-8; save it as UTF-8"]) from None
-    malformed = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
-    if malformed:
-        raise SettingsError(
-            [f"--env-file {path}: line {line}: write NAME=value" for line in malformed]
-        )
-    return dotenv_values(stream=StringIO(text), interpolate=False)
-
-
-def forget_env_files() -> None:
-    """Take out of the environment what flask's command line has put there from the env files.
-
-    Otherwise `.env` would stand above `--env-file`, and the run could change another stage.
-    """
-    for name in (".env", ".flaskenv"):
-        path = PROJECT_FOLDER / name
-        for key, value in dotenv_values(path).items() if path.is_file() else ():
-            if value is not None and os.environ.get(key) == value:
-                del os.environ[key]
-
-
 def read_target(options: Options) -> Target:
     """The checked target. Raises SettingsError with every problem at once."""
     values = settings_values(options)
@@ -140,6 +88,51 @@ def read_target(options: Options) -> Target:
         role_path=values.get("COGNISES_ROLE_PATH", "/"),
         aws=aws_of(options, values, pool.region),
     )
+
+
+def settings_values(options: Options) -> dict[str, str]:
+    """Raw settings by name. Raises SettingsError for a file that is unreadable or wrong."""
+    names = (*NAMES, *AWS_NAMES)
+    values = read_values(PROJECT_FOLDER, names=names)
+    if options.env_file:
+        committed = dotenv_values(PROJECT_FOLDER / ".flaskenv", interpolate=False)
+        given = {name: committed.get(name) for name in OF_A_STAGE}
+        given |= {name: value for name, value in read_env_file(options.env_file).items() if value}
+        for name in given.keys() & set(names):
+            if os.environ.get(name) is None:
+                values[name] = given[name] or ""
+    values["AWS_REGION"] = options.region or values.get("AWS_REGION", "")
+    boundary = options.permissions_boundary or values.get("COGNISES_PERMISSIONS_BOUNDARY", "")
+    values["COGNISES_PERMISSIONS_BOUNDARY"] = boundary
+    return {name: value for name, value in values.items() if value}
+
+
+def read_env_file(path: Path) -> dict[str, str | None]:
+    """The names and values of `--env-file`. Raises SettingsError, also for a malformed line.
+
+    Such a line may be a misspelt prefix or pool, and the run would change another stage.
+    """
+    if not path.is_file():
+        raise SettingsError([f"--env-file {path}: there is no such file"])
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise SettingsError([f"--env-file {path}: must be UTF-8; save it as UTF-8"]) from None
+    malformed = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
+    if malformed:
+        raise SettingsError(f"--env-file {path}: line {n}: write NAME=value" for n in malformed)
+    return dotenv_values(stream=StringIO(text), interpolate=False)
+
+
+def forget_env_files() -> None:
+    """Take out of the environment what flask's command line has put there from the env files.
+
+    Otherwise `.env` would stand above `--env-file`, and the run could change another stage.
+    """
+    for name in (".env", ".flaskenv"):
+        for key, value in dotenv_values(PROJECT_FOLDER / name).items():
+            if value is not None and os.environ.get(key) == value:
+                del os.environ[key]
 
 
 def aws_of(options: Options, values: Mapping[str, str], region: str) -> Aws:
@@ -176,39 +169,24 @@ _SHAPES = (
 
 def shape_problems(values: Mapping[str, str]) -> list[str]:
     """What is wrong with the form of settings that provisioning alone reads."""
-    problems = [
+    return [
         f"{name}: {values[name]!r} is not of the form {example}"
         for name, pattern, example in _SHAPES
         if name in values and not pattern.fullmatch(values[name])
-    ]
-    problems += [
+    ] + [
         f"{name}: is not of the form http://127.0.0.1:5000; unset it for AWS"
         for name in ENDPOINTS
         if name in values and not _is_address(values[name])
     ]
-    return problems
 
 
 def _is_address(text: str) -> bool:
     try:
         url = urlsplit(text)
-        return (
-            url.scheme in ("http", "https")
-            and url.port != 0
-            and bool(_HOST.fullmatch(url.hostname or ""))
-        )
+        is_web = url.scheme in ("http", "https") and url.port != 0
+        return is_web and bool(_HOST.fullmatch(url.hostname or ""))
     except ValueError:  # a port out of range, an open bracket
         return False
-
-
-def _committed(name: str) -> str | None:
-    """A setting of `.flaskenv`, which every stage shares."""
-    path = PROJECT_FOLDER / ".flaskenv"
-    return dotenv_values(path, interpolate=False).get(name) if path.is_file() else None
-
-
-def _may_set(name: str) -> bool:
-    return name in (*NAMES, *AWS_NAMES) and os.environ.get(name) is None
 
 
 def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
@@ -231,3 +209,90 @@ def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
             "whichever is wrong (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
         )
     return pool
+
+
+# The command line
+
+Command = Callable[..., int]
+PATH = click.Path(path_type=Path)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object on standard output."
+)
+_WHERE = {
+    "profile": click.option("--profile", help="The AWS profile to use."),
+    "region": click.option("--region", help="Must be the pool's; default: AWS_REGION."),
+    "env_file": click.option("--env-file", type=PATH, help="One stage's settings."),
+    "groups_file": click.option("--groups-file", type=PATH, help="The manifest."),
+    "permissions_boundary": click.option(
+        "--permissions-boundary", metavar="ARN", help="The boundary every role gets."
+    ),
+}
+
+
+def where(*names: str) -> Callable[[Command], Command]:
+    """Add the named fields of `Options` as options; the command gets one `options`."""
+
+    def add(command: Command) -> Command:
+        @wraps(command)
+        def wrapped(**given: Any) -> int:
+            options = Options(**{name: given.pop(name) for name in names})
+            return command(options=options, **given)
+
+        for name in reversed(names):
+            wrapped = _WHERE[name](wrapped)
+        return wrapped
+
+    return add
+
+
+account_options = where("profile", "region", "env_file")
+place_options = where("profile", "region", "env_file", "groups_file")
+aws_options = where(*_WHERE)
+
+
+class NoSecretArguments(click.Command):
+    """A command that handles passwords or tokens: a surplus argument is not repeated."""
+
+    allow_extra_args = True
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if ctx.args:
+            raise click.UsageError(
+                "one argument too many; passwords and tokens are never arguments", ctx
+            )
+        return super().invoke(ctx)
+
+
+def announce(aws: Aws) -> None:
+    """Print account, region and caller on standard error, before a command changes anything.
+
+    GetCallerIdentity needs no permission. An emulator without STS is not a reason to stop.
+    """
+    sts = aws.client("sts")
+    try:
+        found = sts.get_caller_identity()
+    except Exception as error:
+        if not (is_aws_error(error) and on_loopback(sts)):
+            raise
+        found = {}
+    account, caller = (str(found.get(key, "unknown")) for key in ("Account", "Arn"))
+    click.echo(printable(f"account {account}, region {aws.region}, caller {caller}"), err=True)
+
+
+def require_terminal(command: str) -> None:
+    """Raise ClickException, naming the command to run instead, where no question can be asked."""
+    if not sys.stdin.isatty():
+        raise click.ClickException(f"there is no terminal to ask on; run {command}")
+
+
+def confirm(question: str, *, yes: bool, command: str) -> None:
+    """Return if the answer is yes or `--yes` was given; raise ClickException if not.
+
+    In: the question, and the command to name where there is no terminal to ask on.
+    """
+    if yes:
+        return
+    require_terminal(command)
+    if not click.confirm(question, err=True):
+        raise click.ClickException("nothing was changed")

@@ -11,8 +11,7 @@ from accounts import Account, Ran
 from botocore.exceptions import ClientError
 from staff import ADA, PASSWORD, Terminal, failing, give_authenticator, people
 
-from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.model import User
+from cognises.provisioning.users.directory import Directory, User
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

@@ -10,8 +10,7 @@ import pytest
 from accounts import Account, Ran
 from staff import PASSWORD, Terminal, failing, people, pipe
 
-from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.model import User
+from cognises.provisioning.users.directory import Directory, User
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

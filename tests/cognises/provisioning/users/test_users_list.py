@@ -16,8 +16,7 @@ from staff import ADA
 
 from cognises.provisioning.users import commands as cli
 from cognises.provisioning.users.commands import _row
-from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.model import User
+from cognises.provisioning.users.directory import Directory, User
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

@@ -10,8 +10,7 @@ import pytest
 from accounts import Account, Ran
 from staff import ADA, failing, people
 
-from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.model import Pool, User, UserProblem, is_phone
+from cognises.provisioning.users.directory import Directory, User, UserProblem, is_phone
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
@@ -162,8 +161,7 @@ def test_an_alias_that_anybody_may_give_themselves_names_nobody(
     """AdminGetUser answers to aliases, too."""
     mallory = {"Username": "mallory", "UserAttributes": [{"Name": "sub", "Value": "0-1"}]}
     client = SimpleNamespace(admin_get_user=lambda **_: mallory)
-    pool = Pool("us-east-1_Pool")
-    directory = Directory(client, pool, None)  # type: ignore[arg-type]
+    directory = Directory(client, {"Id": "us-east-1_Pool"}, None)  # type: ignore[arg-type]
 
     with pytest.raises(UserProblem, match="use mallory"):
         directory.find("boss")

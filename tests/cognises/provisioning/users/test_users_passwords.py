@@ -11,8 +11,8 @@ from typing import Any
 import click
 import pytest
 
-from cognises.provisioning.users.model import UserProblem
-from cognises.provisioning.users.password_source import PasswordChoice, Secret, generate_password
+from cognises.provisioning.users.directory import UserProblem
+from cognises.provisioning.users.passwords import PasswordChoice, generate_password
 
 MINIMUM = 8
 
@@ -52,7 +52,8 @@ def test_standard_input_is_one_line_whatever_ends_it(
 ) -> None:
     data, expected = READ[name]
     monkeypatch.setattr("sys.stdin", Stdin(data))
-    assert PasswordChoice(stdin=True).obtain(MINIMUM, "ada").text == expected
+    with PasswordChoice(stdin=True).obtain(MINIMUM, "ada") as password:
+        assert password == expected
 
 
 REFUSED: dict[str, tuple[Stdin, str]] = {
@@ -71,8 +72,11 @@ def test_standard_input_that_holds_no_good_password_is_refused_and_not_quoted(
 ) -> None:
     stdin, expected = REFUSED[name]
     monkeypatch.setattr("sys.stdin", stdin)
-    with pytest.raises((click.ClickException, UserProblem)) as refused:
-        PasswordChoice(stdin=True).obtain(MINIMUM, "ada")
+    with (
+        pytest.raises((click.ClickException, UserProblem)) as refused,
+        PasswordChoice(stdin=True).obtain(MINIMUM, "ada"),
+    ):
+        raise AssertionError("the password is accepted")
     said = getattr(refused.value, "message", "") + str(refused.value)
     assert expected in said
     assert "hunter2" not in said
@@ -105,22 +109,36 @@ def test_a_made_password_is_never_written_where_output_is_captured(
 def test_a_made_password_is_shown_once_on_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    secret = PasswordChoice(generate=True).obtain(MINIMUM, "ada")
-    secret.reveal("ada")
-    out, err = capsys.readouterr()
-    assert (out, err) == ("", f"password of ada, shown once: {secret.text}\n")
+    with PasswordChoice(generate=True).obtain(MINIMUM, "ada") as password:
+        assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", f"password of ada, shown once: {password}\n")
 
 
-def test_a_typed_password_is_shown_never(capsys: pytest.CaptureFixture[str]) -> None:
-    Secret("Tr0ub4dor&3x").reveal("ada")
+def test_a_made_password_that_the_pool_did_not_take_is_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(KeyError), PasswordChoice(generate=True).obtain(MINIMUM, "ada"):
+        raise KeyError
     assert capsys.readouterr() == ("", "")
-    assert "Tr0ub4dor" not in repr(Secret("Tr0ub4dor&3x"))
+
+
+def test_a_typed_password_is_shown_never(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Stdin(b"", terminal=True))
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda prompt="": "Tr0ub4dor&3x")
+    choice = PasswordChoice(prompt=True)
+    with choice.obtain(MINIMUM, "ada") as password:
+        assert password == "Tr0ub4dor&3x"
+    out, err = capsys.readouterr()
+    assert "Tr0ub4dor" not in out + err + repr(choice) + choice.note + str(choice.details)
 
 
 def test_the_file_is_new_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "ada.txt"
-    secret = PasswordChoice(file=file).obtain(MINIMUM, "ada")
-    assert file.read_text() == f"{secret.text}\n"
+    with PasswordChoice(file=file).obtain(MINIMUM, "ada") as password:
+        pass
+    assert file.read_text() == f"{password}\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -142,15 +160,18 @@ def test_what_is_there_is_neither_overwritten_nor_followed(tmp_path: Path, there
     file = tmp_path / "ada.txt"
     there(file)
     before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(click.ClickException, match="takes the name of a new file"):
-        PasswordChoice(file=file).obtain(MINIMUM, "ada")
+    with (
+        pytest.raises(click.ClickException, match="takes the name of a new file"),
+        PasswordChoice(file=file).obtain(MINIMUM, "ada"),
+    ):
+        raise AssertionError("the file is written")
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert there is dangling or file.read_text() == "mine\n"
 
 
 def test_a_file_is_taken_back_where_the_pool_did_not_take_the_password(tmp_path: Path) -> None:
     file = tmp_path / "ada.txt"
-    secret = PasswordChoice(file=file).obtain(MINIMUM, "ada")
-    with pytest.raises(KeyboardInterrupt), secret.remove_on_failure():
-        raise KeyboardInterrupt
+    choice = PasswordChoice(file=file)
+    with pytest.raises(KeyboardInterrupt), choice.obtain(MINIMUM, "ada"):
+        raise KeyboardInterrupt(f"{file.stat().st_size} bytes")
     assert not file.exists()

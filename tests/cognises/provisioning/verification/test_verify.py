@@ -22,9 +22,8 @@ from moto.cognitoidentity.responses import CognitoIdentityResponse
 from moto.core.exceptions import JsonRESTError
 from moto.sts.models import sts_backends
 
-from cognises.provisioning import token_exchange as verify_exchange
-from cognises.provisioning.token_exchange import Caller
-from cognises.provisioning.verify import Expected, compare
+from cognises.provisioning import verify as verify_exchange
+from cognises.provisioning.verify import Caller, Expected, compare
 from cognises.testing import FakePool
 from cognises.testing.fake_pool import SigningKey
 

@@ -26,17 +26,19 @@ from cognises.provisioning.groups.read import (
     observe,
     scope_of,
 )
-from cognises.provisioning.options import (
+from cognises.provisioning.stacks import OwnStack
+from cognises.provisioning.target import (
     EXIT_BLOCKED,
     EXIT_ERROR,
     EXIT_PENDING,
     Command,
+    Options,
+    Target,
     announce,
     confirm,
+    read_target,
     require_terminal,
 )
-from cognises.provisioning.stacks import OwnStack
-from cognises.provisioning.target import Options, Target, read_target
 
 
 def prune_options(command: Command) -> Command:

@@ -1,32 +1,46 @@
-"""`users …`: the commands; options in, one outcome out."""
+"""`users …`: list the users, and change one. Each change reads first and writes what is missing.
+
+Source: Cognito API reference, the `Admin…` operations.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from functools import wraps
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 
-from cognises.errors import printable
-from cognises.provisioning.options import (
-    EXIT_ERROR,
-    Command,
+from cognises.errors import ProvisionBlocked, printable
+from cognises.provisioning.aws import error_code
+from cognises.provisioning.target import (
     NoSecretArguments,
+    Options,
     confirm,
     json_option,
     place_options,
+    read_target,
+    yes_option,
 )
-from cognises.provisioning.target import Options, read_target
-from cognises.provisioning.users import actions
-from cognises.provisioning.users.actions import ActionResult
-from cognises.provisioning.users.create import NewUser, create, import_users
-from cognises.provisioning.users.directory import Directory
-from cognises.provisioning.users.model import User, UserProblem, name_problems
-from cognises.provisioning.users.password_source import PasswordChoice
+from cognises.provisioning.users.directory import (
+    INVITED,
+    NO_USER,
+    Directory,
+    User,
+    UserProblem,
+    name_problems,
+)
+from cognises.provisioning.users.passwords import PasswordChoice, password_options
 
+TOKENS_STAY_VALID = "tokens issued before stay valid until they expire"
+NEXT_TOKEN = "it takes effect with the next token"
+# The MFA methods of AdminGetUser, and the parameter that turns each off.
+MFA_SETTINGS = {
+    "SOFTWARE_TOKEN_MFA": "SoftwareTokenMfaSettings",
+    "SMS_MFA": "SMSMfaSettings",
+    "EMAIL_OTP": "EmailMfaSettings",
+}
 _ROW = "{:<36}  {:<40}  {}"  # fixed widths: a line is printed before the next page is read
 
 
@@ -43,39 +57,55 @@ def users() -> None:
     """
 
 
-def password_options(command: Command) -> Command:
-    """Add where a password comes from; the command gets one `choice`."""
+@dataclass(frozen=True)
+class Result:
+    """The outcome of an action. `changed` is False where there was nothing to do."""
 
-    @click.option("--password-prompt", "prompt", is_flag=True, help="Ask for it, twice, hidden.")
-    @click.option("--password-stdin", "stdin", is_flag=True, help="Read it from standard input.")
-    @click.option(
-        "--password-generate", "generate", is_flag=True, help="Generate it; shown once, here."
-    )
-    @click.option(
-        "--password-file",
-        "file",
-        type=click.Path(path_type=Path),
-        help="Generate it into this new file (mode 0600).",
-    )
-    @click.option("--permanent", is_flag=True, help="It need not be changed at the next sign-in.")
-    @wraps(command)
-    def wrapped(
-        prompt: bool, stdin: bool, generate: bool, file: Path | None, permanent: bool, **rest: Any
-    ) -> int:
-        choice = PasswordChoice(prompt, stdin, generate, file, permanent)
-        choice.check()
-        return command(choice=choice, **rest)
+    user: User
+    message: str
+    changed: bool = True
+    warnings: Sequence[str] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
-    return wrapped
+    def as_json(self, action: str) -> dict[str, Any]:
+        """The outcome as `--json` prints it; no password is in it."""
+        head = {"action": action, "changed": self.changed, "user": self.user.as_json()}
+        return {**head, **self.details, "message": self.message, "warnings": list(self.warnings)}
 
 
-def _on_user(verb: str) -> Callable[[Command], click.Command]:
-    """Declare a command on the user NAME; it gets `options`, `name` and `as_json`."""
+Action = Callable[..., Result]
 
-    def declare(command: Command) -> click.Command:
-        return users.command(verb)(place_options(click.argument("name")(json_option(command))))
+
+def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
+    """Make an action a command on the user NAME, with the help text of its docstring.
+
+    The action gets the open Directory, the name, and the values of the options in `declared`.
+    """
+
+    def declare(action: Action) -> Action:
+        verb = action.__name__.replace("_", "-")
+
+        def command(options: Options, name: str, as_json: bool, **given: Any) -> int:
+            raise_for(name_problems("user name", name))
+            result = action(Directory.open(read_target(options)), name, **given)
+            for warning in result.warnings:
+                click.echo(printable(f"warning: {warning}"), err=True)
+            found = json.dumps(result.as_json(verb), indent=2)
+            click.echo(found if as_json else printable(result.message))
+            return 0
+
+        for option in (json_option, *reversed(declared), click.argument("name"), place_options):
+            command = option(command)
+        users.command(verb, help=action.__doc__)(command)
+        return action
 
     return declare
+
+
+def raise_for(problems: list[str]) -> None:
+    """Raise UserProblem if there are any."""
+    if problems:
+        raise UserProblem(problems)
 
 
 @users.command("list")
@@ -86,164 +116,200 @@ def _on_user(verb: str) -> Callable[[Command], click.Command]:
 def list_users(options: Options, group: str | None, with_groups: bool, as_json: bool) -> int:
     """The users of the pool, or of one group; printed page by page."""
     if group is not None:
-        _raise_for(name_problems("group", group))
+        raise_for(name_problems("group", group))
     directory = Directory.open(read_target(options))
     found = directory.all() if group is None else directory.members(group)
     if with_groups:
         found = directory.with_groups(found)
-    if as_json:
-        _print_json_list({"user_pool_id": directory.pool.id, "group": group}, found)
-    else:
-        _print_rows(found)
+    head = {"user_pool_id": directory.pool_id, "group": group}
+    for text in _as_json(head, found) if as_json else _as_rows(found):
+        click.echo(text, nl=False)
     return 0
 
 
-def _print_rows(found: Iterator[User]) -> None:
+def _as_rows(found: Iterator[User]) -> Iterator[str]:
     count = 0
     for count, user in enumerate(found, 1):
         if count == 1:
-            head = "STATUS" + ("" if user.groups is None else ", GROUPS")
-            click.echo(_ROW.format("NAME", "E-MAIL OR PHONE", head))
-        click.echo(_row(user))
-    click.echo(f"{count} user{'' if count == 1 else 's'}")
+            head = "STATUS" if user.groups is None else "STATUS, GROUPS"
+            yield _ROW.format("NAME", "E-MAIL OR PHONE", head) + "\n"
+        yield _row(user) + "\n"
+    yield f"{count} user{'' if count == 1 else 's'}\n"
 
 
 def _row(user: User) -> str:
-    attribute = "email" if user.email else "phone_number"
-    contact = user.email or user.phone
-    unverified = " (unverified)" if contact and not user.is_verified(attribute) else ""
-    status = user.status + ("" if user.enabled else ", disabled")
+    is_verified = user.is_verified("email" if user.email else "phone_number")
+    contact = f"{user.contact} (unverified)" if user.contact and not is_verified else user.contact
+    status = user.status if user.enabled else f"{user.status}, disabled"
     groups = "" if user.groups is None else f"  {', '.join(user.groups)}"
-    return printable(_ROW.format(user.name, contact + unverified, status + groups).rstrip())
+    return printable(_ROW.format(user.name, contact, status + groups).rstrip())
 
 
-def _print_json_list(head: dict[str, Any], found: Iterator[User]) -> None:
+def _as_json(head: Mapping[str, Any], found: Iterator[User]) -> Iterator[str]:
     """One JSON object, a user a line, written as the pages arrive."""
-    count = 0
+    start, count = f'{json.dumps(head)[:-1]}, "users": [\n', 0
     for count, user in enumerate(found, 1):
-        start = f'{json.dumps(head)[:-1]}, "users": [\n' if count == 1 else ",\n"
-        click.echo(start + json.dumps(user.as_json()), nl=False)
-    if not count:
-        click.echo(f'{json.dumps(head)[:-1]}, "users": [', nl=False)
-    click.echo(f'\n], "count": {count}}}')
+        yield (start if count == 1 else ",\n") + json.dumps(user.as_json())
+    yield f'{"" if count else start}\n], "count": {count}}}\n'
 
 
-@_on_user("create")
-@click.option("--email", help="Receives the invitation; not where NAME is the e-mail.")
-@click.option("--email-verified", is_flag=True, help="The address is known to be the user's.")
-@click.option("--phone", metavar="NUMBER", help="As +15550100; not where NAME is the number.")
-@click.option("--group", "groups", multiple=True, metavar="GROUP", help="May be repeated.")
-@password_options
-def create_user(
-    options: Options, name: str, as_json: bool, choice: PasswordChoice, **wanted: Any
-) -> int:
-    """Create a user, and put them into groups.
-
-    Without a password option Cognito sends an invitation; without e-mail and phone number, a
-    password is asked for.
-    """
-    new = NewUser(name, **wanted)
-    return _run(options, name, as_json, lambda directory: create(directory, new, choice))
-
-
-@users.command("import")
-@place_options
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@json_option
-def import_file(options: Options, file: Path, as_json: bool) -> int:
-    """Create or complete the users of a CSV file; safe to repeat.
-
-    Its first line names the columns: name,email,phone,email_verified,groups. Groups are separated
-    by spaces. Prints one result per line of the file.
-    """
-    directory = Directory.open(read_target(options))
-    results, failed = [], 0
-    for line, result in import_users(directory, file):
-        failed += isinstance(result, str)
-        if as_json:
-            shown = {"error": result} if isinstance(result, str) else result.as_json()
-            results.append({"line": line, **shown})
-            continue
-        text = f"error: {result}" if isinstance(result, str) else result.message
-        warnings = () if isinstance(result, str) else result.warnings
-        notes = "".join(f"; warning: {each}" for each in warnings)
-        click.echo(printable(f"line {line}: {text}{notes}"))
-    if as_json:
-        click.echo(json.dumps({"failed": failed, "results": results}, indent=2))
-    return EXIT_ERROR if failed else 0
-
-
-@_on_user("delete")
-@click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
-def delete_user(options: Options, name: str, yes: bool, as_json: bool) -> int:
+@on_user(yes_option)
+def delete(directory: Directory, name: str, yes: bool) -> Result:
     """Delete a user; asks first."""
-    if as_json and not yes:
+    if click.get_current_context().params["as_json"] and not yes:
         raise click.UsageError("--json needs --yes: it does not ask")
+    user = directory.user(name)
+    question = f"Delete user {printable(str(user))} of {directory.pool_id}?"
+    confirm(question, yes=yes, command=f"users delete {name} --yes")
+    try:
+        directory.write(directory.cognito.admin_delete_user, user.name)
+    except Exception as error:  # one that is gone already, after a repeated call, is success
+        if error_code(error) != NO_USER:
+            raise
+    return Result(user, f"deleted user {user}; {TOKENS_STAY_VALID}")
 
-    def confirmed(directory: Directory) -> ActionResult:
-        user = directory.user(name)
-        question = f"Delete user {printable(user.display_name)} of {directory.pool.id}?"
-        confirm(question, yes=yes, command=f"users delete {name} --yes")
-        return actions.delete(directory, user)
 
-    return _run(options, name, as_json, confirmed)
+@on_user()
+def enable(directory: Directory, name: str) -> Result:
+    """Allow a disabled user to sign in again."""
+    user = directory.user(name)
+    if user.enabled:
+        return _nothing_to_do(user, "is enabled already")
+    directory.write(directory.cognito.admin_enable_user, user.name)
+    return Result(replace(user, enabled=True), f"enabled user {user}")
 
 
-@_on_user("set-password")
-@password_options
-def set_password(options: Options, name: str, choice: PasswordChoice, as_json: bool) -> int:
+@on_user()
+def disable(directory: Directory, name: str) -> Result:
+    """Keep a user from signing in."""
+    user = directory.user(name)
+    if not user.enabled:
+        return _nothing_to_do(user, "is disabled already")
+    directory.write(directory.cognito.admin_disable_user, user.name)
+    message = f"disabled user {user}: no new sign-in; {TOKENS_STAY_VALID}"
+    return Result(replace(user, enabled=False), message)
+
+
+@on_user()
+def sign_out(directory: Directory, name: str) -> Result:
+    """End all sessions of a user: no token is renewed any more."""
+    user = directory.user(name)
+    directory.write(directory.cognito.admin_user_global_sign_out, user.name)
+    return Result(user, f"signed out user {user} everywhere; {TOKENS_STAY_VALID}")
+
+
+@on_user(password_options)
+def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Result:
     """Set a user's password; asks for it unless an option says where it comes from."""
-    return _run(options, name, as_json, lambda on: actions.set_password(on, name, choice))
+    user = directory.user(name)
+    if user.status == "EXTERNAL_PROVIDER":
+        raise ProvisionBlocked(
+            [
+                f"user {user.name} signs in through an identity provider and has no password "
+                "here; a password would bypass the provider: change it there"
+            ]
+        )
+    with choice.obtain(directory.minimum_password, name) as password:
+        directory.set_password(user, password, permanent=choice.permanent)
+    user = replace(user, status="CONFIRMED" if choice.permanent else INVITED)
+    return Result(user, f"user {user} has a new password{choice.note}", details=choice.details)
 
 
-@_on_user("set-attributes")
-@click.argument("attributes", nargs=-1, required=True, metavar="NAME=VALUE...")
-def set_attributes(options: Options, name: str, attributes: tuple[str, ...], as_json: bool) -> int:
+@on_user()
+def resend(directory: Directory, name: str) -> Result:
+    """Send an invitation again, with a new temporary password."""
+    user = directory.user(name)
+    if user.status != INVITED or not user.contact:
+        reason = "has no e-mail or phone number" if user.status == INVITED else "signed in already"
+        advice = "set a password with `provision.py users set-password`"
+        raise UserProblem([f"user {user} {reason}; {advice}"])
+    # AdminCreateUser takes the e-mail or number, not the UUID, where people sign in by one.
+    contacts = (user.attributes.get(each) for each in directory.names)
+    directory.write(
+        directory.cognito.admin_create_user,
+        next(filter(None, contacts), user.name),
+        MessageAction="RESEND",
+        DesiredDeliveryMediums=["EMAIL" if user.email else "SMS"],
+    )
+    message = f"sent the invitation to {user} again, with a new temporary password"
+    return Result(user, message)
+
+
+@on_user(click.argument("attributes", nargs=-1, required=True, metavar="NAME=VALUE..."))
+def set_attributes(directory: Directory, name: str, attributes: tuple[str, ...]) -> Result:
     """Set attributes of a user: email_verified=true says that the e-mail is known to be theirs."""
-    return _run(options, name, as_json, lambda on: actions.set_attributes(on, name, attributes))
+    split = [pair.partition("=") for pair in attributes]
+    raise_for(
+        [
+            f"{key or sign + value!r}: write NAME=VALUE, as in email_verified=true"
+            for key, sign, value in split
+            if not sign or name_problems("attribute", key)
+        ]
+    )
+    user = directory.user(name)
+    desired = {key: value for key, _, value in split}
+    changed = {key: text for key, text in desired.items() if user.attributes.get(key) != text}
+    if not changed:
+        return _nothing_to_do(user, "has these attributes already")
+    pairs = [{"Name": key, "Value": value} for key, value in changed.items()]
+    write = directory.cognito.admin_update_user_attributes
+    directory.write(write, user.name, UserAttributes=pairs)
+    user = replace(user, attributes={**user.attributes, **changed})
+    return Result(user, f"set {', '.join(changed)} of user {user}; {NEXT_TOKEN}")
 
 
-def _on_group(verb: str, action: Callable[..., ActionResult], text: str) -> None:
-    @_on_user(verb)
-    @click.argument("group")
-    def command(options: Options, name: str, group: str, as_json: bool) -> int:
-        return _run(options, name, as_json, lambda on: action(on, name, group))
-
-    command.help = text
-
-
-def _on_name(verb: str, action: Callable[[Directory, str], ActionResult], text: str) -> None:
-    @_on_user(verb)
-    def command(options: Options, name: str, as_json: bool) -> int:
-        return _run(options, name, as_json, lambda on: action(on, name))
-
-    command.help = text
-
-
-_on_name("resend", actions.resend, "Send an invitation again, with a new temporary password.")
-_on_name("enable", actions.enable, "Allow a disabled user to sign in again.")
-_on_name("disable", actions.disable, "Keep a user from signing in.")
-_on_name("reset-mfa", actions.reset_mfa, "Remove a lost authenticator, to register a new one.")
-_on_name("sign-out", actions.sign_out, "End all sessions of a user: no token is renewed any more.")
-_on_group("add-to-group", actions.add_to_group, "Put a user into a group.")
-_on_group("remove-from-group", actions.remove_from_group, "Take a user out of a group.")
+@on_user()
+def reset_mfa(directory: Directory, name: str) -> Result:
+    """Remove a lost authenticator, to register a new one."""
+    user = directory.user(name)
+    active = [each for each in user.mfa if each in MFA_SETTINGS]
+    if not active:
+        return _nothing_to_do(user, "has no authenticator")
+    off = {MFA_SETTINGS[each]: {"Enabled": False, "PreferredMfa": False} for each in active}
+    directory.write(directory.cognito.admin_set_user_mfa_preference, user.name, **off)
+    message = (
+        f"removed {', '.join(active)} of user {user}: the password alone signs in "
+        f"until a new authenticator is registered; {TOKENS_STAY_VALID}"
+    )
+    return Result(replace(user, mfa=()), message)
 
 
-def _run(
-    options: Options, name: str, as_json: bool, action: Callable[[Directory], ActionResult]
-) -> int:
-    """Open the pool, act, and print the outcome."""
-    _raise_for(name_problems("user name", name))
-    result = action(Directory.open(read_target(options)))
-    for warning in result.warnings:
-        click.echo(printable(f"warning: {warning}"), err=True)
-    if as_json:
-        click.echo(json.dumps(result.as_json(), indent=2))
-    else:
-        click.echo(printable(result.message))
-    return 0
+@on_user(click.argument("group"))
+def add_to_group(directory: Directory, name: str, group: str) -> Result:
+    """Put a user into a group."""
+    user, groups = _with_groups(directory, name, group)
+    found = Result(user, "", warnings=directory.group_warnings([group]), details={"group": group})
+    if group in groups:
+        message = f"user {user} is in group {group} already; nothing to do"
+        return replace(found, message=message, changed=False)
+    directory.add_to_group(user, group)
+    message = f"added user {user} to group {group}; {NEXT_TOKEN}"
+    return replace(found, user=replace(user, groups=(*groups, group)), message=message)
 
 
-def _raise_for(problems: list[str]) -> None:
-    if problems:
-        raise UserProblem(problems)
+@on_user(click.argument("group"))
+def remove_from_group(directory: Directory, name: str, group: str) -> Result:
+    """Take a user out of a group."""
+    user, groups = _with_groups(directory, name, group)
+    if group not in groups:
+        return _nothing_to_do(user, f"is not in group {group}", details={"group": group})
+    directory.write(directory.cognito.admin_remove_user_from_group, user.name, GroupName=group)
+    user = replace(user, groups=tuple(each for each in groups if each != group))
+    message = f"removed user {user} from group {group}; {TOKENS_STAY_VALID}"
+    return Result(user, message, details={"group": group})
+
+
+def _nothing_to_do(user: User, why: str, **more: Any) -> Result:
+    return Result(user, f"user {user} {why}; nothing to do", changed=False, **more)
+
+
+def _with_groups(directory: Directory, name: str, group: str) -> tuple[User, tuple[str, ...]]:
+    """The user and their groups. Raises UserProblem with what is wrong with both names."""
+    problems = name_problems("group", group) or directory.group_problems([group])
+    try:
+        user = directory.user(name)
+    except UserProblem as error:
+        raise UserProblem([*error.problems, *problems]) from None
+    raise_for(problems)
+    groups = directory.groups_of(user)
+    return replace(user, groups=groups), groups

@@ -1,39 +1,135 @@
 """One pool's users and groups: read page by page, and written through one place.
 
-Source: Cognito API reference; `ListUsers` and `ListUsersInGroup` share 30 calls a second with all
-other callers in the account and region, so reads are kept below that.
+`ListUsers` and `ListUsersInGroup` share 30 calls a second with all other callers in the account
+and region, so reads are kept below that. Source: Cognito API reference, UserType, UserPoolType.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
-from cognises.errors import ManifestError, SettingsError
+from cognises.errors import ManifestError, ProblemsError, SettingsError
 from cognises.manifest import load_groups
 from cognises.provisioning.aws import RateLimiter, error_code, fail_fast, limit, on_loopback
-from cognises.provisioning.options import announce
-from cognises.provisioning.target import Target
-from cognises.provisioning.users.model import Pool, User, UserProblem
+from cognises.provisioning.target import Target, announce
 
+INVITED = "FORCE_CHANGE_PASSWORD"  # the status of a user who has never signed in
 A_PAGE = 60  # Cognito's most, of users and of groups
 READS_A_SECOND = 20.0
 NO_USER, NO_GROUP = "UserNotFoundException", "ResourceNotFoundException"
+LONGEST_NAME = 128
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_PHONE = re.compile(r"\+[0-9]{5,15}", re.ASCII)  # E.164
+
+
+class UserProblem(ProblemsError):
+    """A name that does not exist, or an action that is not possible; one line each."""
+
+
+@dataclass(frozen=True)
+class User:
+    """One user. `name` is Cognito's username: a UUID where people sign in by e-mail or phone."""
+
+    name: str
+    status: str
+    enabled: bool
+    attributes: Mapping[str, str]
+    created: str = ""
+    mfa: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None  # None: not read
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> User:
+        """From ListUsers (`Attributes`), AdminCreateUser or AdminGetUser (`UserAttributes`)."""
+        pairs = answer.get("Attributes") or answer.get("UserAttributes") or ()
+        created = answer.get("UserCreateDate")
+        return cls(
+            name=str(answer["Username"]),
+            status=str(answer.get("UserStatus", "UNKNOWN")),
+            enabled=bool(answer.get("Enabled", True)),
+            attributes={str(each["Name"]): str(each.get("Value", "")) for each in pairs},
+            created=created.isoformat(timespec="seconds") if created else "",
+            mfa=tuple(answer.get("UserMFASettingList") or ()),
+        )
+
+    @property
+    def email(self) -> str:
+        return self.attributes.get("email", "")
+
+    @property
+    def phone(self) -> str:
+        return self.attributes.get("phone_number", "")
+
+    @property
+    def contact(self) -> str:
+        return self.email or self.phone
+
+    def __str__(self) -> str:
+        """The name, with the e-mail or phone number where that says more."""
+        return f"{self.name} ({self.contact})" if self.contact not in ("", self.name) else self.name
+
+    def is_verified(self, attribute: str) -> bool:
+        return self.attributes.get(f"{attribute}_verified", "").lower() == "true"
+
+    def as_json(self) -> dict[str, Any]:
+        """The user as `--json` prints it."""
+        found: dict[str, Any] = {
+            "username": self.name,
+            "email": self.email or None,
+            "email_verified": self.is_verified("email"),
+            "phone_number": self.phone or None,
+            "status": self.status,
+            "enabled": self.enabled,
+            "created": self.created or None,
+        }
+        return found if self.groups is None else {**found, "groups": list(self.groups)}
+
+
+def name_problems(what: str, name: str) -> list[str]:
+    """Why Cognito cannot take a name: it takes letters, marks, symbols, numbers, punctuation."""
+    if not name:
+        return [f"the {what} is empty"]
+    if len(name) > LONGEST_NAME:
+        return [f"the {what} has {len(name)} characters; Cognito takes {LONGEST_NAME}"]
+    if any(unicodedata.category(each)[0] not in "LMSNP" for each in name):
+        return [f"{what} {name!r} has a space or a control character in it; names have none"]
+    return []
+
+
+def is_email(text: str) -> bool:
+    return bool(_EMAIL.fullmatch(text)) and not name_problems("e-mail", text)
+
+
+def is_phone(text: str) -> bool:
+    """Whether a text has the form of a phone number: +15550100."""
+    return bool(_PHONE.fullmatch(text))
 
 
 class Directory:
-    """The users and groups of one pool. Create it with `open`."""
+    """The users and groups of one pool. Create it with `open`. Methods raise botocore's errors.
 
-    def __init__(self, cognito: Any, pool: Pool, target: Target) -> None:
-        self.cognito, self.pool, self.target = cognito, pool, target
-        self._announced = False
+    `names` are the attributes that people sign in by. Aliases are not among them: in a pool of
+    user names anybody may claim another user's e-mail.
+    """
+
+    def __init__(self, cognito: Any, pool: Mapping[str, Any], target: Target) -> None:
+        self.cognito, self.target = cognito, target
+        self.pool_id = str(pool["Id"])
+        self.names = tuple(pool.get("UsernameAttributes") or ())
+        policy = (pool.get("Policies") or {}).get("PasswordPolicy") or {}
+        self.minimum_password = int(policy.get("MinimumLength", 8))
+        self._estimated_users = int(pool.get("EstimatedNumberOfUsers") or 0)
         self._known_groups: set[str] = set()
+        self._announced = False
 
     @classmethod
     def open(cls, target: Target) -> Directory:
-        """Read the pool itself: one call. Raises botocore's errors."""
+        """Read the pool itself: one call."""
         cognito = target.aws.client("cognito-idp")
         fail_fast(cognito)
         reads = ("ListUsers", "ListUsersInGroup", "AdminListGroupsForUser")
@@ -41,7 +137,12 @@ class Directory:
         found = cognito.describe_user_pool(UserPoolId=target.pool.id).get("UserPool", {})
         if found.get("Id") != target.pool.id:
             raise SettingsError(["what answered is not AWS; check AWS_ENDPOINT_URL and the proxy"])
-        return cls(cognito, Pool.of(found), target)
+        return cls(cognito, found, target)
+
+    def attribute_of(self, name: str) -> str | None:
+        """The attribute that a name is in this pool; None in a pool of user names."""
+        shapes = {"email": is_email, "phone_number": is_phone}
+        return next((each for each in self.names if shapes[each](name)), None)
 
     def write(self, call: Callable[..., Any], name: str, **arguments: Any) -> Any:
         """Make one call that changes a user; before the first, print account, region and caller.
@@ -51,34 +152,39 @@ class Directory:
         if not self._announced:
             announce(self.target.aws)
             self._announced = True
-        return call(UserPoolId=self.pool.id, Username=name, **arguments)
+        return call(UserPoolId=self.pool_id, Username=name, **arguments)
 
-    # Users
+    def set_password(self, user: User, password: str, *, permanent: bool) -> None:
+        """One call; a temporary password must be changed at the next sign-in."""
+        call = self.cognito.admin_set_user_password
+        self.write(call, user.name, Password=password, Permanent=permanent)
+
+    def add_to_group(self, user: User, group: str) -> None:
+        """One call; harmless where the user is a member already."""
+        self.write(self.cognito.admin_add_user_to_group, user.name, GroupName=group)
 
     def user(self, name: str) -> User:
-        """The user of a name, or of an e-mail or phone number where people sign in by it.
-
-        One call; raises UserProblem where there is none.
-        """
+        """The same as `find`; raises UserProblem where there is no such user."""
         found = self.find(name)
         if found is None:
             raise UserProblem(
-                [f"no user {name} in user pool {self.pool.id}; `provision.py users list` shows all"]
+                [f"no user {name} in user pool {self.pool_id}; `provision.py users list` shows all"]
             )
         return found
 
     def find(self, name: str) -> User | None:
-        """The same, or None. Raises UserProblem for a name that is only an alias of a user."""
+        """The user of a name, or of an e-mail or phone number where people sign in by it.
+
+        One call. Raises UserProblem for a name that is only an alias of a user.
+        """
         try:
-            found = User.of(self.cognito.admin_get_user(UserPoolId=self.pool.id, Username=name))
+            found = User.of(self.cognito.admin_get_user(UserPoolId=self.pool_id, Username=name))
         except Exception as error:
             if error_code(error) != NO_USER:
                 raise
-            attribute = self.pool.attribute_of(name)
-            # AWS finds users by these attributes itself; some emulators do not.
-            is_helped = attribute is not None and on_loopback(self.cognito)
-            return self._only_one(attribute or "", name) if is_helped else None
-        if not self.pool.is_named(found, name):
+            return self._find_on_emulator(name)
+        attributes = (found.attributes.get(each, "") for each in ("sub", *self.names))
+        if name.casefold() not in {each.casefold() for each in (found.name, *attributes)}:
             raise UserProblem(
                 [
                     f"{name} is an alias that user {found.name} chose, not a user name; "
@@ -87,49 +193,46 @@ class Directory:
             )
         return found
 
+    def _find_on_emulator(self, name: str) -> User | None:
+        """AWS finds users by e-mail and phone number itself; some emulators do not."""
+        attribute = self.attribute_of(name)
+        if attribute is None or not on_loopback(self.cognito):
+            return None
+        found = self.having(attribute, name)
+        if len(found) > 1:
+            names = ", ".join(user.name for user in found)
+            raise UserProblem([f"several users have the {attribute} {name}; use a name: {names}"])
+        return found[0] if found else None
+
     def having(self, attribute: str, value: str) -> list[User]:
         """The users with this value of an attribute; a page of them."""
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')
         found = self.cognito.list_users(
-            UserPoolId=self.pool.id, Filter=f'{attribute} = "{quoted}"', Limit=A_PAGE
+            UserPoolId=self.pool_id, Filter=f'{attribute} = "{quoted}"', Limit=A_PAGE
         )
         return [User.of(each) for each in found["Users"]]
 
     def all(self) -> Iterator[User]:
         """Every user, sixty a call; a page is requested when the one before it is used up."""
-        return self._pages("list_users")
+        return map(User.of, self._pages("list_users", "Users"))
 
     def members(self, group: str) -> Iterator[User]:
         """The members of a group, sixty a call. Raises UserProblem where there is no such group."""
         try:
-            yield from self._pages("list_users_in_group", GroupName=group)
+            yield from map(User.of, self._pages("list_users_in_group", "Users", GroupName=group))
         except Exception as error:
             if error_code(error) != NO_GROUP:
                 raise
             raise UserProblem([self._no_group(group)]) from error
 
-    def _only_one(self, attribute: str, value: str) -> User | None:
-        found = self.having(attribute, value)
-        if len(found) > 1:
-            names = ", ".join(user.name for user in found)
-            raise UserProblem([f"several users have the {attribute} {value}; use a name: {names}"])
-        return found[0] if found else None
-
-    def _pages(self, method: str, **arguments: Any) -> Iterator[User]:
-        pages = self.cognito.get_paginator(method).paginate(
-            UserPoolId=self.pool.id, PaginationConfig={"PageSize": A_PAGE}, **arguments
-        )
-        return (User.of(each) for page in pages for each in page["Users"])
-
-    # Groups
-
     def groups(self) -> list[str]:
         """The names of all groups, sixty a call."""
-        return self._group_names("list_groups")
+        return [str(each["GroupName"]) for each in self._pages("list_groups", "Groups")]
 
     def groups_of(self, user: User) -> tuple[str, ...]:
         """The groups of one user; one call, for a hundred groups two."""
-        return tuple(self._group_names("admin_list_groups_for_user", Username=user.name))
+        found = self._pages("admin_list_groups_for_user", "Groups", Username=user.name)
+        return tuple(str(each["GroupName"]) for each in found)
 
     def with_groups(self, users: Iterator[User]) -> Iterator[User]:
         """The users with their groups, by one call a user or by reading every group's members.
@@ -137,24 +240,22 @@ class Directory:
         Whichever needs fewer calls for the number of users that Cognito estimates.
         """
         names = self.groups()
-        if self.pool.estimated_users <= len(names):
-            for user in users:
-                yield replace(user, groups=self.groups_of(user))
+        if self._estimated_users <= len(names):
+            yield from (replace(user, groups=self.groups_of(user)) for user in users)
             return
         found: dict[str, list[str]] = {}
         for group in names:
             for member in self.members(group):
                 found.setdefault(member.name, []).append(group)
-        for user in users:
-            yield replace(user, groups=tuple(found.get(user.name, ())))
+        yield from (replace(user, groups=tuple(found.get(user.name, ()))) for user in users)
 
-    def group_problems(self, names: Collection[str]) -> list[str]:
+    def group_problems(self, names: Iterable[str]) -> list[str]:
         """One line for each group that the pool does not have. One call a name, the first time."""
         problems = []
         for name in names:
             try:
                 if name not in self._known_groups:
-                    self.cognito.get_group(UserPoolId=self.pool.id, GroupName=name)
+                    self.cognito.get_group(UserPoolId=self.pool_id, GroupName=name)
                 self._known_groups.add(name)
             except Exception as error:
                 if error_code(error) != NO_GROUP:
@@ -163,31 +264,20 @@ class Directory:
         return problems
 
     def _no_group(self, group: str) -> str:
-        known, existing = self.manifest_groups(), sorted(self.groups())
-        if group in (known or ()):
+        existing = sorted(self.groups())
+        close = get_close_matches(group, existing, n=1)
+        remedy = f"groups.json does not have it either; there are: {', '.join(existing[:10])}"
+        if group in (self._manifest_groups() or ()):
             remedy = "groups.json has it; create it with `provision.py apply`"
-        else:
-            close = get_close_matches(group, existing, n=1)
-            hint = (
-                f"did you mean {close[0]}?" if close else f"there are: {', '.join(existing[:10])}"
-            )
-            remedy = (
-                f"groups.json does not have it either; {hint if existing else 'there are none'}"
-            )
-        return f"no group {group} in user pool {self.pool.id}: {remedy}"
+        elif close:
+            remedy = f"groups.json does not have it either; did you mean {close[0]}?"
+        elif not existing:
+            remedy = "groups.json does not have it either; there are none"
+        return f"no group {group} in user pool {self.pool_id}: {remedy}"
 
-    def manifest_groups(self) -> frozenset[str] | None:
-        """The names in groups.json; None where it cannot be read."""
-        target = self.target
-        try:
-            groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
-        except ManifestError:
-            return None
-        return frozenset(group.name for group in groups)
-
-    def group_warnings(self, groups: Collection[str]) -> list[str]:
+    def group_warnings(self, groups: Iterable[str]) -> list[str]:
         """A warning for each group that groups.json does not name: no route is open to it."""
-        file, known = self.target.groups_file.name, self.manifest_groups() if groups else ()
+        file, known = self.target.groups_file.name, self._manifest_groups() if groups else ()
         if known is None:
             return [f"{file} cannot be used; see `provision.py validate`"]
         return [
@@ -197,8 +287,15 @@ class Directory:
             if name not in known
         ]
 
-    def _group_names(self, method: str, **arguments: Any) -> list[str]:
-        pages: Iterator[Mapping[str, Any]] = self.cognito.get_paginator(method).paginate(
-            UserPoolId=self.pool.id, PaginationConfig={"PageSize": A_PAGE}, **arguments
+    def _manifest_groups(self) -> list[str] | None:
+        try:
+            groups = load_groups(self.target.groups_file, role_prefix=self.target.role_prefix)
+        except ManifestError:
+            return None
+        return [group.name for group in groups]
+
+    def _pages(self, method: str, key: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
+        pages = self.cognito.get_paginator(method).paginate(
+            UserPoolId=self.pool_id, PaginationConfig={"PageSize": A_PAGE}, **arguments
         )
-        return [str(each["GroupName"]) for page in pages for each in page["Groups"]]
+        return (each for page in pages for each in page[key])

@@ -10,12 +10,16 @@ import os
 import secrets
 import string
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
+
+from cognises.provisioning.target import PATH
 
 LONGEST = 256
 GENERATED_LENGTH = 20
@@ -39,45 +43,8 @@ def generate_password(minimum: int) -> str:
 
 
 @dataclass(frozen=True)
-class Secret:
-    """A password on its way to the pool; its text is in no `repr`."""
-
-    text: str
-    generated: bool = False
-    file: Path | None = None
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    def reveal(self, name: str) -> None:
-        """Print a generated password that is in no file, once, on standard error."""
-        if self.generated and self.file is None:
-            click.echo(f"password of {name}, shown once: {self.text}", err=True)
-
-    @contextmanager
-    def remove_on_failure(self) -> Iterator[None]:
-        """Delete the file again where the pool did not accept the password."""
-        try:
-            yield
-        except BaseException:
-            if self.file is not None:
-                self.file.unlink(missing_ok=True)
-            raise
-
-    def note(self, permanent: bool) -> str:
-        """What the outcome says of it: how long it is valid, and where it is."""
-        kept = "" if permanent else ", to be changed at the next sign-in"
-        return f"{kept}; it is in {self.file}" if self.file else kept
-
-    def details(self, permanent: bool) -> dict[str, str]:
-        """The same for `--json`."""
-        found = {"password": "permanent" if permanent else "temporary"}
-        return {**found, "password_file": str(self.file)} if self.file else found
-
-
-@dataclass(frozen=True)
 class PasswordChoice:
-    """The password options of the command line."""
+    """The password options of the command line; they hold no password."""
 
     prompt: bool = False
     stdin: bool = False
@@ -88,30 +55,71 @@ class PasswordChoice:
     @property
     def given(self) -> bool:
         """Whether there is to be a password at all."""
-        return self.prompt or self.stdin or self.generates
-
-    @property
-    def generates(self) -> bool:
-        return self.generate or self.file is not None
+        return self.prompt or self.stdin or self.generate or self.file is not None
 
     def check(self) -> None:
         """Raise UsageError for options that contradict one another, before anything is done."""
-        if self.prompt + self.stdin + self.generates > 1:
+        if self.prompt + self.stdin + (self.generate or self.file is not None) > 1:
             raise click.UsageError(
                 "--password-prompt, --password-stdin and --password-generate exclude one another"
             )
-        if self.generates and self.file is None and not sys.stderr.isatty():
+        if self.generate and self.file is None and not sys.stderr.isatty():
             raise click.UsageError(
                 "--password-generate shows the password on a terminal, and there is none here; "
                 "name a new file for it: --password-file FILE"
             )
 
-    def obtain(self, minimum: int, name: str) -> Secret:
-        """The password. In: the pool's minimum length, the user's name. Raises ClickException."""
-        if not self.generates:
-            return Secret(_from_stdin() if self.stdin else _typed(name))
-        text = generate_password(minimum)
-        return Secret(text, generated=True, file=_written(self.file, text) if self.file else None)
+    @contextmanager
+    def obtain(self, minimum: int, name: str) -> Iterator[str]:
+        """The password, for the block that sets it. In: the pool's minimum length, the user's name.
+
+        After the block a generated one is shown, once, unless it is in a file. Where the block
+        fails, the file is deleted again. Raises ClickException.
+        """
+        if self.stdin:
+            yield _from_stdin()
+        elif not (self.generate or self.file):
+            yield _typed(name)
+        elif not self.file:
+            yield (text := generate_password(minimum))
+            click.echo(f"password of {name}, shown once: {text}", err=True)
+        else:
+            _write_new(self.file, text := generate_password(minimum))
+            try:
+                yield text
+            except BaseException:
+                self.file.unlink(missing_ok=True)
+                raise
+
+    @property
+    def note(self) -> str:
+        """What the outcome says of it: how long it is valid, and where it is."""
+        kept = "" if self.permanent else ", to be changed at the next sign-in"
+        return f"{kept}; it is in {self.file}" if self.file else kept
+
+    @property
+    def details(self) -> dict[str, str]:
+        """The same for `--json`."""
+        found = {"password": "permanent" if self.permanent else "temporary"}
+        return {**found, "password_file": str(self.file)} if self.file else found
+
+
+def password_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add where a password comes from; the command gets one `choice`."""
+
+    @click.option("--password-prompt", "prompt", is_flag=True, help="Ask for it, twice, hidden.")
+    @click.option("--password-stdin", "stdin", is_flag=True, help="Read it from standard input.")
+    @click.option("--password-generate", "generate", is_flag=True, help="Generate, and show it.")
+    @click.option("--password-file", "file", type=PATH, help="Generate it into this new file.")
+    @click.option("--permanent", is_flag=True, help="It need not be changed at the next sign-in.")
+    @wraps(command)
+    def wrapped(**given: Any) -> int:
+        fields = ("prompt", "stdin", "generate", "file", "permanent")
+        choice = PasswordChoice(**{name: given.pop(name) for name in fields})
+        choice.check()
+        return command(choice=choice, **given)
+
+    return wrapped
 
 
 def _typed(name: str) -> str:
@@ -144,7 +152,7 @@ def _from_stdin() -> str:
     return line
 
 
-def _written(file: Path, text: str) -> Path:
+def _write_new(file: Path, text: str) -> None:
     """A new file that only its owner reads; never an existing one, never through a link."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
@@ -155,4 +163,3 @@ def _written(file: Path, text: str) -> Path:
         ) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text + "\n")
-    return file
