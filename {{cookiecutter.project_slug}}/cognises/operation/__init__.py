@@ -6,14 +6,20 @@ COGNISES_METRICS_ADDRESS is.
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Blueprint, Flask, Response, current_app, jsonify
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from cognises.operation import limits, logs, readiness
-from cognises.operation.request_log import RequestLog, request_id
+from cognises.errors import CognisesError
+from cognises.operation import logs
+from cognises.operation.middleware import limit_bodies, request_id, surround
+from cognises.web.decorators import public
+from cognises.web.responses import refusal
+from cognises.web.route_metadata import DEFAULT_LOGIN
 from cognises.web.state import state_of
 
 __all__ = ["init_operations", "operate", "request_id"]
+
+bp = Blueprint("operation", __name__)
 
 
 def init_operations(app: Flask) -> None:
@@ -29,18 +35,15 @@ def init_operations(app: Flask) -> None:
     if not app.testing:
         logs.configure(settings.log_format, settings.log_level)
     state.log_warnings()
-    limits.install(app, settings.max_body_bytes)
-    app.register_blueprint(readiness.bp)
+    limit_bodies(app, settings.max_body_bytes)
+    app.register_blueprint(bp)
     if settings.cors_origins:
-        from cognises.operation import cross_origin
-
-        cross_origin.install(app, settings.cors_origins)
+        _allow_origins(app, settings.cors_origins)
+    inner = app.wsgi_app
     if settings.behind_proxy:
         # One hop, and never the host: clients can write X-Forwarded-Host.
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0
-        )
-    app.wsgi_app = RequestLog(app.wsgi_app)  # type: ignore[method-assign]
+        inner = ProxyFix(inner, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0)  # type: ignore[assignment]
+    app.wsgi_app = surround(inner)  # type: ignore[assignment,method-assign]
     if settings.metrics_address:
         from cognises.operation import metrics
 
@@ -49,3 +52,50 @@ def init_operations(app: Flask) -> None:
 
 
 operate = init_operations  # its name up to 0.1
+
+
+@bp.get("/ready")
+@public
+def ready() -> Response:
+    """For load balancers: 200 if tokens can be verified, else 503 with Retry-After.
+
+    It fetches the keys itself if none are there: one fetch and one waiting thread for any number
+    of requests, within the back-off of the key set. `/health` only says that the process runs.
+    """
+    state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
+    try:
+        state.verifier(DEFAULT_LOGIN).keys.require_usable()
+        response = jsonify(status="ready")
+    except CognisesError as error:
+        response = refusal(error, state.settings.realm).get_response()  # type: ignore[assignment]
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
+    """Let scripts of exactly these origins call the service, with a token, without cookies.
+
+    A preflight is Flask's automatic OPTIONS, which has no guard; the call that follows has all of
+    them. Every response has `Vary: Origin`, or a cache could serve one without the headers of CORS
+    to an origin that needs them (Fetch standard, "CORS protocol and HTTP caches").
+    """
+    from flask_cors import CORS
+
+    @app.after_request
+    def vary_by_origin(response: Response) -> Response:
+        names = [n.strip() for line in response.headers.getlist("Vary") for n in line.split(",")]
+        if not {"*", "origin"} & {name.lower() for name in names}:
+            response.headers["Vary"] = ", ".join([*filter(None, names), "Origin"])
+        return response
+
+    CORS(
+        app,
+        origins=list(origins),
+        supports_credentials=False,
+        methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+        expose_headers=["X-Request-Id", "WWW-Authenticate", "Retry-After"],
+        max_age=600,
+        always_send=False,
+        vary_header=False,
+    )

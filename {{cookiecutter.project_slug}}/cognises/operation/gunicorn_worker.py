@@ -1,8 +1,8 @@
 """gunicorn's threaded worker, safe from slow clients, and with a stop that answers every request.
 
-gunicorn's own gives a thread to every connection that has sent one byte and waits for the rest
-there, so a handful of slow clients stops a service. Here the event loop collects each request, its
-body included up to the application's limit, and a thread gets it when it is complete. Closing never
+gunicorn's own gives a thread to every connection that has sent one byte, and waits there for the
+rest: a few slow clients stop a service. Here the event loop collects each request, its body
+included up to the application's limit, and a thread gets it when it is complete. Closing never
 blocks the loop either. Uses internals of gunicorn: its version is pinned, and tests run it.
 """
 
@@ -15,6 +15,7 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import Any
 
+from gunicorn.glogging import Logger as GunicornLogger  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from gunicorn.http import get_parser  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -25,39 +26,44 @@ HEAD_SECONDS = 10.0  # for a request to arrive
 BODY_SECONDS = 30.0  # for one that is longer than a head may be
 STOP_SECONDS = STOP_KEEPALIVE_LINGER  # for a request on a connection that is idle at a stop
 LINGER_SECONDS = 2.0
-MAX_LINGERING = 256
 MAX_HELD = 32 * 1024 * 1024  # bytes of requests in a worker's memory
 BODY_LIMIT = 4 * 1024 * 1024  # what is larger is read in a thread, if the application allows it
-INFINITY = float("inf")
 _TIMEOUT = "408 Request Timeout"
+
+
+class Logger(GunicornLogger):  # type: ignore[misc]
+    """Logs no requests unless `accesslog` is set; gunicorn does so for a `logconfig_dict` too."""
+
+    @property
+    def access_log_enabled(self) -> bool:
+        return bool(self.cfg.accesslog)
 
 
 class ReceivedFirst(SocketUnreader):  # type: ignore[misc]
     """Gives gunicorn's parser what the loop has received, then what the socket still holds."""
 
-    def __init__(self, sock: socket.socket, data: bytearray) -> None:
+    def __init__(self, sock: socket.socket, received: bytearray) -> None:
         super().__init__(sock)
-        self._data, self._at = data, 0
+        self._received = received
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         # In pieces, as from a socket: the parser copies what it has for each chunk of a body.
         size = max(self.mxchunk, min(size_hint or 0, self.max_body_chunk))
-        piece = bytes(self._data[self._at : self._at + size])
-        self._at += len(piece)
+        piece = bytes(self._received[:size])
+        del self._received[:size]
         return piece or bytes(super().chunk(size_hint))
 
     def collect(self) -> None:
         """Put what is left, the next request, where gunicorn looks for it."""
         self.buf.seek(0, 2)
-        self.buf.write(self._data[self._at :])
-        self._data.clear()
+        self.buf.write(self._received)
+        self._received.clear()
 
 
 class Connection(TConn):  # type: ignore[misc]
     """A connection with the request that arrives on it, and a deadline; closes without waiting."""
 
     worker: Worker
-    parser: Any
     request = RequestBuffer(b"", 0)
     started = 0.0
     deadline = 0.0
@@ -65,15 +71,9 @@ class Connection(TConn):  # type: ignore[misc]
 
     def close(self, graceful: bool = False) -> None:
         if graceful:
-            self.worker.linger(self.sock)
+            self.worker.linger(self)
         else:
             super().close()
-
-    def give_to_parser(self) -> None:
-        """Let gunicorn's parser read the request that has been collected."""
-        if self.parser is None:
-            self.parser = get_parser(self.cfg, self.sock, self.client)
-        self.parser.unreader = ReceivedFirst(self.sock, self.request.data)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -82,18 +82,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._waiting: set[Connection] = set()  # for more of a request; all are in the poller
-        self._busy: set[Connection] = set()  # in a thread
+        self._reading: set[Connection] = set()  # in a thread that reads the rest of a body
         self._held = 0
-        self._lingering: dict[socket.socket, float] = {}
         self._expired_at = 0.0
-
-    def run(self) -> None:
-        super().run()
-        while self._lingering:  # clients are still reading the last responses
-            time.sleep(0.02)
-            for sock in [sock for sock in self._lingering if self._is_done(sock)]:
-                self._lingering.pop(sock)
-                sock.close()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """On a stop, accept every connection that is established, then close the listeners."""
@@ -117,81 +108,82 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns += 1
         conn = Connection(self.cfg, client, address, listener.getsockname())
         conn.worker = self
+        if not self.cfg.is_ssl:
+            conn.parser = get_parser(self.cfg, client, address)
         self.enqueue_req(conn)
         return True
 
     def enqueue_req(self, conn: Connection) -> None:
         """Wait for the request of a connection that is new, or whose next request begins."""
-        conn.sock.setblocking(False)
         if self.cfg.is_ssl:
             super().enqueue_req(conn)
             return
-        ahead = conn.parser.unreader.take_buffered() if conn.parser is not None else b""
+        conn.sock.setblocking(False)
+        ahead = conn.parser.unreader.take_buffered()
         limit = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or BODY_LIMIT
         conn.request = RequestBuffer(ahead, min(limit, BODY_LIMIT))
         self._hold(conn, len(ahead))
         conn.started = time.monotonic()
         conn.deadline = conn.started + HEAD_SECONDS
-        if not self._receive(conn):
-            self._waiting.add(conn)
-            self.poller.register(conn.sock, EVENT_READ, partial(self._on_more, conn))
+        self._receive(conn)
 
     def _on_more(self, conn: Connection, _: socket.socket) -> None:
-        if self._receive(conn):
-            self._stop_waiting(conn)
+        if conn in self._waiting:  # not dropped in this turn of the loop
+            self._receive(conn)
 
-    def _stop_waiting(self, conn: Connection) -> None:
-        self._waiting.discard(conn)
-        with suppress(KeyError):
-            self.poller.unregister(conn.sock)
-
-    def _receive(self, conn: Connection) -> bool:
-        """Read what has arrived; True: the connection waits no longer."""
+    def _receive(self, conn: Connection) -> None:
+        """Read what has arrived, then wait for more, answer, or give the request to a thread."""
         request = conn.request
         if request.bytes_needed():
             try:
                 data = conn.sock.recv(READ_SIZE)
             except BlockingIOError:
-                return False
+                self._wait(conn)
+                return
             except OSError:
                 data = b""
             if not data:
                 self._drop(conn, "400 Bad Request" if request.data else "")
-                return True
-            request.data += data
-            self._hold(conn, len(data))
-        is_complete = not request.bytes_needed()
+                return
+            if conn.parser is not None:  # else it lingers, and what it sends is discarded
+                request.data += data
+                self._hold(conn, len(data))
+        needed = request.bytes_needed()
         if request.refusal:
             self._drop(conn, request.refusal)
-        elif is_complete:
-            self._dispatch(conn)
+        elif needed:
+            self._wait(conn)
         else:
-            self._await_body(conn)
-            return False
-        return True
+            self._dispatch(conn)
 
-    def _await_body(self, conn: Connection) -> None:
+    def _wait(self, conn: Connection) -> None:
+        if conn not in self._waiting:
+            self._waiting.add(conn)
+            self.poller.register(conn.sock, EVENT_READ, partial(self._on_more, conn))
         if conn.request.is_large and self.alive:
             conn.deadline = conn.started + BODY_SECONDS
         if conn.request.wants_continue:
             conn.request.wants_continue = False
             with suppress(OSError):
                 conn.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while self._held > MAX_HELD:
-            large = [one for one in self._waiting if one.held > HEAD_LIMIT]
-            if not large:
-                break
-            oldest = min(large, key=lambda one: one.started)
-            self._stop_waiting(oldest)
-            self._drop(oldest, _TIMEOUT)
+        while self._held > MAX_HELD and (
+            large := [one for one in self._waiting if one.held > HEAD_LIMIT]
+        ):
+            self._drop(min(large, key=lambda one: one.started), _TIMEOUT)
+
+    def _stop_waiting(self, conn: Connection) -> None:
+        if conn in self._waiting:
+            self._waiting.remove(conn)
+            self.poller.unregister(conn.sock)
 
     def _dispatch(self, conn: Connection) -> None:
         """Give the request a thread, as soon as one is free."""
-        conn.give_to_parser()
+        self._stop_waiting(conn)
+        conn.parser.unreader = ReceivedFirst(conn.sock, conn.request.data)
         conn.data_ready = True
-        # The rest of a larger body is the thread's to read, and has a deadline too.
-        conn.deadline = INFINITY if conn.request.is_whole else time.monotonic() + BODY_SECONDS
-        self._busy.add(conn)
+        if not conn.request.is_whole:
+            conn.deadline = time.monotonic() + BODY_SECONDS
+            self._reading.add(conn)
         super().enqueue_req(conn)
 
     def _hold(self, conn: Connection, size: int) -> None:
@@ -199,7 +191,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._held += size
 
     def finish_request(self, conn: Connection, future: Any) -> None:
-        self._busy.discard(conn)
+        self._reading.discard(conn)
         if conn.held:
             conn.parser.unreader.collect()
             self._hold(conn, -conn.held)
@@ -223,54 +215,28 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def murder_keepalived(self, force: bool = False) -> None:
         """Close idle connections past their time, unless a request has arrived in this moment."""
         if self.keepalived_conns and time.monotonic() >= self.keepalived_conns[0].timeout:
-            super().wait_for_and_dispatch_events(0)
+            self.wait_for_and_dispatch_events(0)
         super().murder_keepalived(force)
 
-    def linger(self, sock: socket.socket) -> None:
-        """Close once the client has read its response (RFC 9112 section 9.6), or soon."""
-        try:
-            sock.shutdown(socket.SHUT_WR)
-            sock.setblocking(False)
-        except OSError:
-            sock.close()
-            return
-        if len(self._lingering) >= MAX_LINGERING or _is_closed(sock):
-            sock.close()
-        else:
-            self._lingering[sock] = time.monotonic() + LINGER_SECONDS
-            self.poller.register(sock, EVENT_READ, self._on_lingering)
-
-    def _on_lingering(self, sock: socket.socket) -> None:
-        if self._is_done(sock):
-            self.poller.unregister(sock)
-            self._lingering.pop(sock)
-            sock.close()
-
-    def _is_done(self, sock: socket.socket) -> bool:
-        return time.monotonic() > self._lingering[sock] or _is_closed(sock)
-
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        super().wait_for_and_dispatch_events(min(timeout, 0.25) if self._lingering else timeout)
+    def murder_pending(self) -> None:
+        """End what is past its deadline; gunicorn calls it in every turn of its loop."""
+        super().murder_pending()
         now = time.monotonic()
-        if now - self._expired_at > 0.2:
-            self._expired_at = now
-            self._expire(now)
-
-    def _expire(self, now: float) -> None:
-        """End what is past its deadline."""
-        for sock in list(self._lingering):
-            self._on_lingering(sock)
+        if now - self._expired_at < 0.2:
+            return
+        self._expired_at = now
         for conn in [conn for conn in self._waiting if now > conn.deadline]:
-            self._stop_waiting(conn)
-            if not self._receive(conn):
+            self._on_more(conn, conn.sock)  # it may have come while the loop was busy
+            if conn in self._waiting:
                 self._drop(conn, _TIMEOUT if conn.request.data else "")
-        for conn in [conn for conn in self._busy if now > conn.deadline]:
-            conn.deadline = INFINITY  # the view that reads the body sees its end
+        for conn in [conn for conn in self._reading if now > conn.deadline]:
+            self._reading.remove(conn)
             with suppress(OSError):
-                conn.sock.shutdown(socket.SHUT_RD)
+                conn.sock.shutdown(socket.SHUT_RD)  # the view that reads the body sees its end
 
     def _drop(self, conn: Connection, status: str) -> None:
         """Close a connection, with a response if there is a status."""
+        self._stop_waiting(conn)
         self.nr_conns -= 1
         self._hold(conn, -conn.held)
         if status:
@@ -279,12 +245,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 conn.sock.send(head.encode())
         conn.close(graceful=bool(status))
 
-
-def _is_closed(sock: socket.socket) -> bool:
-    """Whether the other side has closed; what it still sends is discarded."""
-    try:
-        return not sock.recv(256 * 1024)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    def linger(self, conn: Connection) -> None:
+        """Close once the client has read its response (RFC 9112 section 9.6), or soon."""
+        conn.parser, conn.request = None, Connection.request
+        conn.deadline = time.monotonic() + LINGER_SECONDS
+        self.nr_conns += 1
+        with suppress(OSError):
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        self._receive(conn)

@@ -13,7 +13,7 @@ import sys
 import time
 from functools import lru_cache
 
-from cognises.operation.request_log import request_id
+from cognises.operation.middleware import request_id
 
 # The extras of a record that are written; any other is left out.
 FIELDS = ("method", "path", "endpoint", "status", "duration_ms", "sub", "decision", "reason",
@@ -30,8 +30,6 @@ _SIGN = re.compile(r"eyJ|@|%40|earer ")
 _GUNICORN_REQUEST = re.compile(
     r"^(Invalid request from ip=\S+(?=: )|Error handling request).*", re.S
 )
-
-
 _encode = json.JSONEncoder(default=str).encode
 
 
@@ -45,25 +43,28 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extras = record.__dict__
+        message = record.getMessage()
+        if record.name.startswith("gunicorn"):  # it repeats the line or header that it refuses
+            message = _GUNICORN_REQUEST.sub(r"\1", message)
         line: dict[str, object] = {
             "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname,
             "logger": record.name,
-            "message": _message(record),
+            "message": message,
+            "request_id": extras.get("request_id") or request_id(),
+            **{name: extras.get(name) for name in FIELDS},
+            "exception": self.formatException(record.exc_info) if record.exc_info else None,
         }
-        identity = extras.get("request_id") or request_id()
-        if identity:
-            line["request_id"] = identity
-        for name in FIELDS:
-            value = extras.get(name)
-            if value is not None:
-                line[name] = value
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        line = {name: value for name, value in line.items() if value is not None}
         text = _encode(line)
         if not _SIGN.search(text):
             return text
         return _encode({name: redact(v) if isinstance(v, str) else v for name, v in line.items()})
+
+
+@lru_cache(maxsize=4)
+def _second(created: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
 
 
 class TextFormatter(logging.Formatter):
@@ -73,10 +74,10 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(name)s %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = [str(record.__dict__[name]) for name in FIELDS if record.__dict__.get(name)]
         text = super().format(record)
-        if extras and record.name == "cognises.requests":
-            text = f"{text} {_printable(' '.join(extras))}"
+        if record.name == "cognises.requests":
+            found = " ".join(str(record.__dict__[n]) for n in FIELDS if record.__dict__.get(n))
+            text = f"{text} {found.encode('unicode_escape').decode('ascii')}"
         return redact(text)
 
 
@@ -85,37 +86,18 @@ def configure(form: str, level: str) -> None:
 
     Handlers that are there already (the server's, Lambda's) stay and get this format.
     """
-    formatter = JsonFormatter() if form == "json" else TextFormatter()
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.StreamHandler(sys.stdout if form == "json" else sys.stderr))
     for handler in root.handlers:
-        handler.setFormatter(formatter)
+        handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root.setLevel(level)
     # The request's own line contains the decision; a second line is for debugging.
     if level != "DEBUG":
         logging.getLogger("cognises.decisions").setLevel(logging.WARNING)
-    drop = logging.getLogger("werkzeug")
-    drop.filters = [f for f in drop.filters if f is not _no_access_line]
-    drop.addFilter(_no_access_line)
+    logging.getLogger("werkzeug").addFilter(_no_access_line)
 
 
 def _no_access_line(record: logging.LogRecord) -> bool:
     """werkzeug's development server logs URLs with their queries; our line replaces that."""
     return " - - [" not in str(record.msg)
-
-
-@lru_cache(maxsize=4)
-def _second(created: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
-
-
-def _message(record: logging.LogRecord) -> str:
-    text = record.getMessage()
-    if record.name.startswith("gunicorn"):
-        return _GUNICORN_REQUEST.sub(r"\1", text)  # gunicorn repeats the line or header it refused
-    return text
-
-
-def _printable(text: str) -> str:
-    return text.encode("unicode_escape").decode("ascii")

@@ -1,30 +1,28 @@
 """Numbers for Prometheus: requests, decisions, key fetches.
 
-prometheus-client and not OpenTelemetry: one package of pure Python that pulls in nothing, where
-the other brings an SDK, a protocol buffer runtime and an exporter's threads. They are read at an
-address of their own, which gunicorn binds beside the service's (loopback, as a rule).
+prometheus-client is one package of pure Python; OpenTelemetry would bring an SDK and threads. The
+numbers are read at an address of their own, which gunicorn binds beside the service's.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
-    generate_latest,
+    make_wsgi_app,
     multiprocess,
 )
+from werkzeug.exceptions import NotFound
 
-from cognises.operation import request_log
-from cognises.operation.request_log import RequestRecord
+from cognises.operation import middleware
 from cognises.tokens import key_cache
 
 if TYPE_CHECKING:
@@ -40,18 +38,18 @@ FETCHED = Gauge(
     multiprocess_mode="max",
 )
 
-# A method is the client's to write: what is not known is one label, not a thousand.
+# A method is the client's to write: unknown ones share one label.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def observe_request(answered: RequestRecord) -> None:
+def observe_request(fields: Mapping[str, Any], seconds: float) -> None:
     """Count a request. Labels are endpoints, never addresses: their number is bounded."""
-    endpoint = answered.endpoint or "none"
-    method = answered.method if answered.method in _METHODS else "other"
-    REQUESTS.labels(method, endpoint, str(answered.status)).inc()
-    SECONDS.labels(endpoint).observe(answered.seconds)
-    if answered.verdict.decision:
-        DECISIONS.labels(answered.verdict.decision, answered.verdict.reason or "none").inc()
+    endpoint = fields["endpoint"] or "none"
+    method = fields["method"] if fields["method"] in _METHODS else "other"
+    REQUESTS.labels(method, endpoint, str(fields["status"])).inc()
+    SECONDS.labels(endpoint).observe(seconds)
+    if fields["decision"]:
+        DECISIONS.labels(fields["decision"], fields["reason"] or "none").inc()
 
 
 def observe_fetch(succeeded: bool) -> None:
@@ -62,40 +60,26 @@ def observe_fetch(succeeded: bool) -> None:
 
 
 def install(app: WSGIApplication, port: int) -> WSGIApplication:
-    """Count from now on, and answer `/metrics` on gunicorn's socket of that port alone."""
-    if observe_request not in request_log.observers:
-        request_log.observers.append(observe_request)
-        key_cache.fetch_observers.append(observe_fetch)
-    return MetricsPort(app, port)
+    """Count from now on, and answer `GET /metrics` on gunicorn's socket of that port alone.
 
-
-class MetricsPort:
-    """WSGI middleware: the metrics on their own port, the service on every other.
-
-    Which port a request came in by is read from the socket itself, which nobody can forge; a
+    Which port a request came in by is read from the socket itself, which no client can forge; a
     server that shows no socket (Lambda, the development server) serves no metrics.
     """
+    if observe_request not in middleware.observers:
+        middleware.observers.append(observe_request)
+        key_cache.fetch_observers.append(observe_fetch)
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # of all workers
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    exposition = make_wsgi_app(registry)
 
-    def __init__(self, app: WSGIApplication, port: int) -> None:
-        self._app, self._port = app, port
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         socket = environ.get("gunicorn.socket")
-        if socket is None or socket.getsockname()[1] != self._port:
-            return self._app(environ, start_response)
-        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("GET", "/metrics"):
-            start_response("404 Not Found", [("Content-Length", "0")])
-            return []
-        body = _exposition()
-        headers = [("Content-Type", CONTENT_TYPE_LATEST), ("Content-Length", str(len(body)))]
-        start_response("200 OK", headers)
-        return [body]
+        if socket is None or socket.getsockname()[1] != port:
+            return app(environ, start_response)
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("GET", "/metrics"):
+            return exposition(environ, start_response)
+        return NotFound()(environ, start_response)
 
-
-def _exposition() -> bytes:
-    """Everything counted, over all workers where there are several."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
-    registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    return wsgi_app

@@ -48,39 +48,38 @@ class RequestBuffer:
 
     def bytes_needed(self) -> int:
         """How many bytes are missing, at least; 0: a thread may have the request."""
-        if not self._head_size and not self._read_head():
-            return 1
+        if not self._head_size:
+            end = self.data.find(b"\r\n\r\n")
+            if end < 0:
+                return 1
+            self._read_head(end)
         while self._chunk_at and not self.is_whole and len(self.data) >= self._end:
             if not self._read_chunk():
                 return 0
         return max(0, self._end - len(self.data))
 
-    def _read_head(self) -> bool:
-        end = self.data.find(b"\r\n\r\n")
-        if end < 0:
-            return False
+    def _read_head(self, end: int) -> None:
         self._head_size = self._end = end + 4
-        fields = _FRAMING.findall(self.data, 0, end)
-        lengths = [value for name, value in fields if name.lower() == b"content-length"]
-        coding = b",".join(value for name, value in fields if name.lower() == b"transfer-encoding")
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in _FRAMING.findall(self.data, 0, end):
+            found.setdefault(name.lower(), []).append(value)
+        lengths = found.get(b"content-length", [])
+        coding = b",".join(found.get(b"transfer-encoding", []))
         if b"chunked" in coding.lower() and not lengths:
             self._chunk_at = self._end
         elif not coding and len(lengths) < 2:
-            self._expect_body(lengths[0] if lengths else b"0")
+            length = lengths[0] if lengths else b"0"
+            # int() refuses thousands of digits, and gunicorn what is not a number.
+            is_number = length.isdigit() and len(length) < 4000
+            if is_number and int(length) <= self._body_limit:
+                self._end += int(length)
+                self.is_whole = True
         self.wants_continue = (
-            (self._chunk_at > 0 or self._end > self._head_size)
+            b"expect" in found
+            and (self._chunk_at > 0 or self._end > self._head_size)
             and len(self.data) == self._head_size
             and self.data.find(b" HTTP/1.1\r\n", 0, end + 2) > 0
-            and any(name.lower() == b"expect" for name, _ in fields)
         )
-        return True
-
-    def _expect_body(self, length: bytes) -> None:
-        # int() refuses thousands of digits, and gunicorn what is not a number.
-        size = int(length) if length.isdigit() and len(length) < 4000 else self._body_limit + 1
-        if size <= self._body_limit:
-            self._end += size
-            self.is_whole = True
 
     def _read_chunk(self) -> bool:
         """Move on to the next chunk (RFC 9112 section 7.1); False: gunicorn or the app refuses."""
@@ -93,7 +92,10 @@ class RequestBuffer:
             return False
         size = int(line[1], 16)
         if size == 0:
-            return self._read_trailers(line_end)
+            end = self.data.find(b"\r\n\r\n", line_end)
+            self.is_whole = end >= 0
+            self._end = end + 4 if self.is_whole else len(self.data) + 1
+            return self.is_whole or len(self.data) < line_end + HEAD_LIMIT
         room = self._body_limit - self._chunked_size
         if size > room:
             self._end = line_end + 2 + room + 1
@@ -103,9 +105,3 @@ class RequestBuffer:
             self._chunk_at, self._chunked_size = self._end, self._chunked_size + size
             self._end += 1
         return True
-
-    def _read_trailers(self, line_end: int) -> bool:
-        end = self.data.find(b"\r\n\r\n", line_end)
-        self.is_whole = end >= 0
-        self._end = end + 4 if self.is_whole else len(self.data) + 1
-        return self.is_whole or len(self.data) < line_end + HEAD_LIMIT

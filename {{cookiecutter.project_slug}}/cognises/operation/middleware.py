@@ -1,0 +1,175 @@
+"""What surrounds each request: its id, the limits of its body, one log line when it is answered."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Any
+
+from flask import Flask, Request, has_request_context
+from flask import request as flask_request
+from werkzeug.exceptions import BadRequest, HTTPException, LengthRequired, RequestEntityTooLarge
+from werkzeug.wsgi import ClosingIterator
+
+from cognises.web.authorize import UNGUARDED, outcome_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+REQUEST_ID = "cognises.request_id"
+MAX_FORM_PARTS = 100
+_MAX_PATH = 300
+# In this order: our own client or proxy, then the load balancer.
+_ID_HEADERS = ("HTTP_X_REQUEST_ID", "HTTP_X_AMZN_TRACE_ID")
+# Accepts "Root=1-67891233-abcdef012345678912345678;Parent=...;Sampled=1"; refuses line breaks,
+# quotes, commas (two headers in one) and anything as long as a token.
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;=/+-]{0,127}")
+_TOKEN = re.compile(r"eyJ[\w-]*\.")
+
+log = logging.getLogger("cognises.requests")
+
+# Called for every request with the fields of its log line and its duration in seconds: metrics.
+observers: list[Callable[[Mapping[str, Any], float], None]] = []
+
+
+def surround(app: WSGIApplication) -> WSGIApplication:
+    """`app` with an id for each request, in environ and response, and a log line for each."""
+
+    def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.perf_counter()
+        identity = environ[REQUEST_ID] = choose_id(environ)
+        _watch_body(environ)
+        status = 500
+        request: Request | None = None
+
+        def start(code: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
+            nonlocal status, request
+            status = int(code[:3])
+            request = environ.get("werkzeug.request")  # Flask takes it out when it is done
+            headers.append(("X-Request-Id", identity))
+            return start_response(code, headers, *exc_info)  # type: ignore[arg-type]
+
+        def close() -> None:
+            _report(environ, request, identity, status, time.perf_counter() - started)
+
+        try:
+            body = app(environ, start)  # type: ignore[arg-type]
+        except BaseException:
+            close()
+            raise
+        return ClosingIterator(body, close)
+
+    return wsgi_app
+
+
+def choose_id(environ: Mapping[str, object]) -> str:
+    """The id that the request came with if that is plain, else a new one."""
+    for name in _ID_HEADERS:
+        text = environ.get(name)
+        if isinstance(text, str) and _is_plain(text):
+            return text
+    return os.urandom(16).hex()
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is fit for a log and a header: short, ASCII, and not a token."""
+    return _PLAIN.fullmatch(text) is not None and _TOKEN.search(text) is None
+
+
+def request_id() -> str | None:
+    """The id of the current request, for your own logs and calls; None outside a request."""
+    return flask_request.environ.get(REQUEST_ID) if has_request_context() else None
+
+
+def _report(
+    environ: WSGIEnvironment, request: Request | None, identity: str, status: int, seconds: float
+) -> None:
+    """Log and count a request; path and endpoint carry no query."""
+    path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
+    outcome = outcome_of(request) if request is not None else UNGUARDED
+    fields = {
+        "method": environ.get("REQUEST_METHOD", "")[:20],
+        "path": path[:_MAX_PATH],
+        "endpoint": request.endpoint if request is not None else None,
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+        "sub": outcome.sub if outcome.sub and _is_plain(outcome.sub) else None,
+        "decision": outcome.decision,
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+    }
+    for observe in observers:
+        observe(fields, seconds)
+    if log.isEnabledFor(logging.INFO):
+        # As log.info does, without its walk up the stack for the caller.
+        extra = {"request_id": identity, **fields}
+        line = (log.name, logging.INFO, __file__, 0, "request", (), None)
+        log.handle(log.makeRecord(*line, extra=extra))
+
+
+def limit_bodies(app: Flask, max_body_bytes: int) -> None:
+    """Limit the bodies that views read; limits that the app has set itself stay.
+
+    Too large is 413, malformed 400, of unknown length 411. The server limits request lines and
+    headers, before the app sees them.
+    """
+    config = app.config
+    if config.get("MAX_CONTENT_LENGTH") is None:
+        config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    in_memory = config["MAX_FORM_MEMORY_SIZE"] or max_body_bytes
+    config["MAX_FORM_MEMORY_SIZE"] = min(max_body_bytes, in_memory)
+    config["MAX_FORM_PARTS"] = min(MAX_FORM_PARTS, config["MAX_FORM_PARTS"] or MAX_FORM_PARTS)
+
+
+def _watch_body(environ: WSGIEnvironment) -> None:
+    """Watch a body without a Content-Length: a view must not take a part of it for the whole.
+
+    werkzeug 3 cuts such a body at the limit without an error, and reads an empty one where the
+    server (a2wsgi, for one) does not say that it ends the stream.
+    """
+    is_chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
+    if is_chunked or not environ.get("CONTENT_LENGTH"):
+        if environ.get("wsgi.input_terminated"):
+            environ["wsgi.input"] = _Watched(environ["wsgi.input"])
+        elif is_chunked:
+            environ.update({"wsgi.input": _Unreadable(), "wsgi.input_terminated": True})
+
+
+class _Watched:
+    """A stream that raises at the limit where the body goes on, and where the body is malformed."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        return self._checked(self._stream.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._checked(self._stream.readline, size)
+
+    def _checked(self, read: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            data = read(size)
+            self._given += len(data)
+            limit = flask_request.max_content_length
+            goes_on = limit is not None and self._given >= limit and self._stream.read(1)
+        except HTTPException:
+            raise
+        except Exception:  # the server's own class, for a bad chunk or a closed connection
+            raise BadRequest from None
+        if goes_on:
+            raise RequestEntityTooLarge
+        return data
+
+
+class _Unreadable:
+    """A body that cannot be read (RFC 9110 section 15.5.12)."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise LengthRequired
+
+    readline = read
