@@ -1,15 +1,15 @@
 """gunicorn's threaded worker, safe from slow clients, and with a stop that answers every request.
 
-gunicorn's own gives a thread to every connection that has sent one byte, and waits there for the
-rest: a few slow clients stop a service. Here the event loop collects each request, its body
-included up to the application's limit, and a thread gets it when it is complete. Closing never
-blocks the loop either. Uses internals of gunicorn: its version is pinned, and tests run it.
+gunicorn's own waits in a thread for all but the first byte of a request. Here the event loop
+collects each request, body included up to the application's limit, before a thread gets it, and
+never blocks. Uses internals of gunicorn: its version is pinned, and tests run it.
 """
 
 from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
@@ -17,7 +17,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger as GunicornLogger  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from gunicorn.http import get_parser  # type: ignore[import-untyped,import-not-found,unused-ignore]
-from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped,import-not-found,unused-ignore]
+from gunicorn.http.unreader import IterUnreader  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 from cognises.operation.request_buffer import HEAD_LIMIT, READ_SIZE, RequestBuffer
@@ -27,6 +27,7 @@ BODY_SECONDS = 30.0  # for one that is longer than a head may be
 STOP_SECONDS = STOP_KEEPALIVE_LINGER  # for a request on a connection that is idle at a stop
 LINGER_SECONDS = 2.0
 MAX_HELD = 32 * 1024 * 1024  # bytes of requests in a worker's memory
+PIECE = 8 * 1024
 BODY_LIMIT = 4 * 1024 * 1024  # what is larger is read in a thread, if the application allows it
 _TIMEOUT = "408 Request Timeout"
 
@@ -39,29 +40,21 @@ class Logger(GunicornLogger):  # type: ignore[misc]
         return bool(self.cfg.accesslog)
 
 
-class ReceivedFirst(SocketUnreader):  # type: ignore[misc]
-    """Gives gunicorn's parser what the loop has received, then what the socket still holds."""
+def pieces(received: bytearray, sock: socket.socket) -> Iterator[bytes]:
+    """What the loop has received, then what the socket still holds; `received` keeps the rest.
 
-    def __init__(self, sock: socket.socket, received: bytearray) -> None:
-        super().__init__(sock)
-        self._received = received
-
-    def chunk(self, size_hint: int | None = None) -> bytes:
-        # In pieces, as from a socket: the parser copies what it has for each chunk of a body.
-        size = max(self.mxchunk, min(size_hint or 0, self.max_body_chunk))
-        piece = bytes(self._received[:size])
-        del self._received[:size]
-        return piece or bytes(super().chunk(size_hint))
-
-    def collect(self) -> None:
-        """Put what is left, the next request, where gunicorn looks for it."""
-        self.buf.seek(0, 2)
-        self.buf.write(self._received)
-        self._received.clear()
+    In small pieces: for each chunk of a body, gunicorn's parser copies the piece that it has.
+    """
+    while True:
+        if not received:
+            received += sock.recv(READ_SIZE)
+        piece = bytes(received[:PIECE])
+        del received[:PIECE]
+        yield piece
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A connection with the request that arrives on it, and a deadline; closes without waiting."""
+    """A connection with the request that arrives on it, and a deadline."""
 
     worker: Worker
     request = RequestBuffer(b"", 0)
@@ -70,10 +63,17 @@ class Connection(TConn):  # type: ignore[misc]
     held = 0  # bytes of `request` that count as held by the worker
 
     def close(self, graceful: bool = False) -> None:
-        if graceful:
-            self.worker.linger(self)
-        else:
+        """Close; if graceful, when the client has read its response (RFC 9112, 9.6), or soon."""
+        if not graceful:
             super().close()
+            return
+        self.parser, self.request = None, Connection.request
+        self.deadline = time.monotonic() + LINGER_SECONDS
+        with suppress(OSError):
+            self.sock.setblocking(False)
+            self.sock.shutdown(socket.SHUT_WR)
+        self.worker.nr_conns += 1
+        self.worker.receive(self)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -84,7 +84,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._waiting: set[Connection] = set()  # for more of a request; all are in the poller
         self._reading: set[Connection] = set()  # in a thread that reads the rest of a body
         self._held = 0
-        self._expired_at = 0.0
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """On a stop, accept every connection that is established, then close the listeners."""
@@ -125,13 +124,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._hold(conn, len(ahead))
         conn.started = time.monotonic()
         conn.deadline = conn.started + HEAD_SECONDS
-        self._receive(conn)
+        self.receive(conn)
 
     def _on_more(self, conn: Connection, _: socket.socket) -> None:
         if conn in self._waiting:  # not dropped in this turn of the loop
-            self._receive(conn)
+            self.receive(conn)
 
-    def _receive(self, conn: Connection) -> None:
+    def receive(self, conn: Connection) -> None:
         """Read what has arrived, then wait for more, answer, or give the request to a thread."""
         request = conn.request
         if request.bytes_needed():
@@ -145,7 +144,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if not data:
                 self._drop(conn, "400 Bad Request" if request.data else "")
                 return
-            if conn.parser is not None:  # else it lingers, and what it sends is discarded
+            if conn.parser is not None:  # after the last response, what arrives is discarded
                 request.data += data
                 self._hold(conn, len(data))
         needed = request.bytes_needed()
@@ -179,7 +178,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _dispatch(self, conn: Connection) -> None:
         """Give the request a thread, as soon as one is free."""
         self._stop_waiting(conn)
-        conn.parser.unreader = ReceivedFirst(conn.sock, conn.request.data)
+        conn.parser.unreader = IterUnreader(pieces(conn.request.data, conn.sock))
+        conn.parser.unreader.sock = conn.sock  # the parser sets its time-out
         conn.data_ready = True
         if not conn.request.is_whole:
             conn.deadline = time.monotonic() + BODY_SECONDS
@@ -192,8 +192,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: Connection, future: Any) -> None:
         self._reading.discard(conn)
-        if conn.held:
-            conn.parser.unreader.collect()
+        if conn.held:  # what is left is the next request
+            conn.parser.unreader.buf.write(conn.request.data)
+            conn.request.data.clear()
             self._hold(conn, -conn.held)
         super().finish_request(conn, future)
         if not self.alive and self.keepalived_conns and self.keepalived_conns[-1] is conn:
@@ -222,9 +223,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """End what is past its deadline; gunicorn calls it in every turn of its loop."""
         super().murder_pending()
         now = time.monotonic()
-        if now - self._expired_at < 0.2:
-            return
-        self._expired_at = now
         for conn in [conn for conn in self._waiting if now > conn.deadline]:
             self._on_more(conn, conn.sock)  # it may have come while the loop was busy
             if conn in self._waiting:
@@ -244,13 +242,3 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             with suppress(OSError):
                 conn.sock.send(head.encode())
         conn.close(graceful=bool(status))
-
-    def linger(self, conn: Connection) -> None:
-        """Close once the client has read its response (RFC 9112 section 9.6), or soon."""
-        conn.parser, conn.request = None, Connection.request
-        conn.deadline = time.monotonic() + LINGER_SECONDS
-        self.nr_conns += 1
-        with suppress(OSError):
-            conn.sock.setblocking(False)
-            conn.sock.shutdown(socket.SHUT_WR)
-        self._receive(conn)

@@ -36,7 +36,7 @@ observers: list[Callable[[Mapping[str, Any], float], None]] = []
 
 
 def surround(app: WSGIApplication) -> WSGIApplication:
-    """`app` with an id for each request, in environ and response, and a log line for each."""
+    """`app`, with an id for each request, in environ and response, and a log line for each."""
 
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
@@ -87,7 +87,7 @@ def request_id() -> str | None:
 def _report(
     environ: WSGIEnvironment, request: Request | None, identity: str, status: int, seconds: float
 ) -> None:
-    """Log and count a request; path and endpoint carry no query."""
+    # No field holds the query.
     path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
     outcome = outcome_of(request) if request is not None else UNGUARDED
     fields = {
@@ -96,11 +96,10 @@ def _report(
         "endpoint": request.endpoint if request is not None else None,
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
-        "sub": outcome.sub if outcome.sub and _is_plain(outcome.sub) else None,
-        "decision": outcome.decision,
-        "reason": outcome.reason,
-        "detail": outcome.detail,
+        **outcome._asdict(),
     }
+    if outcome.sub and not _is_plain(outcome.sub):
+        del fields["sub"]
     for observe in observers:
         observe(fields, seconds)
     if log.isEnabledFor(logging.INFO):
@@ -142,8 +141,7 @@ class _Watched:
     """A stream that raises at the limit where the body goes on, and where the body is malformed."""
 
     def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._given = 0
+        self._stream, self._given = stream, 0
 
     def read(self, size: int = -1) -> bytes:
         return self._checked(self._stream.read, size)
