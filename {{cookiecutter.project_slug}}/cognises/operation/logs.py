@@ -1,7 +1,6 @@
-"""Log lines: one JSON object per line in production, plain text on a developer's machine.
+"""Log lines: JSON objects in production, plain text on a developer's machine.
 
-A line holds the fields that are listed here and no others. Whatever looks like a token or an
-e-mail address is redacted, in tracebacks and in lines of other libraries too.
+What looks like a token or an e-mail address is redacted, in lines of other libraries too.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import logging
 import re
 import sys
 import time
-from functools import lru_cache
 
 from cognises.operation.middleware import request_id
 
@@ -30,6 +28,7 @@ _SIGN = re.compile(r"eyJ|@|%40|earer ")
 _GUNICORN_REQUEST = re.compile(
     r"^(Invalid request from ip=\S+(?=: )|Error handling request).*", re.S
 )
+
 _encode = json.JSONEncoder(default=str).encode
 
 
@@ -46,8 +45,9 @@ class JsonFormatter(logging.Formatter):
         message = record.getMessage()
         if record.name.startswith("gunicorn"):  # it repeats the line or header that it refuses
             message = _GUNICORN_REQUEST.sub(r"\1", message)
+        second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, object] = {
-            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
+            "time": f"{second}.{int(record.msecs):03d}Z",
             "level": record.levelname,
             "logger": record.name,
             "message": message,
@@ -60,11 +60,6 @@ class JsonFormatter(logging.Formatter):
         if not _SIGN.search(text):
             return text
         return _encode({name: redact(v) if isinstance(v, str) else v for name, v in line.items()})
-
-
-@lru_cache(maxsize=4)
-def _second(created: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
 
 
 class TextFormatter(logging.Formatter):

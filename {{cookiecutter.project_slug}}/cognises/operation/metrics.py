@@ -1,7 +1,6 @@
-"""Numbers for Prometheus: requests, decisions, key fetches.
+"""Numbers for Prometheus, at an address of their own: requests, decisions, key fetches.
 
-prometheus-client is one package of pure Python; OpenTelemetry would bring an SDK and threads. The
-numbers are read at an address of their own, which gunicorn binds beside the service's.
+prometheus-client is one package of pure Python; OpenTelemetry would bring an SDK and threads.
 """
 
 from __future__ import annotations
@@ -11,15 +10,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import (
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    make_wsgi_app,
-    multiprocess,
-)
+import prometheus_client as prometheus
+from prometheus_client import Counter, Gauge, Histogram, multiprocess
 from werkzeug.exceptions import NotFound
 
 from cognises.operation import middleware
@@ -62,17 +54,17 @@ def observe_fetch(succeeded: bool) -> None:
 def install(app: WSGIApplication, port: int) -> WSGIApplication:
     """Count from now on, and answer `GET /metrics` on gunicorn's socket of that port alone.
 
-    Which port a request came in by is read from the socket itself, which no client can forge; a
-    server that shows no socket (Lambda, the development server) serves no metrics.
+    The port is read from the socket itself, which no client can forge. A server that shows no
+    socket (Lambda, the development server) serves no metrics.
     """
     if observe_request not in middleware.observers:
         middleware.observers.append(observe_request)
         key_cache.fetch_observers.append(observe_fetch)
-    registry = REGISTRY
+    registry = prometheus.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # of all workers
-        registry = CollectorRegistry()
+        registry = prometheus.CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    exposition = make_wsgi_app(registry)
+    exposition = prometheus.make_wsgi_app(registry)
 
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         socket = environ.get("gunicorn.socket")

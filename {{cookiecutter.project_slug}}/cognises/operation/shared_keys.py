@@ -1,7 +1,6 @@
 """The latest reading of the key set, in memory that the processes of one server share.
 
-A worker that starts while the key endpoint is down has the keys that other workers have. The
-memory is made before the fork, so no name and no file leads to it. Standard library only.
+A worker that starts while the key endpoint is down has the keys that other workers have.
 """
 
 from __future__ import annotations
