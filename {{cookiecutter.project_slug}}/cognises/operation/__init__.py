@@ -42,7 +42,7 @@ def init_operations(app: Flask) -> None:
     inner = app.wsgi_app
     if settings.behind_proxy:
         # One hop, and never the host: clients can write X-Forwarded-Host.
-        inner = ProxyFix(inner, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0)  # type: ignore[assignment]
+        inner = ProxyFix(inner, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0)
     app.wsgi_app = surround(inner)  # type: ignore[assignment,method-assign]
     if settings.metrics_address:
         from cognises.operation import metrics

@@ -57,6 +57,7 @@ class Connection(TConn):  # type: ignore[misc]
     """A connection with the request that arrives on it, and a deadline."""
 
     worker: Worker
+    parser: Any
     request = RequestBuffer(b"", 0)
     started = 0.0
     deadline = 0.0

@@ -64,7 +64,7 @@ def install(app: WSGIApplication, port: int) -> WSGIApplication:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # of all workers
         registry = prometheus.CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    exposition = prometheus.make_wsgi_app(registry)
+    exposition: WSGIApplication = prometheus.make_wsgi_app(registry)
 
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         socket = environ.get("gunicorn.socket")
