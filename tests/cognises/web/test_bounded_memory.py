@@ -33,7 +33,7 @@ def stores(app: Flask) -> dict[str, int]:
     pending = list(roots.items())
     while pending:
         path, value = pending.pop()
-        if id(value) in seen or type(value) is LocalProxy:
+        if id(value) in seen or issubclass(type(value), LocalProxy):
             continue
         seen.add(id(value))
         if hasattr(value, "cache_info") and value.__module__.startswith("cognises"):

@@ -869,9 +869,24 @@ def checked(make_app, check, **options):
     return make_app(views, GROUPS, extension=False, **options).test_client()
 
 
-@pytest.mark.parametrize("answer", [False, None, 0, "", []])
-def test_a_check_without_a_true_answer_revokes(answer, make_app, cognito):
-    client = checked(make_app, lambda principal: answer)
+NOT_TRUE = {
+    "False": lambda principal: False,
+    "None": lambda principal: None,
+    "0": lambda principal: 0,
+    "1": lambda principal: 1,
+    "an empty text": lambda principal: "",
+    "a text": lambda principal: "revoked",
+    "an empty list": lambda principal: [],
+    "a reason in a tuple": lambda principal: (False, "left the company"),
+    "a generator": lambda principal: (each for each in [False]),
+    "a lambda": lambda principal: lambda: False,
+    "the principal": lambda principal: principal,
+}
+
+
+@pytest.mark.parametrize("check", NOT_TRUE.values(), ids=NOT_TRUE.keys())
+def test_a_check_with_any_answer_but_true_revokes(check, make_app, cognito):
+    client = checked(make_app, check)
 
     refused = client.get("/thing", headers=cognito.bearer(["editors"]))
 

@@ -174,6 +174,34 @@ def test_a_blueprint_may_be_protected_after_it_was_registered(nested, extension,
     assert client.options("/thing").status_code == 200
 
 
+@pytest.mark.parametrize("nested", [False, True])
+@both_ways
+def test_what_is_declared_after_a_request_counts_from_the_next_one(
+    nested, extension, make_app, cognito
+):
+    bp, parent, opened = (Blueprint(name, __name__) for name in ("bp", "parent", "opened"))
+
+    def views(app: Flask) -> None:
+        bp.get("/thing")(login_check(lambda: "thing"))
+        opened.get("/opened")(lambda: "opened")
+        if nested:
+            parent.register_blueprint(bp)
+        for each in (parent if nested else bp, opened):
+            app.register_blueprint(each)
+
+    client = make_app(views, GROUPS, extension=extension).test_client()
+    editor, other = cognito.bearer(["editors"]), cognito.bearer(["x"])
+    assert client.get("/thing", headers=other).text == "thing"
+    assert client.get("/opened").status_code == (401 if extension else 200)
+
+    protect(bp, permission_required(name="panel"))
+    public(opened)
+
+    assert client.get("/thing", headers=other).status_code == 403
+    assert client.get("/thing", headers=editor).text == "thing"
+    assert client.get("/opened").text == "opened"
+
+
 def test_protect_and_public_with_neither_view_blueprint_nor_app_are_errors():
     for target in (None, "view", 7):
         with pytest.raises((SettingsError, AttributeError, TypeError)):

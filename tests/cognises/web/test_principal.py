@@ -8,8 +8,9 @@ import pickle
 import re
 
 import pytest
+from flask import jsonify
 
-from cognises import Principal
+from cognises import Principal, current_user, login_check
 from cognises.tokens.claims import freeze
 from cognises.web.principal import ANONYMOUS
 
@@ -60,6 +61,11 @@ def test_nothing_about_a_principal_can_be_changed():
 
     for change in (
         lambda: user.__setitem__("status", 200),
+        lambda: user.update(status=200),
+        lambda: user.pop("status"),
+        lambda: user.setdefault("invented", 1),
+        lambda: user.__ior__({"status": 200}),
+        lambda: setattr(user, "token", "a.b.c"),
         lambda: user.claims.__setitem__("sub", "2"),
         lambda: user.claims["address"].__setitem__("city", []),
         lambda: setattr(user, "invented", 1),
@@ -123,13 +129,46 @@ def test_two_requests_of_one_user_are_two_principals():
     assert len({principal(), principal()}) == 2
     user = principal()
     assert user == user
+    assert (user != user) is False
+    assert user != principal(sub="1")
 
 
-def test_a_principal_is_never_pickled_and_a_copy_is_itself():
+RESPONSE = {
+    "status": 200,
+    "message": "Validation successful",
+    "user_email": "ada@example.org",
+    "user_group": ["a", "b"],
+}
+
+COPIES = {
+    "json": lambda user: json.loads(json.dumps(user)),
+    "json, indented": lambda user: json.loads(json.dumps(user, indent=1, sort_keys=True)),
+    "dict": dict,
+    "unpacked": lambda user: {**user},
+    "items": lambda user: dict(user.items()),
+    "values": lambda user: dict(zip(user.keys(), user.values(), strict=True)),
+    "get": lambda user: {key: user.get(key) for key in user},
+    "pickle": lambda user: pickle.loads(pickle.dumps(user)),
+    "deep copy of a pickle": lambda user: copy.deepcopy(pickle.loads(pickle.dumps([user]))[0]),
+}
+
+
+@pytest.mark.parametrize("made", COPIES.values(), ids=COPIES.keys())
+def test_a_principal_is_plain_data_to_json_and_pickle_without_its_token(made):
+    claims = {"token_use": "id", "email": "ada@example.org", "cognito:groups": ["a", "b"]}
+    user = Principal(freeze(claims), token="a.b.c")
+
+    copied = made(user)
+    assert type(copied) is dict
+    assert copied == RESPONSE
+    copied["user_group"].append("admins")
+    assert made(user) == RESPONSE
+
+
+def test_a_copy_of_a_principal_is_itself():
     user = of_token("a.b.c")
 
-    with pytest.raises(TypeError, match="holds a token"):
-        pickle.dumps(user)
+    assert b"a.b.c" not in pickle.dumps(user)
     assert copy.copy(user) is user
     assert copy.deepcopy([user])[0] is user
 
@@ -176,3 +215,39 @@ def test_claims_are_plain_data_that_cannot_be_changed():
     ):
         with pytest.raises((TypeError, AttributeError)):
             change()
+
+
+VIEWS = {
+    "return response": lambda response: response,
+    "jsonify(response)": lambda response: jsonify(response),
+    "jsonify(**response)": lambda response: jsonify(**response),
+    "dict(response)": lambda response: dict(response),
+    "dict(current_user)": lambda: dict(current_user),
+    "a pickle of current_user": lambda: pickle.loads(pickle.dumps(current_user)),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
+def test_a_view_can_answer_with_its_response(view, make_app, cognito):
+    app = make_app(lambda app: app.get("/", endpoint="view")(login_check(view)))
+
+    answer = app.test_client().get("/", headers=cognito.bearer(["a", "b"], email="ada@example.org"))
+
+    assert (answer.status_code, answer.json) == (200, RESPONSE)
+
+
+def test_current_user_equals_the_response_from_both_sides_and_no_other(make_app, cognito):
+    other = principal(sub="other")
+
+    def views(app):
+        @app.get("/")
+        @login_check
+        def view(response):
+            same = current_user == response and response == current_user
+            different = current_user != other and other != current_user
+            swapped = current_user == other or other == current_user or response != current_user
+            return [same, different, swapped, {response: 1}[current_user]]
+
+    client = make_app(views).test_client()
+
+    assert client.get("/", headers=cognito.bearer()).json == [True, True, False, 1]

@@ -127,17 +127,15 @@ def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
 
 
 def groups_of(claims: Mapping[str, Any], claim: str = GROUPS_CLAIM) -> tuple[str, ...]:
-    """The user's groups: the texts in the list of Cognito's own claim.
-
-    Another claim is a list of texts, or one text split at commas; anything else gives no group.
+    """The user's groups: a list of texts, in another claim than Cognito's own also one text that
+    is split at commas. Anything else, a list with other entries too, gives no group.
     """
     value = claims.get(claim)
     if claim != GROUPS_CLAIM and isinstance(value, str):
         value = [group for each in value.split(",") if (group := each.strip(" "))]
     if not isinstance(value, (list, tuple)):
         return ()
-    groups = tuple([group for group in value if isinstance(group, str)])
-    return groups if claim == GROUPS_CLAIM or len(groups) == len(value) else ()
+    return tuple(value) if {str}.issuperset(map(type, value)) else ()
 
 
 class FrozenDict(dict[str, Any]):
@@ -146,7 +144,7 @@ class FrozenDict(dict[str, Any]):
     __slots__ = ()
 
     def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
-        raise TypeError("claims are read-only; change a copy: dict(claims)")
+        raise TypeError("it is read-only; change a copy: dict(…)")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse

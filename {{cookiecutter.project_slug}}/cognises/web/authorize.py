@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, SupportsIndex, cast
 
 from flask import Request, has_request_context
 from flask import request as flask_request
@@ -28,7 +28,12 @@ from cognises.web.route_metadata import (
     chain,
     declaration_of,
 )
-from cognises.web.routes import declaration_at, function_name, handler_name
+from cognises.web.routes import (
+    declaration_at,
+    function_name,
+    handler_name,
+    refuse_unhandled_method,
+)
 from cognises.web.state import AppState
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
@@ -130,7 +135,7 @@ def _require_permission(policy: RoutePolicy, principal: Principal) -> None:
 
 
 def _ask_app(check: Check, principal: Principal, result: AuthResult) -> None:
-    """`Cognises(app, check=…)`, once a request: without a true answer the token is revoked."""
+    """`Cognises(app, check=…)`, once a request: any answer but True revokes the token."""
     if result.is_checked:
         return
     answer = check(principal)
@@ -138,7 +143,9 @@ def _ask_app(check: Check, principal: Principal, result: AuthResult) -> None:
         if inspect.iscoroutine(answer):
             answer.close()
         raise SettingsError(["check: returned an awaitable; give a function or an async function"])
-    if not answer:
+    if answer is not True:
+        if answer is not False and answer is not None:
+            log.warning("check returned a %s: True alone admits", type(answer).__name__)
         raise CognisesError("revoked", "the app's check refused it")
     result.is_checked = True
 
@@ -167,8 +174,11 @@ def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
     if state.path_rules and (rule := request.url_rule) is not None:
         rules = enumerate(state.path_rules)
         applying = tuple([number for number, each in rules if each.applies(rule, request.path)])
-    view_class = getattr(view, "view_class", None)
-    handler = handler_name(view_class, request.method) if view_class is not None else ""
+    handler, view_class = "", getattr(view, "view_class", None)
+    if view_class is not None:
+        if refuse_unhandled_method(request, view):
+            return None
+        handler = handler_name(view_class, request.method)
     key = PolicyKey(endpoint, handler, applying)
     found = state.policies.get(key)
     if found is None or found.view is not view:
@@ -283,4 +293,13 @@ def _current_principal() -> Principal:
     return auth_result_for(flask_request).principal if result else ANONYMOUS
 
 
-current_user: Principal = cast(Principal, LocalProxy(_current_principal))
+class CurrentUser(LocalProxy[Principal]):
+    """Pickles what it stands for, which a LocalProxy does not."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return self._get_current_object().__reduce_ex__(protocol)
+
+
+current_user: Principal = cast(Principal, CurrentUser(_current_principal))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -32,9 +31,9 @@ from cognises.web.route_metadata import (
     mark,
     marker_of,
 )
-from cognises.web.routes import is_automatic_options, path_rules_of
-from cognises.web.state import state_of
-from cognises.web.views import Room, response_injector
+from cognises.web.routes import is_automatic_options, path_rules_of, refuse_unhandled_method
+from cognises.web.state import forget_policies, state_of
+from cognises.web.views import ResponseInjector, is_async, room_of_class
 
 Decorator = Callable[[View], View]
 
@@ -98,11 +97,13 @@ def public(target: Any, paths: Iterable[str] = ()) -> Any:
         _add_path_rules(target, paths, ())
     elif isinstance(target, Blueprint):
         declare_blueprint(target)
+        forget_policies()
     else:
         _refuse_contradiction(target, None)
         if hasattr(target, "__func__"):  # a bound method has no attributes of its own
             target = functools.update_wrapper(functools.partial(target), target)
         mark(target)
+        forget_policies()
     return target
 
 
@@ -122,6 +123,7 @@ def protect(
         hooks.insert(0, GuardHook(guards, lambda request: _is_below(rules, request)))
         return target
     declare_blueprint(target, *guards)
+    forget_policies()
     hook = GuardHook(guards, lambda request: _is_in(target, request))
     target.before_request_funcs.setdefault(None, []).append(hook)
     if target._got_registered_once:
@@ -137,7 +139,7 @@ def _add_path_rules(app: Flask, paths: Iterable[str], guards: tuple[Guard, ...])
     if not rules:
         raise SettingsError(["protect and public with an app need paths, as in paths=('/dash/',)"])
     path_rules_of(app).extend(rules)
-    state_of(app).policies.clear()
+    forget_policies()
     return rules
 
 
@@ -165,6 +167,7 @@ class GuardHook:
     def __init__(self, guards: tuple[Guard, ...], applies: Callable[[Request], bool]) -> None:
         self._guards = guards
         self._applies = applies
+        request_started.connect(_refuse_unhandled_method)
 
     def __call__(self) -> None:
         """As a before_request function. Raises a Refusal."""
@@ -179,6 +182,14 @@ class GuardHook:
         """As a receiver of `request_started`."""
         if not state_of(current_app).is_guarded:
             self()
+
+
+def _refuse_unhandled_method(sender: Flask, **kwargs: object) -> None:
+    """Where methods of a class are guarded one by one, no guard sees one that is not there."""
+    rule = flask_request.url_rule
+    view = sender.view_functions.get(rule.endpoint) if rule is not None else None
+    if hasattr(view, "view_class"):
+        refuse_unhandled_method(flask_request, view)
 
 
 def _guarded_by(guard: Guard) -> Decorator:
@@ -205,21 +216,22 @@ def _wrap(view: View, guards: tuple[Guard, ...], like: View | None = None) -> Vi
     An attribute is `view_class`, by which Flask and others know a class-based view.
     """
     first = guards[0]
-    room = Room.of(view)
-    inject = response_injector(view, room)
+    injector = ResponseInjector(view)
     # How Flask calls most views: by name, and the first parameter is free.
-    free = room.first(0)
+    free = injector.free
+    if injector.room.is_method or room_of_class(view, "GET"):
+        request_started.connect(_refuse_unhandled_method)
 
     def principal() -> Principal:
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         passed = auth_result_for(request).principal_for(first)
         return _authorize(request, guarded, guards) if passed is None else passed
 
-    if inspect.iscoroutinefunction(view):
+    if is_async(view):
 
         @functools.wraps(like or view)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            return await view(*inject(principal(), args, kwargs), **kwargs)
+            return await injector.await_view(principal(), args, kwargs)
 
     else:
 
@@ -227,7 +239,7 @@ def _wrap(view: View, guards: tuple[Guard, ...], like: View | None = None) -> Vi
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if free and not args and free not in kwargs and "response" not in kwargs:
                 return view(principal(), **kwargs)
-            return view(*inject(principal(), args, kwargs), **kwargs)
+            return injector.call_view(principal(), args, kwargs)
 
     if not hasattr(view, "__name__"):  # a partial, or an object that is called
         guarded.__name__ = getattr(getattr(view, "func", None), "__name__", "")

@@ -39,7 +39,7 @@ class Cognises:
     Exempt are the app's own static files (settable: `public_static`), requests without an endpoint
     (404, 405) and Flask's automatic OPTIONS. Make it last in `create_app`, after the routes; what
     is registered later is guarded too. `check(principal)`, a function or an async one, is called
-    at every guarded request once the token is verified; a false answer is 401 `revoked`.
+    at every guarded request once the token is verified; any answer but True is 401 `revoked`.
     """
 
     def __init__(

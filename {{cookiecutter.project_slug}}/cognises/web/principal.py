@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from cognises.errors import ANSWERS
-from cognises.tokens.claims import TokenClaims, scopes_of
+from cognises.tokens.claims import FrozenDict, TokenClaims, scopes_of
 
 _NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
-_KEYS = ("status", "message", "user_email", "user_group")
+_SIGNED_IN = {"status": 200, "message": "Validation successful"}
+_ANONYMOUS = {"status": 401, "message": ANSWERS["missing_token"].message}
 
 _NO_SCOPES: frozenset[str] = frozenset()
 # Of this process and its forks: what is printed of a principal says nothing to anyone else.
@@ -26,14 +27,15 @@ def cannot(groups: tuple[str, ...], name: str, machine_scopes: frozenset[str]) -
     return False
 
 
-class Principal(Mapping[str, Any]):
+class Principal(FrozenDict):
     """What a view receives. Read-only; keys as in the original package.
 
     Keys: `status` (200, or 401 without a credential), `message`, `user_email` (None for access
     tokens), `user_group` (a fresh list). Attributes: `claims`, `groups`, `username`, `sub`,
     `scopes`, `email_verified`, `is_authenticated`, `is_machine`, `token`, and `can(name)`.
 
-    Two users differ in `repr`, `str` and `hash`, as caches need it; none of them shows a claim.
+    `json`, `jsonify` and `pickle` see a dict with these keys, and nothing of the token. Two users
+    differ in `repr`, `str` and `hash`, as caches need it; none of them shows a claim.
     """
 
     __slots__ = ("_can", "_credential", "_print", "_token")
@@ -46,9 +48,15 @@ class Principal(Mapping[str, Any]):
         can: Can = cannot,
         token: str | None = None,
     ) -> None:
-        self._token = claims if isinstance(claims, TokenClaims) else TokenClaims(claims)
+        self._token = found = claims if isinstance(claims, TokenClaims) else TokenClaims(claims)
         self._can = can
         self._credential = token
+        email = found.payload.get("email") if found.use == "id" else None
+        super().__init__(
+            _SIGNED_IN if found.payload else _ANONYMOUS,
+            user_email=email if isinstance(email, str) else None,
+            user_group=found.groups,
+        )
 
     @property
     def claims(self) -> Mapping[str, Any]:
@@ -92,7 +100,9 @@ class Principal(Mapping[str, Any]):
 
     @property
     def email(self) -> str | None:
-        return self._text("email") if self._token.use == "id" else None
+        """As an ID token has it; an access token names none."""
+        email: str | None = self["user_email"]
+        return email
 
     @property
     def email_verified(self) -> bool:
@@ -108,28 +118,23 @@ class Principal(Mapping[str, Any]):
         return value if isinstance(value, str) else None
 
     def __getitem__(self, key: str) -> Any:
-        if key == "status":
-            return 200 if self.is_authenticated else 401
-        if key == "message":
-            signed_in = self.is_authenticated
-            return "Validation successful" if signed_in else ANSWERS["missing_token"].message
-        if key == "user_email":
-            return self.email
-        if key == "user_group":
-            return list(self._token.groups)
-        raise KeyError(key)
+        value = super().__getitem__(key)
+        return list(value) if key == "user_group" else value
+
+    # A dict's own would read the stored values, and dict(principal) with a dict's own __iter__.
+    get = Mapping.get  # type: ignore[assignment]
+    items, values = Mapping.items, Mapping.values  # type: ignore[assignment]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_KEYS)
+        return super().__iter__()
 
-    def __len__(self) -> int:
-        return len(_KEYS)
-
-    # Two requests of one user are two principals.
+    # Two requests of one user are two principals. `current_user` compares as what it stands for.
     def __eq__(self, other: object) -> bool:
-        return self is other
+        return True if self is other else NotImplemented
 
-    def __hash__(self) -> int:
+    __ne__ = object.__ne__
+
+    def __hash__(self) -> int:  # type: ignore[override]
         return hash(self._fingerprint)
 
     def __repr__(self) -> str:
@@ -152,9 +157,6 @@ class Principal(Mapping[str, Any]):
 
     def __deepcopy__(self, memo: object) -> Principal:
         return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Principal holds a token: pickle its sub, or its claims")
 
 
 ANONYMOUS = Principal()

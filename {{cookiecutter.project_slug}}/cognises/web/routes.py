@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask, Request
+from flask.views import MethodView
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import Rule
 
 from cognises.web.path_rules import PathRule
@@ -95,10 +97,25 @@ def routes(app: Flask) -> Iterator[Route]:
             yield Route(rule.endpoint, method, rule.rule, declaration, rule)
 
 
-def url_variables(app: Flask, endpoint: str) -> frozenset[str]:
-    """The variables in all URL rules of an endpoint, their defaults included."""
-    rules = app.url_map.iter_rules(endpoint)
-    return frozenset(str(name) for rule in rules for name in rule.arguments)
+def refuse_unhandled_method(request: Request, view: View | None) -> bool:
+    """Whether a class-based view has no handler for a request's method: then Flask answers 405.
+
+    Flask itself goes by the methods of the rule, which may name none, or others than the class has.
+    """
+    rule, view_class = request.url_rule, getattr(view, "view_class", None)
+    if rule is None or not isinstance(view_class, type) or not issubclass(view_class, MethodView):
+        return False
+    listed = {*(rule.methods or view_class.methods or ())}
+    if "GET" in listed:
+        listed.add("HEAD")
+    if view_class.dispatch_request is MethodView.dispatch_request:
+        listed = {each for each in listed if handler_name(view_class, each)}
+    if request.method in listed or is_automatic_options(request):
+        return False
+    # As where no rule matches.
+    request.routing_exception = MethodNotAllowed(sorted(listed))
+    request.url_rule = request.view_args = None
+    return True
 
 
 def handler_name(view_class: Any, method: str) -> str:
@@ -106,8 +123,9 @@ def handler_name(view_class: Any, method: str) -> str:
 
     A made-up HTTP method has no handler, so it adds no entry to what is kept by handler.
     """
-    if callable(getattr(view_class, method.lower(), None)):
-        return method.lower()
+    name = method.lower()
+    if callable(getattr(view_class, name, None)) and not hasattr(MethodView, name):
+        return name
     return "get" if method == "HEAD" and hasattr(view_class, "get") else ""
 
 

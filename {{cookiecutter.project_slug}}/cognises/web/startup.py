@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flask import Flask
+from flask.views import MethodView
 
 from cognises.errors import ProblemsError, SettingsError
 from cognises.settings.model import Settings
 from cognises.tokens.key_source import read_key_file
-from cognises.web.route_metadata import DEFAULT_LOGIN, Requirement, View, markers_of
-from cognises.web.routes import Route, routes, url_variables
+from cognises.web.route_metadata import DEFAULT_LOGIN, Requirement, markers_of
+from cognises.web.routes import Route, routes
 from cognises.web.state import AppState, state_of
-from cognises.web.views import response_conflict
+from cognises.web.views import signature_problems
 
 _NEEDED = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
 
@@ -83,7 +84,7 @@ def route_problems(app: Flask) -> list[str]:
 def _problems_of(app: Flask, route: Route) -> Iterable[str]:
     if route.declaration.is_contradictory:
         yield f"{route.place}: public and a guard together; keep one of them"
-    yield from _response_problems(app, route)
+    yield from _signature_problems(app, route)
     requirement = Requirement.of(route.declaration.guards)
     state = state_of(app)
     foreign = [guard for guard in requirement.logins if not state.is_own_pool(guard)]
@@ -93,19 +94,25 @@ def _problems_of(app: Flask, route: Route) -> Iterable[str]:
         yield f"{route.place}: names another pool and needs group_details of its own"
 
 
-def _response_problems(app: Flask, route: Route) -> Iterable[str]:
-    """Views that would take a URL variable for the response."""
-    variables = url_variables(app, route.endpoint)
-    if "response" not in variables:
-        return
+def _signature_problems(app: Flask, route: Route) -> Iterable[str]:
+    """Views that would take a URL variable for the response, or fail for their parameters."""
     view = app.view_functions[route.endpoint]
-    handler = getattr(getattr(view, "view_class", None), route.method.lower(), None)
-    views: list[View | None] = [marker.view for marker in markers_of(view)]
-    views += [marker.view for marker in markers_of(handler)] if handler else []
-    for guarded in views:
-        conflict = guarded and response_conflict(guarded, route.method, variables)
-        if conflict:
-            yield f"{route.place}: {conflict}"
+    view_class = getattr(view, "view_class", None)
+    handler = getattr(view_class, route.method.lower(), None)
+    variables = frozenset(map(str, route.rule.arguments))
+    # What these functions do to the URL's variables is not known.
+    is_plain = not any(app.url_value_preprocessors.values())
+    dispatch = getattr(view_class, "dispatch_request", None)
+    calls_handler = dispatch is MethodView.dispatch_request and not hasattr(view, "__wrapped__")
+    for function in (view, handler):
+        is_outermost = function is view or calls_handler
+        for marker in markers_of(function) if function else ():
+            is_direct = is_plain and is_outermost and marker.owner is function
+            if marker.view is not None:
+                found = signature_problems(
+                    marker.view, route.method, variables, is_direct=is_direct
+                )
+                yield from (f"{route.place}: {problem}" for problem in found)
 
 
 def _manifest_problems(app: Flask) -> list[str]:

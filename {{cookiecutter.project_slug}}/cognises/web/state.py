@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from typing import NamedTuple, TypeVar
+from weakref import WeakSet
 
 from flask import Flask
 
@@ -30,6 +31,8 @@ _EXTENSION = "cognises"
 # More than any app has of its own; guards made during a request are many only where an app makes
 # each of them different, and then the oldest go.
 MAX_POLICIES, MAX_VERIFIERS = 4096, 256
+
+_STATES: WeakSet[AppState] = WeakSet()
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -68,6 +71,7 @@ class AppState:
         self._has_warned = False
         self._test_keys: dict[str, Load] = {}
         self.reset()
+        _STATES.add(self)
 
     def set_test_keys(self, pool_id: str, load: Load) -> None:
         """Read that pool's keys with `load`, and everything else again (for tests)."""
@@ -265,6 +269,13 @@ def _keep(store: dict[K, V], key: K, value: V, limit: int) -> V:
         for oldest in list(store)[: limit // 2]:
             store.pop(oldest, None)
     return kept
+
+
+def forget_policies() -> None:
+    """Compile policies again: what is declared for a view, a blueprint or a path has changed."""
+    for state in list(_STATES):
+        state.policies.clear()
+        state._route_facts = None
 
 
 def settings_of(app: Flask) -> Settings:

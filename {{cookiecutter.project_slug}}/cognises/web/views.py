@@ -4,29 +4,37 @@ A view has room where a parameter takes it that no URL variable takes: the first
 (after `self` in methods), or one called `response`. A parameter with a default takes it only if
 it is called `response`. Behind a URL variable it is given to the next positional one, unless a
 decorator below might pass an argument there. Other views are called without it, and ask
-`current_user`.
+`current_user`. Where a decorator below passes arguments that leave no room, the first request
+shows it, and the view is called again as it expects.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Iterable, Iterator
+from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from flask import request as flask_request
+from flask.views import MethodView
 
 from cognises.errors import SettingsError
 from cognises.web.principal import Principal
 from cognises.web.route_metadata import View, chain
 from cognises.web.routes import handler_name
 
-Inject = Callable[[Principal, "tuple[Any, ...]", "dict[str, Any]"], "tuple[Any, ...]"]
-
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 _INSTANCE = {"self", "cls"}
 # Packages whose decorators pass arguments of their own to the view below them.
-_FILLING = frozenset({"webargs", "flask_pydantic", "flask_openapi3", "connexion"})
+_FILLING = frozenset({"webargs", "flask_pydantic", "flask_openapi3", "connexion", "spectree"})
+# How Python says that a function was called with arguments that it does not take.
+_MISFIT = re.compile(
+    r"(?P<function>[^(]+)\(\) (?:missing 1 required .*'(?P<missing>\w+)'"
+    r"|got multiple values for (?:keyword )?argument '(?P<twice>\w+)'|(?:takes|got) .*)",
+    re.DOTALL,
+)
 
 
 class Room(NamedTuple):
@@ -40,7 +48,11 @@ class Room(NamedTuple):
     has_response: bool
     """Whether a parameter called `response` can be given by name."""
     later: tuple[str, ...]
-    """Positional ones behind the first; none where a decorator below may pass them."""
+    """Other ones that may take it by name; none where a decorator below may pass them."""
+    required: tuple[str, ...]
+    named: frozenset[str]
+    is_opaque: bool
+    """Whether a decorator below may pass arguments that the signature does not tell."""
 
     @classmethod
     def of(cls, view: View) -> Room:
@@ -51,18 +63,28 @@ class Room(NamedTuple):
             parameters = []
         kinds = {parameter.kind for parameter in parameters}
         positional = [each for each in parameters if each.kind in _POSITIONAL]
+        by_name = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
         is_filled = _is_filled(view)
         names = tuple(each.name if _can_take(each, is_filled) else "" for each in positional)
         is_method = bool(positional) and _is_method(view, positional[0].name)
         is_wrapper = hasattr(getattr(view, "func", view), "__wrapped__")
+        # Flask passes nothing by position to `dispatch_request`, and MethodView takes nothing.
+        takes_args = inspect.Parameter.VAR_POSITIONAL in kinds and not _is_dispatch(view)
+        later = (
+            *names[int(is_method) + 1 :],
+            *(e.name for e in by_name if _can_take(e, is_filled)),
+        )
+        needed = [*positional[int(is_method) :], *by_name]
         return cls(
             names,
             is_method,
-            # Flask passes nothing by position to `dispatch_request`, and MethodView takes nothing.
-            inspect.Parameter.VAR_POSITIONAL in kinds and not _is_dispatch(view),
+            takes_args,
             inspect.Parameter.VAR_KEYWORD in kinds,
             any(each.name == "response" and each.kind in _NAMED for each in parameters),
-            () if is_wrapper else names[int(is_method) + 1 :],
+            () if is_wrapper else later,
+            tuple(each.name for each in needed if each.default is inspect.Parameter.empty),
+            frozenset(each.name for each in parameters if each.kind in _NAMED),
+            is_wrapper or takes_args or is_filled,
         )
 
     def first(self, start: int) -> str:
@@ -89,14 +111,48 @@ def _can_take(parameter: inspect.Parameter, is_filled: bool) -> bool:
     return not has_default and not is_filled and parameter.name not in _INSTANCE
 
 
-def response_injector(view: View, room: Room) -> Inject:
-    """A function that adds the response to a view's arguments, once, where there is room."""
-    is_dispatcher = room.takes_kwargs and not room.positional and not room.takes_args
+class ResponseInjector:
+    """Adds the response to a view's arguments, once, where there is room."""
 
-    def inject(
-        principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self.room = room = Room.of(view)
+        self._is_dispatcher = room.takes_kwargs and not room.positional and not room.takes_args
+        self.free = "" if room.is_opaque else room.first(0)
+        """The parameter that takes it if the view is called by name."""
+        self._learned: str | None = None
+        """The parameter that a failed call has left for it; empty: none."""
+
+    def call_view(self, principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the view returns. Raises SettingsError, and what the view raises."""
+        tried: set[str] = set()
+        while True:
+            given = dict(kwargs)
+            try:
+                return self._view(*self._inject(principal, args, given), **given)
+            except TypeError as error:
+                if not self._learn(error, tried):
+                    raise
+
+    async def await_view(
+        self, principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """The same for an async view."""
+        tried: set[str] = set()
+        while True:
+            given = dict(kwargs)
+            try:
+                return await self._view(*self._inject(principal, args, given), **given)
+            except TypeError as error:
+                if not self._learn(error, tried):
+                    raise
+
+    def _inject(
+        self, principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, ...]:
-        if is_dispatcher:
+        """The positional arguments, and `kwargs` changed in place. Raises SettingsError."""
+        view, room = self._view, self.room
+        if self._is_dispatcher:
             return _inject_by_class(view, room, principal, args, kwargs)
         start = 1 if room.is_method and args else 0
         given = args[start:]
@@ -106,6 +162,10 @@ def response_injector(view: View, room: Room) -> Inject:
             raise _conflict(view)
         if given and isinstance(given[0], Principal):
             return args
+        if self._learned is not None:
+            if self._learned:
+                kwargs.setdefault(self._learned, principal)
+            return args
         first, places = room.first(start), len(room.positional) - start
         if (first and first not in kwargs and len(given) < places) or (
             room.takes_args and places <= 0
@@ -113,11 +173,79 @@ def response_injector(view: View, room: Room) -> Inject:
             return (*args[:start], principal, *given)
         if room.has_response and "response" not in kwargs and first != "response":
             kwargs["response"] = principal
-        elif first in kwargs and not given and (name := room.name_for(kwargs)):
+        elif (first in kwargs or not first) and not given and (name := room.name_for(kwargs)):
             kwargs[name] = principal
         return args
 
-    return inject
+    def _learn(self, error: TypeError, tried: set[str]) -> bool:
+        """Whether the view did not run, for its arguments, and is to be called again.
+
+        A decorator below has passed arguments of its own: what they leave free is in the error.
+        """
+        misfit = _MISFIT.fullmatch(str(error)) if self.room.is_opaque else None
+        if misfit is None or not _has_not_run(self._view, misfit["function"], error):
+            return False
+        name = misfit["missing"] or ""
+        if twice := misfit["twice"]:
+            names = self.room.positional
+            behind = names[names.index(twice) + 1 :] if twice in names else ()
+            named = "response" if self.room.has_response and twice != "response" else ""
+            name = next((each for each in (named, *behind) if each), "")
+        if name in tried:
+            return False
+        tried.add(name)
+        self._learned = name
+        return True
+
+
+def _has_not_run(view: View, function: str, error: TypeError) -> bool:
+    """Whether the function that an error names is the view or below it, and was not entered."""
+    entered, traceback = set(), error.__traceback__
+    while traceback is not None:
+        entered.add(traceback.tb_frame.f_code)
+        traceback = traceback.tb_next
+    if any(code in entered for f in chain(view) if (code := _own_code(f))):
+        return False
+    return any(
+        function in {each.__qualname__, f"{each.__module__}.{each.__qualname__}"}
+        and each.__code__ not in entered
+        for each in _functions_below(view)
+    )
+
+
+def _own_code(function: object) -> object:
+    """The code of a function that passes nothing on; None for a wrapper of any arguments."""
+    code = getattr(function, "__code__", None)
+    is_wrapper = code is None or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    return None if is_wrapper else code
+
+
+def _functions_below(view: object, depth: int = 5) -> Iterator[FunctionType | MethodType]:
+    """The functions that a view is made of: what it wraps, and what its closure holds."""
+    if isinstance(view, (FunctionType, MethodType)):
+        yield view
+    if depth and _own_code(view) is None:
+        for each in (
+            getattr(view, "__wrapped__", None),
+            getattr(view, "func", None),
+            *(held for held in _closure(view).values() if type(held) in _FUNCTIONS),
+        ):
+            yield from _functions_below(each, depth - 1) if each is not None else ()
+
+
+_FUNCTIONS = {FunctionType, MethodType}
+
+
+def _closure(function: object) -> dict[str, object]:
+    """The variables that a function holds, by name."""
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    found: dict[str, object] = {}
+    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return found
 
 
 def _inject_by_class(
@@ -144,9 +272,11 @@ def room_of_class(view: View, method: str) -> Room | None:
         return None
     dispatch = Room.of(view_class.dispatch_request)
     name = handler_name(view_class, method)
-    if dispatch.takes_kwargs and not dispatch.has_response and name:
-        return Room.of(getattr(view_class, name))
-    return dispatch
+    if not dispatch.takes_kwargs or dispatch.has_response or not name:
+        return dispatch
+    handler = Room.of(getattr(view_class, name))
+    is_flasks = view_class.dispatch_request is MethodView.dispatch_request
+    return handler if is_flasks else handler._replace(is_opaque=True)
 
 
 def _conflict(view: View) -> SettingsError:
@@ -154,12 +284,26 @@ def _conflict(view: View) -> SettingsError:
     return SettingsError([f"{name}: a URL variable is called response; rename it"])
 
 
-def response_conflict(view: View, method: str, variables: Iterable[str]) -> str | None:
-    """What is wrong if a URL variable is called `response`, and the view's parameter is too."""
+def signature_problems(
+    view: View, method: str, variables: frozenset[str], *, is_direct: bool
+) -> Iterator[str]:
+    """What is wrong between a guarded view's parameters and the variables of its URL.
+
+    `is_direct`: nothing between Flask and the guard adds or takes arguments.
+    """
     room = room_of_class(view, method) or Room.of(view)
-    if "response" not in variables or not room.confuses(variables):
-        return None
-    return "a URL variable is called response, like the parameter for the response; rename it"
+    if "response" in variables and room.confuses(variables):
+        yield "a URL variable is called response, like the parameter for the response; rename it"
+        return
+    if not is_direct or room.is_opaque or Room.of(view).is_opaque:
+        return
+    taken = variables | {room.name_for(variables)}
+    for name in room.required:
+        if name not in taken:
+            yield f"nothing fills the parameter {name}; make it a URL variable, or give a default"
+    if not room.takes_kwargs:
+        for name in sorted(variables - room.named):
+            yield f"the view has no parameter for the URL variable {name}"
 
 
 def shares_cache(view: View) -> bool:
@@ -181,9 +325,7 @@ def shares_cache(view: View) -> bool:
 
 def _has_own_key(function: Any, depth: int = 4) -> bool:
     """Whether `Cache.cached` was given a function for its key, which only its closure holds."""
-    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
-    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=True):
-        value = cell.cell_contents
+    for name, value in _closure(function).items():
         module = getattr(value, "__globals__", {}).get("__name__", "")
         is_own = not module.startswith("flask_caching")
         if callable(value) and name in {"make_cache_key", "key_prefix"} and is_own:
@@ -191,6 +333,12 @@ def _has_own_key(function: Any, depth: int = 4) -> bool:
         if depth and callable(value) and not is_own and _has_own_key(value, depth - 1):
             return True
     return False
+
+
+def is_async(view: View) -> bool:
+    """Whether a view, or what an object does when it is called, is a coroutine function."""
+    called = getattr(view, "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(called)
 
 
 def _is_dispatch(view: View) -> bool:
@@ -219,10 +367,8 @@ def _class_of(view: View) -> Any:
         # By its code: what functools.wraps copies, such as the name, is not that function.
         is_flasks = getattr(function, "__globals__", {}).get("__name__") == "flask.views"
         if is_flasks and function.__code__.co_name == "view":
-            variables = dict(
-                zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-            )
+            variables = _closure(function)
             if "self" in variables:
-                return type(variables["self"].cell_contents)
-            return getattr(variables["view"].cell_contents, "view_class", None)
+                return type(variables["self"])
+            return getattr(variables["view"], "view_class", None)
     return None
