@@ -113,7 +113,7 @@ def add_misspelling(app: Flask) -> None:
     ("add", "said"),
     [
         (add_unguarded, "GET /forgotten (forgotten): unguarded"),
-        (add_unlisted, "GET /closed (closed): nobody may call it"),
+        (add_unlisted, "GET /closed (closed): no group may call it"),
         (add_contradiction, "GET /area (area.page): public and a guard together"),
         (add_namesake, "edit: two endpoints carry this name"),
         (add_misspelling, "editt: no route has this name"),

@@ -114,3 +114,18 @@ def test_a_refresh_token_that_no_browser_keeps_is_told_and_loops_nowhere(browser
 
     assert answer.status_code == 500
     assert cookie_names(browser) == set()
+
+
+def test_a_page_view_that_renews_a_token_that_shrinks_leaves_no_piece_behind(
+    large, endpoint, cognito
+):
+    endpoint.extra = {}
+    expired = cognito.token(["editors"], sub=endpoint.sub, exp=1, **{"custom:note": "n" * 7000})
+    for name, value in (split_token("token_cookie", expired) or {}).items():
+        large.set_cookie(name, value)
+    endpoint.forms.clear()
+
+    assert large.get("/page", headers=HTML).status_code == 200
+    assert cookie_names(large) == {"token_cookie", "refresh"}
+    assert large.get("/page", headers=HTML).status_code == 200
+    assert len(endpoint.forms) == 1

@@ -12,9 +12,9 @@ from flask import Flask, Response, request
 from token_endpoint import HTML, SAME, cookie_names, signed_in
 
 from cognises import login_check
-from cognises.signin.managed_login import Tokens
+from cognises.signin.cookies import Tokens
 from cognises.signin.problems import SignInProblem
-from cognises.signin.renewal import MAX_RENEWALS, SHARED_SECONDS, Renewals
+from cognises.signin.session import MAX_RENEWALS, SHARED_SECONDS, Renewals
 
 REFUSED = (400, {"error": "invalid_grant"})
 
@@ -278,7 +278,7 @@ def tokens(name: str) -> Tokens:
 
 def test_a_renewal_is_shared_for_seconds_and_forgotten_then(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("cognises.signin.renewal.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("cognises.signin.session.time.monotonic", lambda: now[0])
     renewals = Renewals()
 
     assert renewals.share("r", "t", lambda: tokens("first")) == tokens("first")

@@ -21,7 +21,9 @@ from token_endpoint import (
 )
 
 from cognises.signin import sign_in
-from cognises.signin.attempt import from_cookie
+from cognises.signin.cookies import Attempt, Tokens
+from cognises.signin.problems import SignInProblem
+from cognises.web.state import state_of
 
 
 def test_login_asks_for_a_code_with_pkce_state_and_nonce(browser, endpoint, cognito):
@@ -245,7 +247,7 @@ def test_a_signed_in_user_who_returns_to_a_used_callback_continues(browser, endp
 def test_an_attempt_older_than_ten_minutes_is_refused(browser, endpoint, monkeypatch):
     sent = begin(browser, endpoint)
     now = __import__("time").time()
-    monkeypatch.setattr("cognises.signin.attempt.time.time", lambda: now + 601)
+    monkeypatch.setattr("cognises.signin.cookies.time.time", lambda: now + 601)
 
     answer = browser.get("/callback", query_string={"code": "c", "state": sent["state"]})
 
@@ -361,21 +363,16 @@ def test_the_log_names_the_check_that_a_sign_in_failed(make, why, browser, endpo
     assert "555" not in caplog.text
 
 
-def test_a_missing_at_hash_is_refused_outside_local_mode(app, cognito, endpoint):
-    from cognises.signin.managed_login import Tokens
-    from cognises.signin.problems import SignInProblem
-    from cognises.signin.session import SessionChecks
-    from cognises.web.state import state_of
-
+def test_a_missing_at_hash_is_refused_outside_local_mode(app, endpoint):
     endpoint.nonce = "n"
     body = endpoint.tokens(at_hash=None)
     tokens = Tokens(body["id_token"], body["access_token"], None)
-    checks = SessionChecks(state_of(app), cognito.client_id)
-    checks.check_new(tokens, "n")
+    service, state = app.extensions["cognises.signin"], state_of(app)
+    service.check_new(tokens, "n")
 
-    checks._needs_at_hash = True
+    state._settings = state.settings._replace(local=False)
     with pytest.raises(SignInProblem, match="at_hash"):
-        checks.check_new(tokens, "n")
+        service.check_new(tokens, "n")
 
 
 ERRORS = {"access_denied": 403, "server_error": 403, "<script>alert(1)</script>": 403}
@@ -635,7 +632,7 @@ def test_an_attempt_that_never_began_is_none(started):
     fields = ["s", "n", "v", "/", started]
     value = urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
 
-    assert from_cookie(value) is None
+    assert Attempt.from_cookie(value) is None
 
 
 def test_sign_in_works_where_the_server_mounts_the_app_below_a_path(browser, endpoint):

@@ -1,8 +1,4 @@
-"""Who may call which route: the report of an app, and the pages that show it.
-
-report(app)              every route, the groups that may call it, and what is wrong
-init_access_pages(app)   adds /access and /access/matrix
-"""
+"""Who may call which route: `report(app)`, and the pages `/access` and `/access/matrix`."""
 
 from __future__ import annotations
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import NamedTuple
 
 from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory
 
@@ -12,10 +10,7 @@ from cognises.access.route_report import Row, groups_may_call, may_call, report
 from cognises.web.decorators import permission_required, public
 from cognises.web.principal import Principal
 
-bp = Blueprint("access", __name__, template_folder="templates")
-
-_STATIC = Path(__file__).with_name("static")
-_VARIABLE = re.compile(r"<(?:[^<>:]+:)?([^<>]+)>")
+bp = Blueprint("access", __name__, template_folder="../templates")
 
 
 def init_access_pages(app: Flask) -> None:
@@ -27,44 +22,23 @@ def init_access_pages(app: Flask) -> None:
     app.register_blueprint(bp)
 
 
-class Line(NamedTuple):
-    """A route as one user sees it."""
-
-    row: Row
-    allowed: bool
-    reason: str
-    variables: list[str]
-
-    @property
-    def can_be_tried(self) -> bool:
-        """Whether the page offers a button; the routes of sign-in only work as navigations."""
-        return not self.row.endpoint.startswith("signin.")
-
-
-class Matrix(NamedTuple):
-    """Every route by every group: each cell is a row and, for each group, whether it may call."""
-
-    groups: list[str]
-    cells: list[tuple[Row, list[bool]]]
-
-
 @bp.get("/access")
 @permission_required
 def access(response: Principal) -> str:
     """Who you are, and what you may do here."""
-    rows = _rows(current_app)
-    decisions = [may_call(current_app, row, response) for row in rows]
-    lines = [
-        Line(row, decision.allowed, decision.reason, _VARIABLE.findall(row.path))
-        for row, decision in zip(rows, decisions, strict=True)
-    ]
-    may_see_all = any(line.allowed for line in lines if line.row.endpoint == "access.access_matrix")
+    rows = _rows()
+    decided = [(row, may_call(current_app, row, response)) for row in rows]
+    open_to_me = {row.endpoint for row, decision in decided if decision.allowed}
+    groups = _groups(rows)
+    users = [Principal({"cognito:groups": [group]}) for group in groups]
     return render_template(
-        "access/access.html",
-        layout=current_app.jinja_env.select_template(["layout.html", "access/layout.html"]),
-        guarded=[line for line in lines if not line.row.is_public],
-        unguarded=[line for line in lines if line.row.is_public],
-        matrix=_matrix(rows) if may_see_all else None,
+        "cognises/access.html",
+        layout=current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"]),
+        guarded=[(row, decision) for row, decision in decided if not row.is_public],
+        unguarded=[(row, decision) for row, decision in decided if row.is_public],
+        shows_matrix="access.access_matrix" in open_to_me,
+        groups=groups,
+        cells=[(row, [groups_may_call(row, user).allowed for user in users]) for row in rows],
     )
 
 
@@ -72,35 +46,25 @@ def access(response: Principal) -> str:
 @permission_required
 def access_matrix(response: Principal) -> dict[str, object]:
     """Every route by every group, as JSON."""
-    matrix = _matrix(_rows(current_app))
-    return {
-        "groups": matrix.groups,
-        "routes": [
-            {
-                "method": row.method,
-                "path": row.path,
-                "function": row.name,
-                "open_to": list(row.open_to),
-            }
-            for row, _ in matrix.cells
-        ],
-    }
+    rows = _rows()
+    routes = [
+        {"method": row.method, "path": row.path, "function": row.name, "open_to": row.open_to}
+        for row in rows
+    ]
+    return {"groups": _groups(rows), "routes": routes}
 
 
 @bp.get("/access/static/<path:filename>")
 @public
 def static(filename: str) -> Response:
     """The script of the access page."""
-    return send_from_directory(_STATIC, filename)
+    return send_from_directory(Path(__file__).with_name("static"), filename)
 
 
-def _rows(app: Flask) -> list[Row]:
+def _rows() -> list[Row]:
     """Every route but those of static files."""
-    return [row for row in report(app).rows if row.endpoint.split(".")[-1] != "static"]
+    return [row for row in report(current_app).rows if row.endpoint.split(".")[-1] != "static"]
 
 
-def _matrix(rows: list[Row]) -> Matrix:
-    groups = sorted({group for row in rows for needed in row.needs for group in needed})
-    users = [Principal({"cognito:groups": [group]}) for group in groups]
-    cells = [(row, [groups_may_call(row, user).allowed for user in users]) for row in rows]
-    return Matrix(groups, cells)
+def _groups(rows: list[Row]) -> list[str]:
+    return sorted({group for row in rows for need in row.needs for group in need.groups})

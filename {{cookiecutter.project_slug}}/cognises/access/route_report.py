@@ -1,4 +1,4 @@
-"""Who may call what: the URL map and the manifest side by side (`flask cognises access`)."""
+"""Who may call which route, from the URL map and the manifest (`flask cognises access`)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ from flask.cli import with_appcontext
 
 from cognises.errors import CognisesError, ProblemsError
 from cognises.tokens.claims import TokenClaims, check
-from cognises.web.permissions import NO_ONE, endpoint_entries
+from cognises.web.permissions import endpoint_entries
 from cognises.web.principal import Decision, OpenTo, Principal, decide
 from cognises.web.route_metadata import LoginGuard, Requirement
-from cognises.web.routes import Route, function_name, own_static_view, path_rules_of, routes
+from cognises.web.routes import Route, function_name, path_rules_of, routes
 from cognises.web.startup import manifest_names, route_problems
 from cognises.web.state import state_of
 from cognises.web.views import shares_cache
 
 EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
-_ASKS = {
-    "insufficient_scope": "it asks for a scope that the token does not have",
-    "wrong_token_use": "it takes the other kind of token",
-    "wrong_client": "it takes tokens of another client",
+_TOKEN_REASONS = {
+    "insufficient_scope": "it requires a scope that the token does not have",
+    "wrong_token_use": "it requires the other kind of token",
+    "wrong_client": "it requires tokens of another client",
 }
-_MARKUP = re.compile(r"([\\|<*`\[])")  # what Markdown would not show as it is
 
 
 class Row(NamedTuple):
-    """A route and who may call it: a word, or groups by name. `does` is the view's first line."""
+    """A route and who may call it: one label, or group names where `by_group` is true.
+
+    `does` is the first line of the view's docstring, `needs` the groups and machine scopes that
+    have each required permission, `logins` what a token must satisfy where there is one.
+    """
 
     method: str
     path: str
@@ -41,36 +44,30 @@ class Row(NamedTuple):
     open_to: tuple[str, ...]
     does: str = ""
     by_group: bool = False
-    """Whether `open_to` holds names of groups, and not a word such as `everybody`."""
-    needs: tuple[frozenset[str], ...] = ()
-    """For each permission that is asked for, the groups that have it: a user needs one of each."""
-    machine_scopes: tuple[frozenset[str], ...] = ()
-    """For each of these permissions, the scopes that a machine has it by."""
+    needs: tuple[OpenTo, ...] = ()
     logins: tuple[LoginGuard, ...] = ()
-    """What is asked of the token itself; of one that is there, where none needs to be."""
 
     @property
     def is_public(self) -> bool:
-        """Whether everybody may call it."""
+        """Whether no token is required."""
         return self.open_to == (EVERYBODY,) and not self.by_group
 
     @property
-    def is_closed(self) -> bool:
-        """Whether nobody may call it."""
-        return self.open_to == (NOBODY,) and not self.by_group
+    def variables(self) -> list[str]:
+        """The names of the variables in the path."""
+        return re.findall(r"<(?:[^<>:]+:)?([^<>]+)>", self.path)
 
 
 class Report(NamedTuple):
-    """Every route, and everything about them that needs a look; `problems` are sentences."""
+    """Every route, every problem as a sentence, and the path rules, which the rows include."""
 
     rows: tuple[Row, ...]
     problems: tuple[str, ...]
     path_rules: tuple[str, ...] = ()
-    """Guards and openings by path, such as `protect /dash/`; the rows count them already."""
 
 
 def report(app: Flask) -> Report:
-    """Who may call what in `app`. Raises ManifestError or SettingsError where it cannot be told."""
+    """Who may call which route of `app`. Raises ManifestError or SettingsError."""
     found = sorted(routes(app), key=lambda route: (route.path, route.method))
     rows = tuple(_row(app, route) for route in found)
     problems = tuple(dict.fromkeys(_problems(app, found, rows)))
@@ -78,144 +75,118 @@ def report(app: Flask) -> Report:
 
 
 def _row(app: Flask, route: Route) -> Row:
-    permissions = route.declaration.permissions
-    stated = next((guard.name for guard in permissions if guard.name), None)
-    name = (stated or function_name(app, route.endpoint)) if permissions else None
-    open_to_each = _needs(app, route) if permissions else ()
-    needs = tuple(each.groups for each in open_to_each)
-    open_to = format_groups(needs) if needs else (access_label(app, route),)
-    by_group = bool(needs) and all(needs)
-    return Row(
-        route.method,
-        route.path,
-        route.endpoint,
-        name,
-        open_to,
-        _first_line(app, route),
-        by_group,
-        needs,
-        tuple(each.scopes for each in open_to_each),
-        route.declaration.logins,
-    )
+    declared, endpoint = route.declaration, route.endpoint
+    name: str | None = None
+    needs: tuple[OpenTo, ...] = ()
+    if declared.permissions:
+        own_name = function_name(app, endpoint)
+        name = next((guard.name for guard in declared.permissions if guard.name), own_name)
+        if not declared.is_contradictory:
+            needs = state_of(app).open_to(Requirement.of(declared.guards), own_name, endpoint)
+    open_to = _group_names(needs) if needs else (_label(app, route),)
+    by_group = bool(needs) and all(need.groups for need in needs)
+    does, logins = _first_line(app, route), declared.logins
+    return Row(route.method, route.path, endpoint, name, open_to, does, by_group, needs, logins)
+
+
+def _group_names(needs: tuple[OpenTo, ...]) -> tuple[str, ...]:
+    """Group names; where a user needs a group of each of several sets, one text that says so."""
+    every = dict.fromkeys(need.groups for need in needs)
+    sets = [groups for groups in every if not any(other < groups for other in every)]
+    if len(sets) == 1:
+        return tuple(sorted(sets[0])) or (NOBODY,)
+    return (" and ".join(f"({' or '.join(sorted(groups))})" for groups in sets),)
+
+
+def _label(app: Flask, route: Route) -> str:
+    """Who may call a route that requires no permission."""
+    guards, view = route.declaration.guards, app.view_functions[route.endpoint]
+    if route.declaration.is_public or (view is state_of(app).static_view and not guards):
+        return EVERYBODY
+    if route.declaration.is_contradictory or not guards:
+        return NOBODY
+    return EVERYBODY if Requirement.of(guards).admits_anonymous else SIGNED_IN
+
+
+def _first_line(app: Flask, route: Route) -> str:
+    """The first line of a view's docstring; of its handler's for a class-based view."""
+    view = app.view_functions[route.endpoint]
+    view_class = getattr(view, "view_class", None)
+    handler = getattr(view_class, route.method.lower(), None) if view_class else view
+    return (getattr(handler, "__doc__", None) or "").strip().partition("\n")[0]
 
 
 def may_call(app: Flask, row: Row, user: Principal) -> Decision:
-    """The decision that the guards would make for `user`, by groups and by token."""
+    """The decision that the guards make for `user`, by groups and by token."""
     decision = groups_may_call(row, user)
     if decision.allowed and user.is_authenticated:
         for guard in row.logins:
             try:
                 check(TokenClaims(user.claims), state_of(app).verifier(guard).expected, time.time())
             except CognisesError as error:
-                return Decision(False, _ASKS.get(error.reason, "it takes tokens of another kind"))
+                reason = _TOKEN_REASONS.get(error.reason, "it requires tokens of another kind")
+                return Decision(False, reason)
     return decision
 
 
 def groups_may_call(row: Row, user: Principal) -> Decision:
-    """The part of the decision that groups make."""
+    """The part of the decision that depends on groups."""
     if row.needs:
-        needs = zip(row.needs, row.machine_scopes, strict=True)
-        decisions = [decide(user.groups, OpenTo(*need), user.machine_scopes) for need in needs]
+        decisions = [decide(user.groups, need, user.machine_scopes) for need in row.needs]
         return next((each for each in decisions if not each.allowed), decisions[0])
     if row.open_to == (SIGNED_IN,):
-        return Decision(user.is_authenticated, "everybody who is signed in may")
+        return Decision(user.is_authenticated, "open to every signed-in user")
     return Decision(row.is_public, f"open to {row.open_to[0]}")
 
 
-def _first_line(app: Flask, route: Route) -> str:
-    """What a view's docstring starts with; for a class, its handler's."""
-    view = app.view_functions[route.endpoint]
-    view_class = getattr(view, "view_class", None)
-    handler = getattr(view_class, route.method.lower(), None) if view_class else view
-    text = (getattr(handler, "__doc__", None) or "").strip()
-    return text.splitlines()[0] if text and view is not own_static_view(app) else ""
-
-
-def _needs(app: Flask, route: Route) -> tuple[OpenTo, ...]:
-    if route.declaration.is_contradictory:
-        return (NO_ONE,)
-    requirement = Requirement.of(route.declaration.guards)
-    name = function_name(app, route.endpoint)
-    return state_of(app).open_to(requirement, name, route.endpoint)
-
-
-def format_groups(needs: tuple[frozenset[str], ...]) -> tuple[str, ...]:
-    """Groups by name; where one of each of several sets is needed, one text that says so."""
-    sets = [groups for groups in dict.fromkeys(needs) if not any(other < groups for other in needs)]
-    if len(sets) == 1:
-        return tuple(sorted(sets[0])) or (NOBODY,)
-    return (" and ".join(f"({' or '.join(sorted(groups))})" for groups in sets),)
-
-
-def access_label(app: Flask, route: Route) -> str:
-    """Who may call a route that asks for no group."""
-    declaration = route.declaration
-    if declaration.is_contradictory:
-        return NOBODY
-    if declaration.is_public or app.view_functions[route.endpoint] is state_of(app).static_view:
-        return EVERYBODY
-    if not declaration.guards:
-        return NOBODY
-    return EVERYBODY if Requirement.of(declaration.guards).admits_anonymous else SIGNED_IN
-
-
 def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator[str]:
-    listed = manifest_names(app)
     yield from route_problems(app)
-    for route, row in zip(found, rows, strict=True):
-        if row.is_closed and not route.declaration.guards:
-            yield f"{route.place}: unguarded, so it is denied; add @public or a guard"
-        elif row.is_closed and not route.declaration.is_contradictory:
-            yield f"{route.place}: nobody may call it; list {row.name!r} for a group"
-        if route.declaration.guards and shares_cache(app.view_functions[route.endpoint]):
-            yield f"{route.place}: guarded, and cached for all users alike; key the cache by user"
-    for name in sorted(listed - _known_names(app, found)):
-        yield f"{name}: no route has this name; correct groups.json or the route"
-
-
-def _known_names(app: Flask, found: list[Route]) -> set[str]:
     known = {"*"}
-    for route in found:
+    for route, row in zip(found, rows, strict=True):
+        guards = route.declaration.guards
+        is_closed = row.open_to == (NOBODY,) and not row.by_group
+        if is_closed and not guards:
+            yield f"{route.place}: unguarded, so it is denied; add @public or a guard"
+        elif is_closed and not route.declaration.is_contradictory:
+            yield f"{route.place}: no group may call it; list {row.name!r} for a group"
+        if guards and shares_cache(app.view_functions[route.endpoint]):
+            yield f"{route.place}: guarded, and cached for all users alike; key the cache by user"
         for guard in route.declaration.permissions:
-            known |= {guard.name or function_name(app, route.endpoint) or route.endpoint}
-            known |= set(endpoint_entries(route.endpoint))
-    return known
+            name = guard.name or function_name(app, route.endpoint) or route.endpoint
+            known |= {name, *endpoint_entries(route.endpoint)}
+    for name in sorted(manifest_names(app) - known):
+        yield f"{name}: no route has this name; correct groups.json or the route"
 
 
 def as_text(found: Report) -> str:
     """The report as an aligned table, then its path rules and problems."""
     rules = (f"by path: {rule}" for rule in found.path_rules)
-    problems = (f"problem: {problem}" for problem in found.problems)
-    return "\n".join([*aligned(_cells(found)), *rules, *problems])
+    return "\n".join([*aligned(_cells(found)), *rules, *(f"problem: {p}" for p in found.problems)])
 
 
 def aligned(lines: list[list[str]]) -> list[str]:
     """Rows of cells as lines of text, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
 def as_markdown(found: Report) -> str:
-    """The report as a Markdown table, then its problems as a list."""
-    head, *rows = [[_MARKUP.sub(r"\\\1", cell) for cell in line] for line in _cells(found)]
-    lines = [head, ["---"] * len(head), *rows]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    """The report as a Markdown table, then its path rules and problems as lists."""
+    cells = [[re.sub(r"([\\|<*`\[])", r"\\\1", cell) for cell in line] for line in _cells(found)]
+    cells.insert(1, ["---"] * len(cells[0]))
+    table = (f"| {' | '.join(line)} |" for line in cells)
     rules = (f"- by path: `{rule}`" for rule in found.path_rules)
-    return "\n".join([table, *rules, *(f"- {problem}" for problem in found.problems)])
+    return "\n".join([*table, *rules, *(f"- {problem}" for problem in found.problems)])
 
 
 def as_json(found: Report) -> str:
     """The report as one JSON object: `routes`, `path_rules` and `problems`."""
-    told = ("method", "path", "endpoint", "name", "open_to", "does", "by_group")
-    rows = [
-        {name: getattr(row, name) for name in told} | {"needs": [*map(sorted, row.needs)]}
-        for row in found.rows
-    ]
-    found_else = {"path_rules": found.path_rules, "problems": found.problems}
-    return json.dumps({"routes": rows} | found_else, indent=2)
+    rows = [row._asdict() for row in found.rows]
+    for fields in rows:
+        del fields["logins"]
+        fields["needs"] = [sorted(need.groups) for need in fields["needs"]]
+    rest = {"path_rules": found.path_rules, "problems": found.problems}
+    return json.dumps({"routes": rows} | rest, indent=2)
 
 
 def _cells(found: Report) -> list[list[str]]:
@@ -228,14 +199,14 @@ FORMATS = {"text": as_text, "json": as_json, "markdown": as_markdown}
 
 @click.command("access")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), default="text")
-@click.option("--check", "strict", is_flag=True, help="Exit 1 if anything needs a look.")
+@click.option("--check", "strict", is_flag=True, help="Exit 1 if there are problems.")
 @with_appcontext
 def access_command(kind: str, strict: bool) -> None:
     """Every route and who may call it, from the code and groups.json alone."""
     try:
         found = report(current_app._get_current_object())  # type: ignore[attr-defined]
     except ProblemsError as error:
-        raise click.ClickException(f"cannot tell who may call what:\n{error}") from None
+        raise click.ClickException(f"cannot read who may call which route:\n{error}") from None
     click.echo(FORMATS[kind](found))
     if strict and found.problems:
         raise click.exceptions.Exit(1)

@@ -1,87 +1,136 @@
-"""The cookies of a signed-in browser. HttpOnly, Lax, for this host and all of its paths.
+"""The cookies of a signed-in browser, and of each attempt to sign in.
 
-All last as long as the browser runs: the token inside says when it expires, and one that has
-expired tells an ended session from no session. Over https the names start with `__Host-`, so that
-no other host, and no plain http, can set them (RFC 6265bis section 4.1.3.2); the token's own name
-is a setting.
+All are HttpOnly and SameSite=Lax, for this host and all of its paths; over https their names start
+with `__Host-` (RFC 6265bis section 4.1.3.2), where the token's own name is a setting. They last as
+long as the browser runs: the token inside says when it expires.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
-from collections.abc import Mapping
-from urllib.parse import urlsplit
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from flask import Request, Response
 
 from cognises.errors import CognisesError
 from cognises.settings.model import Settings
-from cognises.signin.attempt import LIFETIME, Attempt, cookie_suffix, from_cookie, to_cookie
-from cognises.signin.managed_login import Tokens
 from cognises.signin.problems import SignInProblem
 from cognises.tokens import jws
 from cognises.web.token_cookies import cookie_names, fits_one_cookie, join_token, split_token
 
+_ATTEMPT_SECONDS = 600
 _MAX_ATTEMPTS = 3  # with the tokens they must fit into what servers take of headers
 
 
+class Tokens(NamedTuple):
+    """What the token endpoint returned."""
+
+    id_token: str
+    access_token: str
+    refresh_token: str | None
+
+
+class Attempt(NamedTuple):
+    """One attempt to sign in, as its cookie holds it; two tabs make two.
+
+    The cookie proves that the browser which returns is the one that left (RFC 9700 section 4.7),
+    without a server secret. `verifier` is that of PKCE; `started` in seconds since 1970.
+    """
+
+    state: str
+    nonce: str
+    verifier: str
+    return_path: str
+    started: int
+
+    @classmethod
+    def new(cls, return_path: str) -> Attempt:
+        state, nonce, verifier = (secrets.token_urlsafe(size) for size in (32, 32, 48))
+        return cls(state, nonce, verifier, return_path, int(time.time()))
+
+    @classmethod
+    def from_cookie(cls, value: str) -> Attempt | None:
+        """The attempt in a cookie's value; None for a value that this module did not write."""
+        try:
+            attempt = cls(*json.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4))))
+        except (ValueError, TypeError, RecursionError):
+            return None
+        *texts, started = attempt
+        is_sound = all(isinstance(text, str) and text and text.isascii() for text in texts)
+        is_time = type(started) is int and 0 < started < 2**53
+        return attempt if is_sound and is_time else None
+
+    def to_cookie(self) -> str:
+        return urlsafe_b64encode(json.dumps(self).encode()).decode().rstrip("=")
+
+    def is_for(self, state: str) -> bool:
+        """Whether a callback with this `state` answers this attempt, in time."""
+        is_own = hmac.compare_digest(self.state.encode(), state.encode())
+        return is_own and 0 <= time.time() - self.started <= _ATTEMPT_SECONDS
+
+
 class Cookies:
-    """Reads and writes them by the app's settings."""
+    """Reads and writes the cookies of one app."""
 
     def __init__(self, settings: Settings) -> None:
-        public = urlsplit(settings.public_url or "")
-        self._is_secure = public.scheme == "https"
-        prefix = "__Host-" if self._is_secure else ""
+        is_secure = (settings.public_url or "").startswith("https:")
+        prefix = "__Host-" if is_secure else ""
+        self._attributes: Any = {
+            "secure": is_secure, "httponly": True, "samesite": "Lax", "path": "/"}  # fmt: skip
         self._token = settings.cookie_name
         # Services below different paths of one host keep their sessions apart.
-        self._refresh = f"{prefix}refresh{public.path.replace('/', '-')}"
+        self._refresh = f"{prefix}refresh{settings.public_path.replace('/', '-')}"
         self._attempts = f"{prefix}signin-"
         self._uses_id = "id" in settings.token_use
 
-    def session_token(self, tokens: Tokens) -> str:
-        """The token that the cookie carries: the kind that the guards accept."""
-        return tokens.id_token if self._uses_id else tokens.access_token
+    def keep_session(
+        self, response: Response, tokens: Tokens, sent: Collection[str], *, is_new: bool = False
+    ) -> None:
+        """Set the cookies of tokens, and clear surplus ones of those that the request has `sent`.
 
-    def keep_session(self, request: Request, response: Response, tokens: Tokens) -> None:
-        """Set the token's cookies, and the refresh token's where there is one.
-
-        Raises SignInProblem (see `require_room`) before either is set.
+        A new session may be another user's: it keeps no earlier refresh token. Raises
+        SignInProblem (see `pieces`) before any is set.
         """
-        pieces = self.require_room(tokens)
+        pieces = self.pieces(tokens)
         for name in cookie_names(self._token):
             if name in pieces:
-                self._set(response, name, pieces[name])
-            elif name in request.cookies:
-                self._clear(response, name)
+                response.set_cookie(name, pieces[name], **self._attributes)
+            elif name in sent:
+                response.delete_cookie(name, **self._attributes)
         if tokens.refresh_token:
-            self._set(response, self._refresh, tokens.refresh_token)
+            response.set_cookie(self._refresh, tokens.refresh_token, **self._attributes)
+        elif is_new:
+            response.delete_cookie(self._refresh, **self._attributes)
 
-    def require_room(self, tokens: Tokens) -> Mapping[str, str]:
-        """The cookies of the token, by name. Raises SignInProblem where browsers keep no such."""
-        token = self.session_token(tokens)
+    def pieces(self, tokens: Tokens) -> Mapping[str, str]:
+        """The cookies by name of the token that the guards accept.
+
+        Raises SignInProblem where tokens are too large for cookies.
+        """
+        token = tokens.id_token if self._uses_id else tokens.access_token
         pieces = split_token(self._token, token)
         if pieces is None or not fits_one_cookie(self._refresh, tokens.refresh_token or ""):
             raise SignInProblem(_cause_of_size(token), "a token does not fit into cookies")
         return pieces
 
     def end_session(self, request: Request, response: Response) -> None:
-        pieces = [name for name in cookie_names(self._token)[1:] if name in request.cookies]
-        for name in (self._token, self._refresh, *pieces):
-            self._clear(response, name)
-
-    def forget_refresh_token(self, response: Response) -> None:
-        self._clear(response, self._refresh)
+        for name in (*cookie_names(self._token), self._refresh):
+            if name in request.cookies:
+                response.delete_cookie(name, **self._attributes)
 
     def refresh_token(self, request: Request) -> str | None:
         """The refresh token; None where there is none, or more than one."""
         found = request.cookies.getlist(self._refresh)
         return found[0] if len(found) == 1 and found[0] else None
 
-    def previous_token(self, request: Request) -> str | None:
-        """The token of the session so far, expired or not; None where there is none.
-
-        Raises SignInProblem where there are two.
-        """
+    def token(self, request: Request) -> str | None:
+        """The token, expired or not; None where there is none. Raises SignInProblem for two."""
         try:
             return join_token(request.cookies, self._token)
         except CognisesError as error:
@@ -91,13 +140,12 @@ class Cookies:
         """Whether the browser holds a session, good or not."""
         return bool(request.cookies.get(self._token) or self.refresh_token(request))
 
-    def replace_token(self, request: Request, token: str) -> None:
-        """Make `token` the one that this request came with."""
+    def replace_token(self, request: Request, tokens: Tokens) -> None:
+        """Make the new token the one that this request came with."""
         pairs = (pair.strip() for pair in request.environ.get("HTTP_COOKIE", "").split(";"))
         own = cookie_names(self._token)
         kept = [pair for pair in pairs if pair and pair.partition("=")[0].strip() not in own]
-        cookies = (split_token(self._token, token) or {}).items()
-        kept += [f"{name}={value}" for name, value in cookies]
+        kept += [f"{name}={value}" for name, value in self.pieces(tokens).items()]
         request.environ["HTTP_COOKIE"] = "; ".join(kept)
         request.__dict__.pop("cookies", None)  # werkzeug keeps what it has parsed
 
@@ -105,31 +153,23 @@ class Cookies:
         """Set an attempt's cookie; of many unfinished ones only some are kept."""
         unfinished = sorted(name for name in request.cookies if name.startswith(self._attempts))
         for name in unfinished[_MAX_ATTEMPTS - 1 :]:
-            self._clear(response, name)
-        name = f"{self._attempts}{cookie_suffix(attempt.state)}"
-        self._set(response, name, to_cookie(attempt), LIFETIME)
+            response.delete_cookie(name, **self._attributes)
+        name = self._attempt_name(attempt.state)
+        response.set_cookie(name, attempt.to_cookie(), _ATTEMPT_SECONDS, **self._attributes)
 
     def attempt(self, request: Request, state: str) -> Attempt | None:
         """The attempt that a callback with this state answers, if this browser made it."""
-        suffix = cookie_suffix(state)
-        found = request.cookies.getlist(f"{self._attempts}{suffix}") if suffix else []
-        attempt = from_cookie(found[0]) if len(found) == 1 else None
+        found = request.cookies.getlist(self._attempt_name(state))
+        attempt = Attempt.from_cookie(found[0]) if len(found) == 1 else None
         return attempt if attempt and attempt.is_for(state) else None
 
-    def forget_attempt(self, response: Response, state: str) -> None:
-        suffix = cookie_suffix(state)
-        if suffix:
-            self._clear(response, f"{self._attempts}{suffix}")
+    def forget_attempt(self, request: Request, response: Response, state: str) -> None:
+        name = self._attempt_name(state)
+        if name in request.cookies:
+            response.delete_cookie(name, **self._attributes)
 
-    def _set(self, response: Response, name: str, value: str, max_age: int | None = None) -> None:
-        response.set_cookie(
-            name, value, max_age, secure=self._is_secure, httponly=True, samesite="Lax", path="/"
-        )
-
-    def _clear(self, response: Response, name: str) -> None:
-        response.delete_cookie(
-            name, secure=self._is_secure, httponly=True, samesite="Lax", path="/"
-        )
+    def _attempt_name(self, state: str) -> str:
+        return f"{self._attempts}{sha256(state.encode()).hexdigest()[:16]}"
 
 
 def _cause_of_size(token: str) -> str:

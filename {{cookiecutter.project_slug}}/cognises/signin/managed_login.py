@@ -9,26 +9,21 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus, urlencode, urlsplit
 
+from cognises.errors import printable
 from cognises.settings.model import Settings
-from cognises.signin.attempt import Attempt
-from cognises.signin.problems import (
-    SignInProblem,
-    error_name,
-    log_description,
-    operator_hint,
-)
+from cognises.signin.cookies import Attempt, Tokens
+from cognises.signin.problems import SignInProblem
 from cognises.tokens.http import FetchError, post_form
 
 if TYPE_CHECKING:  # imported on first use: most requests do not sign in
     from oauthlib.oauth2 import WebApplicationClient
     from werkzeug.datastructures import MultiDict
 
-_VERIFIER_LENGTH = 64
 _MAX_CODE = 2048
-# What `/login` passes on to the authorize endpoint, and what each may look like.
+# What `/login` passes on to the authorize endpoint, and the values that it accepts.
 _FORWARDED = {
     "identity_provider": re.compile(r"[\w .:/@+-]{1,128}"),
     "idp_identifier": re.compile(r"[\w .:/@+-]{1,128}"),
@@ -41,54 +36,53 @@ _FORWARDED = {
 # RFC 6749 section 5.2: the token endpoint refuses this app client, whatever the browser sent.
 _CLIENT_ERRORS = {"invalid_client", "unauthorized_client", "invalid_scope", "redirect_mismatch",
                   "unsupported_grant_type"}  # fmt: skip
-
-
-class Tokens(NamedTuple):
-    """What the token endpoint gave, not verified yet."""
-
-    id_token: str
-    access_token: str
-    refresh_token: str | None
+# Others that the log names: RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6;
+# `missing_token` is oauthlib's.
+_KNOWN_ERRORS = _CLIENT_ERRORS | {
+    "invalid_request", "access_denied", "unsupported_response_type", "server_error",
+    "temporarily_unavailable", "invalid_grant", "login_required", "interaction_required",
+    "missing_token"}  # fmt: skip
+_MAX_DESCRIPTION = 200
+_PERSONAL = re.compile(
+    r"\S+@\S+"  # an e-mail address
+    r"|(?<=username )\S+"  # as in Cognito's "Already found an entry for username …"
+    r"|[\w+/=.~-]{24,}"  # a token, a code, an id
+    r"|\+?\d[\d ()-]{6,}\d",  # a telephone number
+    re.IGNORECASE,
+)
 
 
 class ManagedLogin:
     """The app client of the settings; `public_url` is the service's address, path included."""
 
     def __init__(self, settings: Settings, public_url: str) -> None:
+        self._settings = settings
         self._domain = settings.domain or ""
         self._client_id = settings.sign_in_client_id or ""
-        self._secret = settings.client_secret
-        self._scopes = settings.scopes
-        self.redirect_uri = f"{public_url}/callback"
-        self._logout_uri = f"{public_url}/"
+        self._redirect_uri, self._logout_uri = f"{public_url}/callback", f"{public_url}/"
 
-    def new_attempt(self, return_path: str) -> Attempt:
-        verifier: str = self._client().create_code_verifier(_VERIFIER_LENGTH)
-        return Attempt.new(verifier, return_path)
-
-    def authorize_url(self, attempt: Attempt, forwarded: Mapping[str, str] | None = None) -> str:
-        """Where a browser goes to sign in, with the parameters that `forwarded` allows."""
+    def authorize_url(self, attempt: Attempt, forwarded: Mapping[str, str]) -> str:
+        """Where a browser goes to sign in; `forwarded` is what `forwardable` found."""
         client = self._client()
-        challenge = client.create_code_challenge(attempt.verifier, "S256")
-        # oauthlib knows https alone; the settings have checked the address, loopback included.
+        # oauthlib refuses http; the settings have checked the domain, loopback included.
         uri = client.prepare_request_uri(
             "https://domain.invalid/",
-            redirect_uri=self.redirect_uri,
-            scope=self._scopes,
+            redirect_uri=self._redirect_uri,
+            scope=self._settings.scopes,
             state=attempt.state,
             nonce=attempt.nonce,
-            code_challenge=challenge,
+            code_challenge=client.create_code_challenge(attempt.verifier, "S256"),
             code_challenge_method="S256",
-            **(forwarded or {}),
+            **forwarded,
         )
-        return self._url("/oauth2/authorize", urlsplit(uri).query)
+        return f"{self._domain}/oauth2/authorize?{urlsplit(uri).query}"
 
     def exchange(self, code: str, attempt: Attempt) -> Tokens:
         """Tokens for an authorization code (RFC 6749 section 4.1.3). Raises SignInProblem."""
         if len(code) > _MAX_CODE or not code.isascii() or not code.isprintable():
-            raise SignInProblem("bad_answer", "the code cannot be one")
+            raise SignInProblem("bad_answer", "the code is malformed")
         body = self._client().prepare_request_body(
-            code=code, redirect_uri=self.redirect_uri, code_verifier=attempt.verifier
+            code=code, redirect_uri=self._redirect_uri, code_verifier=attempt.verifier
         )
         return self._fetch_tokens(body, refused="no_attempt")
 
@@ -109,16 +103,32 @@ class ManagedLogin:
     def logout_url(self) -> str:
         """Where a browser goes to end its session with Cognito, too."""
         query = urlencode({"client_id": self._client_id, "logout_uri": self._logout_uri})
-        return self._url("/logout", query)
+        return f"{self._domain}/logout?{query}"
 
     def log_detail(self, error: object, description: object) -> str:
-        """An OAuth error for the log: its name, its description, and the setting to fix."""
-        parts = (
-            error_name(error),
-            log_description(description),
-            operator_hint(error, description, self.redirect_uri, self._secret is not None),
-        )
-        return ": ".join(filter(None, parts))
+        """An OAuth error for the log: its name, its description, and the setting to fix.
+
+        The description is redacted, on one line, and at most 200 characters long.
+        """
+        name = error if isinstance(error, str) and error in _KNOWN_ERRORS else "an error of its own"
+        text = description[: 5 * _MAX_DESCRIPTION] if isinstance(description, str) else ""
+        shown = printable(_PERSONAL.sub("[redacted]", text))[:_MAX_DESCRIPTION]
+        hint = self._setting_to_fix(f"{error} {description}".lower())
+        return ": ".join(filter(None, (name, shown, hint)))
+
+    def _setting_to_fix(self, text: str) -> str:
+        callback = f"list the callback address {self._redirect_uri}"
+        client = "COGNITO_CLIENT_SECRET is not the secret of the app client COGNITO_CLIENT_ID"
+        if self._settings.client_secret is None:
+            client = "the app client has a secret: set COGNITO_CLIENT_SECRET; or it does not exist"
+        hints = {
+            "scope": "COGNITO_SCOPES names a scope that the app client does not allow",
+            "redirect": f"the app client does not {callback}",
+            "invalid_client": client,
+            "unauthorized_client": "the app client does not allow the authorization code grant, "
+            f"or does not {callback}",
+        }
+        return next((hint for word, hint in hints.items() if word in text), "")
 
     def _client(self) -> WebApplicationClient:
         from oauthlib.oauth2 import WebApplicationClient
@@ -136,7 +146,11 @@ class ManagedLogin:
             # A body that is not a JSON object would be read as a form: it has no token either way.
             found = self._client().parse_request_body_response(answer.decode())
         except OAuth2Error as error:
-            reason = _refusal_reason(status, error.error, refused)
+            reason = refused
+            if status == 200 or not isinstance(error.error, str):
+                reason = "bad_tokens"
+            elif error.error in _CLIENT_ERRORS:
+                reason = "misconfigured"
             detail = self.log_detail(error.error, error.description)
             raise SignInProblem(reason, f"token endpoint: {detail}") from None
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -144,39 +158,25 @@ class ManagedLogin:
             raise SignInProblem(reason, f"token endpoint answered {status}, no tokens") from None
         if status != 200:
             raise SignInProblem("bad_tokens", f"token endpoint answered {status}")
-        texts = [found.get(name) for name in ("id_token", "access_token")]
-        refresh = found.get("refresh_token")
-        if not all(isinstance(text, str) for text in (*texts, refresh or "")):
+        names = ("id_token", "access_token", "refresh_token")
+        id_token, access_token, refresh_token = (found.get(name) for name in names)
+        if not all(isinstance(t, str) for t in (id_token, access_token, refresh_token or "")):
             raise SignInProblem("bad_tokens", "a token is missing")
-        return Tokens(texts[0], texts[1], refresh or None)
+        return Tokens(id_token, access_token, refresh_token or None)
 
     def _post(self, path: str, body: str) -> tuple[int, bytes]:
+        authorization, secret = None, self._settings.client_secret
+        if secret is not None:  # RFC 6749 section 2.3.1: both parts are form-encoded
+            pair = f"{quote_plus(self._client_id)}:{quote_plus(secret.reveal())}"
+            authorization = f"Basic {b64encode(pair.encode()).decode()}"
         try:
-            return post_form(self._url(path), body.encode(), authorization=self._basic())
+            return post_form(f"{self._domain}{path}", body.encode(), authorization=authorization)
         except FetchError as error:
             raise SignInProblem("unreachable", f"sign-in service: {error}") from None
 
-    def _basic(self) -> str | None:
-        """The client secret as RFC 6749 section 2.3.1 sends it: both parts form-encoded."""
-        if self._secret is None:
-            return None
-        pair = f"{quote_plus(self._client_id)}:{quote_plus(self._secret.reveal())}"
-        return f"Basic {b64encode(pair.encode()).decode()}"
 
-    def _url(self, path: str, query: str = "") -> str:
-        scheme, host, base, *_ = urlsplit(self._domain)
-        return urlunsplit((scheme, host, base + path, query, ""))
-
-
-def _refusal_reason(status: int, error: object, refused: str) -> str:
-    """Who has to act on an error of the token endpoint: the operator, or the person again."""
-    if status == 200 or not isinstance(error, str):
-        return "bad_tokens"
-    return "misconfigured" if error in _CLIENT_ERRORS else refused
-
-
-def forwarded(arguments: MultiDict[str, str]) -> dict[str, Any]:
-    """What of a query goes on to managed login: five parameters, each given once and plausible."""
+def forwardable(arguments: MultiDict[str, str]) -> dict[str, Any]:
+    """What of a query goes on to managed login: five parameters, each once and well-formed."""
     return {
         name: values[0]
         for name, pattern in _FORWARDED.items()

@@ -1,54 +1,253 @@
-"""Checks of tokens from the token endpoint: `cognises.Verifier` and what makes a pair."""
+"""Sessions of one app: where sign-in returns to, the checks of tokens, and renewal."""
 
 from __future__ import annotations
 
 import hmac
+import re
+import threading
+import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, Request, Response, after_this_request, current_app
+from werkzeug.exceptions import HTTPException
+from werkzeug.local import LocalProxy
 
 from cognises.errors import CognisesError
-from cognises.signin.managed_login import Tokens
+from cognises.settings.model import Settings
+from cognises.signin.cookies import Cookies, Tokens
+from cognises.signin.managed_login import ManagedLogin
 from cognises.signin.problems import SignInProblem
 from cognises.tokens import jws
 from cognises.tokens.verifier import Verifier
-from cognises.web.route_metadata import LoginGuard
-from cognises.web.state import AppState
+from cognises.web import caching
+from cognises.web.browser import is_page_view
+from cognises.web.route_metadata import DEFAULT_LOGIN, LoginGuard
+from cognises.web.state import state_of
+
+ENDED = frozenset({"token_expired", "missing_token"})  # reasons that a renewal can help
+
+_EXTENSION = "cognises.signin"
+# On a request whose renewal was tried: why it failed, or None.
+RENEWAL_PROBLEM = "_cognises_renewal_problem"
+
+MAX_RENEWALS = 256
+SHARED_SECONDS = 10.0
+_WAIT_SECONDS = 15.0  # longer than the token endpoint and the keys may take
+
+_MAX_PATH = 512  # it travels in a cookie
+# One leading slash; nothing that a browser, a proxy or a router could read as another address.
+_SAFE_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
+# What a browser removes from a path before it asks for it: the route would be another one.
+_DOTS = re.compile(r"/\.\.?(?:/|$)")
 
 
-class SessionChecks:
-    """What both tokens of a pair must say, for one app and its sign-in client."""
+class Renewals:
+    """The renewals of this process that are under way, or ended a moment ago. Thread-safe.
 
-    def __init__(self, state: AppState, client_id: str) -> None:
-        clients = frozenset({client_id})
-        self._id = state.verifier(LoginGuard(client_ids=clients, token_use=frozenset({"id"})))
-        self._access = state.verifier(
-            LoginGuard(client_ids=clients, token_use=frozenset({"access"}))
-        )
-        # Cognito always writes at_hash beside an access token; an emulator may not.
-        self._needs_at_hash = not state.settings.local
+    Tabs of one browser ask at the same time with the same cookies, and with refresh-token rotation
+    the second use of a refresh token is refused: equal requests share the first answer. At most
+    `MAX_RENEWALS` are shared.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._shared: dict[bytes, Future[Tokens]] = {}
+        self._ended: dict[bytes, float] = {}  # when each ended, oldest first
+
+    def share(
+        self, refresh_token: str, previous: str | None, renew: Callable[[], Tokens]
+    ) -> Tokens:
+        """The tokens of `renew()`, or of an equal request's. Raises SignInProblem.
+
+        `previous` is the token that the browser holds: once it holds the new one, its next
+        request is another request.
+        """
+        key = sha256(f"{refresh_token} {previous}".encode()).digest()
+        own: Future[Tokens] = Future()
+        before = time.monotonic() - SHARED_SECONDS
+        with self._lock:
+            for old in [each for each, ended in self._ended.items() if ended < before]:
+                del self._ended[old], self._shared[old]
+            future = self._shared.get(key, own)
+            if future is own and len(self._shared) < MAX_RENEWALS:
+                self._shared[key] = own
+        if future is own:
+            self._run(key, own, renew, keep=previous is not None)
+        try:
+            return future.result(_WAIT_SECONDS)
+        except FutureTimeoutError:
+            raise SignInProblem("unreachable", "an equal request's renewal is too slow") from None
+        except SignInProblem as problem:  # the exception object is another thread's
+            raise SignInProblem(problem.reason, problem.detail) from None
+
+    def _run(
+        self, key: bytes, own: Future[Tokens], renew: Callable[[], Tokens], *, keep: bool
+    ) -> None:
+        """Renew; `keep` tokens and refusals, nothing else, for requests that are on their way."""
+        try:
+            own.set_result(renew())
+        except SignInProblem as problem:
+            keep = keep and problem.reason == "no_session"
+            own.set_exception(problem)
+        except BaseException:
+            keep = False
+            own.set_exception(SignInProblem("unreachable", "the shared renewal failed"))
+            raise
+        finally:
+            with self._lock:
+                if keep and self._shared.get(key) is own:
+                    self._ended[key] = time.monotonic()
+                elif self._shared.get(key) is own:
+                    del self._shared[key]
+
+
+class SignIn:
+    """What the routes and pages of sign-in share."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app, self._state = app, state_of(app)
+        self._renewals = Renewals()
+        self._state.renew = self.renew_page_view
+        app.extensions[_EXTENSION] = self
+
+    @property
+    def settings(self) -> Settings:
+        return self._state.settings
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the settings name a domain, the service's own address and an app client."""
+        settings = self.settings
+        return bool(settings.domain and settings.public_url and settings.sign_in_client_id)
+
+    @property
+    def cookies(self) -> Cookies:
+        return Cookies(self.settings)
+
+    def managed_login(self, request: Request) -> ManagedLogin:
+        return ManagedLogin(self.settings, f"{self.settings.public_origin}{request.script_root}")
+
+    def return_path(self, request: Request, text: str | None) -> str:
+        """`text` if it is the path (and query) of a GET route of the app, else the front page."""
+        home = f"{request.script_root}/"
+        if not text or len(text) > _MAX_PATH or not _SAFE_PATH.fullmatch(text):
+            return home
+        path = urlsplit(text).path
+        if "//" in path or _ENCODED_SLASH.search(path) or not path.startswith(home):
+            return home
+        plain = unquote(path)
+        routes = self._app.url_map.bind("localhost")
+        try:
+            endpoint, _ = routes.match(plain[len(home) - 1 :], method="GET")
+        except HTTPException:  # RequestRedirect included
+            return home
+        return home if _DOTS.search(plain) or str(endpoint).startswith("signin.") else text
+
+    def is_signed_in(self, request: Request) -> bool:
+        """Whether the browser holds a token that is good now."""
+        try:
+            token = self.cookies.token(request)
+            self._state.verifier(DEFAULT_LOGIN).verify(token or "")
+        except (CognisesError, SignInProblem):
+            return False
+        return True
 
     def check_new(self, tokens: Tokens, nonce: str) -> None:
         """Pass, or raise SignInProblem: both verify, are a pair, and answer this attempt."""
-        claims = self._check_pair(tokens)
-        found = claims.get("nonce")
+        found = self._check_pair(tokens).get("nonce")
         if not isinstance(found, str) or not hmac.compare_digest(found.encode(), nonce.encode()):
             # The browser's doing, where it has changed its attempt: no 5xx.
             raise SignInProblem("bad_answer", "nonce is not the attempt's")
 
-    def check_refreshed(self, tokens: Tokens, sub: str | None) -> None:
-        """Pass, or raise SignInProblem: the pair is good, and of the user `sub`, where known."""
-        if self._check_pair(tokens).get("sub") != sub and sub is not None:
-            raise SignInProblem("no_session", "refreshed tokens are of another user")
+    def renew(self, request: Request) -> Tokens:
+        """Verified new tokens for the refresh token of a request. Raises SignInProblem."""
+        refresh_token = self.cookies.refresh_token(request)
+        if refresh_token is None:
+            raise SignInProblem("no_session", "no refresh token")
+        previous = self.cookies.token(request)
+        sub = None if previous is None else self._sub_of(previous)  # before the token is spent
+        managed = self.managed_login(request)
 
-    def sub_of(self, token: str) -> str:
-        """Whose session it is, by the token that the browser has held; it may have expired.
+        def fetch() -> Tokens:
+            tokens = managed.refresh(refresh_token)
+            if self._check_pair(tokens).get("sub") != sub and sub is not None:
+                raise SignInProblem("no_session", "refreshed tokens are of another user")
+            return tokens
 
-        Raises SignInProblem.
+        return self._renewals.share(refresh_token, previous, fetch)
+
+    def renew_page_view(self, request: Request, error: CognisesError) -> bool:
+        """Whether a refused request to open a page may be decided again, with a renewed token."""
+        has_header = "HTTP_AUTHORIZATION" in request.environ
+        if error.reason not in ENDED or has_header or not is_page_view(request):
+            return False
+        tokens = self.try_renewal(request)
+        if tokens is not None:
+            self.cookies.replace_token(request, tokens)
+        return tokens is not None
+
+    def try_renewal(self, request: Request) -> Tokens | None:
+        """New tokens for a session that can be renewed, once a request.
+
+        The response carries their cookies, whatever it is; no cache may keep it.
         """
+        has_token = self.is_on and self.cookies.refresh_token(request) is not None
+        if RENEWAL_PROBLEM in request.__dict__ or not has_token:
+            return None
+        request.__dict__[RENEWAL_PROBLEM] = None
         try:
-            sub = jws.parse_object(self._id.verify_signature(token)).get("sub")
+            tokens = self.renew(request)
+        except SignInProblem as problem:
+            request.__dict__[RENEWAL_PROBLEM] = problem
+            return None
+        sent = frozenset(request.cookies)
+
+        @after_this_request
+        def keep(response: Response) -> Response:
+            self.cookies.keep_session(response, tokens, sent)
+            return response
+
+        caching.mark_secret(request)
+        return tokens
+
+    def _check_pair(self, tokens: Tokens) -> Mapping[str, Any]:
+        """The ID token's claims. Raises SignInProblem unless both tokens verify and are a pair."""
+        self.cookies.pieces(tokens)
+        claims = self._verified(tokens.id_token, "id")
+        access = self._verified(tokens.access_token, "access")
+        sub = claims.get("sub")
+        if not isinstance(sub, str) or not sub or access.get("sub") != sub:
+            raise SignInProblem("bad_tokens", "the two tokens are of different users")
+        # OpenID Connect Core section 3.1.3.6. Cognito always writes at_hash; an emulator may not.
+        half = sha256(tokens.access_token.encode()).digest()[:16]
+        expected = urlsafe_b64encode(half).rstrip(b"=").decode()
+        at_hash = claims.get("at_hash")
+        if at_hash != expected and not (at_hash is None and self.settings.local):
+            raise SignInProblem("bad_tokens", "at_hash is not the access token's")
+        return claims
+
+    def _verified(self, token: str, kind: str) -> Mapping[str, Any]:
+        try:
+            return self._verifier(kind).verify(token)
+        except CognisesError as error:
+            reason = "unreachable" if error.reason == "keys_unavailable" else "bad_tokens"
+            raise SignInProblem(reason, f"{kind} token: {error.reason}: {error.detail}") from None
+
+    def _verifier(self, kind: str) -> Verifier:
+        clients = frozenset({self.settings.sign_in_client_id or ""})
+        return self._state.verifier(LoginGuard(client_ids=clients, token_use=frozenset({kind})))
+
+    def _sub_of(self, token: str) -> str:
+        """The user of a session, by the token that the browser holds, which may have expired."""
+        try:
+            sub = jws.parse_object(self._verifier("id").verify_signature(token)).get("sub")
         except CognisesError as error:
             why = f"no session to continue: {error.reason}: {error.detail}"
             raise SignInProblem("no_session", why) from None
@@ -56,27 +255,6 @@ class SessionChecks:
             raise SignInProblem("no_session", "no session to continue: no sub")
         return sub
 
-    def _check_pair(self, tokens: Tokens) -> Mapping[str, Any]:
-        claims = _verified(self._id, tokens.id_token, "id")
-        access = _verified(self._access, tokens.access_token, "access")
-        sub = claims.get("sub")
-        if not isinstance(sub, str) or not sub or access.get("sub") != sub:
-            raise SignInProblem("bad_tokens", "the two tokens are of different users")
-        self._check_at_hash(claims.get("at_hash"), tokens.access_token)
-        return claims
 
-    def _check_at_hash(self, found: object, access_token: str) -> None:
-        """OpenID Connect Core, section 3.1.3.6."""
-        if found is None and not self._needs_at_hash:
-            return
-        half = sha256(access_token.encode()).digest()[:16]
-        if found != urlsafe_b64encode(half).rstrip(b"=").decode():
-            raise SignInProblem("bad_tokens", "at_hash is not the access token's")
-
-
-def _verified(verifier: Verifier, token: str, kind: str) -> Mapping[str, Any]:
-    try:
-        return verifier.verify(token)
-    except CognisesError as error:
-        reason = "unreachable" if error.reason == "keys_unavailable" else "bad_tokens"
-        raise SignInProblem(reason, f"{kind} token: {error.reason}: {error.detail}") from None
+current_sign_in = cast(SignIn, LocalProxy(lambda: current_app.extensions[_EXTENSION]))
+"""The sign-in of the current app."""

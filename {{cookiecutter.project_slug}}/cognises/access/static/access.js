@@ -1,4 +1,4 @@
-// The buttons of the access page: send a route's request as the signed-in user, show the answer.
+// The access page: its buttons send a route's request as the signed-in user, its fields filter.
 "use strict";
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -44,29 +44,17 @@ async function tryIt(event) {
   const output = form.querySelector("output");
   const { method } = form.dataset;
   const address = addressOf(form);
-  if (address === null) {
-    output.className = "bad";
-    output.textContent = "not sent: that value leads to another path";
-    return;
+  let found = { text: "not sent: that value leads to another path" };
+  if (address !== null) {
+    if (!SAFE.has(method) && !(await ask(`${method} ${address}`))) {
+      return;
+    }
+    output.textContent = "…";
+    found = await send(method, address).catch(() => ({ text: "no answer" }));
   }
-  if (!SAFE.has(method) && !(await ask(`${method} ${address}`))) {
-    return;
-  }
-  output.textContent = "…";
-  try {
-    const { status, text } = await send(method, address);
-    output.className = status < 400 ? "good" : "bad";
-    output.textContent = `${status} ${text}`;
-    output.dataset.status = status;
-  } catch {
-    output.className = "bad";
-    output.textContent = "no answer";
-  }
-}
-
-for (const form of document.querySelectorAll("form.try")) {
-  form.hidden = false;
-  form.addEventListener("submit", tryIt);
+  output.className = found.status < 400 ? "good" : "bad";
+  output.textContent = found.status ? `${found.status} ${found.text}` : found.text;
+  output.dataset.status = found.status ?? "none";
 }
 
 // Shows the items that contain every word of the filter.
@@ -78,7 +66,12 @@ function filter(event) {
   }
 }
 
-for (const label of document.querySelectorAll("label.filter")) {
-  label.hidden = false;
-  label.addEventListener("input", filter);
+for (const [selector, type, listener] of [
+  ["form.try", "submit", tryIt],
+  ["label.filter", "input", filter],
+]) {
+  for (const element of document.querySelectorAll(selector)) {
+    element.hidden = false;
+    element.addEventListener(type, listener);
+  }
 }
