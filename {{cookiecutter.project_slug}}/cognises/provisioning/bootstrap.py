@@ -1,39 +1,52 @@
 """`bootstrap`: the stack of infra/cognito.yaml, and its ids in `.env`.
 
-Reads settings, looks at the stack, computes its parameters, deploys it, writes `.env`. Every step
-can be repeated, so a second run finds nothing to do.
+Every step can be repeated, so a second run finds nothing to do.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
-from dotenv import dotenv_values
 
 from cognises.errors import SettingsError
-from cognises.provisioning.aws import error_code
-from cognises.provisioning.bootstrap_plan import (
-    Pool,
-    deployment_steps,
-    existing_pool_id,
-    settings_to_write,
-    stack_parameters,
+from cognises.provisioning.bootstrap_request import (
+    OPTIONAL,
+    Request,
+    combination_problems,
+    default_domain_prefix,
+    read_pairs,
+    read_request,
+    source_of_pool_id,
 )
-from cognises.provisioning.bootstrap_request import Request, default_domain_prefix, read_request
-from cognises.provisioning.env_write import EnvFile, open_env, with_values, write_env
+from cognises.provisioning.env_write import read_env, update_env
 from cognises.provisioning.names import stack_tags
-from cognises.provisioning.stack_parameters import read_pairs
 from cognises.provisioning.stack_state import Stack, read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack
 from cognises.provisioning.target import Options, announce, confirm
 from cognises.settings import sources
+from cognises.settings.values import is_loopback
 
 TEMPLATE = sources.PROJECT_FOLDER / "infra" / "cognito.yaml"
-PROTECTED = frozenset({"AWS::Cognito::UserPool"})
+# The settings that bootstrap writes, by the stack's output.
+WRITTEN = {
+    "COGNITO_USER_POOL_ID": "UserPoolId",
+    "COGNITO_CLIENT_ID": "UserPoolClientId",
+    "COGNITO_IDENTITY_POOL_ID": "IdentityPoolId",
+    "COGNISES_PERMISSIONS_BOUNDARY": "PermissionsBoundaryArn",
+}
+OF_THE_POOL = ("DeletionProtection", "UserPoolTier", "SesIdentityArn", "EmailFrom")
+# The kinds of sign-in domains, each with the parameters that go with it.
+DOMAINS = {
+    "DomainPrefix": ("DomainPrefix",),
+    "CustomDomain": ("CustomDomain", "CustomDomainCertificateArn"),
+}
+_LATER = "sign-in with a browser does not work yet; run bootstrap again with"
 
 
 @dataclass(frozen=True)
@@ -53,172 +66,231 @@ def run(options: Options, choices: Choices) -> int:
     given = read_pairs(choices.parameters)
     request = read_request(options, choices.public_url, choices.domain_prefix, given)
     env_file = options.env_file or sources.PROJECT_FOLDER / ".env"
-    open_env(env_file)  # a file that cannot be written is refused before anything is created
-    aws = _Aws(request)
-    stack = read_stack(aws.cloudformation, request.stack)
-    require_owned(stack, stack_tags(request.role_prefix))
-    pool_id = existing_pool_id(request, stack, _source(options))
-    existing = aws.pool(pool_id) if pool_id else None
-    prefix = aws.default_prefix(stack, existing)
-    chosen = stack_parameters(request, stack, existing, prefix)
-    aws.raise_if_taken(chosen, stack)
-    _print_notes(request, chosen, existing)
-    outputs = _deploy(aws.cloudformation, request, stack, chosen, choices)
-    if choices.dry_run:
-        return 0
-    pool = existing or (aws.own_pool(outputs) if request.domain else None)
-    values = settings_to_write(request, stack, outputs, chosen, pool)
-    values["COGNITO_CLIENT_ID"] = aws.existing_clients(values)
-    _write(open_env(env_file), values)
+    read_env(env_file)  # a file that cannot be written is refused before anything is created
+    bootstrap = Bootstrap(request, options)
+    outputs = bootstrap.deploy(choices)
+    if not choices.dry_run:
+        _write(env_file, bootstrap.settings(outputs))
     return 0
 
 
-def _deploy(
-    client: Any, request: Request, stack: Stack, chosen: dict[str, str], choices: Choices
-) -> dict[str, str]:
-    steps = deployment_steps(stack, chosen)
-    if len(steps) > 1:
-        say(
-            "note: a user pool takes one sign-in domain of each kind, so the old one is removed "
-            "first: two updates; sign-in pages are not available in between"
-        )
-    outputs: dict[str, str] = {}
-    for parameters in steps[:1] if choices.dry_run else steps:
-        desired = StackInput(
-            name=request.stack,
-            template=TEMPLATE.read_text(encoding="utf-8"),
-            parameters=parameters,
-            tags=stack_tags(request.role_prefix),
-            protected=PROTECTED,
-            revert_drift=choices.revert_drift,
-        )
-        ask = partial(_ask, request, choices.yes)
-        outputs = dict(deploy_stack(client, desired, ask, dry_run=choices.dry_run))
-    return outputs
+class Bootstrap:
+    """One run: the request, the stack and the pool as they are, and the stack's new parameters.
 
+    Raises SettingsError for what does not fit together, ProvisionBlocked for a stack that is not
+    ours, botocore's errors.
+    """
 
-def _ask(request: Request, yes: bool, question: str) -> None:
-    announce(request.aws)
-    confirm(question, yes=yes, command="bootstrap --yes")
+    def __init__(self, request: Request, options: Options) -> None:
+        self.request, self.is_local = request, request.aws.is_local()
+        self.cognito = request.aws.client("cognito-idp")
+        self.cloudformation = request.aws.client("cloudformation")
+        self.stack = read_stack(self.cloudformation, request.stack)
+        require_owned(self.stack, stack_tags(request.role_prefix))
+        pool_id = self._existing_pool_id(options)
+        self.existing = self._pool(pool_id) if pool_id else None
+        self.parameters = self._parameters()
 
-
-class _Aws:
-    """The clients, and what is read from AWS before and after the stack."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self.cloudformation = self._client("cloudformation")
-
-    def pool(self, pool_id: str) -> Pool:
-        """A user pool that exists. Raises botocore's errors, also if it does not."""
-        found = self._cognito().describe_user_pool(UserPoolId=pool_id)["UserPool"]
-        return Pool(
-            id=pool_id,
-            tier=found.get("UserPoolTier") or "",
-            domain=found.get("Domain") or "",
-            custom_domain=found.get("CustomDomain") or "",
-        )
-
-    def own_pool(self, outputs: dict[str, str]) -> Pool | None:
-        """The stack's own pool, if it is there."""
-        try:
-            return self.pool(outputs["UserPoolId"]) if outputs.get("UserPoolId") else None
-        except Exception as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-            return None
-
-    def default_prefix(self, stack: Stack, existing: Pool | None) -> str:
-        """The first part of the sign-in domain where none was chosen; needs the account's id."""
-        if existing or self._request.domain_prefix or stack.parameters.get("DomainPrefix"):
-            return ""
-        account = self._client("sts").get_caller_identity()["Account"]
-        return default_domain_prefix(self._request.stage, account)
-
-    def raise_if_taken(self, chosen: dict[str, str], stack: Stack) -> None:
-        """Raise SettingsError for a sign-in domain that another pool has.
-
-        CloudFormation would notice too, but only after it has created a user pool.
-        """
-        prefix = chosen["DomainPrefix"]
-        if prefix in ("", stack.parameters.get("DomainPrefix")):
-            return
-        found = self._cognito().describe_user_pool_domain(Domain=prefix)
-        owner = found.get("DomainDescription", {}).get("UserPoolId")
-        if owner and owner != stack.outputs.get("UserPoolId"):
+    def _existing_pool_id(self, options: Options) -> str:
+        """The id of a pool that was there before the stack; empty where the stack has its own."""
+        named, of_stack = self.request.pool_id, self.stack.outputs.get("UserPoolId", "")
+        if not of_stack:
+            return named or ""
+        if named not in (None, of_stack):
             raise SettingsError(
                 [
-                    f"error: the sign-in domain {prefix} belongs to another user pool; choose one "
-                    "with --domain-prefix"
+                    f"COGNITO_USER_POOL_ID is {named} ({source_of_pool_id(options)}) and stack "
+                    f"{self.stack.name} has {of_stack}; correct the setting, or give this stage a "
+                    "COGNISES_ROLE_PREFIX of its own"
                 ]
             )
+        return self.stack.parameters.get("ExistingUserPoolId", "")
 
-    def existing_clients(self, values: dict[str, str]) -> str:
-        """The client ids to write, without those that the pool no longer has."""
-        ids = values["COGNITO_CLIENT_ID"].split(",")
-        if len(ids) == 1:
-            return ids[0]
-        pages = self._cognito().get_paginator("list_user_pool_clients")
-        found = {
-            each["ClientId"]
-            for page in pages.paginate(UserPoolId=values["COGNITO_USER_POOL_ID"])
-            for each in page["UserPoolClients"]
+    def _pool(self, pool_id: str) -> dict[str, Any]:
+        return dict(self.cognito.describe_user_pool(UserPoolId=pool_id)["UserPool"])
+
+    def _parameters(self) -> dict[str, str]:
+        """The template's parameters; a value that was given once is kept."""
+        request, existing, before = self.request, self.existing, self.stack.parameters
+        public_url = request.public_url or before.get("PublicUrl", "")
+        prefix = request.domain_prefix or before.get("DomainPrefix", "")
+        if not prefix and public_url and existing is None:
+            account = request.aws.client("sts").get_caller_identity()["Account"]
+            prefix = default_domain_prefix(request.stage, account)
+        optional = {
+            name: request.parameters.get(name, before.get(name, default))
+            for name, default in OPTIONAL.items()
         }
+        tier = existing.get("UserPoolTier") if existing else optional["UserPoolTier"]
+        managed = public_url and not self.is_local and tier != "LITE"
+        chosen = {
+            "ProjectSlug": request.stage,
+            "ExistingUserPoolId": existing["Id"] if existing else "",
+            "PublicUrl": public_url,
+            "DomainPrefix": prefix,
+            "ManagedLogin": "true" if managed else "false",
+            **optional,
+        }
+        problems = [*combination_problems(chosen), *self._pool_problems(prefix)]
+        if problems:
+            raise SettingsError(problems)
+        return chosen
+
+    def _pool_problems(self, prefix: str) -> list[str]:
+        """What an existing pool cannot get, and a sign-in domain that another pool has."""
+        request, pool = self.request, self.existing
+        problems = []
+        if pool:
+            has = f"user pool {pool['Id']} has the domain"
+            problems = [
+                f"--parameter {name}: user pool {pool['Id']} was there before the stack and is "
+                "never altered"
+                for name in OF_THE_POOL
+                if name in request.parameters
+            ]
+            domain, custom = pool.get("Domain"), pool.get("CustomDomain")
+            if request.domain_prefix and domain not in (None, "", prefix):
+                problems.append(f"--domain-prefix: {has} {domain}; omit the option to use that")
+            if custom and request.parameters.get("CustomDomain", custom) not in ("", custom):
+                problems.append(f"--parameter CustomDomain: {has} {custom}; omit the option")
+        if prefix in ("", self.stack.parameters.get("DomainPrefix")):
+            return problems
+        # CloudFormation would notice too, but only after it has created a user pool.
+        found = self.cognito.describe_user_pool_domain(Domain=prefix).get("DomainDescription", {})
+        if found.get("UserPoolId") not in (None, "", self.stack.outputs.get("UserPoolId")):
+            problems.append(
+                f"the sign-in domain {prefix} belongs to another user pool; choose one with "
+                "--domain-prefix"
+            )
+        return problems
+
+    def deploy(self, choices: Choices) -> Mapping[str, str]:
+        """Show, ask, deploy, in one or two updates; returns the stack's outputs."""
+
+        def ask(question: str) -> None:
+            announce(self.request.aws)
+            confirm(question, yes=choices.yes, command="bootstrap --yes")
+
+        self._print_notes()
+        steps = deployment_steps(self.stack, self.parameters)
+        if len(steps) > 1:
+            say(
+                "note: a user pool takes one sign-in domain of each kind, so the old one is "
+                "removed first: two updates; sign-in pages are not available in between"
+            )
+        outputs: Mapping[str, str] = {}
+        for parameters in steps[:1] if choices.dry_run else steps:
+            desired = StackInput(
+                name=self.request.stack,
+                template=TEMPLATE.read_text(encoding="utf-8"),
+                parameters=parameters,
+                tags=stack_tags(self.request.role_prefix),
+                protected=frozenset({"AWS::Cognito::UserPool"}),
+                revert_drift=choices.revert_drift,
+            )
+            outputs = deploy_stack(self.cloudformation, desired, ask, dry_run=choices.dry_run)
+        return outputs
+
+    def _print_notes(self) -> None:
+        pool, chosen = self.existing, self.parameters
+        if pool:
+            say(f"user pool {pool['Id']} exists already and is not altered")
+        if not chosen["PublicUrl"]:
+            say(f"note: no --public-url: {_LATER} it when the service has an address")
+        elif pool and not (
+            self.is_local or any(chosen[kind] for kind in DOMAINS) or self._login_urls(pool)
+        ):
+            say(
+                f"note: user pool {pool['Id']} has no sign-in domain: {_LATER} --domain-prefix NAME"
+            )
+
+    def settings(self, outputs: Mapping[str, str]) -> dict[str, str]:
+        """The lines of `.env`, from the new outputs and parameters, and the stack before.
+
+        Raises SettingsError if an output is missing: what answered created nothing.
+        """
+        missing = [output for output in WRITTEN.values() if not outputs.get(output)]
+        if missing:
+            raise SettingsError(
+                [
+                    f"stack {self.stack.name} has no output {', '.join(missing)}; what answered "
+                    "does not create Cognito's resources (moto does not: use `make dev`)"
+                ]
+            )
+        values = {name: outputs[output] for name, output in WRITTEN.items()}
+        values["COGNITO_CLIENT_ID"] = self._client_ids(outputs)
+        if self.parameters["PublicUrl"]:
+            values["COGNISES_PUBLIC_URL"] = self.parameters["PublicUrl"]
+            if domain := self._login_url(outputs):
+                values["COGNITO_DOMAIN"] = domain
+        return values
+
+    def _client_ids(self, outputs: Mapping[str, str]) -> str:
+        """Ours first, since sign-in uses the first; others that the same pool has are kept."""
+        ours, pool_id = outputs["UserPoolClientId"], outputs["UserPoolId"]
+        ids = list(self.request.client_ids)
+        if ours not in ids:
+            ids = [ours, *(ids if self.request.pool_id == pool_id else ())]
+        if len(ids) == 1:
+            return ours
+        pages = self.cognito.get_paginator("list_user_pool_clients").paginate(UserPoolId=pool_id)
+        found = {each["ClientId"] for page in pages for each in page["UserPoolClients"]}
         for gone in (each for each in ids if each not in found):
             say(f"COGNITO_CLIENT_ID: app client {gone} does not exist any more and is removed")
         return ",".join(each for each in ids if each in found)
 
-    def _cognito(self) -> Any:
-        return self._client("cognito-idp")
+    def _login_url(self, outputs: Mapping[str, str]) -> str | None:
+        """Where people sign in: the address in use, if it is the pool's and still right."""
+        known = self.request.domain or ""
+        if self.is_local:  # an emulator serves it at its own address
+            if is_loopback(urlsplit(known).hostname or ""):
+                return known
+            return (self.request.aws.endpoint_for("cognito-idp") or "").rstrip("/")
+        url = outputs.get("ManagedLoginUrl", "")
+        pool = self.existing or (self._pool(outputs["UserPoolId"]) if known else {})
+        urls = self._login_urls(pool)
+        if known.rstrip("/").lower() in urls and url == self.stack.outputs.get(
+            "ManagedLoginUrl", ""
+        ):
+            return known
+        return url or next(iter(urls), None)
 
-    def _client(self, service: str) -> Any:
-        return self._request.aws.client(service)
-
-
-def _print_notes(request: Request, chosen: dict[str, str], existing: Pool | None) -> None:
-    if existing:
-        say(f"user pool {existing.id} exists already and is not altered")
-    if not chosen["PublicUrl"]:
-        say(
-            "note: no --public-url: sign-in with a browser does not work yet; run bootstrap again "
-            "with it when the service has an address"
-        )
-    elif existing and not (
-        any(chosen[name] for name in ("DomainPrefix", "CustomDomain"))
-        or existing.login_urls(request.region)
-        or request.on_loopback
-    ):
-        say(
-            f"note: user pool {existing.id} has no sign-in domain: sign-in with a browser does not "
-            "work yet; run bootstrap again with --domain-prefix NAME"
-        )
-
-
-def _source(options: Options) -> str:
-    """Where the pool id that counts is written."""
-    name = "COGNITO_USER_POOL_ID"
-    if os.environ.get(name):
-        return "the environment"
-    named = [options.env_file] if options.env_file else []
-    for path in (*named, sources.PROJECT_FOLDER / ".env"):
-        if path.is_file() and dotenv_values(path, interpolate=False).get(name):
-            return path.name
-    return ".flaskenv"
+    def _login_urls(self, pool: Mapping[str, Any]) -> list[str]:
+        """The base addresses of a pool's sign-in pages, the custom domain first."""
+        region = self.request.aws.region
+        auth = "auth-fips" if region.startswith("us-gov-") else "auth"
+        custom, prefix = pool.get("CustomDomain"), pool.get("Domain")
+        urls = [f"https://{custom}"] if custom else []
+        return [*urls, f"https://{prefix}.{auth}.{region}.amazoncognito.com"] if prefix else urls
 
 
-def _write(env: EnvFile, values: dict[str, str]) -> None:
+def deployment_steps(stack: Stack, chosen: Mapping[str, str]) -> list[dict[str, str]]:
+    """The parameters of each update in turn: a domain is removed before another one is added.
+
+    A pool takes one domain of each kind, and CloudFormation adds before it removes.
+    """
+    before = stack.parameters
+    cleared = {
+        name: ""
+        for kind, names in DOMAINS.items()
+        if before.get(kind) and chosen[kind] not in ("", before[kind])
+        for name in names
+    }
+    return [{**chosen, **cleared}, dict(chosen)] if cleared else [dict(chosen)]
+
+
+def _write(path: Path, values: dict[str, str]) -> None:
     """Write the settings into the file, and say which; where that fails, print them."""
     try:
-        changed = write_env(env, with_values(env.text, values))
+        is_changed = update_env(path, values)
     except (OSError, SettingsError) as error:
-        say(f"the stack is deployed, but {env.path.name} cannot be written; add these lines to it:")
+        say(f"the stack is deployed, but {path.name} cannot be written; add these lines to it:")
         for name, value in values.items():
             say(f"  {name}={value}")
         if isinstance(error, OSError):
-            raise click.ClickException(f"{env.path.name}: {error.strerror or error}") from None
+            raise click.ClickException(f"{path.name}: {error.strerror or error}") from None
         raise
-    done = f"wrote {', '.join(values)}" if changed else "nothing to change"
-    say(f"{env.path.name}: {done}")
+    say(f"{path.name}: {'wrote ' + ', '.join(values) if is_changed else 'nothing to change'}")
     for name, value in values.items():
-        if os.environ.get(name) is not None and os.environ[name] != value:
+        if os.environ.get(name) not in (None, value):
             say(f"warning: the environment variable {name} hides what was written; unset it")

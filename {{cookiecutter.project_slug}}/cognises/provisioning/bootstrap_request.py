@@ -6,15 +6,19 @@ creates it, so a pool id may be missing here.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
 
 from cognises.errors import SettingsError
 from cognises.provisioning.aws import Aws
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
 from cognises.provisioning.target import Options, aws_of, settings_values, shape_problems
+from cognises.settings import sources
 from cognises.settings.values import is_loopback, origin
 from cognises.user_pool import REGION, UserPool
 
@@ -37,7 +41,7 @@ _CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[
 class Request:
     """Where and for which stage; None where nothing was given."""
 
-    region: str
+    aws: Aws
     role_prefix: str
     pool_id: str | None = None
     client_ids: tuple[str, ...] = ()
@@ -45,7 +49,6 @@ class Request:
     public_url: str | None = None
     domain_prefix: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
-    aws: Aws = field(default_factory=lambda: Aws(""), compare=False)
 
     @property
     def stage(self) -> str:
@@ -55,10 +58,21 @@ class Request:
     def stack(self) -> str:
         return stack_name(self.role_prefix, "cognito")
 
-    @property
-    def on_loopback(self) -> bool:
-        """Whether the AWS endpoint is an emulator on this machine."""
-        return self.aws.is_local()
+
+def read_pairs(pairs: Iterable[str]) -> dict[str, str]:
+    """From the `NAME=VALUE` texts of --parameter. Raises SettingsError with every problem."""
+    found: dict[str, str] = {}
+    problems = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isalnum():
+            problems.append(f"--parameter {pair!r}: write NAME=VALUE")
+        elif name in found:
+            problems.append(f"--parameter {name}: given twice")
+        found[name] = value
+    if problems:
+        raise SettingsError(problems)
+    return found
 
 
 def read_request(
@@ -73,42 +87,25 @@ def read_request(
         values["COGNISES_PUBLIC_URL"] = public_url
     problems = shape_problems(values)
     pool = _pool(values, problems)
-    region = _region(values, pool, problems)
+    aws = aws_of(options, values, _region(values, pool, problems))
+    clients = values.get("COGNITO_CLIENT_ID", "").split(",")
     request = Request(
-        region=region,
+        aws=aws,
         role_prefix=values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
         pool_id=pool.id if pool else None,
-        client_ids=tuple(
-            each.strip() for each in values.get("COGNITO_CLIENT_ID", "").split(",") if each.strip()
-        ),
+        client_ids=tuple(each.strip() for each in clients if each.strip()),
         domain=values.get("COGNITO_DOMAIN"),
+        public_url=_public_url(values.get("COGNISES_PUBLIC_URL"), aws.is_local(), problems),
         domain_prefix=domain_prefix or None,
         parameters=parameters or {},
-        aws=aws_of(options, values, region),
     )
-    address = _public_url(values, request, problems)
-    problems += _domain_prefix_problems(domain_prefix, address)
+    problems += _domain_prefix_problems(request)
     problems += _parameter_problems(request.parameters)
     if not request.stage:
         problems.append("COGNISES_ROLE_PREFIX: has no letter or digit to name the stage by")
     if problems:
-        raise SettingsError([f"error: {problem}" for problem in problems])
-    return replace(request, public_url=address)
-
-
-def _parameter_problems(given: Mapping[str, str]) -> list[str]:
-    problems = [
-        f"--parameter {name}: bootstrap takes {', '.join(OPTIONAL)}"
-        for name in given
-        if name not in OPTIONAL
-    ]
-    certificate = given.get("CustomDomainCertificateArn")
-    if certificate and not _CERTIFICATE.fullmatch(certificate):
-        problems.append(
-            "--parameter CustomDomainCertificateArn: needs the ARN of an ACM certificate in "
-            "us-east-1, where Cognito's custom domains are served"
-        )
-    return problems
+        raise SettingsError(problems)
+    return request
 
 
 def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
@@ -135,12 +132,10 @@ def _region(values: Mapping[str, str], pool: UserPool | None, problems: list[str
     return region
 
 
-def _public_url(values: Mapping[str, str], request: Request, problems: list[str]) -> str | None:
+def _public_url(text: str | None, local: bool, problems: list[str]) -> str | None:
     """The service's address. Plain http on this machine goes with an emulator on this machine."""
-    text = values.get("COGNISES_PUBLIC_URL")
     if text is None:
         return None
-    local = request.on_loopback
     try:
         address = origin(text, local)
     except ValueError as error:
@@ -154,22 +149,60 @@ def _public_url(values: Mapping[str, str], request: Request, problems: list[str]
     return address
 
 
-def _domain_prefix_problems(prefix: str | None, public_url: str | None) -> list[str]:
+def _domain_prefix_problems(request: Request) -> list[str]:
+    prefix = request.domain_prefix
     if not prefix:
         return []
-    problems = []
-    if not DOMAIN_PREFIX.fullmatch(prefix):
-        problems.append(
-            f"--domain-prefix: {prefix!r}: use 1 to 63 lower-case letters, digits and inner hyphens"
-        )
-    problems += [
+    problems = [
         f"--domain-prefix: {prefix!r} contains {word!r}, which Cognito reserves"
         for word in RESERVED
         if word in prefix
     ]
-    if public_url is None:
+    if not DOMAIN_PREFIX.fullmatch(prefix):
+        problems.append(
+            f"--domain-prefix: {prefix!r}: use 1 to 63 lower-case letters, digits and inner hyphens"
+        )
+    if request.public_url is None:
         problems.append("--domain-prefix: needs --public-url, the address to return to")
     return problems
+
+
+def _parameter_problems(given: Mapping[str, str]) -> list[str]:
+    known = ", ".join(OPTIONAL)
+    problems = [
+        f"--parameter {each}: bootstrap takes {known}" for each in given if each not in OPTIONAL
+    ]
+    certificate = given.get("CustomDomainCertificateArn")
+    if certificate and not _CERTIFICATE.fullmatch(certificate):
+        problems.append(
+            "--parameter CustomDomainCertificateArn: needs the ARN of an ACM certificate in "
+            "us-east-1, where Cognito's custom domains are served"
+        )
+    return problems
+
+
+def combination_problems(chosen: Mapping[str, str]) -> list[str]:
+    """What does not fit together among the stack's new parameters."""
+    domain, certificate = chosen["CustomDomain"], chosen["CustomDomainCertificateArn"]
+    checks = {
+        "CustomDomain and CustomDomainCertificateArn go together": bool(domain)
+        != bool(certificate),
+        "CustomDomain: needs --public-url": domain and not chosen["PublicUrl"],
+        "EmailFrom: needs SesIdentityArn, the identity verified in SES": chosen["EmailFrom"]
+        and not chosen["SesIdentityArn"],
+    }
+    return [f"--parameter {text}" for text, is_wrong in checks.items() if is_wrong]
+
+
+def source_of_pool_id(options: Options) -> str:
+    """Where the pool id that counts is written."""
+    name = "COGNITO_USER_POOL_ID"
+    if os.environ.get(name):
+        return "the environment"
+    for path in filter(None, (options.env_file, sources.PROJECT_FOLDER / ".env")):
+        if path.is_file() and dotenv_values(path, interpolate=False).get(name):
+            return path.name
+    return ".flaskenv"
 
 
 def default_domain_prefix(stage: str, account: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -17,13 +18,12 @@ from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning import target as t
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.bootstrap_policy import bootstrap_policy_text
 from cognises.provisioning.bootstrap_request import read_request
 from cognises.provisioning.groups import commands, importing
 from cognises.provisioning.groups.commands import prune_options
 from cognises.provisioning.groups.prune import Pruning
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
-from cognises.provisioning.policies import policy_text, runner_policy, users_policy
+from cognises.provisioning.policies import bootstrap_policy, runner_policy, users_policy
 from cognises.provisioning.target import Options
 from cognises.provisioning.users import users
 
@@ -134,15 +134,16 @@ def policy(
     if for_bootstrap + users_too + users_only > 1:
         raise click.UsageError("--bootstrap, --users and --users-only exclude one another")
     if for_bootstrap:
-        click.echo(bootstrap_policy_text(read_request(options), account))
-        return 0
-    target = t.read_target(options)
-    if users_only:
-        click.echo(policy_text(users_policy(target, account or "*")))
-        return 0
-    if target.boundary is None:
-        click.echo("warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one", err=True)
-    click.echo(policy_text(runner_policy(target, account or "*", users=users_too)))
+        document = bootstrap_policy(read_request(options), account or "*")
+    elif users_only:
+        document = users_policy(t.read_target(options), account or "*")
+    else:
+        target = t.read_target(options)
+        document = runner_policy(target, account or "*", users=users_too)
+        if target.boundary is None:
+            text = "warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one"
+            click.echo(text, err=True)
+    click.echo(json.dumps(document, indent=2))
     return 0
 
 

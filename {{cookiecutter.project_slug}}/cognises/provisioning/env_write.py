@@ -1,9 +1,7 @@
 """Writes settings into an env file and leaves every other byte of it as it is.
 
-Atomically, with mode 0600, and never through a link.
-
-python-dotenv's own writer is not used: it changes CRLF line ends, drops a comment behind a value,
-keeps the mode of the file, and writes one setting at a time.
+Atomically, with mode 0600, and never through a link. python-dotenv's own writer changes CRLF line
+ends, drops a comment behind a value, keeps the mode of the file, and writes one setting at a time.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ import re
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from dotenv.parser import parse_stream
 from cognises.errors import SettingsError
 
 _BOM = "\ufeff"
+_HEADER = "# Written by `provision.py bootstrap`; ignored by git.\n"
 # What needs no quotes, whoever reads the file.
 _PLAIN = re.compile(r"[\w:/.@+,=%-]*", re.ASCII)
 _BLANK = r"[^\S\r\n]"
@@ -32,23 +30,15 @@ _LINE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class EnvFile:
-    """An env file as it was read. `text` is None where there is no file yet."""
+def read_env(path: Path) -> str | None:
+    """The text of a file that can be written; None if there is no file. Raises OSError.
 
-    path: Path
-    text: str | None
-
-
-def open_env(path: Path) -> EnvFile:
-    """The file as it is, to be written later. Raises SettingsError, OSError.
-
-    Refused: a link, a folder, anything but a regular file, text that is not UTF-8.
+    SettingsError for a link, a folder, anything but a regular file, text that is not UTF-8.
     """
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
-        return EnvFile(path, None)
+        return None
     if stat.S_ISLNK(mode):
         raise SettingsError([f"{path.name} is a link; put a regular file in its place"])
     if not stat.S_ISREG(mode):
@@ -57,7 +47,7 @@ def open_env(path: Path) -> EnvFile:
     with os.fdopen(os.open(path, flags), "rb") as file:
         content = file.read()
     try:
-        return EnvFile(path, content.decode("utf-8"))
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise SettingsError([f"{path.name}: not UTF-8; save it as UTF-8"]) from None
 
@@ -68,9 +58,12 @@ def with_values(text: str | None, values: Mapping[str, str]) -> str:
     An existing setting is changed where it occurs last, which is the one in force; one that has
     the value already stays as it is written; a new one is appended.
     """
-    if text is None:
-        lines = "".join(f"{name}={_plain(name, value)}\n" for name, value in values.items())
-        return f"# Written by `provision.py bootstrap`; ignored by git.\n{lines}"
+    for name, value in values.items():
+        if not _PLAIN.fullmatch(value):
+            raise SettingsError(
+                [f"{name}: {value!r} is not an id or address of AWS; nothing written"]
+            )
+    text = _HEADER if text is None else text
     bom, text = (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
     newline = "\r\n" if "\r\n" in text else "\n"
     bindings = list(parse_stream(StringIO(text, newline="")))
@@ -79,41 +72,34 @@ def with_values(text: str | None, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         if name not in last:
             before = "" if not pieces or pieces[-1].endswith(("\n", "\r")) else newline
-            pieces.append(f"{before}{name}={_plain(name, value)}{newline}")
+            pieces.append(f"{before}{name}={value}{newline}")
         elif (bindings[last[name]].value or "") != value:
-            pieces[last[name]] = _replaced(pieces[last[name]], _plain(name, value))
+            found = _LINE.fullmatch(pieces[last[name]])
+            if found is None:
+                raise SettingsError(["the env file has a line that cannot be read; fix its quotes"])
+            line = f"{found['name']}{found['equals'] or '='}{value}{found['after']}{found['end']}"
+            pieces[last[name]] = line
     return bom + "".join(pieces)
 
 
-def write_env(file: EnvFile, text: str) -> bool:
-    """Replace the file by one of mode 0600, at once and never through a link. Raises OSError.
-
-    Returns whether the text is different.
-    """
-    if text == file.text:
-        return False
-    descriptor, name = tempfile.mkstemp(prefix=".env-", dir=file.path.parent)  # mode 0600
+def write_env(path: Path, text: str) -> None:
+    """Replace the file by one of mode 0600, at once and never through a link. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(prefix=".env-", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as temporary:
             temporary.write(text.encode("utf-8"))
             temporary.flush()
             os.fsync(temporary.fileno())
-        Path(name).replace(file.path)  # replaces a link, and does not follow it
+        Path(name).replace(path)  # replaces a link, and does not follow it
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    return True
 
 
-def _replaced(piece: str, value: str) -> str:
-    """A line with another value; what is before and after the value stays."""
-    found = _LINE.fullmatch(piece)
-    if found is None:
-        raise SettingsError(["the env file has a line that cannot be read; fix its quotes"])
-    return f"{found['name']}{found['equals'] or '='}{value}{found['after']}{found['end']}"
-
-
-def _plain(name: str, value: str) -> str:
-    if not _PLAIN.fullmatch(value):
-        raise SettingsError([f"{name}: {value!r} is not an id or address of AWS; nothing written"])
-    return value
+def update_env(path: Path, values: Mapping[str, str]) -> bool:
+    """Write the values into the file; returns whether it is different. Raises as the above."""
+    before = read_env(path)
+    after = with_values(before, values)
+    if after != before:
+        write_env(path, after)
+    return after != before

@@ -1,30 +1,40 @@
-"""IAM policies: the least that `plan`, `apply` and `users` need. `provision.py policy` prints them.
+"""IAM policies: the least that `plan`, `apply`, `users` and `bootstrap` need; `policy` prints them.
 
-Writes reach only roles of the prefix; all but creation only roles tagged as this pool's. What a
-role may do, and who may assume it, changes only under the boundary. Removing the boundary or the
-ownership tags is denied. Judged together with the pipeline's policies in infra/delivery.yaml.
+Of the runner, writes reach only roles of the prefix; all but creation only roles tagged as this
+pool's. What a role may do, and who may assume it, changes only under the boundary. Removing the
+boundary or the ownership tags is denied. Judged together with the pipeline's policies in
+infra/delivery.yaml.
 
-Source: AWS service authorization reference, IAM and Cognito user pools.
+The caller of `bootstrap` has a policy of its own: who may change the boundary should not create
+roles under it. CloudFormation calls AWS with the rights of its caller, so these are those of its
+resources. Nothing deletes a user pool, and only pools that carry our tag are changed: an existing
+pool gets only clients. (Tags are set at creation, so this policy could also put our tag on another
+pool of the account: give it to few.)
+
+Source: AWS service authorization reference; the handlers' permissions in CloudFormation's
+resource schemas.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from cognises.provisioning.bootstrap_request import Request
 from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
 from cognises.provisioning.target import Target
+from cognises.user_pool import partition_of
+
+Statement = dict[str, Any]
 
 READ_POOL = ("DescribeUserPool", "ListGroups", "GetGroup", "ListUsersInGroup")
 WRITE_POOL = ("CreateGroup", "UpdateGroup", "DeleteGroup")
-# Whoever may put users into groups can get the rights of the groups, as with `apply`.
+# Who may put users into groups can get the rights of the groups, as with `apply`.
 READ_USERS = ("ListUsers", "AdminGetUser", "AdminListGroupsForUser")
 WRITE_USERS = (
     *("AdminCreateUser", "AdminDeleteUser", "AdminEnableUser", "AdminDisableUser"),
-    *("AdminSetUserPassword", "AdminUserGlobalSignOut"),
-    *("AdminUpdateUserAttributes", "AdminSetUserMFAPreference"),
-    *("AdminAddUserToGroup", "AdminRemoveUserFromGroup"),
+    *("AdminSetUserPassword", "AdminUserGlobalSignOut", "AdminUpdateUserAttributes"),
+    *("AdminSetUserMFAPreference", "AdminAddUserToGroup", "AdminRemoveUserFromGroup"),
 )
 # These widen what a role may do, or who may assume it: only under the boundary, where there is one.
 GRANT = (
@@ -32,28 +42,54 @@ GRANT = (
     "UpdateAssumeRolePolicy",
 )
 CHANGE = ("TagRole", "DeleteRole")
-# Groups are linked to roles in Cognito; no compute service may get one.
-COGNITO_ONLY = {"Condition": {"StringLikeIfExists": {"iam:PassedToService": "cognito-id*"}}}
+STACK = (
+    *("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet"),
+    *("DescribeStacks", "DescribeStackEvents", "GetTemplate", "TagResource", "DeleteStack"),
+)
+CHANGE_POOL = (
+    *("UpdateUserPool", "GetUserPoolMfaConfig", "SetUserPoolMfaConfig"),
+    *("ListTagsForResource", "UntagResource"),
+)
+CLIENT = (
+    *("DescribeUserPool", "CreateUserPoolClient", "DescribeUserPoolClient"),
+    *("UpdateUserPoolClient", "DeleteUserPoolClient", "ListUserPoolClientSecrets"),
+    *("ListUserPoolClients", "CreateUserPoolDomain", "UpdateUserPoolDomain"),
+    *("DeleteUserPoolDomain", "CreateManagedLoginBranding", "DescribeManagedLoginBranding"),
+    *("DescribeManagedLoginBrandingByClient", "UpdateManagedLoginBranding"),
+    "DeleteManagedLoginBranding",
+)
+IDENTITY_POOL = (
+    *("DescribeIdentityPool", "UpdateIdentityPool", "DeleteIdentityPool"),
+    *("GetIdentityPoolRoles", "ListTagsForResource", "UntagResource"),
+)
+BOUNDARY = (
+    *("CreatePolicy", "GetPolicy", "DeletePolicy", "ListEntitiesForPolicy"),
+    *("ListPolicyVersions", "GetPolicyVersion", "CreatePolicyVersion", "DeletePolicyVersion"),
+    "SetDefaultPolicyVersion",
+)
 
 
-def allow(sid: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
+def allow(
+    sid: str,
+    service: str,
+    actions: tuple[str, ...],
+    resource: str,
+    condition: Mapping[str, object] | None = None,
+    effect: str = "Allow",
+) -> Statement:
     """A statement: actions of one service, allowed on one resource."""
-    return {
+    statement: Statement = {
         "Sid": sid,
-        "Effect": "Allow",
+        "Effect": effect,
         "Action": [f"{service}:{action}" for action in actions],
         "Resource": resource,
     }
+    return {**statement, "Condition": condition} if condition else statement
 
 
-def deny(sid: str, service: str, actions: tuple[str, ...], resource: str) -> dict[str, Any]:
-    """The same, denied."""
-    return {**allow(sid, service, actions, resource), "Effect": "Deny"}
-
-
-def policy_text(document: Mapping[str, Any]) -> str:
-    """A policy as JSON text, ready for `aws iam create-policy`."""
-    return json.dumps(document, indent=2)
+def policy(statements: list[Statement]) -> dict[str, Any]:
+    """The whole document."""
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[str, Any]:
@@ -61,41 +97,70 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
     partition = target.pool.partition
     roles = f"arn:{partition}:iam::{account}:role{target.role_path}{target.role_prefix}*"
     pool = _pool_arn(target, account)
-    people = (*READ_USERS, *WRITE_USERS)
-    statements = [
-        allow("UserPool", "cognito-idp", (*READ_POOL, *WRITE_POOL), pool),
-        *([allow("Users", "cognito-idp", people, pool)] if users else []),
-        *_identity_pool(target, account),
+    statements = [allow("UserPool", "cognito-idp", (*READ_POOL, *WRITE_POOL), pool)]
+    if users:
+        statements.append(allow("Users", "cognito-idp", (*READ_USERS, *WRITE_USERS), pool))
+    if target.identity_pool_id:
+        here = f"{target.identity_region}:{account}"
+        arn = f"arn:{partition}:cognito-identity:{here}:identitypool/{target.identity_pool_id}"
+        statements.append(
+            allow("ReadIdentityPool", "cognito-identity", ("DescribeIdentityPool",), arn)
+        )
+    tagged, new = _tags(target, "aws:ResourceTag"), _tags(target, "aws:RequestTag")
+    boundary = {"iam:PermissionsBoundary": target.boundary} if target.boundary else {}
+    # Groups are linked to roles in Cognito; no compute service may get one.
+    cognito_only = {"StringLikeIfExists": {"iam:PassedToService": "cognito-id*"}}
+    statements += [
         allow("ReadRoles", "iam", ("GetAccountAuthorizationDetails",), "*"),
         allow("ReadOwnRoles", "iam", ("GetRole",), roles),
-        {
-            **allow("MakeRoles", "iam", ("CreateRole",), roles),
-            "Condition": _condition(target, "aws:RequestTag", boundary=True),
-        },
+        allow("MakeRoles", "iam", ("CreateRole",), roles, {"StringEquals": {**new, **boundary}}),
         # IAM asks for TagRole too where CreateRole carries tags; the tags are the condition.
-        {
-            **allow("TagNewRoles", "iam", ("TagRole",), roles),
-            "Condition": _condition(target, "aws:RequestTag"),
-        },
-        {
-            **allow("GrantToOwnRoles", "iam", GRANT, roles),
-            "Condition": _condition(target, "aws:ResourceTag", boundary=True),
-        },
-        {
-            **allow("ChangeOwnRoles", "iam", CHANGE, roles),
-            "Condition": _condition(target, "aws:ResourceTag"),
-        },
-        {**allow("LinkOwnRoles", "iam", ("PassRole",), roles), **COGNITO_ONLY},
-        *_denials(target),
+        allow("TagNewRoles", "iam", ("TagRole",), roles, {"StringEquals": new}),
+        allow("GrantToOwnRoles", "iam", GRANT, roles, {"StringEquals": {**tagged, **boundary}}),
+        allow("ChangeOwnRoles", "iam", CHANGE, roles, {"StringEquals": tagged}),
+        allow("LinkOwnRoles", "iam", ("PassRole",), roles, cognito_only),
     ]
-    return {"Version": "2012-10-17", "Statement": statements}
+    return policy([*statements, *_denials(target)])
+
+
+def _denials(target: Target) -> list[Statement]:
+    """Explicit denials hold whatever other policies the caller has."""
+
+    def deny(
+        sid: str,
+        actions: tuple[str, ...],
+        condition: Mapping[str, object] | None = None,
+        resource: str = "*",
+    ) -> Statement:
+        return allow(sid, "iam", actions, resource, condition, "Deny")
+
+    def has(tag: str) -> dict[str, object]:
+        return {"Null": {f"aws:ResourceTag/{tag}": "false"}}
+
+    write = (*GRANT, *CHANGE)
+    other_pool = {"StringNotEquals": {f"aws:ResourceTag/{POOL_TAG}": target.pool.id}}
+    ownership = {"ForAnyValue:StringEquals": {"aws:TagKeys": [OWNER_TAG, POOL_TAG]}}
+    denials = [
+        deny("NeverLiftTheBoundary", ("DeleteRolePermissionsBoundary",)),
+        deny("NeverAttachPolicies", ("AttachRolePolicy",)),
+        # The prefix also matches roles of stacks, and of a stage whose prefix begins with this one.
+        # Their tags tell them apart, which no caller can add: CloudFormation sets its own.
+        deny("NeverThisServicesRoles", write, has(PROJECT_TAG)),
+        deny("NeverAStacksRoles", write, has("aws:cloudformation:stack-name")),
+        deny("NeverAnotherPoolsRoles", write, {**has(POOL_TAG), **other_pool}),
+        deny("NeverUntagRoles", ("UntagRole",), ownership),
+    ]
+    if target.boundary:
+        edit = ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion")
+        actions = (*edit, "DeletePolicy")
+        denials.append(deny("NeverEditTheBoundary", actions, resource=target.boundary))
+    return denials
 
 
 def users_policy(target: Target, account: str) -> dict[str, Any]:
     """The policy for managing users and nothing else: one pool, no role."""
     actions = (*READ_POOL, *READ_USERS, *WRITE_USERS)
-    statement = allow("Users", "cognito-idp", actions, _pool_arn(target, account))
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return policy([allow("Users", "cognito-idp", actions, _pool_arn(target, account))])
 
 
 def _pool_arn(target: Target, account: str) -> str:
@@ -103,55 +168,40 @@ def _pool_arn(target: Target, account: str) -> str:
     return f"arn:{pool.partition}:cognito-idp:{pool.region}:{account}:userpool/{pool.id}"
 
 
-def _condition(target: Target, key: str, *, boundary: bool = False) -> dict[str, Any]:
-    equals = {f"{key}/{OWNER_TAG}": OWNER, f"{key}/{POOL_TAG}": target.pool.id}
-    if boundary and target.boundary:
-        equals["iam:PermissionsBoundary"] = target.boundary
-    return {"StringEquals": equals}
+def _tags(target: Target, key: str) -> dict[str, str]:
+    return {f"{key}/{OWNER_TAG}": OWNER, f"{key}/{POOL_TAG}": target.pool.id}
 
 
-def _identity_pool(target: Target, account: str) -> list[dict[str, Any]]:
-    if target.identity_pool_id is None:
-        return []
-    arn = (
-        f"arn:{target.pool.partition}:cognito-identity:{target.identity_region}:{account}"
-        f":identitypool/{target.identity_pool_id}"
+def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
+    """The policy for one stage. In: the request, and the account's id or `*`."""
+    region = request.aws.region
+    partition, here = partition_of(region)[0], f"{region}:{account}"
+    stack = f"arn:{partition}:cloudformation:{here}:stack/{request.stack}/*"
+    change_sets = f"arn:{partition}:cloudformation:{here}:changeSet/cognises-*"
+    pools = f"arn:{partition}:cognito-idp:{here}:userpool/{request.pool_id or '*'}"
+    identity_pools = f"arn:{partition}:cognito-identity:{here}:identitypool/*"
+    boundary = f"arn:{partition}:iam::{account}:policy/{request.stack}-PermissionsBoundary-*"
+    ours = {"StringEquals": {f"aws:ResourceTag/{OWNER_TAG}": OWNER}}
+    new = {"StringEquals": {f"aws:RequestTag/{OWNER_TAG}": OWNER}}
+    make_pool = allow("MakePool", "cognito-idp", ("CreateUserPool", "TagResource"), "*", new)
+    make_identity_pool = ("CreateIdentityPool", "TagResource")
+    return policy(
+        [
+            allow("OwnStack", "cloudformation", STACK, stack),
+            # Change sets carry the stack's tags.
+            allow("TagChangeSets", "cloudformation", ("TagResource",), change_sets),
+            *([] if request.pool_id else [make_pool]),
+            allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools, ours),
+            # An existing pool has no tag of ours: its id names it. After the first run, the id may
+            # be that of our own pool.
+            allow(
+                "ClientsOfThePool", "cognito-idp", CLIENT, pools, None if request.pool_id else ours
+            ),
+            allow("LookAtDomains", "cognito-idp", ("DescribeUserPoolDomain",), "*"),
+            allow("MakeIdentityPool", "cognito-identity", make_identity_pool, "*", new),
+            allow("OwnIdentityPool", "cognito-identity", IDENTITY_POOL, identity_pools, ours),
+            # Knows neither resources nor tags.
+            allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
+            allow("OwnBoundary", "iam", BOUNDARY, boundary),
+        ]
     )
-    return [allow("ReadIdentityPool", "cognito-identity", ("DescribeIdentityPool",), arn)]
-
-
-def _denials(target: Target) -> list[dict[str, Any]]:
-    """Explicit denials hold whatever other policies the caller has."""
-    denials = [
-        deny("NeverLiftTheBoundary", "iam", ("DeleteRolePermissionsBoundary",), "*"),
-        deny("NeverAttachPolicies", "iam", ("AttachRolePolicy",), "*"),
-        # The prefix also matches roles of stacks, and of a stage whose prefix begins with this one.
-        # Their tags tell them apart, which nobody can add by tagging: CloudFormation sets its own.
-        *(
-            {
-                **deny(sid, "iam", (*GRANT, *CHANGE), "*"),
-                "Condition": {"Null": {f"aws:ResourceTag/{tag}": "false"}},
-            }
-            for sid, tag in (
-                ("NeverThisServicesRoles", PROJECT_TAG),
-                ("NeverAStacksRoles", "aws:cloudformation:stack-name"),
-            )
-        ),
-        {
-            **deny("NeverAnotherPoolsRoles", "iam", (*GRANT, *CHANGE), "*"),
-            "Condition": {
-                "Null": {f"aws:ResourceTag/{POOL_TAG}": "false"},
-                "StringNotEquals": {f"aws:ResourceTag/{POOL_TAG}": target.pool.id},
-            },
-        },
-        {
-            **deny("NeverUntagRoles", "iam", ("UntagRole",), "*"),
-            "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": [OWNER_TAG, POOL_TAG]}},
-        },
-    ]
-    if target.boundary:
-        edit = ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion")
-        denials.append(
-            deny("NeverEditTheBoundary", "iam", (*edit, "DeletePolicy"), target.boundary)
-        )
-    return denials

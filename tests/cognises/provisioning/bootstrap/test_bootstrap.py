@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from fake_cloudformation import OUTPUTS, REGION, FakeCloudFormation, change, event, stand_in
 
 from cognises.provisioning import bootstrap as command_bootstrap
-from cognises.provisioning.bootstrap_plan import deployment_steps
+from cognises.provisioning.bootstrap import deployment_steps
 from cognises.provisioning.bootstrap_request import default_domain_prefix
 from cognises.provisioning.names import stack_tags, stage_name
 from cognises.provisioning.stack_state import Stack
@@ -35,7 +35,7 @@ class Account:
     """What else bootstrap asks AWS: whose account it is, and of a pool and a domain."""
 
     def __init__(self) -> None:
-        self.pools: dict[str, dict[str, Any]] = {}
+        self.pools: dict[str, dict[str, Any]] = {OWN_POOL: {"Id": OWN_POOL}}
         self.domains: dict[str, str] = {}
         self.clients: list[str] = []
         self.asked: list[str] = []

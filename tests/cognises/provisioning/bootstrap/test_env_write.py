@@ -13,15 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognises.errors import SettingsError
-from cognises.provisioning.env_write import EnvFile, open_env, with_values, write_env
+from cognises.provisioning.env_write import read_env, update_env, with_values, write_env
 
 ID = {"COGNITO_USER_POOL_ID": "eu-west-1_Ab"}
 LINE = "COGNITO_USER_POOL_ID=eu-west-1_Ab"
-
-
-def put(path: Path, values: dict[str, str]) -> bool:
-    file = open_env(path)
-    return write_env(file, with_values(file.text, values))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +55,7 @@ def put(path: Path, values: dict[str, str]) -> bool:
 def test_one_setting_is_put_in_and_all_else_stays(tmp_path: Path, before: str, after: str) -> None:
     path = tmp_path / ".env"
     path.write_bytes(before.encode())
-    assert put(path, ID) is True
+    assert update_env(path, ID) is True
     assert path.read_bytes().decode() == after
     assert dotenv_values(path, encoding="utf-8-sig", interpolate=False).get(
         "COGNITO_USER_POOL_ID"
@@ -83,7 +78,7 @@ def test_what_says_so_already_is_not_touched_at_all(tmp_path: Path, text: str) -
     path.write_bytes(text.encode())
     path.chmod(0o640)
     before = path.stat()
-    assert put(path, ID) is False
+    assert update_env(path, ID) is False
     assert path.read_bytes() == text.encode()
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -94,7 +89,7 @@ def test_a_new_file_is_for_its_owner_alone_and_says_who_wrote_it(tmp_path: Path)
     path = tmp_path / ".env"
     old = os.umask(0)
     try:
-        put(path, {**ID, "COGNISES_PUBLIC_URL": "https://a.example"})
+        update_env(path, {**ID, "COGNISES_PUBLIC_URL": "https://a.example"})
     finally:
         os.umask(old)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -109,15 +104,15 @@ def test_a_file_that_all_could_read_is_for_its_owner_alone_once_it_is_written(
     path = tmp_path / ".env"
     path.write_text("A=1\n")
     path.chmod(0o644)
-    put(path, ID)
+    update_env(path, ID)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_second_time_nothing_changes(tmp_path: Path) -> None:
     path = tmp_path / ".env"
-    put(path, ID)
+    update_env(path, ID)
     first = path.read_bytes()
-    assert put(path, ID) is False
+    assert update_env(path, ID) is False
     assert path.read_bytes() == first
 
 
@@ -126,14 +121,14 @@ def test_a_link_is_not_written_through(tmp_path: Path) -> None:
     target.write_text("A=1\n")
     (tmp_path / ".env").symlink_to(target)
     with pytest.raises(SettingsError, match="is a link"):
-        put(tmp_path / ".env", ID)
+        update_env(tmp_path / ".env", ID)
     assert target.read_text() == "A=1\n"
 
 
 def test_a_link_that_leads_nowhere_is_refused_too(tmp_path: Path) -> None:
     (tmp_path / ".env").symlink_to(tmp_path / "nowhere")
     with pytest.raises(SettingsError, match="is a link"):
-        put(tmp_path / ".env", ID)
+        update_env(tmp_path / ".env", ID)
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -141,26 +136,26 @@ def test_a_link_put_there_in_between_is_replaced_and_not_followed(tmp_path: Path
     path, theirs = tmp_path / ".env", tmp_path / "theirs"
     theirs.write_text("A=1\n")
     path.write_text("")
-    file = open_env(path)
+    text = with_values(read_env(path), ID)
     path.unlink()
     path.symlink_to(theirs)
-    write_env(file, with_values(file.text, ID))
+    write_env(path, text)
     assert (theirs.read_text(), path.is_symlink()) == ("A=1\n", False)
 
 
 def test_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     with pytest.raises(SettingsError, match="is not a regular file"):
-        open_env(tmp_path / ".env")
+        read_env(tmp_path / ".env")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SettingsError, match="is not a regular file"):
-        open_env(tmp_path / "pipe")
+        read_env(tmp_path / "pipe")
 
 
 def test_what_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"A=\xff\n")
     with pytest.raises(SettingsError, match="UTF-8"):
-        open_env(tmp_path / ".env")
+        read_env(tmp_path / ".env")
 
 
 def test_an_unreadable_file_is_the_systems_own_error(
@@ -173,7 +168,7 @@ def test_an_unreadable_file_is_the_systems_own_error(
 
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError, match="Permission denied"):
-        open_env(tmp_path / ".env")
+        read_env(tmp_path / ".env")
 
 
 @pytest.mark.parametrize("fails", ["tempfile.mkstemp", "os.fsync", "pathlib.Path.replace"])
@@ -189,7 +184,7 @@ def test_whatever_fails_nothing_is_half_written(
 
     monkeypatch.setattr(fails, refuse)
     with pytest.raises(OSError, match="Read-only"):
-        put(path, ID)
+        update_env(path, ID)
     assert path.read_text() == "A=1\n"
     assert [each.name for each in tmp_path.iterdir()] == [".env"]
 
@@ -222,8 +217,3 @@ def test_whatever_is_there_every_other_setting_keeps_its_value(
 
     assert read(after) == {**read(before), **ID}
     assert with_values(after, ID) == after
-
-
-def test_nothing_is_written_where_nothing_is_different(tmp_path: Path) -> None:
-    assert write_env(EnvFile(tmp_path / "absent", "A=1\n"), "A=1\n") is False
-    assert list(tmp_path.iterdir()) == []
