@@ -63,7 +63,7 @@ def may(deployment, resource, action, on="*", **context):
 CHECK = """
 import json, sys
 from cognises.manifest.iam_policy import check_policy
-from cognises.manifest.iam_reference import check_reference
+from cognises.manifest.iam_warnings import check_reference
 for document in json.load(sys.stdin):
     for problem in (*check_policy(document), *check_reference(document)):
         print(problem)

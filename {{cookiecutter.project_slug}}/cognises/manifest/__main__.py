@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from cognises.errors import CognisesError
-from cognises.manifest import report
+from cognises.errors import CognisesError, ManifestError
+from cognises.manifest import check_manifest, read_manifest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,13 +23,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     prefix = options.role_prefix if options.role_prefix is not None else _prefix_setting()
-    problems, count = report(options.path, prefix)
-    for line in problems:
+    return check_file(options.path, prefix)
+
+
+def check_file(path: str | Path, role_prefix: str | None) -> int:
+    """Check a manifest and print every problem, one a line. Returns 1 for an error, else 0."""
+    try:
+        data = read_manifest(path)
+    except ManifestError as error:
+        lines = error.problems
+    else:
+        lines = [str(problem) for problem in check_manifest(data, role_prefix)]
+    for line in lines:
         print(line, file=sys.stderr)
-    failed = any(line.startswith("error") for line in problems)
-    if not failed:
-        print(f"{options.path}: {count} groups, no errors")
-    return int(failed)
+    if any(line.startswith("error") for line in lines):
+        return 1
+    count = len(data) if isinstance(data, list) else 0
+    print(f"{Path(path).name}: {count} groups, no errors")
+    return 0
 
 
 def _prefix_setting() -> str | None:

@@ -20,14 +20,12 @@ EXAMPLE_VALUES: Mapping[str, str] = {
     "UserPoolId": "us-east-1_Example00",
     "IdentityService": "cognito-identity.amazonaws.com",
 }
-NAMES = tuple(EXAMPLE_VALUES)
-_LISTED = ", ".join(f"${{{name}}}" for name in NAMES)
+_LISTED = ", ".join(f"${{{name}}}" for name in EXAMPLE_VALUES)
 _OURS = re.compile(r"\$\{(AWS::[^}]*|UserPoolId|IdentityService)\}")
 _ANY = re.compile(r"\$\{([^{}]*)\}")
 # The names without case and punctuation: `${AWS:AccountId}` and `${accountId}` are near misses.
-_PLAIN = {re.sub("[^a-z]", "", name.lower()): name for name in NAMES}
+_PLAIN = {re.sub("[^a-z]", "", name.lower()): name for name in EXAMPLE_VALUES}
 _PLAIN |= {name.removeprefix("aws"): full for name, full in _PLAIN.items()}
-_NEAR = 0.9
 
 
 def fill(value: object, values: Mapping[str, str]) -> object:
@@ -44,21 +42,21 @@ def fill(value: object, values: Mapping[str, str]) -> object:
     return value
 
 
-def check_placeholders(value: object, place: str = "") -> Iterator[Problem]:
-    """A problem for every placeholder that is unknown, or stands in a key."""
-    for where, text, is_key in _texts(value, place):
+def check_placeholders(value: object) -> Iterator[Problem]:
+    """A problem for every placeholder that is unknown, or that is in a key."""
+    for place, text, is_key in all_texts(value):
         if is_key and _OURS.search(text):
-            yield Problem(where, "placeholders are filled in values only, not in names")
+            yield Problem(place, "placeholders are filled in values only, not in names")
         for found in () if is_key else _OURS.finditer(text):
-            if found[1] not in NAMES:
+            if found[1] not in EXAMPLE_VALUES:
                 meant = _meant(found[1])
                 hint = f"did you mean ${{{meant}}}?" if meant else f"use {_LISTED}"
-                yield Problem(where, f"{found[0]} is unknown; {hint}")
+                yield Problem(place, f"{found[0]} is unknown; {hint}")
 
 
 def near_misses(value: object, place: str = "") -> Iterator[Problem]:
     """A warning for every `${…}` that IAM takes for a variable and that resembles a placeholder."""
-    for where, text, _ in _texts(value, place):
+    for where, text, _ in all_texts(value, place):
         for found in _ANY.finditer(text):
             meant = _meant(found[1])
             if meant and not _OURS.fullmatch(found[0]):
@@ -66,19 +64,19 @@ def near_misses(value: object, place: str = "") -> Iterator[Problem]:
 
 
 def _meant(name: str) -> str | None:
-    close = get_close_matches(re.sub("[^a-z]", "", name.lower()), _PLAIN, n=1, cutoff=_NEAR)
+    close = get_close_matches(re.sub("[^a-z]", "", name.lower()), _PLAIN, n=1, cutoff=0.9)
     return _PLAIN[close[0]] if close else None
 
 
-def _texts(value: object, place: str) -> Iterator[tuple[str, str, bool]]:
+def all_texts(value: object, place: str = "") -> Iterator[tuple[str, str, bool]]:
     """Every text in parsed JSON: its place, the text, and whether it is a key."""
     if isinstance(value, str):
         yield place, value, False
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            yield from _texts(each, f"{place}[{index}]")
+            yield from all_texts(each, f"{place}[{index}]")
     elif isinstance(value, dict):
         for key, each in value.items():
             where = f"{place}.{key}" if place else key
             yield where, key, True
-            yield from _texts(each, where)
+            yield from all_texts(each, where)

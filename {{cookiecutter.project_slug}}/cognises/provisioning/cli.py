@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cognises.errors import CognisesError, ProvisionBlocked, printable
-from cognises.manifest import report
+from cognises.manifest.__main__ import check_file
 from cognises.provisioning import bootstrap as command_bootstrap
 from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning import target as t
@@ -49,14 +49,8 @@ def cli() -> None:
 def validate(options: Options) -> int:
     """Check groups.json, offline; every problem at once."""
     values = t.settings_values(options)
-    path = t.groups_file(options, values)
-    lines, count = report(path, values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX))
-    for line in lines:
-        click.echo(printable(line), err=True)
-    if any(line.startswith("error") for line in lines):
-        return t.EXIT_ERROR
-    click.echo(f"{path.name}: {count} groups, no errors")
-    return 0
+    prefix = values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX)
+    return check_file(t.groups_file(options, values), prefix)
 
 
 @cli.command()

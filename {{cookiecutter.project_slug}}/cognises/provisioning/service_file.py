@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cognises.errors import Problem, SettingsError
+from cognises.errors import ManifestError, Problem, SettingsError
+from cognises.manifest import parse_json
 from cognises.manifest.iam_policy import VERSION, check_policy
-from cognises.manifest.iam_risks import escalating_actions
-from cognises.manifest.strict_json import parse_json
+from cognises.manifest.iam_warnings import escalating_actions
 from cognises.settings import sources
 
 NAME = "service.json"
@@ -46,8 +46,11 @@ def read_service_file(folder: Path = sources.PROJECT_FOLDER) -> dict[str, Any]:
     path = folder / NAME
     if not path.is_file():
         return {name: kind() for name, kind in PARTS.items()}
-    data, problems = parse_json(path.read_bytes())
-    problems = problems or [problem for problem in _check(data) if problem.level == "error"]
+    try:
+        data = parse_json(path.read_bytes())
+    except ManifestError as error:
+        raise SettingsError([f"{problem} ({NAME})" for problem in error.problems]) from None
+    problems = [problem for problem in _check(data) if problem.level == "error"]
     if problems or not isinstance(data, dict):
         raise SettingsError([f"{problem} ({NAME})" for problem in problems])
     return {name: data.get(name, kind()) for name, kind in PARTS.items()}

@@ -11,7 +11,7 @@ import yaml
 
 from cognises.manifest import load_groups
 from cognises.manifest.iam_policy import check_policy
-from cognises.manifest.iam_risks import ESCALATING_SERVICES, escalating_actions
+from cognises.manifest.iam_warnings import ESCALATING_SERVICES, escalating_actions
 from cognises.provisioning import bootstrap as command_bootstrap
 from cognises.provisioning.bootstrap import WRITTEN
 from cognises.settings.sources import PROJECT_FOLDER

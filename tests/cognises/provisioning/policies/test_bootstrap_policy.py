@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from cognises.manifest.iam_policy import check_policy, policy_size
-from cognises.manifest.iam_reference import check_reference
+from cognises.manifest.iam_warnings import check_reference
 from cognises.provisioning import main
 from cognises.provisioning.bootstrap_request import read_request
 from cognises.provisioning.policies import bootstrap_policy

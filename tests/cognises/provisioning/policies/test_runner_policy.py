@@ -17,8 +17,7 @@ from accounts import Account, Ran, group, make_identity_pool, policy, statement
 from runners import MANAGED_POLICY_LIMIT, as_runner, without
 
 from cognises.manifest.iam_policy import check_policy, policy_size
-from cognises.manifest.iam_reference import check_reference
-from cognises.manifest.iam_risks import check_risks
+from cognises.manifest.iam_warnings import check_reference, check_risks
 from cognises.provisioning.policies import runner_policy
 from cognises.provisioning.target import Options, read_target
 

@@ -13,7 +13,7 @@ from runners import MANAGED_POLICY_LIMIT, as_runner, without
 from staff import give_authenticator
 
 from cognises.manifest.iam_policy import check_policy, policy_size
-from cognises.manifest.iam_reference import check_reference
+from cognises.manifest.iam_warnings import check_reference
 
 Run = Callable[..., Ran]
 POOL = "arn:aws:cognito-idp:us-east-1:123456789012:userpool/"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cognises.manifest.iam_policy import texts
-from cognises.manifest.iam_risks import escalating_actions
+from cognises.manifest.iam_warnings import escalating_actions
 from cognises.provisioning.groups.compare import canonical_statement
 from cognises.provisioning.groups.model import Document
 
