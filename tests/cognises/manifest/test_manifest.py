@@ -10,19 +10,23 @@ from pathlib import Path
 import pytest
 from manifests import BAD, BAD_BEYOND_THE_SCHEMA, GOOD, GOOD_GROUP, changed, with_statement
 
-from cognises.errors import ManifestError
+from cognises.errors import ManifestError, Problem
 from cognises.manifest import (
     Group,
-    check_manifest,
     load_access,
     load_groups,
     parse_access,
     parse_groups,
 )
 from cognises.manifest.__main__ import main
+from cognises.manifest.rules import check_groups
 from cognises.settings.sources import PROJECT_FOLDER
 
 PROJECT = PROJECT_FOLDER
+
+
+def check_manifest(data: object, role_prefix: str | None = None) -> list[Problem]:
+    return list(check_groups(data, role_prefix, warn=True))
 
 
 def errors(data: object, role_prefix: str | None = None) -> list[str]:

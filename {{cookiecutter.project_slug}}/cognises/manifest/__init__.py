@@ -1,8 +1,7 @@
 """groups.json: who may do what. Reads it, checks it, and reports every problem at once.
 
-Standard library only: `python -m cognises.manifest groups.json` runs on a bare Python. The
-running service reads names, functions and scopes (`load_access`); the command line, the hooks and
-provisioning check the whole file (`load_groups`).
+Standard library only, for `python -m cognises.manifest groups.json`. The running service reads
+names, functions and scopes (`load_access`); provisioning checks the whole file (`load_groups`).
 """
 
 from __future__ import annotations
@@ -13,22 +12,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from cognises.errors import ManifestError, Problem
 from cognises.manifest.rules import check_groups
 
-MAX_BYTES = 16 * 1024 * 1024
-MAX_DEPTH = 100  # a condition value of a policy is nine levels deep
+MAX_BYTES, MAX_DEPTH = 16 * 1024 * 1024, 100  # a condition value is nine levels deep
 
 
 @dataclass(frozen=True)
 class Group:
     """One group of the manifest, checked.
 
-    `policy` is None for a group without a role. A machine whose access token carries one of
-    `scopes` counts as a member. `precedence` is the stated one (None: as it is in AWS), else the
-    place in the file; `created` comes from old manifests and is ignored.
+    `policy` is None for a group without a role. A machine whose token has one of `scopes` counts as
+    a member. `precedence` is the stated one (None: as in AWS), else the place in the file;
+    `created` comes from old manifests and is ignored.
     """
 
     name: str
@@ -41,17 +39,16 @@ class Group:
 
 
 def load_groups(path: str | Path, *, role_prefix: str | None = None) -> tuple[Group, ...]:
-    """Read a manifest and check all of it, policies included.
+    """Read a manifest and check all of it. Raises ManifestError with every problem at once.
 
-    In: the path of the file; the role prefix that role names start with (without one, room is
-    kept for the longest prefix that the template's questions can make). Raises ManifestError with
-    every problem at once, also where the file cannot be read.
+    Without `role_prefix`, names leave room for the longest that the template's questions make.
     """
     return parse_groups(read_manifest(path), role_prefix=role_prefix)
 
 
-def parse_groups(data: object, *, role_prefix: str | None = None) -> tuple[Group, ...]:
+def parse_groups(data: Any, *, role_prefix: str | None = None) -> tuple[Group, ...]:
     """Check parsed JSON (a list of dicts) and return its groups. Raises ManifestError."""
+    _raise_errors(check_groups(data, role_prefix))
     return tuple(
         replace(
             _access_of(each),
@@ -60,21 +57,19 @@ def parse_groups(data: object, *, role_prefix: str | None = None) -> tuple[Group
             precedence=each.get("precedence", index),
             created=each["created"] in (True, "true") if "created" in each else None,
         )
-        for index, each in enumerate(_without_errors(data, check_groups(data, role_prefix)))
+        for index, each in enumerate(data)
     )
 
 
 def load_access(path: str | Path) -> tuple[Group, ...]:
-    """Read what the running service needs of a manifest: names, functions and scopes.
-
-    Policies are neither checked nor kept. Raises ManifestError as `load_groups` does.
-    """
+    """Read names, functions and scopes alone, for the running service. Raises ManifestError."""
     return parse_access(read_manifest(path))
 
 
-def parse_access(data: object) -> tuple[Group, ...]:
+def parse_access(data: Any) -> tuple[Group, ...]:
     """The same from parsed JSON (a list of dicts)."""
-    return tuple(map(_access_of, _without_errors(data, check_groups(data, access_only=True))))
+    _raise_errors(check_groups(data, access_only=True))
+    return tuple(map(_access_of, data))
 
 
 def _access_of(raw: Mapping[str, Any]) -> Group:
@@ -82,19 +77,13 @@ def _access_of(raw: Mapping[str, Any]) -> Group:
     return Group(raw["group_name"], tuple(functions), scopes=tuple(scopes))
 
 
-def _without_errors(data: object, found: Iterable[Problem]) -> list[dict[str, Any]]:
+def _raise_errors(found: Iterable[Problem]) -> None:
     errors = [problem for problem in found if problem.level == "error"]
     if errors:
         raise ManifestError(errors)
-    return cast("list[dict[str, Any]]", data)
 
 
-def check_manifest(data: object, role_prefix: str | None = None) -> list[Problem]:
-    """Every error and warning in parsed JSON, those about risky and unknown grants included."""
-    return list(check_groups(data, role_prefix, warn=True))
-
-
-def read_manifest(path: str | Path) -> object:
+def read_manifest(path: str | Path) -> Any:
     """The parsed content of a manifest file. Raises ManifestError where it is not JSON."""
     try:
         return parse_json(Path(path).read_bytes())
@@ -103,18 +92,14 @@ def read_manifest(path: str | Path) -> object:
         raise ManifestError([Problem("", f"cannot read {path}: {why}; name the file")]) from None
 
 
-def parse_json(content: bytes) -> object:
+def parse_json(content: bytes) -> Any:
     """The value of a JSON text, without duplicate keys and NaN. Raises ManifestError."""
     if len(content) > MAX_BYTES:
         raise ManifestError([Problem("", "is larger than 16 MiB; this cannot be a manifest")])
     problems: list[Problem] = []
-    value: object = None
     try:
-        value = json.loads(
-            content.decode("utf-8-sig"),
-            object_pairs_hook=partial(_object, problems),
-            parse_constant=_refuse_constant,
-        )
+        text, pairs = content.decode("utf-8-sig"), partial(_object, problems)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=_refuse_constant)
         if not _is_shallow(value, MAX_DEPTH):
             raise RecursionError
     except UnicodeDecodeError:

@@ -9,42 +9,36 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cognises.errors import CognisesError, ManifestError
-from cognises.manifest import check_manifest, read_manifest
+from cognises.manifest import read_manifest
+from cognises.manifest.rules import check_groups
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check one file; print every problem, one a line. Exits 0 if there is no error, else 1."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cognises.manifest", description="Check a manifest of Cognito groups."
-    )
+    """Check one manifest; print every problem, one a line. Exits 0 if there is no error, else 1."""
+    parser = argparse.ArgumentParser("python -m cognises.manifest", description=main.__doc__)
     parser.add_argument("path", nargs="?", default="groups.json", help="default: groups.json")
-    parser.add_argument(
-        "--role-prefix", help="what role names start with (default: COGNISES_ROLE_PREFIX)"
-    )
+    prefix = _prefix_setting()
+    parser.add_argument("--role-prefix", default=prefix, help="default: COGNISES_ROLE_PREFIX")
     options = parser.parse_args(argv)
-    prefix = options.role_prefix if options.role_prefix is not None else _prefix_setting()
-    return check_file(options.path, prefix)
+    return check_file(options.path, options.role_prefix)
 
 
 def check_file(path: str | Path, role_prefix: str | None) -> int:
     """Check a manifest and print every problem, one a line. Returns 1 for an error, else 0."""
     try:
-        data = read_manifest(path)
+        groups = read_manifest(path)
+        lines = [str(problem) for problem in check_groups(groups, role_prefix, warn=True)]
     except ManifestError as error:
         lines = error.problems
-    else:
-        lines = [str(problem) for problem in check_manifest(data, role_prefix)]
     for line in lines:
         print(line, file=sys.stderr)
     if any(line.startswith("error") for line in lines):
         return 1
-    count = len(data) if isinstance(data, list) else 0
-    print(f"{Path(path).name}: {count} groups, no errors")
+    print(f"{Path(path).name}: {len(groups)} groups, no errors")
     return 0
 
 
 def _prefix_setting() -> str | None:
-    """COGNISES_ROLE_PREFIX, from the files beside wsgi.py too if they can be read."""
     from cognises.settings.sources import PROJECT_FOLDER, read_values
 
     try:

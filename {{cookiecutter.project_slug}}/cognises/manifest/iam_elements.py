@@ -1,7 +1,6 @@
 """The Condition and Resource elements of an IAM policy, as IAM's parser accepts them.
 
-Source: the IAM user guide, "IAM JSON policy elements: Condition operators" and "Amazon Resource
-Names"; IAM's own error messages.
+Source: the IAM user guide, "Condition operators" and "Amazon Resource Names"; IAM's own messages.
 """
 
 from __future__ import annotations
@@ -11,19 +10,23 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from difflib import get_close_matches
+from functools import partial
 from ipaddress import ip_network
 
 from cognises.errors import Problem, warning
 
-_COMPARISONS = ("Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan")
-OPERATORS = frozenset(
-    [f"{kind}{each}" for kind in ("String", "Arn") for each in ("Equals", "NotEquals")]
-    + [f"{kind}{each}" for kind in ("String", "Arn") for each in ("Like", "NotLike")]
-    + [f"{kind}{each}" for kind in ("Numeric", "Date") for each in _COMPARISONS]
-    + ["StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "NumericGreaterThanEquals"]
-    + ["DateGreaterThanEquals", "Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "Null"]
-)
-_PREFIXES = ("ForAllValues", "ForAnyValue")
+_OPERATORS = [
+    f"{quantity}{name}"
+    for quantity in ("", "ForAllValues:", "ForAnyValue:")
+    for name in (
+        *("StringEquals", "StringNotEquals", "StringLike", "StringNotLike"),
+        *("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "Bool", "BinaryEquals", "Null"),
+        *("ArnEquals", "ArnNotEquals", "ArnLike", "ArnNotLike", "IpAddress", "NotIpAddress"),
+        *("NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals"),
+        *("NumericGreaterThan", "NumericGreaterThanEquals", "DateEquals", "DateNotEquals"),
+        *("DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals"),
+    )
+]
 
 
 def check_condition(condition: object) -> Iterator[Problem]:
@@ -32,12 +35,12 @@ def check_condition(condition: object) -> Iterator[Problem]:
         yield Problem("", 'must be an object: {"StringEquals": {"aws:…": "…"}}')
         return
     for operator, keys in condition.items():
-        bare = re.sub(f"^({'|'.join(_PREFIXES)}):", "", operator)
         # Null tests whether a key is present, so IAM has no NullIfExists.
-        if bare != "NullIfExists":
-            bare = bare.removesuffix("IfExists")
-        if bare not in OPERATORS:
-            yield Problem(operator, f"unknown condition operator{_did_you_mean(operator)}")
+        bare = operator.removesuffix("" if operator.endswith("NullIfExists") else "IfExists")
+        if bare not in _OPERATORS:
+            close = get_close_matches(operator, _OPERATORS, n=1)
+            hint = f"did you mean {close[0]}?" if close else "see IAM's list of condition operators"
+            yield Problem(operator, f"unknown condition operator; {hint}")
             bare = ""
         if not isinstance(keys, dict):
             yield Problem(operator, 'must be an object of condition keys: {"aws:…": "…"}')
@@ -45,29 +48,17 @@ def check_condition(condition: object) -> Iterator[Problem]:
         if not keys:
             yield warning(operator, "has no condition key and restricts nothing; remove it")
         for key, value in keys.items():
-            if not re.fullmatch(r"[A-Za-z0-9.-]+:[^\s].*", key):
-                text = "a condition key starts with a service, as in aws:SourceIp"
-                yield Problem(f"{operator}.{key}", text)
-            yield from (each.under(f"{operator}.{key}") for each in _values(bare, value))
+            yield from (each.under(f"{operator}.{key}") for each in _key(bare, key, value))
 
 
-def _did_you_mean(operator: str) -> str:
-    prefix, _, bare = operator.rpartition(":")
-    close = get_close_matches(bare, OPERATORS, n=1)
-    if not close:
-        return "; see IAM's list of condition operators"
-    if prefix:
-        prefix = get_close_matches(prefix, _PREFIXES, n=1, cutoff=0)[0] + ":"
-    return f"; did you mean {prefix}{close[0]}?"
-
-
-def _values(operator: str, value: object) -> Iterator[Problem]:
-    """Problems of a condition key's values; of an unknown operator, every text is accepted."""
+def _key(operator: str, key: str, value: object) -> Iterator[Problem]:
+    """Problems of a condition key and its values; an unknown operator ("") accepts every text."""
+    if not re.fullmatch(r"[A-Za-z0-9.-]+:[^\s].*", key):
+        yield Problem("", "a condition key starts with a service, as in aws:SourceIp")
     values = value if isinstance(value, list) else [value]
     if not values:
         yield warning("", "an empty list of values never matches; add a value")
-    no_kind: tuple[Callable[[str], object], str] = (str, "")
-    parse, remedy = next((kind for name, kind in _KINDS.items() if name in operator), no_kind)
+    parse, remedy = next((kind for name, kind in _KINDS.items() if name in operator), (str, ""))
     for each in values:
         text = str(each).lower() if isinstance(each, bool) else str(each)
         if not isinstance(each, (str, int, float, bool)):
@@ -75,7 +66,7 @@ def _values(operator: str, value: object) -> Iterator[Problem]:
         # The value of a policy variable is known at request time only.
         elif "${" not in text and not _is_accepted(parse, text):
             yield Problem("", f"{each!r} does not fit {operator}; {remedy}")
-        elif operator.startswith("Arn") and not text.startswith(("arn:", "*", "$")):
+        elif "Arn" in operator and not text.startswith(("arn:", "*", "$")):
             yield warning("", f"{each!r} is not an ARN, so {operator} never matches; write arn:…")
 
 
@@ -87,11 +78,9 @@ def _is_accepted(parse: Callable[[str], object], text: str) -> bool:
 
 
 def _date(text: str) -> object:
-    """Seconds since 1970, or the W3C profile of ISO 8601."""
-    # Before Python 3.11 fromisoformat reads neither Z nor all fractions.
-    return re.fullmatch(r"\d{1,19}|\d{4}-\d\d", text, re.ASCII) or datetime.fromisoformat(
-        re.sub(r"(\.\d+)?[Zz]$", "+00:00", text)
-    )
+    """Seconds since 1970, or the W3C profile of ISO 8601; Python 3.10 reads less than that."""
+    is_short = re.fullmatch(r"\d{1,19}|\d{4}-\d\d", text, re.ASCII)
+    return is_short or datetime.fromisoformat(re.sub(r"(\.\d+)?[Zz]$", "+00:00", text))
 
 
 _BOOLEAN = (re.compile("true|false", re.IGNORECASE).fullmatch, 'write "true" or "false"')
@@ -102,10 +91,10 @@ _KINDS: dict[str, tuple[Callable[[str], object], str]] = {
     "Numeric": (re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII).fullmatch, "write a number"),
     "Date": (_date, "write a date as 2027-01-31T00:00:00Z"),
     "IpAddress": (
-        lambda text: ip_network(text, strict=False),
-        "write an address or a range as 203.0.113.0/24",
+        partial(ip_network, strict=False),
+        "write a range as 203.0.113.0/24, or an address",
     ),
-    "Binary": (lambda text: b64decode(text, validate=True), "write base64"),
+    "Binary": (partial(b64decode, validate=True), "write base64"),
 }
 
 _PARTITION = re.compile(r"\*|aws|aws-[a-z0-9-]+")
@@ -116,9 +105,9 @@ _MARK = "\0"  # stands for a variable; no document that IAM accepts contains it
 _ACCOUNT = re.compile(r"|\d{12}|\d*[*?][\d*?]*|aws|cloudfront")
 _REGION = re.compile(r"|[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}|[a-z0-9*?-]*[*?][a-z0-9*?-]*")
 _IAM_PATHS = (
-    *("user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "policy/"),
-    *("server-certificate/", "sms-mfa/", "saml-provider/", "oidc-provider/", "report/"),
-    *("access-report/", "delegation-request/", "role-template/", "root", "*"),
+    *("user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "policy/", "*"),
+    *("server-certificate/", "sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "root"),
+    *("access-report/", "delegation-request/", "role-template/"),
 )
 _FORM = "an ARN is arn:partition:service:region:account:name"
 _S3_REGIONAL = ("accesspoint/", "access-grants/", "job/", "storage-lens", "async-request/")
@@ -141,9 +130,8 @@ def check_resource(resource: str) -> Iterator[Problem]:
         return
     yield from _parts(resource, parts)
     if any(_MARK in part for part in marked[:5]):
-        yield Problem(
-            "", f"{resource!r}: IAM takes a variable in the last part of an ARN only; write it out"
-        )
+        text = "IAM takes a variable in the last part of an ARN only; write it out"
+        yield Problem("", f"{resource!r}: {text}")
 
 
 def _parts(resource: str, parts: list[str]) -> Iterator[Problem]:

@@ -1,8 +1,6 @@
 """The grammar of an IAM identity policy: refuse what AWS refuses, accept what AWS accepts.
 
-`check_policy` takes a document as parsed from JSON and yields every problem in it, with places
-from the document's root. Legal but risky grants are found by `iam_warnings`.
-
+Legal but risky grants are found by `iam_warnings`.
 Source: the IAM user guide, "Grammar of the IAM JSON policy language" and "IAM quotas".
 """
 
@@ -22,6 +20,7 @@ INLINE_LIMIT = 10_240  # characters in all inline policies of a role, white spac
 _DOCUMENT = ("Version", "Id", "Statement")
 _STATEMENT = ("Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition")
 _ACTION = re.compile(r"\*(:\*)?|[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9*?_-]+")
+Check = Callable[[str], Iterator[Problem]]
 _REFUSED_CHARACTERS = re.compile(r"[^\t\n\r\x20-\xff]")
 
 
@@ -48,10 +47,7 @@ def check_policy(document: object) -> Iterator[Problem]:
 
 
 def policy_size(document: object) -> int:
-    """The size that IAM limits: all characters except white space.
-
-    In: a parsed document, placeholders filled.
-    """
+    """The size of a document that IAM limits: all characters except white space."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return sum(not character.isspace() for character in text)
 
@@ -116,9 +112,7 @@ def _statement(statement: object, sids: set[str]) -> Iterator[Problem]:
         sids.add(sid)
 
 
-def _one_of(
-    statement: Mapping[str, object], name: str, check: Callable[[str], Iterator[Problem]]
-) -> Iterator[Problem]:
+def _one_of(statement: Mapping[str, object], name: str, check: Check) -> Iterator[Problem]:
     """Exactly one of `name` and `Not<name>`, holding a text or a list of texts, not empty."""
     present = [each for each in (name, f"Not{name}") if each in statement]
     if not present:
@@ -126,12 +120,11 @@ def _one_of(
     if len(present) == 2:
         yield Problem(name, f"is used together with Not{name}; keep one of them")
     for each in present:
-        values = _items(statement, each)
-        if not values or not all(value and isinstance(value, str) for _, value in values):
-            yield Problem(each, "must be a text or a list of texts, not empty")
-        for place, value in values:
+        for place, value in _items(statement, each) or [(each, "")]:
             if value and isinstance(value, str):
                 yield from (problem.under(place) for problem in check(value))
+            else:
+                yield Problem(place, "must be a text or a list of texts, not empty")
 
 
 def _check_action(action: str) -> Iterator[Problem]:

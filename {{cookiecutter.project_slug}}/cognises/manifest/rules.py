@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from cognises.errors import Problem, warning
 from cognises.manifest.iam_policy import INLINE_LIMIT, check_policy, policy_size
-from cognises.manifest.placeholders import EXAMPLE_VALUES, check_placeholders, fill, near_misses
+from cognises.manifest.placeholders import EXAMPLE_VALUES, check_placeholders, fill
 
 ROLE_NAME_LIMIT, GROUP_NAME_LIMIT, DESCRIPTION_LIMIT = 64, 128, 2048
-PRECEDENCE_LIMIT = 2**31 - 1
+PRECEDENCES = range(2**31)
 ROOM_FOR_PREFIX = 33  # the longest prefix the template's questions make: 32 characters and "-"
 REQUIRED = ("group_name", "allowed_functions")
 KNOWN = (*REQUIRED, "group_policy", "scopes", "created", "description", "precedence")
@@ -22,36 +22,33 @@ KNOWN = (*REQUIRED, "group_policy", "scopes", "created", "description", "precede
 _ROLE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+")
 # A view's function name or endpoint; a star is allowed alone, or as the rest of a blueprint.
 _FUNCTION = re.compile(r"\*|[\w-]+(\.[\w-]+)*(\.\*)?")
-# A custom scope, resource server identifier and scope name.
-# Source: Cognito API reference, ResourceServerType and ResourceServerScopeType.
-SCOPE = re.compile(r"[!#-\[\]-~]{1,256}/[!#-.0-\[\]-~]{1,256}")
+# Resource server identifier and scope name (Cognito API reference, ResourceServerScopeType).
+_SCOPE = re.compile(r"[!#-\[\]-~]{1,256}/[!#-.0-\[\]-~]{1,256}")
+
+_Groups = Mapping[int, Mapping[str, object]]  # by place in the file
 
 
 def check_groups(
-    data: object,
-    role_prefix: str | None = None,
-    *,
-    access_only: bool = False,
-    warn: bool = False,
+    data: object, role_prefix: str | None = None, *, access_only: bool = False, warn: bool = False
 ) -> Iterator[Problem]:
-    """Every problem of a manifest, as parsed.
+    """Every problem of a manifest, as parsed; `access_only`: of names, functions and scopes.
 
-    `access_only` checks what the running service reads: names, functions and scopes. `warn` adds
-    warnings about policies that IAM accepts: risky grants, and names unknown to AWS.
+    `warn` adds warnings about policies that IAM accepts: risky grants, and names unknown to AWS.
     """
     if not isinstance(data, (list, tuple)):
         yield Problem("", "must be a JSON array of groups: [{...}, {...}]")
         return
     room = ROOM_FOR_PREFIX if role_prefix is None else len(role_prefix)
+    groups = {index: group for index, group in enumerate(data) if isinstance(group, dict)}
     for index, group in enumerate(data):
-        if isinstance(group, dict):
+        if index in groups:
             found = _access(group) if access_only else _group(group, room, warn)
             yield from (problem.under(f"[{index}]") for problem in found)
         else:
             yield Problem(f"[{index}]", f"must be an object with {', '.join(REQUIRED)}")
-    yield from _equal_names(data, access_only)
+    yield from _equal_names(groups, access_only)
     if not access_only:
-        yield from _equal_precedence(data)
+        yield from _equal_precedence(groups)
 
 
 def _access(group: Mapping[str, object], room: int | None = None) -> Iterator[Problem]:
@@ -80,9 +77,8 @@ def _group(group: Mapping[str, object], room: int, warn: bool) -> Iterator[Probl
     if not isinstance(description, str) or len(description) > DESCRIPTION_LIMIT:
         yield Problem("description", f"must be a text of at most {DESCRIPTION_LIMIT} characters")
     precedence = group.get("precedence")
-    is_whole = type(precedence) is int and 0 <= precedence <= PRECEDENCE_LIMIT
-    if not is_whole and precedence is not None:
-        yield Problem("precedence", f"must be a whole number from 0 to {PRECEDENCE_LIMIT}, or null")
+    if precedence is not None and (type(precedence) is not int or precedence not in PRECEDENCES):
+        yield Problem("precedence", f"must be a whole number from 0 to {PRECEDENCES[-1]}, or null")
     created = group.get("created", True)
     if not isinstance(created, bool) and created not in ("true", "false"):
         yield Problem("created", 'must be "true" or "false"; it is ignored; leave it out')
@@ -91,19 +87,16 @@ def _group(group: Mapping[str, object], room: int, warn: bool) -> Iterator[Probl
 def _name(name: object, room: int | None) -> Iterator[str]:
     if not isinstance(name, str) or not name:
         yield "must be a text, not empty"
-    elif room is None:
-        # Letters, marks, symbols, numbers and punctuation (Cognito API reference, CreateGroup).
-        if any(unicodedata.category(character)[0] not in "LMSNP" for character in name):
-            yield f"{name!r}: use no spaces and no control characters"
-        elif len(name) > GROUP_NAME_LIMIT:
-            yield f"{len(name)} characters; at most {GROUP_NAME_LIMIT} are allowed; shorten it"
-    elif not _ROLE_NAME.fullmatch(name):
+    # Letters, marks, symbols, numbers and punctuation (Cognito API reference, CreateGroup).
+    elif room is None and any(unicodedata.category(each)[0] not in "LMSNP" for each in name):
+        yield f"{name!r}: use no spaces and no control characters"
+    elif room is not None and not _ROLE_NAME.fullmatch(name):
         yield f"{name!r}: use letters A-Z, a-z, digits and _+=,.@- only"
-    elif len(name) > (longest := ROLE_NAME_LIMIT - room):
-        yield (
-            f"{len(name)} characters; at most {longest} fit, since role names end at "
-            f"{ROLE_NAME_LIMIT} and the role prefix takes {room}; shorten it or the prefix"
-        )
+    elif room is None and len(name) > GROUP_NAME_LIMIT:
+        yield f"{len(name)} characters; at most {GROUP_NAME_LIMIT} are allowed; shorten it"
+    elif room is not None and len(name) > (longest := ROLE_NAME_LIMIT - room):
+        why = f"role names end at {ROLE_NAME_LIMIT} and the role prefix takes {room}"
+        yield f"{len(name)} characters; at most {longest} fit: {why}; shorten it or the prefix"
 
 
 # Per key: what an item must match, the form of the list, and the form of an item.
@@ -111,11 +104,10 @@ _LISTS = {
     "allowed_functions": (
         _FUNCTION,
         'must be a list of texts; [] for none, ["*"] for all',
-        "write a function name, an endpoint (reports.monthly), a blueprint (reports.*) or *; "
-        "no other star",
+        "write a view's function name, an endpoint (a.view), a blueprint (a.*) or *; no other star",
     ),
     "scopes": (
-        SCOPE,
+        _SCOPE,
         'must be a list of scopes, as in ["orders/read"]; leave it out',
         "write resource server and scope, as in orders/read",
     ),
@@ -137,28 +129,27 @@ def _listed(key: str, values: object) -> Iterator[Problem]:
 
 
 def _policy(policy: object, warn: bool) -> Iterator[Problem]:
-    unknown = list(check_placeholders(policy))
-    yield from unknown
-    if unknown:
+    placeholders = list(check_placeholders(policy))
+    yield from placeholders
+    if any(problem.level == "error" for problem in placeholders):
         return
     filled = fill(policy, EXAMPLE_VALUES)
     yield from check_policy(filled)
-    size = policy_size(filled)
-    if size > INLINE_LIMIT:
+    if (size := policy_size(filled)) > INLINE_LIMIT:
         yield Problem("", f"{size} characters; IAM allows {INLINE_LIMIT}, not counting white space")
     if warn:  # imported here: the running service does not need it
         from cognises.manifest.iam_warnings import check_reference, check_risks
 
-        yield from (*near_misses(policy), *check_risks(filled), *check_reference(filled))
+        yield from (*check_risks(filled), *check_reference(filled))
 
 
-def _equal_names(data: Sequence[object], access_only: bool) -> Iterator[Problem]:
+def _equal_names(groups: _Groups, access_only: bool) -> Iterator[Problem]:
     """Groups with one name, and those that would share one role."""
     names: dict[str, int] = {}
     roles: dict[str, tuple[int, str]] = {}
-    for index, group in enumerate(data):
-        name = group.get("group_name") if isinstance(group, dict) else None
-        if not isinstance(group, dict) or not isinstance(name, str):
+    for index, group in groups.items():
+        name = group.get("group_name")
+        if not isinstance(name, str):
             continue
         place, other = f"[{index}].group_name", names.setdefault(name, index)
         if other != index:
@@ -170,15 +161,12 @@ def _equal_names(data: Sequence[object], access_only: bool) -> Iterator[Problem]
                 yield Problem(place, text)
 
 
-def _equal_precedence(data: Sequence[object]) -> Iterator[Problem]:
+def _equal_precedence(groups: _Groups) -> Iterator[Problem]:
     """A member of two groups of equal precedence has no preferred role."""
-    groups = (each if isinstance(each, dict) else {} for each in data)
-    stated = [each.get("precedence", index) for index, each in enumerate(groups)]
-    counts = Counter(value for value in stated if isinstance(value, int))
-    for index, value in enumerate(stated):
+    stated = {index: group.get("precedence", index) for index, group in groups.items()}
+    counts = Counter(value for value in stated.values() if isinstance(value, int))
+    for index, value in stated.items():
         if isinstance(value, int) and counts[value] > 1:
-            yield warning(
-                f"[{index}].precedence",
-                f"{value} is shared with another group (without one, the place in the "
-                "file counts); members of both have no preferred role",
-            )
+            text = f"{value} is shared with another group (without one, the place in the file"
+            text += " counts); members of both have no preferred role"
+            yield warning(f"[{index}].precedence", text)

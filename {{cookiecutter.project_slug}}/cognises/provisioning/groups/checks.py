@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from cognises.manifest import Group
-from cognises.manifest.placeholders import near_misses
+from cognises.manifest.placeholders import check_placeholders
 from cognises.provisioning.groups.grants import escalations
 from cognises.provisioning.groups.model import DesiredGroup, IdentityPool, Observed, Role, Scope
 from cognises.provisioning.names import (
@@ -171,7 +171,7 @@ def manifest_warnings(
 ) -> Iterator[str]:
     """Placeholders that were probably meant, and where `created` of an old manifest is wrong."""
     for group, each in zip(groups, desired, strict=True):
-        for problem in near_misses(group.policy, "group_policy"):
+        for problem in check_placeholders(group.policy, "group_policy"):
             yield f"group {group.name}: {problem.place}: {problem.text}"
         if each.role is None or group.created is None:
             continue
