@@ -27,11 +27,11 @@ def main(options):
             Path(folder, name).write_text(unconditional((PROJECT / name).read_text()))
         everything = lock((PROJECT / "pyproject.toml").read_text(), folder, options)
         locked = {each: lock(rendered(each), folder) for each in (*DEPLOYMENTS, "none")}
+    found = {name: conditional(*(locked[each][name] for each in locked)) for name in NAMES}
+    if every(found) != every(everything):
+        sys.exit("the deployments need versions that cannot be installed together")
     for name in NAMES:
-        text = conditional(*(locked[each][name] for each in (*DEPLOYMENTS, "none")))
-        if set(entries(text)) != set(entries(everything[name])):
-            sys.exit(f"{name}: the deployments need versions that cannot be installed together")
-        (PROJECT / name).write_text(text)
+        (PROJECT / name).write_text(found[name])
     lock_own("new", "requirements.txt", options)
     lock_own("dev", "requirements-dev.txt", options, PROJECT.name + "/pyproject.toml")
 
@@ -60,13 +60,18 @@ def lock_own(group, name, options, *sources):
     command = ["uv", "pip", "compile", "--quiet", "--no-config", "--universal", "--no-annotate"]
     command += ["--python-version", "3.10", "--generate-hashes", "-o", name, *options]
     command += ["--custom-compile-command", "make lock"]
-    command += ["-c", f"{PROJECT.name}/requirements-dev.txt", *groups, *sources]
+    command += [*(f"-c={PROJECT.name}/{each}" for each in NAMES), *groups, *sources]
     subprocess.run(command, cwd=ROOT, check=True)
 
 
 def entries(text):
     """The packages of a lock, each with its version and hashes."""
-    return [entry for entry in re.split(r"(?m)^(?=[a-z0-9])|^#.*\n", text) if entry]
+    return [entry for entry in re.split(r"(?m)^(?=[a-z0-9])|^(?:#|-r).*\n", text) if entry]
+
+
+def every(locks):
+    """What the locks hold together."""
+    return {entry for text in locks.values() for entry in entries(text)}
 
 
 def unconditional(text):
@@ -74,18 +79,17 @@ def unconditional(text):
     return re.sub(r"\{%.*?%\}", "", text)
 
 
-def conditional(container, function, none):
-    """One lock file for every deployment."""
-    head = "".join(line for line in none.splitlines(True) if line.startswith("#")).rstrip()
-    common = entries(none)
-    added = [
-        [each for each in entries(text) if each not in common] for text in (container, function)
-    ]
+def conditional(*texts):
+    """One lock file for every deployment, in the order of DEPLOYMENTS and without any."""
+    held = [entries(text) for text in texts]
+    common = [entry for entry in held[-1] if all(entry in one for one in held)]
+    container, function, none = ("".join(each for each in one if each not in common) for one in held)
+    head = "".join(line for line in texts[-1].splitlines(True) if line[0] in "#-").rstrip()
     end = "# The packages above are what this deployment adds."
     return (
-        f"{head}{{% if cookiecutter.deployment == 'container' %}}\n{''.join(added[0])}{end}"
-        f"{{% elif cookiecutter.deployment == 'lambda' %}}\n{''.join(added[1])}{end}"
-        f"{{% endif %}}\n{''.join(common)}"
+        f"{head}{{% if cookiecutter.deployment == 'container' %}}\n{container}{end}"
+        f"{{% elif cookiecutter.deployment == 'lambda' %}}\n{function}{end}"
+        f"{{% else %}}\n{none}{end}{{% endif %}}\n{''.join(common)}"
     )
 
 
