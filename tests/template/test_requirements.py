@@ -27,6 +27,7 @@ SERVERS = {"container": {"gunicorn", "prometheus-client"}, "lambda": {"apig-wsgi
 @pytest.mark.parametrize("name", LOCKS, ids=ascii)
 def test_a_lock_file_holds_versions_and_hashes_but_no_address(name):
     text = (ROOT / name).read_text()
+    text = re.sub(r"\A-r requirements(-test)?\.txt\n", "", text)
     assert not re.search(r"https?:|file:|(?m:^-)|index|find-links|@ ", text)
     entries = re.split(r"(?m)^(?=[a-z0-9])", text)[1:]
     assert entries
@@ -50,21 +51,24 @@ def test_lock_files_agree_on_every_version():
     assert differing == {}
 
 
-def locked(text):
-    """The names of the packages of a lock."""
-    return set(re.findall(r"(?m)^([a-z0-9.-]+)==", text))
+def locked(lock):
+    """The names of the packages that a lock file installs, those of the file it includes too."""
+    text = lock.read_text()
+    included = re.match(r"-r (\S+)", text)
+    names = re.findall(r"(?m)^([a-z0-9.-]+)==", text)
+    return {*names, *(locked(lock.with_name(included[1])) if included else ())}
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
 def test_what_is_deployed_is_the_service_and_its_server(bakes, deployment):
     """Provisioning and tests need more, which their own lock holds."""
-    deployed = locked((bakes[deployment, ""] / "requirements.txt").read_text())
+    deployed = locked(bakes[deployment, ""] / "requirements.txt")
     assert {"flask", "python-jose", "requests", "oauthlib", "flask-cors"} <= deployed
     assert deployed & set().union(*SERVERS.values()) == SERVERS[deployment]
     assert not deployed & (PROVISIONING | TESTS)
-    tested = locked((bakes[deployment, ""] / "requirements-test.txt").read_text())
+    tested = locked(bakes[deployment, ""] / "requirements-test.txt")
     assert deployed | PROVISIONING <= tested
-    assert tested <= locked((bakes[deployment, ""] / "requirements-dev.txt").read_text())
+    assert tested <= locked(bakes[deployment, ""] / "requirements-dev.txt")
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)
@@ -79,13 +83,22 @@ def test_every_requirement_that_is_named_is_locked(bakes, deployment):
     wanted["requirements-dev"] = [*wanted["requirements-test"], *groups["dev"]]
     for lock, lines in wanted.items():
         names = {re.match(r"[a-z0-9-]+", line)[0] for line in lines if isinstance(line, str)}
-        assert names <= locked((project / f"{lock}.txt").read_text())
+        assert names <= locked(project / f"{lock}.txt")
 
 
 def test_a_locked_cookie_parser_keeps_the_host_prefix(bakes):
     """Older releases read eight spellings with control characters as the same cookie."""
     named = PARSERS[".toml"]((bakes["none", ""] / "pyproject.toml").read_bytes())
     assert "werkzeug>=3.1.9,<4" in named["project"]["dependencies"]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_a_lock_names_nothing_that_the_one_it_includes_names(bakes, deployment):
+    seen = []
+    for name in ("requirements", "requirements-test", "requirements-dev"):
+        text = (bakes[deployment, ""] / f"{name}.txt").read_text()
+        seen += re.findall(r"(?m)^[a-z0-9.-]+==.*", text)
+    assert len(seen) == len(set(seen))
 
 
 def test_the_locks_hold_what_their_sources_ask_for(template, tmp_path):

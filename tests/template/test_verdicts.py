@@ -32,8 +32,9 @@ def small(template, tmp_path):
     shutil.rmtree(project / "tests")
     (project / "tests").mkdir()
     (project / "tests" / "test_one.py").write_text(PASSES)
-    lock = (project / "requirements-test.txt").read_text()
-    entries = re.split(r"(?m)^(?=[a-z0-9])", lock)
+    locks = [project / f"{name}.txt" for name in ("requirements", "requirements-test")]
+    packages = re.sub(r"(?m)^(#|-r).*\n", "", "".join(lock.read_text() for lock in locks))
+    entries = re.split(r"(?m)^(?=[a-z0-9])", packages)
     wanted = [entry for entry in entries if entry.split("==")[0] in PYTEST]
     (project / "requirements-test.txt").write_text("".join(wanted))
     return folder
