@@ -7,6 +7,7 @@ the unrendered project can be installed, too, and hold everything.
 Versions that are locked already stay unless `--upgrade` is given. Needs uv and jinja2.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -22,12 +23,13 @@ DEPLOYMENTS = ("container", "lambda")
 
 
 def main(options):
-    with tempfile.TemporaryDirectory() as folder:
-        for name in NAMES:
-            Path(folder, name).write_text(unconditional((PROJECT / name).read_text()))
-        everything = lock((PROJECT / "pyproject.toml").read_text(), folder, options)
-        locked = {each: lock(rendered(each), folder) for each in (*DEPLOYMENTS, "none")}
-    found = {name: conditional(*(locked[each][name] for each in locked)) for name in NAMES}
+    held = {name: unconditional((PROJECT / name).read_text()) for name in NAMES}
+    everything = lock((PROJECT / "pyproject.toml").read_text(), held, options)
+    # These need nothing that the line above has not read from the package index.
+    os.environ["UV_OFFLINE"] = "1"
+    locked = [lock(rendered(each), everything) for each in (*DEPLOYMENTS, "none")]
+    del os.environ["UV_OFFLINE"]
+    found = {name: conditional(*(each[name] for each in locked)) for name in NAMES}
     if every(found) != every(everything):
         sys.exit("the deployments need versions that cannot be installed together")
     for name in NAMES:
@@ -43,15 +45,17 @@ def rendered(deployment):
     return Template(text, keep_trailing_newline=True).render(cookiecutter=answers)
 
 
-def lock(pyproject, folder, options=()):
-    """The text of each lock of a project, from the versions that the folder's locks hold."""
-    Path(folder, "pyproject.toml").write_text(pyproject)
-    command = ["make", "lock", f"VENV={sys.prefix}", f"--old-file={sys.prefix}/.dev"]
-    makefile = ["-f", str(PROJECT / "Makefile"), "-C", folder]
-    done = subprocess.run([*command, *makefile, f"UPGRADE={' '.join(options)}"], check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return {name: Path(folder, name).read_text() for name in NAMES}
+def lock(pyproject, held, options=()):
+    """The text of each lock of a project, from the versions that the locks hold."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in {**held, "pyproject.toml": pyproject}.items():
+            Path(folder, name).write_text(text)
+        command = ["make", "lock", f"VENV={sys.prefix}", f"--old-file={sys.prefix}/.dev"]
+        makefile = ["-f", str(PROJECT / "Makefile"), "-C", folder]
+        done = subprocess.run([*command, *makefile, f"UPGRADE={' '.join(options)}"], check=False)
+        if done.returncode:
+            sys.exit(f"make lock failed with exit code {done.returncode}")
+        return {name: Path(folder, name).read_text() for name in NAMES}
 
 
 def lock_own(group, name, options, *sources):
@@ -83,7 +87,8 @@ def conditional(*texts):
     """One lock file for every deployment, in the order of DEPLOYMENTS and without any."""
     held = [entries(text) for text in texts]
     common = [entry for entry in held[-1] if all(entry in one for one in held)]
-    container, function, none = ("".join(each for each in one if each not in common) for one in held)
+    added = ["".join(entry for entry in one if entry not in common) for one in held]
+    container, function, none = added
     head = "".join(line for line in texts[-1].splitlines(True) if line[0] in "#-").rstrip()
     end = "# The packages above are what this deployment adds."
     return (
