@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from accounts import Account
-from botocore.exceptions import ClientError
 
 from cognises.provisioning.users.directory import Directory
 
@@ -76,19 +75,19 @@ def failing(monkeypatch: pytest.MonkeyPatch, operation: str, code: str, *, after
     """That operation fails: before it reached the pool, or its answer is lost and it is resent."""
     opened = Directory.open
 
-    def fail(operation_name: str, arguments: Any, call: Any) -> Any:
-        if operation_name != operation:
-            return call(operation_name, arguments)
-        if after:
-            call(operation_name, arguments)
-        raise ClientError({"Error": {"Code": code, "Message": "no\x1b[2J"}}, operation)
-
-    def tapped(target: Any) -> Directory:
-        found = opened(target)
+    def tapped(options: Any) -> Directory:
+        found = opened(options)
         call = found.cognito._make_api_call
-        monkeypatch.setattr(
-            found.cognito, "_make_api_call", lambda name, args: fail(name, args, call)
-        )
+
+        def fail(operation_name: str, arguments: Any) -> Any:
+            if operation_name != operation:
+                return call(operation_name, arguments)
+            if after:
+                call(operation_name, arguments)
+            kind = found.cognito.exceptions.from_code(code)
+            raise kind({"Error": {"Code": code, "Message": "no\x1b[2J"}}, operation)
+
+        monkeypatch.setattr(found.cognito, "_make_api_call", fail)
         return found
 
     monkeypatch.setattr(Directory, "open", tapped)

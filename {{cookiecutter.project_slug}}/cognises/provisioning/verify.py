@@ -1,10 +1,7 @@
 """`verify`: a user's ID token, exchanged for credentials, shows whose role they are.
 
-live identity pool -> token -> cognises' Verifier -> enhanced flow -> STS -> groups.json
-
-Which role a token gets: of the user's groups, that of the lowest precedence, named in
-`cognito:preferred_role`; with two such groups there is no claim, and there are no credentials.
-The credentials stay in this module, and nothing prints them.
+A token gets the role of the user's group of lowest precedence, named in `cognito:preferred_role`;
+with two such groups there is no claim, and there are no credentials. Nothing prints credentials.
 
 Source: Cognito developer guide, "Assigning precedence values to groups", "Identity pools
 authentication flow", "Using role-based access control".
@@ -15,14 +12,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cognises.errors import CognisesError, ProblemsError, ProvisionBlocked, SettingsError, printable
+from cognises.errors import CognisesError, ProvisionBlocked, SettingsError, printable
 from cognises.manifest import Group, load_groups
 from cognises.provisioning.aws import (
     error_code,
@@ -34,7 +30,7 @@ from cognises.provisioning.aws import (
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups.checks import unsafe_flows
 from cognises.provisioning.groups.commands import identity_client
-from cognises.provisioning.groups.model import IdentityPool, Scope
+from cognises.provisioning.groups.model import IdentityPool
 from cognises.provisioning.groups.read import observe_identity_pool, scope_of
 from cognises.provisioning.names import is_provider_group
 from cognises.provisioning.target import EXIT_ERROR, Options, Target, read_target, settings_values
@@ -46,6 +42,7 @@ from cognises.tokens.verifier import Verifier
 
 LARGEST = 64 * 1024  # bytes; four times what any verifier here accepts
 _TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*)*")
+_GIVE = "give the ID token in a file or on standard input"
 _CONNECT = "`provision.py bootstrap --revert-drift` connects them"
 # What the verifier says of a token, and what the identity pool says, in lower case.
 REASONS = {
@@ -68,42 +65,10 @@ REFUSALS = {
     "disabled": "the user is disabled; `provision.py users enable` enables it",
     "supported provider": "the identity pool does not accept tokens of this user pool and app "
     f"client; {_CONNECT}",
+    "invalididentitypoolconfiguration": "the identity pool may not assume the role that the token "
+    "prefers; the role is missing, or its trust names another identity pool: `provision.py plan` "
+    "shows it",
 }
-NOT_ASSUMABLE = (
-    "the identity pool may not assume the role that the token prefers; the role is missing, or its "
-    "trust names another identity pool: `provision.py plan` shows it"
-)
-
-
-class VerifyFailed(ProblemsError):
-    """A token that proves nothing, or an exchange that was refused; one line each."""
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The role that groups.json gives to a token's groups, or why there is none."""
-
-    groups: tuple[str, ...]
-    group: str | None
-    role_arn: str | None
-    why_none: str = ""
-    unknown: tuple[str, ...] = ()
-    preferred: str | None = None
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who a set of credentials belongs to, by STS."""
-
-    account: str
-    arn: str
-
-    @property
-    def role_arn(self) -> str | None:
-        """The assumed role, without its path, which STS does not return; None for no role."""
-        pattern = r"arn:([^:]+):sts:[^:]*:([^:]*):assumed-role/([^/]*)/.+"
-        found = re.fullmatch(pattern, self.arn)
-        return "arn:{}:iam::{}:role/{}".format(*found.groups()) if found else None
 
 
 def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
@@ -120,45 +85,59 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     blocks, warnings = unsafe_flows(pool, loopback=loopback)
     if blocks:
         raise ProvisionBlocked(blocks)
-    _warn(warnings)
     token = read_token(token_file)
     claims = verified_claims(token, settings, target)
-    expected = expected_role(claims, manifest, scope_of(target, group_clients(target.aws)))
-    caller = caller_identity(exchange_token(identity, pool, target, token), target)
-    problem, warnings = compare(expected, caller, loopback=loopback)
-    agrees = False if problem else True if caller.role_arn else None
-    if as_json:
-        problems = [problem] if problem else []
-        outcome = {"agrees": agrees, "problems": problems, "warnings": warnings}
-        click.echo(json.dumps(_as_json(expected, caller, target) | outcome, indent=2))
+    groups, preferred = list(groups_of(claims)), claims.get("cognito:preferred_role")
+    scope = scope_of(target, group_clients(target.aws))
+    group, why_none = expected_group(groups, manifest)
+    found: dict[str, Any] = {
+        "user_pool_id": target.pool.id,
+        "identity_pool_id": target.identity_pool_id,
+        "groups": groups,
+        "expected": {"group": group, "role_arn": scope.role_arn(group) if group else None},
+        "preferred_role": preferred if isinstance(preferred, str) else None,
+        "credentials_of": caller_identity(exchange_token(identity, pool, target, token), target),
+    }
+    beside = sorted(set(groups) - {each.name for each in manifest})
+    warnings += [
+        f"group {name} of the token is not in groups.json: no route is open to it"
+        for name in beside
+        if not is_provider_group(scope.pool_id, name)
+    ]
+    problem, agrees, caller = "", None, found["credentials_of"]
+    if loopback and caller["role_arn"] is None:
+        note = "which is not a role: nothing can be compared"
+        warnings.append(f"this emulator's credentials belong to {caller['arn']}, {note}")
     else:
-        click.echo("\n".join(map(printable, _as_lines(expected, caller, agrees))))
-    _warn(warnings)
-    if not problem:
-        return 0
-    click.echo(printable(f"error: {problem}"), err=True)
-    return EXIT_ERROR
+        problem = compare(found, why_none, loopback=loopback)
+        agrees = not problem
+    found |= {"agrees": agrees, "problems": [problem] if problem else [], "warnings": warnings}
+    _print(found, why_none, as_json=as_json)
+    return EXIT_ERROR if problem else 0
 
 
-def _warn(lines: Iterable[str]) -> None:
-    for line in lines:
-        click.echo(printable(f"warning: {line}"), err=True)
+def _print(found: Mapping[str, Any], why_none: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        click.echo("\n".join(map(printable, _as_lines(found, why_none))))
+    for level, key in (("warning", "warnings"), ("error", "problems")):
+        for line in found[key]:
+            click.echo(printable(f"{level}: {line}"), err=True)
 
 
 def _configured(options: Options) -> tuple[Target, Settings]:
     """The settings that are needed; raises SettingsError for all that are missing."""
     target = read_target(options)
     settings = parse(PROJECT_FOLDER, settings_values(options))
-    problems = []
-    if target.identity_pool_id is None:
-        problems.append(
-            "COGNITO_IDENTITY_POOL_ID is not set, so users get no AWS credentials; "
-            "`provision.py bootstrap` creates an identity pool and writes its id"
+    required = {"IDENTITY_POOL_ID": target.identity_pool_id, "CLIENT_ID": settings.client_ids}
+    missing = [name for name, value in required.items() if not value]
+    if missing:
+        raise SettingsError(
+            f"COGNITO_{name} is not set; put it into .env, or run `provision.py bootstrap`, which "
+            "creates user pool, app client and identity pool"
+            for name in missing
         )
-    if not settings.client_ids:
-        problems.append("COGNITO_CLIENT_ID is not set; put the app client's id into .env")
-    if problems:
-        raise SettingsError(problems)
     return target, settings
 
 
@@ -177,15 +156,15 @@ def read_token(file: Path | None) -> str:
     else:
         data = sys.stdin.buffer.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise VerifyFailed(["the input is too large for a token"])
+        raise click.ClickException("the input is too large for a token")
     token = data.decode("ascii", "replace").strip()
     if not token:
-        raise VerifyFailed(["the input is empty; give the ID token in a file or on standard input"])
+        raise click.ClickException(f"the input is empty; {_GIVE}")
     return token
 
 
 def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[str, Any]:
-    """The claims of a valid ID token of the pool and its app clients. Raises VerifyFailed.
+    """The claims of a valid ID token of the pool and its app clients. Raises ClickException.
 
     `COGNITO_TOKEN_USE` says what the app accepts; an identity pool accepts ID tokens only.
     """
@@ -202,20 +181,18 @@ def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[s
     except CognisesError as error:
         other = f"the token is not valid: {error.detail or error.message}"
         said = REASONS.get(error.reason, other).replace("{pool}", target.pool.id)
-        raise VerifyFailed([said]) from None
+        raise click.ClickException(said) from None
 
 
 def exchange_token(
     identity: Any, pool: IdentityPool, target: Target, token: str
 ) -> Mapping[str, str]:
-    """The user's credentials by the enhanced flow: two unsigned calls. Raises VerifyFailed."""
+    """The user's credentials by the enhanced flow: two unsigned calls. Raises ClickException."""
     provider = next((each for each in pool.providers if each.endswith(f"/{target.pool.id}")), None)
     if provider is None:
-        raise VerifyFailed(
-            [
-                f"identity pool {pool.id} does not name user pool {target.pool.id} as a provider, "
-                f"so users get no credentials; {_CONNECT}"
-            ]
+        raise click.ClickException(
+            f"identity pool {pool.id} does not name user pool {target.pool.id} as a provider, so "
+            f"users get no credentials; {_CONNECT}"
         )
     logins = {provider: token}
     try:
@@ -228,90 +205,77 @@ def exchange_token(
 
 
 def _failed(error: Exception) -> Exception:
-    """VerifyFailed for an error of AWS, without tokens; any other error as it is."""
-    code, text = error_code(error), error_message(error)
+    """ClickException for an error of AWS, without tokens; any other error as it is."""
     if not is_aws_error(error):
         return error
-    if code == "InvalidIdentityPoolConfigurationException":
-        return VerifyFailed([NOT_ASSUMABLE])
-    said = explain(error)
-    if code == "NotAuthorizedException":
-        found = (advice for sign, advice in REFUSALS.items() if sign in text.lower())
-        said = next(found, f"the identity pool refuses the token: {printable(text[:300])}")
-    return VerifyFailed([_TOKEN.sub("<token>", said)])
+    said, code, text = explain(error), error_code(error), printable(error_message(error)[:300])
+    if code in ("NotAuthorizedException", "InvalidIdentityPoolConfigurationException"):
+        found = (advice for sign, advice in REFUSALS.items() if sign in f"{code}: {text}".lower())
+        said = next(found, f"the identity pool refuses the token: {text}")
+    return click.ClickException(_TOKEN.sub("<token>", said))
 
 
-def caller_identity(credentials: Mapping[str, str], target: Target) -> Caller:
-    """Who the credentials belong to, by STS in the identity pool's region."""
+def caller_identity(credentials: Mapping[str, str], target: Target) -> dict[str, str | None]:
+    """Account, ARN and role of the credentials, by STS in the identity pool's region."""
     import boto3
     import botocore.session
 
     settings = botocore.session.Session()
     settings.set_config_variable("sts_regional_endpoints", "regional")
-    session = boto3.session.Session(
-        credentials["AccessKeyId"],
-        credentials["SecretKey"],
-        credentials["SessionToken"],
-        botocore_session=settings,
-    )
+    keys = (credentials[name] for name in ("AccessKeyId", "SecretKey", "SessionToken"))
+    session = boto3.session.Session(*keys, botocore_session=settings)
     sts = make_client(session, "sts", target.identity_region, target.aws.endpoint_for("sts"))
     try:
         found = sts.get_caller_identity()
     except Exception as error:
         raise _failed(error) from None
-    return Caller(account=str(found["Account"]), arn=str(found["Arn"]))
+    arn = str(found["Arn"])
+    # The assumed role, without its path, which STS does not return.
+    role = re.fullmatch(r"arn:([^:]+):sts:[^:]*:([^:]*):assumed-role/([^/]*)/.+", arn)
+    return {
+        "account": str(found["Account"]),
+        "arn": arn,
+        "role_arn": "arn:{}:iam::{}:role/{}".format(*role.groups()) if role else None,
+    }
 
 
-def expected_role(claims: Mapping[str, Any], manifest: Iterable[Group], scope: Scope) -> Expected:
-    """The role that groups.json gives to a user with these claims. Pure."""
-    known = {group.name: group for group in manifest}
-    groups = groups_of(claims)
-    preferred = claims.get("cognito:preferred_role")
-    # A group without a policy has no role; one without a precedence comes last.
+def expected_group(groups: Sequence[str], manifest: Iterable[Group]) -> tuple[str | None, str]:
+    """The group whose role groups.json gives to a member of `groups`, or why there is none. Pure.
+
+    A group without a policy has no role; one without a precedence comes last.
+    """
     ranked = sorted(
-        (known[name] for name in groups if name in known and known[name].policy is not None),
+        (each for each in manifest if each.name in groups and each.policy is not None),
         key=lambda each: (each.precedence is None, each.precedence or 0),
     )
     first = [group.name for group in ranked if group.precedence == ranked[0].precedence]
-    group = first[0] if len(first) == 1 else None
-    why = "none of the user's groups has one" if groups else "the user is in no group"
-    if len(first) > 1:
-        why = f"groups {' and '.join(first)} have the same precedence"
-    beside = (name for name in groups if name not in known)
-    return Expected(
-        groups=groups,
-        group=group,
-        role_arn=scope.role_arn(group) if group else None,
-        why_none="" if group else why,
-        unknown=tuple(name for name in beside if not is_provider_group(scope.pool_id, name)),
-        preferred=preferred if isinstance(preferred, str) else None,
-    )
+    if len(first) == 1:
+        return first[0], ""
+    if first:
+        return None, f"groups {' and '.join(first)} have the same precedence"
+    return None, "none of the user's groups has one" if groups else "the user is in no group"
 
 
-def compare(expected: Expected, caller: Caller, *, loopback: bool) -> tuple[str, list[str]]:
-    """What is wrong with the credentials, empty if they are as expected, and warnings. Pure."""
-    warnings = [
-        f"group {name} of the token is not in groups.json: no route is open to it"
-        for name in expected.unknown
-    ]
-    role, advice = caller.role_arn, "repair the role mapping: bootstrap --revert-drift"
-    if role is None and loopback:
-        note = f"this emulator's credentials belong to {caller.arn}, which is not a role: nothing "
-        return "", [*warnings, f"{note}can be compared"]
+def compare(found: Mapping[str, Any], why_none: str, *, loopback: bool) -> str:
+    """What is wrong with the credentials, empty if they are as expected. Pure."""
+    expected, preferred = found["expected"], found["preferred_role"]
+    role = found["credentials_of"]["role_arn"]
     if role is None:
-        return f"the credentials belong to {caller.arn}, which is not a group's role", warnings
-    if expected.role_arn is None:
-        problem = f"groups.json gives this user no role: {expected.why_none}"
-    elif role != without_path(expected.role_arn):
+        arn = found["credentials_of"]["arn"]
+        return f"the credentials belong to {arn}, which is not a group's role"
+    advice = "repair the role mapping: bootstrap --revert-drift"
+    if expected["role_arn"] is None:
+        problem = f"groups.json gives this user no role: {why_none}"
+    elif role != without_path(expected["role_arn"]):
+        problem = f"groups.json gives {expected['role_arn']} (group {expected['group']})"
         advice = "plan and apply, then sign in again"
         if loopback:
             advice = f"an emulator may not choose roles by token; elsewhere: {advice}"
-        problem = f"groups.json gives {expected.role_arn} (group {expected.group})"
-    elif expected.preferred and without_path(expected.preferred) != role:
-        problem = f"the token prefers {expected.preferred}"
+    elif preferred and without_path(preferred) != role:
+        problem = f"the token prefers {preferred}"
     else:
-        return "", warnings
-    return f"the credentials belong to {role}, and {problem}; {advice}", warnings
+        return ""
+    return f"the credentials belong to {role}, and {problem}; {advice}"
 
 
 def without_path(role_arn: str) -> str:
@@ -319,30 +283,13 @@ def without_path(role_arn: str) -> str:
     return re.sub(":role/.*/", ":role/", role_arn)
 
 
-def _as_json(expected: Expected, caller: Caller, target: Target) -> dict[str, Any]:
-    return {
-        "user_pool_id": target.pool.id,
-        "identity_pool_id": target.identity_pool_id,
-        "groups": list(expected.groups),
-        "expected": {"group": expected.group, "role_arn": expected.role_arn},
-        "preferred_role": expected.preferred,
-        "credentials_of": {
-            "account": caller.account,
-            "arn": caller.arn,
-            "role_arn": caller.role_arn,
-        },
-    }
-
-
-def _as_lines(expected: Expected, caller: Caller, agrees: bool | None) -> list[str]:
-    role = f"{expected.role_arn} (group {expected.group})"
-    lines = [
-        f"groups in the token:  {', '.join(expected.groups) or 'none'}",
-        f"groups.json gives:    {role if expected.group else f'no role: {expected.why_none}'}",
-    ]
-    if expected.preferred:
-        lines.append(f"the token prefers:    {expected.preferred}")
-    lines.append(f"credentials of:       {caller.role_arn or caller.arn}")
-    if agrees is not None:
-        lines.append("they agree" if agrees else "they DIFFER")
-    return lines
+def _as_lines(found: Mapping[str, Any], why_none: str) -> Iterator[str]:
+    expected, caller = found["expected"], found["credentials_of"]
+    role = f"{expected['role_arn']} (group {expected['group']})"
+    yield f"groups in the token:  {', '.join(found['groups']) or 'none'}"
+    yield f"groups.json gives:    {f'no role: {why_none}' if why_none else role}"
+    if found["preferred_role"]:
+        yield f"the token prefers:    {found['preferred_role']}"
+    yield f"credentials of:       {caller['role_arn'] or caller['arn']}"
+    if found["agrees"] is not None:
+        yield "they agree" if found["agrees"] else "they DIFFER"

@@ -75,7 +75,7 @@ def test_a_pool_without_groups_has_none_to_suggest(
 ) -> None:
     manifest()
     ran = run("users", "list", "--group", "x")
-    assert (ran.code, ran.err.endswith("; there are none\n")) == (1, True)
+    assert (ran.code, ran.err.endswith("; there are: none\n")) == (1, True)
 
 
 def test_both_names_wrong_are_told_together(run: Run, staff: Account) -> None:

@@ -7,30 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
 
 from cognises.errors import ProvisionBlocked, printable
-from cognises.provisioning.aws import error_code
-from cognises.provisioning.target import (
-    NoSecretArguments,
-    Options,
-    confirm,
-    json_option,
-    place_options,
-    read_target,
-    yes_option,
-)
-from cognises.provisioning.users.directory import (
-    INVITED,
-    NO_USER,
-    Directory,
-    User,
-    UserProblem,
-    name_problems,
-)
+from cognises.provisioning import target as t
+from cognises.provisioning.users import directory as d
+from cognises.provisioning.users.directory import Directory, User, UserProblem, name_problems
 from cognises.provisioning.users.passwords import PasswordChoice, password_options
 
 TOKENS_STAY_VALID = "tokens issued before stay valid until they expire"
@@ -45,7 +31,7 @@ _ROW = "{:<36}  {:<40}  {}"  # fixed widths: a line is printed before the next p
 
 
 class _Users(click.Group):
-    command_class = NoSecretArguments
+    command_class = t.NoSecretArguments
 
 
 @click.group(cls=_Users)
@@ -85,16 +71,16 @@ def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
     def declare(action: Action) -> Action:
         verb = action.__name__.replace("_", "-")
 
-        def command(options: Options, name: str, as_json: bool, **given: Any) -> int:
+        def command(options: t.Options, name: str, as_json: bool, **given: Any) -> int:
             raise_for(name_problems("user name", name))
-            result = action(Directory.open(read_target(options)), name, **given)
+            result = action(Directory.open(options), name, **given)
             for warning in result.warnings:
                 click.echo(printable(f"warning: {warning}"), err=True)
             found = json.dumps(result.as_json(verb), indent=2)
             click.echo(found if as_json else printable(result.message))
             return 0
 
-        for option in (json_option, *reversed(declared), click.argument("name"), place_options):
+        for option in (t.json_option, *reversed(declared), click.argument("name"), t.place_options):
             command = option(command)
         users.command(verb, help=action.__doc__)(command)
         return action
@@ -105,19 +91,19 @@ def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
 def raise_for(problems: list[str]) -> None:
     """Raise UserProblem if there are any."""
     if problems:
-        raise UserProblem(problems)
+        raise UserProblem(*problems)
 
 
 @users.command("list")
-@place_options
+@t.place_options
 @click.option("--group", metavar="GROUP", help="Only the members of this group.")
 @click.option("--with-groups", is_flag=True, help="Each user's groups, too.")
-@json_option
-def list_users(options: Options, group: str | None, with_groups: bool, as_json: bool) -> int:
+@t.json_option
+def list_users(options: t.Options, group: str | None, with_groups: bool, as_json: bool) -> int:
     """The users of the pool, or of one group; printed page by page."""
     if group is not None:
         raise_for(name_problems("group", group))
-    directory = Directory.open(read_target(options))
+    directory = Directory.open(options)
     found = directory.all() if group is None else directory.members(group)
     if with_groups:
         found = directory.with_groups(found)
@@ -153,19 +139,16 @@ def _as_json(head: Mapping[str, Any], found: Iterator[User]) -> Iterator[str]:
     yield f'{"" if count else start}\n], "count": {count}}}\n'
 
 
-@on_user(yes_option)
+@on_user(t.yes_option)
 def delete(directory: Directory, name: str, yes: bool) -> Result:
     """Delete a user; asks first."""
     if click.get_current_context().params["as_json"] and not yes:
         raise click.UsageError("--json needs --yes: it does not ask")
     user = directory.user(name)
     question = f"Delete user {printable(str(user))} of {directory.pool_id}?"
-    confirm(question, yes=yes, command=f"users delete {name} --yes")
-    try:
-        directory.write(directory.cognito.admin_delete_user, user.name)
-    except Exception as error:  # one that is gone already, after a repeated call, is success
-        if error_code(error) != NO_USER:
-            raise
+    t.confirm(question, yes=yes, command=f"users delete {name} --yes")
+    with suppress(directory.cognito.exceptions.UserNotFoundException):  # a repeated call's answer
+        directory.write("admin_delete_user", user.name)
     return Result(user, f"deleted user {user}; {TOKENS_STAY_VALID}")
 
 
@@ -175,7 +158,7 @@ def enable(directory: Directory, name: str) -> Result:
     user = directory.user(name)
     if user.enabled:
         return _nothing_to_do(user, "is enabled already")
-    directory.write(directory.cognito.admin_enable_user, user.name)
+    directory.write("admin_enable_user", user.name)
     return Result(replace(user, enabled=True), f"enabled user {user}")
 
 
@@ -185,7 +168,7 @@ def disable(directory: Directory, name: str) -> Result:
     user = directory.user(name)
     if not user.enabled:
         return _nothing_to_do(user, "is disabled already")
-    directory.write(directory.cognito.admin_disable_user, user.name)
+    directory.write("admin_disable_user", user.name)
     message = f"disabled user {user}: no new sign-in; {TOKENS_STAY_VALID}"
     return Result(replace(user, enabled=False), message)
 
@@ -194,7 +177,7 @@ def disable(directory: Directory, name: str) -> Result:
 def sign_out(directory: Directory, name: str) -> Result:
     """End all sessions of a user: no token is renewed any more."""
     user = directory.user(name)
-    directory.write(directory.cognito.admin_user_global_sign_out, user.name)
+    directory.write("admin_user_global_sign_out", user.name)
     return Result(user, f"signed out user {user} everywhere; {TOKENS_STAY_VALID}")
 
 
@@ -203,15 +186,13 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
     """Set a user's password; asks for it unless an option says where it comes from."""
     user = directory.user(name)
     if user.status == "EXTERNAL_PROVIDER":
+        advice = "a password here would bypass the provider: change it there"
         raise ProvisionBlocked(
-            [
-                f"user {user.name} signs in through an identity provider and has no password "
-                "here; a password would bypass the provider: change it there"
-            ]
+            [f"user {user.name} signs in through an identity provider; {advice}"]
         )
     with choice.obtain(directory.minimum_password, name) as password:
         directory.set_password(user, password, permanent=choice.permanent)
-    user = replace(user, status="CONFIRMED" if choice.permanent else INVITED)
+    user = replace(user, status="CONFIRMED" if choice.permanent else d.INVITED)
     return Result(user, f"user {user} has a new password{choice.note}", details=choice.details)
 
 
@@ -219,41 +200,35 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
 def resend(directory: Directory, name: str) -> Result:
     """Send an invitation again, with a new temporary password."""
     user = directory.user(name)
-    if user.status != INVITED or not user.contact:
-        reason = "has no e-mail or phone number" if user.status == INVITED else "signed in already"
+    if user.status != d.INVITED or not user.contact:
+        invited = user.status == d.INVITED
+        reason = "has no e-mail or phone number" if invited else "signed in already"
         advice = "set a password with `provision.py users set-password`"
-        raise UserProblem([f"user {user} {reason}; {advice}"])
+        raise UserProblem(f"user {user} {reason}; {advice}")
     # AdminCreateUser takes the e-mail or number, not the UUID, where people sign in by one.
     contacts = (user.attributes.get(each) for each in directory.names)
     directory.write(
-        directory.cognito.admin_create_user,
+        "admin_create_user",
         next(filter(None, contacts), user.name),
         MessageAction="RESEND",
         DesiredDeliveryMediums=["EMAIL" if user.email else "SMS"],
     )
-    message = f"sent the invitation to {user} again, with a new temporary password"
-    return Result(user, message)
+    return Result(user, f"sent the invitation to {user} again, with a new temporary password")
 
 
 @on_user(click.argument("attributes", nargs=-1, required=True, metavar="NAME=VALUE..."))
 def set_attributes(directory: Directory, name: str, attributes: tuple[str, ...]) -> Result:
     """Set attributes of a user: email_verified=true says that the e-mail is known to be theirs."""
-    split = [pair.partition("=") for pair in attributes]
-    raise_for(
-        [
-            f"{key or sign + value!r}: write NAME=VALUE, as in email_verified=true"
-            for key, sign, value in split
-            if not sign or name_problems("attribute", key)
-        ]
-    )
+    keys = {each: each.partition("=")[0] for each in attributes}
+    wrong = [each for each, key in keys.items() if each == key or name_problems("", key)]
+    raise_for([f"{each!r}: write NAME=VALUE, as in email_verified=true" for each in wrong])
+    desired = dict(pair.split("=", 1) for pair in attributes)
     user = directory.user(name)
-    desired = {key: value for key, _, value in split}
     changed = {key: text for key, text in desired.items() if user.attributes.get(key) != text}
     if not changed:
         return _nothing_to_do(user, "has these attributes already")
     pairs = [{"Name": key, "Value": value} for key, value in changed.items()]
-    write = directory.cognito.admin_update_user_attributes
-    directory.write(write, user.name, UserAttributes=pairs)
+    directory.write("admin_update_user_attributes", user.name, UserAttributes=pairs)
     user = replace(user, attributes={**user.attributes, **changed})
     return Result(user, f"set {', '.join(changed)} of user {user}; {NEXT_TOKEN}")
 
@@ -266,11 +241,9 @@ def reset_mfa(directory: Directory, name: str) -> Result:
     if not active:
         return _nothing_to_do(user, "has no authenticator")
     off = {MFA_SETTINGS[each]: {"Enabled": False, "PreferredMfa": False} for each in active}
-    directory.write(directory.cognito.admin_set_user_mfa_preference, user.name, **off)
-    message = (
-        f"removed {', '.join(active)} of user {user}: the password alone signs in "
-        f"until a new authenticator is registered; {TOKENS_STAY_VALID}"
-    )
+    directory.write("admin_set_user_mfa_preference", user.name, **off)
+    until = "the password alone signs in until a new authenticator is registered"
+    message = f"removed {', '.join(active)} of user {user}: {until}; {TOKENS_STAY_VALID}"
     return Result(replace(user, mfa=()), message)
 
 
@@ -278,13 +251,12 @@ def reset_mfa(directory: Directory, name: str) -> Result:
 def add_to_group(directory: Directory, name: str, group: str) -> Result:
     """Put a user into a group."""
     user, groups = _with_groups(directory, name, group)
-    found = Result(user, "", warnings=directory.group_warnings([group]), details={"group": group})
+    more: Any = {"warnings": directory.group_warnings([group]), "details": {"group": group}}
     if group in groups:
-        message = f"user {user} is in group {group} already; nothing to do"
-        return replace(found, message=message, changed=False)
+        return _nothing_to_do(user, f"is in group {group} already", **more)
     directory.add_to_group(user, group)
-    message = f"added user {user} to group {group}; {NEXT_TOKEN}"
-    return replace(found, user=replace(user, groups=(*groups, group)), message=message)
+    user = replace(user, groups=(*groups, group))
+    return Result(user, f"added user {user} to group {group}; {NEXT_TOKEN}", **more)
 
 
 @on_user(click.argument("group"))
@@ -293,7 +265,7 @@ def remove_from_group(directory: Directory, name: str, group: str) -> Result:
     user, groups = _with_groups(directory, name, group)
     if group not in groups:
         return _nothing_to_do(user, f"is not in group {group}", details={"group": group})
-    directory.write(directory.cognito.admin_remove_user_from_group, user.name, GroupName=group)
+    directory.write("admin_remove_user_from_group", user.name, GroupName=group)
     user = replace(user, groups=tuple(each for each in groups if each != group))
     message = f"removed user {user} from group {group}; {TOKENS_STAY_VALID}"
     return Result(user, message, details={"group": group})
@@ -309,7 +281,7 @@ def _with_groups(directory: Directory, name: str, group: str) -> tuple[User, tup
     try:
         user = directory.user(name)
     except UserProblem as error:
-        raise UserProblem([*error.problems, *problems]) from None
+        raise UserProblem(*error.problems, *problems) from None
     raise_for(problems)
     groups = directory.groups_of(user)
     return replace(user, groups=groups), groups

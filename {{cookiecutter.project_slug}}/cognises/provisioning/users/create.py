@@ -16,28 +16,14 @@ from typing import Any
 import click
 
 from cognises.errors import printable
+from cognises.provisioning import target as t
 from cognises.provisioning.aws import error_code
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.target import (
-    EXIT_ERROR,
-    Options,
-    json_option,
-    place_options,
-    read_target,
-)
+from cognises.provisioning.users import directory as d
 from cognises.provisioning.users.commands import Result, on_user, raise_for, users
-from cognises.provisioning.users.directory import (
-    INVITED,
-    Directory,
-    User,
-    UserProblem,
-    is_email,
-    is_phone,
-    name_problems,
-)
+from cognises.provisioning.users.directory import Directory, User, UserProblem
 from cognises.provisioning.users.passwords import PasswordChoice, password_options
 
-EXISTS = ("UsernameExistsException", "AliasExistsException")
 COLUMNS = ("name", "email", "phone", "email_verified", "groups")
 LARGEST_FIELD = 4096  # characters
 
@@ -50,44 +36,59 @@ LARGEST_FIELD = 4096  # characters
     password_options,
 )
 def create(
-    directory: Directory,
-    name: str,
-    choice: PasswordChoice,
-    email: str | None = None,
-    email_verified: bool = False,
-    phone: str | None = None,
-    groups: Iterable[str] = (),
+    directory: Directory, name: str, choice: PasswordChoice, groups: Iterable[str], **contact: Any
 ) -> Result:
     """Create a user, and put them into groups.
 
     Without a password option Cognito sends an invitation; without e-mail and phone number, a
     password is asked for. A user that exists is only put into the groups.
     """
-    verified = "true" if email_verified else None
-    attributes = {"email": email, "phone_number": phone, "email_verified": verified}
+    verified = "true" if contact["email_verified"] else None
+    attributes = {"email": contact["email"], "phone_number": contact["phone"]}
     named = directory.attribute_of(name)
     if named and attributes[named] is None:
         attributes[named] = name
+    attributes = {**attributes, "email_verified": verified}
     given = {key: value for key, value in attributes.items() if value is not None}
-    desired = User(name, INVITED, True, given, groups=tuple(dict.fromkeys(groups)))
-    raise_for(_problems(directory, desired) or directory.group_problems(desired.groups or ()))
+    desired = User(name, d.INVITED, True, given)
+    groups = tuple(dict.fromkeys(groups))
+    problems = [problem for group in groups for problem in d.name_problems("group", group)]
+    problems = d.name_problems("user name", name) + problems + _problems(directory, desired)
+    raise_for(problems or directory.group_problems(groups))
+    warnings = directory.group_warnings(groups)
     found = directory.find(name)
     if found is not None:
-        return _complete(directory, found, desired, choice)
+        raise_for(_conflicts(found, desired, choice))
+        before = directory.groups_of(found)
+        missing = tuple(group for group in groups if group not in before)
+        for group in missing:
+            directory.add_to_group(found, group)
+        user = replace(found, groups=(*before, *missing))
+        message = f"user {user} exists already{_into(missing) or '; nothing to do'}"
+        return Result(user, message, bool(missing), warnings)
     if choice.permanent and desired.contact and not choice.given:
-        raise UserProblem(["--permanent needs a password: add --password-prompt, for example"])
-    return _create(directory, desired, choice)
+        raise UserProblem("--permanent needs a password: add --password-prompt, for example")
+    if desired.contact and not choice.given:
+        user = _new(directory, desired, None)
+        _finish(directory, user, groups)
+        details = {"password": "sent by e-mail" if desired.email else "sent by SMS"}
+        about = f"Cognito sends {desired.contact} an invitation with a temporary password"
+    else:
+        with choice.obtain(directory.minimum_password, name) as password:
+            user = _new(directory, desired, password)
+        _finish(directory, user, groups, password if choice.permanent else None)
+        details, about = choice.details, f"the password is set{choice.note}"
+    user = replace(user, groups=groups, status="CONFIRMED" if choice.permanent else user.status)
+    message = f"created user {user}{_into(groups)}; {about}"
+    return Result(user, message, warnings=warnings, details=details)
 
 
 def _problems(directory: Directory, desired: User) -> list[str]:
-    """Everything that Cognito would refuse, or misunderstand."""
-    found = name_problems("user name", desired.name)
-    for group in desired.groups or ():
-        found += name_problems("group", group)
-    given = desired.attributes
-    if "email" in given and not is_email(given["email"]):
+    """What Cognito would refuse, or misunderstand, in a name and its contacts."""
+    found, given = [], desired.attributes
+    if "email" in given and not d.is_email(given["email"]):
         found.append(f"--email {given['email']!r} is not an e-mail address")
-    if "phone_number" in given and not is_phone(given["phone_number"]):
+    if "phone_number" in given and not d.is_phone(given["phone_number"]):
         phone = given["phone_number"]
         found.append(f"--phone {phone!r} is not a phone number, such as +15550100")
     by = " or ".join(each.replace("_", " ") for each in directory.names)
@@ -102,44 +103,18 @@ def _problems(directory: Directory, desired: User) -> list[str]:
     return found
 
 
-def _create(directory: Directory, desired: User, choice: PasswordChoice) -> Result:
-    groups = desired.groups or ()
-    if desired.contact and not choice.given:
-        user = _new(directory, desired, None)
-        _finish(directory, user, desired, None)
-        details = {"password": "sent by e-mail" if desired.email else "sent by SMS"}
-        about = f"Cognito sends {desired.contact} an invitation with a temporary password"
-    else:
-        with choice.obtain(directory.minimum_password, desired.name) as password:
-            user = _new(directory, desired, password)
-        _finish(directory, user, desired, password if choice.permanent else None)
-        details, about = choice.details, f"the password is set{choice.note}"
-    status = "CONFIRMED" if choice.permanent else user.status
-    user = replace(user, groups=groups, status=status)
-    message = f"created user {user}{_into(groups)}; {about}"
-    return Result(user, message, warnings=directory.group_warnings(groups), details=details)
-
-
-def _complete(directory: Directory, user: User, desired: User, choice: PasswordChoice) -> Result:
-    """The user exists: put them into the groups that are missing, and change nothing else."""
-    problems = []
+def _conflicts(user: User, desired: User, choice: PasswordChoice) -> list[str]:
+    """Why an existing user is not the desired one."""
+    found = []
     if not _same_contact(user, desired):
-        problems.append(
+        found.append(
             f"user {user.name} exists with another e-mail or phone number; nothing was changed; "
             "`provision.py users set-attributes` changes them"
         )
     if choice.given or choice.permanent:
-        problems.append(
-            f"user {user.name} exists; `provision.py users set-password` sets a new password"
-        )
-    raise_for(problems)
-    before, groups = directory.groups_of(user), desired.groups or ()
-    missing = tuple(group for group in groups if group not in before)
-    for group in missing:
-        directory.add_to_group(user, group)
-    user = replace(user, groups=(*before, *missing))
-    message = f"user {user} exists already{_into(missing) or '; nothing to do'}"
-    return Result(user, message, bool(missing), directory.group_warnings(groups))
+        advice = "`provision.py users set-password` sets a new password"
+        found.append(f"user {user.name} exists; {advice}")
+    return found
 
 
 def _new(directory: Directory, desired: User, password: str | None) -> User:
@@ -150,18 +125,17 @@ def _new(directory: Directory, desired: User, password: str | None) -> User:
         arguments["DesiredDeliveryMediums"] = ["EMAIL" if desired.email else "SMS"]
     else:
         arguments |= {"MessageAction": "SUPPRESS", "TemporaryPassword": password}
+    errors = directory.cognito.exceptions
     try:
-        made = directory.write(directory.cognito.admin_create_user, desired.name, **arguments)
+        made = directory.write("admin_create_user", desired.name, **arguments)
         return User.of(made["User"])
-    except Exception as error:
-        if error_code(error) not in EXISTS:
-            raise
-    user = directory.find(desired.name)
+    except (errors.UsernameExistsException, errors.AliasExistsException):
+        user = directory.find(desired.name)
     if user is None:
-        raise UserProblem(_alias_problems(directory, desired))
+        raise UserProblem(*_alias_problems(directory, desired))
     # Ours, if the answer to the call was lost and botocore repeated it.
-    if user.status != INVITED or not _same_contact(user, desired):
-        raise UserProblem([f"user {desired.name} was created by another caller; run this again"])
+    if user.status != d.INVITED or not _same_contact(user, desired):
+        raise UserProblem(f"user {desired.name} was created by another caller; run this again")
     if password is not None:
         directory.set_password(user, password, permanent=False)
     return user
@@ -187,10 +161,11 @@ def _same_contact(user: User, desired: User) -> bool:
     )
 
 
-def _finish(directory: Directory, user: User, desired: User, permanent: str | None) -> None:
+def _finish(
+    directory: Directory, user: User, groups: Iterable[str], permanent: str | None = None
+) -> None:
     """Set a permanent password and the groups. Raises UserProblem that names what is left."""
-    groups = desired.groups or ()
-    left = [f"users set-password {desired.name} --permanent"] if permanent else []
+    left = [f"users set-password {user.name} --permanent"] if permanent else []
     left += [f"users add-to-group {user.name} {group}" for group in groups]
     try:
         if permanent:
@@ -202,11 +177,9 @@ def _finish(directory: Directory, user: User, desired: User, permanent: str | No
     except Exception as error:
         if not is_aws_error(error):
             raise
+        left_to_do = f"left to do: {'; '.join(left)}"
         raise UserProblem(
-            [
-                f"user {desired.name} was created, but not everything else: {explain(error)}; left "
-                f"to do: {'; '.join(left)}"
-            ]
+            f"user {user.name} was created, but not everything else: {explain(error)}; {left_to_do}"
         ) from error
 
 
@@ -217,29 +190,28 @@ def _into(groups: tuple[str, ...]) -> str:
 
 
 @users.command("import")
-@place_options
+@t.place_options
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@json_option
-def import_users(options: Options, file: Path, as_json: bool) -> int:
+@t.json_option
+def import_users(options: t.Options, file: Path, as_json: bool) -> int:
     """Create or complete the users of a CSV file; safe to repeat.
 
     Its first line names the columns: name,email,phone,email_verified,groups. Groups are separated
     by spaces. Prints one result per line of the file.
     """
-    directory = Directory.open(read_target(options))
+    directory = Directory.open(options)
     results = []
     for line, row in _rows(file):
-        result = _import_row(directory, row)
-        shown = result.as_json("create") if isinstance(result, Result) else {"error": result}
-        results.append({"line": line, **shown})
+        found = _import_row(directory, row)
+        results.append({"line": line, **found})
         if not as_json:
-            text = result.message if isinstance(result, Result) else f"error: {result}"
-            notes = "".join(f"; warning: {each}" for each in shown.get("warnings", ()))
+            text = f"error: {found['error']}" if "error" in found else found["message"]
+            notes = "".join(f"; warning: {each}" for each in found.get("warnings", ()))
             click.echo(printable(f"line {line}: {text}{notes}"))
     failed = sum("error" in each for each in results)
     if as_json:
         click.echo(json.dumps({"failed": failed, "results": results}, indent=2))
-    return EXIT_ERROR if failed else 0
+    return t.EXIT_ERROR if failed else 0
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
@@ -250,7 +222,7 @@ def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
         names = rows.fieldnames or ()
         found = [(rows.line_num, row) for row in rows]
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UserProblem([f"{file.name} is not readable as CSV in UTF-8: {error}"]) from None
+        raise UserProblem(f"{file.name} is not readable as CSV in UTF-8: {error}") from None
     problems = [
         f"column {name!r} is unknown; the columns are {', '.join(COLUMNS)}"
         for name in names
@@ -264,32 +236,29 @@ def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
     return found
 
 
-def _import_row(directory: Directory, row: dict[str, Any]) -> Result | str:
-    """The outcome for one line, or why there is none; the lines are independent."""
+def _import_row(directory: Directory, row: dict[str, Any]) -> dict[str, Any]:
+    """The outcome for one line, or its `error`; the lines are independent."""
     try:
-        return create(directory, choice=PasswordChoice(), **_arguments(row))
+        return create(directory, choice=PasswordChoice(), **_arguments(row)).as_json("create")
     except UserProblem as error:
-        return "; ".join(error.problems)
+        return {"error": "; ".join(error.problems)}
     except Exception as error:
         if not error_code(error):  # credentials or the network: the next line fails too
             raise
-        return explain(error)
+        return {"error": explain(error)}
 
 
 def _arguments(row: dict[str, Any]) -> dict[str, Any]:
+    """What `create` takes, for one line. Raises UserProblem."""
     if None in row or None in row.values():
-        raise UserProblem(["the line has more or fewer fields than the first line"])
-    fields = {key: value.strip() for key, value in row.items()}
-    verified = fields.get("email_verified", "").lower()
+        raise UserProblem("the line has more or fewer fields than the first line")
+    found = dict.fromkeys(COLUMNS, "") | {key: value.strip() for key, value in row.items()}
+    verified = found["email_verified"].lower()
     if verified not in ("", "true", "false"):
-        raise UserProblem([f"email_verified {verified!r}: write true or false"])
-    name, email, phone = (fields.get(each) or None for each in ("name", "email", "phone"))
-    if not (email or phone or is_email(name or "") or is_phone(name or "")):
-        raise UserProblem(["an invitation needs an e-mail or a phone number"])
-    return {
-        "name": name or "",
-        "email": email,
-        "phone": phone,
-        "email_verified": verified == "true",
-        "groups": fields.get("groups", "").split(),
-    }
+        raise UserProblem(f"email_verified {verified!r}: write true or false")
+    email, phone, name = found["email"], found["phone"], found["name"]
+    if not (email or phone or d.is_email(name) or d.is_phone(name)):
+        raise UserProblem("an invitation needs an e-mail or a phone number")
+    contact = {"email": email or None, "phone": phone or None}
+    groups = found["groups"].split()
+    return {"name": name, "groups": groups, "email_verified": verified == "true", **contact}

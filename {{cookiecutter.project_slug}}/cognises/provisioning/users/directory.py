@@ -1,27 +1,26 @@
 """One pool's users and groups: read page by page, and written through one place.
 
-`ListUsers` and `ListUsersInGroup` share 30 calls a second with all other callers in the account
-and region, so reads are kept below that. Source: Cognito API reference, UserType, UserPoolType.
+Source: Cognito API reference, UserType, UserPoolType.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
 from cognises.errors import ManifestError, ProblemsError, SettingsError
 from cognises.manifest import load_groups
-from cognises.provisioning.aws import RateLimiter, error_code, fail_fast, limit, on_loopback
-from cognises.provisioning.target import Target, announce
+from cognises.provisioning.aws import RateLimiter, fail_fast, limit, on_loopback
+from cognises.provisioning.target import Options, Target, announce, read_target
 
 INVITED = "FORCE_CHANGE_PASSWORD"  # the status of a user who has never signed in
 A_PAGE = 60  # Cognito's most, of users and of groups
-READS_A_SECOND = 20.0
-NO_USER, NO_GROUP = "UserNotFoundException", "ResourceNotFoundException"
+READS_A_SECOND = 20.0  # of the 30 that all callers in the account and region share
+READS = ("ListUsers", "ListUsersInGroup", "AdminListGroupsForUser")
 LONGEST_NAME = 128
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _PHONE = re.compile(r"\+[0-9]{5,15}", re.ASCII)  # E.164
@@ -29,6 +28,9 @@ _PHONE = re.compile(r"\+[0-9]{5,15}", re.ASCII)  # E.164
 
 class UserProblem(ProblemsError):
     """A name that does not exist, or an action that is not possible; one line each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(problems)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class User:
 
     def as_json(self) -> dict[str, Any]:
         """The user as `--json` prints it."""
-        found: dict[str, Any] = {
+        groups = {} if self.groups is None else {"groups": list(self.groups)}
+        return {
             "username": self.name,
             "email": self.email or None,
             "email_verified": self.is_verified("email"),
@@ -86,8 +89,8 @@ class User:
             "status": self.status,
             "enabled": self.enabled,
             "created": self.created or None,
+            **groups,
         }
-        return found if self.groups is None else {**found, "groups": list(self.groups)}
 
 
 def name_problems(what: str, name: str) -> list[str]:
@@ -128,12 +131,12 @@ class Directory:
         self._announced = False
 
     @classmethod
-    def open(cls, target: Target) -> Directory:
-        """Read the pool itself: one call."""
+    def open(cls, options: Options) -> Directory:
+        """Read the pool itself: one call. Raises SettingsError."""
+        target = read_target(options)
         cognito = target.aws.client("cognito-idp")
         fail_fast(cognito)
-        reads = ("ListUsers", "ListUsersInGroup", "AdminListGroupsForUser")
-        limit(cognito, RateLimiter(READS_A_SECOND), reads)
+        limit(cognito, RateLimiter(READS_A_SECOND), READS)
         found = cognito.describe_user_pool(UserPoolId=target.pool.id).get("UserPool", {})
         if found.get("Id") != target.pool.id:
             raise SettingsError(["what answered is not AWS; check AWS_ENDPOINT_URL and the proxy"])
@@ -144,7 +147,7 @@ class Directory:
         shapes = {"email": is_email, "phone_number": is_phone}
         return next((each for each in self.names if shapes[each](name)), None)
 
-    def write(self, call: Callable[..., Any], name: str, **arguments: Any) -> Any:
+    def write(self, operation: str, name: str, **arguments: Any) -> Any:
         """Make one call that changes a user; before the first, print account, region and caller.
 
         `name` is Cognito's own username where the user exists, not what was typed.
@@ -152,25 +155,23 @@ class Directory:
         if not self._announced:
             announce(self.target.aws)
             self._announced = True
+        call = getattr(self.cognito, operation)
         return call(UserPoolId=self.pool_id, Username=name, **arguments)
 
     def set_password(self, user: User, password: str, *, permanent: bool) -> None:
-        """One call; a temporary password must be changed at the next sign-in."""
-        call = self.cognito.admin_set_user_password
-        self.write(call, user.name, Password=password, Permanent=permanent)
+        """A temporary password must be changed at the next sign-in."""
+        self.write("admin_set_user_password", user.name, Password=password, Permanent=permanent)
 
     def add_to_group(self, user: User, group: str) -> None:
-        """One call; harmless where the user is a member already."""
-        self.write(self.cognito.admin_add_user_to_group, user.name, GroupName=group)
+        """Harmless where the user is a member already."""
+        self.write("admin_add_user_to_group", user.name, GroupName=group)
 
     def user(self, name: str) -> User:
         """The same as `find`; raises UserProblem where there is no such user."""
-        found = self.find(name)
-        if found is None:
-            raise UserProblem(
-                [f"no user {name} in user pool {self.pool_id}; `provision.py users list` shows all"]
-            )
-        return found
+        if found := self.find(name):
+            return found
+        shown = "`provision.py users list` shows all"
+        raise UserProblem(f"no user {name} in user pool {self.pool_id}; {shown}")
 
     def find(self, name: str) -> User | None:
         """The user of a name, or of an e-mail or phone number where people sign in by it.
@@ -179,17 +180,13 @@ class Directory:
         """
         try:
             found = User.of(self.cognito.admin_get_user(UserPoolId=self.pool_id, Username=name))
-        except Exception as error:
-            if error_code(error) != NO_USER:
-                raise
+        except self.cognito.exceptions.UserNotFoundException:
             return self._find_on_emulator(name)
         attributes = (found.attributes.get(each, "") for each in ("sub", *self.names))
         if name.casefold() not in {each.casefold() for each in (found.name, *attributes)}:
             raise UserProblem(
-                [
-                    f"{name} is an alias that user {found.name} chose, not a user name; "
-                    f"if you mean this user, use {found.name}"
-                ]
+                f"{name} is an alias that user {found.name} chose, not a user name; if you mean "
+                f"this user, use {found.name}"
             )
         return found
 
@@ -201,7 +198,7 @@ class Directory:
         found = self.having(attribute, name)
         if len(found) > 1:
             names = ", ".join(user.name for user in found)
-            raise UserProblem([f"several users have the {attribute} {name}; use a name: {names}"])
+            raise UserProblem(f"several users have the {attribute} {name}; use a name: {names}")
         return found[0] if found else None
 
     def having(self, attribute: str, value: str) -> list[User]:
@@ -220,10 +217,8 @@ class Directory:
         """The members of a group, sixty a call. Raises UserProblem where there is no such group."""
         try:
             yield from map(User.of, self._pages("list_users_in_group", "Users", GroupName=group))
-        except Exception as error:
-            if error_code(error) != NO_GROUP:
-                raise
-            raise UserProblem([self._no_group(group)]) from error
+        except self.cognito.exceptions.ResourceNotFoundException as error:
+            raise UserProblem(self._no_group(group)) from error
 
     def groups(self) -> list[str]:
         """The names of all groups, sixty a call."""
@@ -257,22 +252,18 @@ class Directory:
                 if name not in self._known_groups:
                     self.cognito.get_group(UserPoolId=self.pool_id, GroupName=name)
                 self._known_groups.add(name)
-            except Exception as error:
-                if error_code(error) != NO_GROUP:
-                    raise
+            except self.cognito.exceptions.ResourceNotFoundException:
                 problems.append(self._no_group(name))
         return problems
 
     def _no_group(self, group: str) -> str:
         existing = sorted(self.groups())
-        close = get_close_matches(group, existing, n=1)
-        remedy = f"groups.json does not have it either; there are: {', '.join(existing[:10])}"
+        hint = f"there are: {', '.join(existing[:10]) or 'none'}"
+        for close in get_close_matches(group, existing, n=1):
+            hint = f"did you mean {close}?"
+        remedy = f"groups.json does not have it either; {hint}"
         if group in (self._manifest_groups() or ()):
             remedy = "groups.json has it; create it with `provision.py apply`"
-        elif close:
-            remedy = f"groups.json does not have it either; did you mean {close[0]}?"
-        elif not existing:
-            remedy = "groups.json does not have it either; there are none"
         return f"no group {group} in user pool {self.pool_id}: {remedy}"
 
     def group_warnings(self, groups: Iterable[str]) -> list[str]:

@@ -1,7 +1,6 @@
 """Where a password comes from and where a generated one goes: never an argument, never a log.
 
-Typed twice and hidden, or read from standard input, or generated: then shown once on a terminal,
-or written to a new file that only its owner can read. Cognito checks the pool's password policy.
+Cognito checks the pool's password policy.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 
 import click
 
-from cognises.provisioning.target import PATH
+from cognises.provisioning.target import PATH, require_terminal
 
 LONGEST = 256
 GENERATED_LENGTH = 20
@@ -60,9 +59,8 @@ class PasswordChoice:
     def check(self) -> None:
         """Raise UsageError for options that contradict one another, before anything is done."""
         if self.prompt + self.stdin + (self.generate or self.file is not None) > 1:
-            raise click.UsageError(
-                "--password-prompt, --password-stdin and --password-generate exclude one another"
-            )
+            names = "--password-prompt, --password-stdin and --password-generate"
+            raise click.UsageError(f"{names} exclude one another")
         if self.generate and self.file is None and not sys.stderr.isatty():
             raise click.UsageError(
                 "--password-generate shows the password on a terminal, and there is none here; "
@@ -123,23 +121,15 @@ def password_options(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _typed(name: str) -> str:
-    if not sys.stdin.isatty():
-        raise click.ClickException(
-            "there is no terminal to type a password on; use --password-stdin, or "
-            "--password-file FILE to generate one"
-        )
-    typed: str = click.prompt(
-        f"Password for {name}", hide_input=True, confirmation_prompt="Once more", err=True
-    )
-    return typed
+    require_terminal("it with --password-stdin, or --password-file FILE to generate one")
+    prompt = f"Password for {name}"
+    return str(click.prompt(prompt, hide_input=True, confirmation_prompt="Once more", err=True))
 
 
 def _from_stdin() -> str:
     """One line, whatever ends it. A terminal would show what is typed."""
     if sys.stdin.isatty():
-        raise click.ClickException(
-            "--password-stdin would show the password here; use --password-prompt"
-        )
+        raise click.ClickException("this terminal shows what is typed; use --password-prompt")
     try:
         text = sys.stdin.buffer.read(4 * LONGEST + 2).decode("utf-8")
     except UnicodeDecodeError:
@@ -154,12 +144,10 @@ def _from_stdin() -> str:
 
 def _write_new(file: Path, text: str) -> None:
     """A new file that only its owner reads; never an existing one, never through a link."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(file, flags, 0o600)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise click.ClickException(
-            f"{file} exists; --password-file takes the name of a new file"
-        ) from None
+        advice = "--password-file takes the name of a new file"
+        raise click.ClickException(f"{file} exists; {advice}") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text + "\n")
