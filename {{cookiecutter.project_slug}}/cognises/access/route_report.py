@@ -34,7 +34,7 @@ class Row(NamedTuple):
     """A route and who may call it: one label, or group names where `by_group` is true.
 
     `does` is the first line of the view's docstring, `needs` the groups and machine scopes that
-    have each required permission, `logins` what a token must satisfy where there is one.
+    have each required permission, `logins` what a token must satisfy.
     """
 
     method: str

@@ -242,6 +242,5 @@ def _page(name: str, status: int, **values: object) -> Response:
 
 def _current_path() -> str:
     """Path and query of the request, as the browser wrote them, if they are a page's."""
-    url = urlsplit(iri_to_uri(request.url))
-    text = f"{url.path}?{url.query}" if url.query else url.path
-    return current_sign_in.return_path(request, text)
+    url = urlsplit(iri_to_uri(request.url))._replace(scheme="", netloc="")
+    return current_sign_in.return_path(request, url.geturl())

@@ -81,12 +81,11 @@ class Cookies:
     def __init__(self, settings: Settings) -> None:
         is_secure = (settings.public_url or "").startswith("https:")
         prefix = "__Host-" if is_secure else ""
-        self._attributes: Any = {
-            "secure": is_secure, "httponly": True, "samesite": "Lax", "path": "/"}  # fmt: skip
-        self._token = settings.cookie_name
+        self._attributes: Any = {"httponly": True, "samesite": "Lax", "path": "/"}
+        self._attributes["secure"] = is_secure
+        self._token, self._attempts = settings.cookie_name, f"{prefix}signin-"
         # Services below different paths of one host keep their sessions apart.
         self._refresh = f"{prefix}refresh{settings.public_path.replace('/', '-')}"
-        self._attempts = f"{prefix}signin-"
         self._uses_id = "id" in settings.token_use
 
     def keep_session(
@@ -94,8 +93,7 @@ class Cookies:
     ) -> None:
         """Set the cookies of tokens, and clear surplus ones of those that the request has `sent`.
 
-        A new session may be another user's: it keeps no earlier refresh token. Raises
-        SignInProblem (see `pieces`) before any is set.
+        A new session, which may be another user's, keeps no earlier refresh token.
         """
         pieces = self.pieces(tokens)
         for name in cookie_names(self._token):
@@ -109,10 +107,7 @@ class Cookies:
             response.delete_cookie(self._refresh, **self._attributes)
 
     def pieces(self, tokens: Tokens) -> Mapping[str, str]:
-        """The cookies by name of the token that the guards accept.
-
-        Raises SignInProblem where tokens are too large for cookies.
-        """
+        """The cookies of the token that the guards accept. Raises SignInProblem if too large."""
         token = tokens.id_token if self._uses_id else tokens.access_token
         pieces = split_token(self._token, token)
         if pieces is None or not fits_one_cookie(self._refresh, tokens.refresh_token or ""):

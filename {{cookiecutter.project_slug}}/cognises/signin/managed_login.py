@@ -63,8 +63,8 @@ class ManagedLogin:
 
     def authorize_url(self, attempt: Attempt, forwarded: Mapping[str, str]) -> str:
         """Where a browser goes to sign in; `forwarded` is what `forwardable` found."""
-        client = self._client()
         # oauthlib refuses http; the settings have checked the domain, loopback included.
+        client = self._client()
         uri = client.prepare_request_uri(
             "https://domain.invalid/",
             redirect_uri=self._redirect_uri,
@@ -158,11 +158,10 @@ class ManagedLogin:
             raise SignInProblem(reason, f"token endpoint answered {status}, no tokens") from None
         if status != 200:
             raise SignInProblem("bad_tokens", f"token endpoint answered {status}")
-        names = ("id_token", "access_token", "refresh_token")
-        id_token, access_token, refresh_token = (found.get(name) for name in names)
-        if not all(isinstance(t, str) for t in (id_token, access_token, refresh_token or "")):
+        tokens = Tokens._make(found.get(name) or None for name in Tokens._fields)
+        if not all(isinstance(text, str) for text in (*tokens[:2], tokens.refresh_token or "")):
             raise SignInProblem("bad_tokens", "a token is missing")
-        return Tokens(id_token, access_token, refresh_token or None)
+        return tokens
 
     def _post(self, path: str, body: str) -> tuple[int, bytes]:
         authorization, secret = None, self._settings.client_secret

@@ -37,8 +37,8 @@ _EXTENSION = "cognises.signin"
 RENEWAL_PROBLEM = "_cognises_renewal_problem"
 
 MAX_RENEWALS = 256
-SHARED_SECONDS = 10.0
-_WAIT_SECONDS = 15.0  # longer than the token endpoint and the keys may take
+SHARED_SECONDS = 15.0
+_WAIT_SECONDS = 15.0  # both are longer than the token endpoint and the keys may take
 
 _MAX_PATH = 512  # it travels in a cookie
 # One leading slash; nothing that a browser, a proxy or a router could read as another address.
@@ -49,7 +49,7 @@ _DOTS = re.compile(r"/\.\.?(?:/|$)")
 
 
 class Renewals:
-    """The renewals of this process that are under way, or ended a moment ago. Thread-safe.
+    """The renewals that this process has started in the last `SHARED_SECONDS`. Thread-safe.
 
     Tabs of one browser ask at the same time with the same cookies, and with refresh-token rotation
     the second use of a refresh token is refused: equal requests share the first answer. At most
@@ -58,8 +58,7 @@ class Renewals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shared: dict[bytes, Future[Tokens]] = {}
-        self._ended: dict[bytes, float] = {}  # when each ended, oldest first
+        self._shared: dict[bytes, tuple[float, Future[Tokens]]] = {}  # with the time of its start
 
     def share(
         self, refresh_token: str, previous: str | None, renew: Callable[[], Tokens]
@@ -71,13 +70,14 @@ class Renewals:
         """
         key = sha256(f"{refresh_token} {previous}".encode()).digest()
         own: Future[Tokens] = Future()
-        before = time.monotonic() - SHARED_SECONDS
+        now = time.monotonic()
         with self._lock:
-            for old in [each for each, ended in self._ended.items() if ended < before]:
-                del self._ended[old], self._shared[old]
-            future = self._shared.get(key, own)
+            started = self._shared.items()
+            for old in [each for each, (then, _) in started if then < now - SHARED_SECONDS]:
+                del self._shared[old]
+            _, future = self._shared.get(key, (now, own))
             if future is own and len(self._shared) < MAX_RENEWALS:
-                self._shared[key] = own
+                self._shared[key] = now, own
         if future is own:
             self._run(key, own, renew, keep=previous is not None)
         try:
@@ -102,9 +102,7 @@ class Renewals:
             raise
         finally:
             with self._lock:
-                if keep and self._shared.get(key) is own:
-                    self._ended[key] = time.monotonic()
-                elif self._shared.get(key) is own:
+                if not keep and self._shared.get(key, (0, None))[1] is own:
                     del self._shared[key]
 
 
@@ -112,8 +110,7 @@ class SignIn:
     """What the routes and pages of sign-in share."""
 
     def __init__(self, app: Flask) -> None:
-        self._app, self._state = app, state_of(app)
-        self._renewals = Renewals()
+        self._state, self._renewals = state_of(app), Renewals()
         self._state.renew = self.renew_page_view
         app.extensions[_EXTENSION] = self
 
@@ -143,7 +140,7 @@ class SignIn:
         if "//" in path or _ENCODED_SLASH.search(path) or not path.startswith(home):
             return home
         plain = unquote(path)
-        routes = self._app.url_map.bind("localhost")
+        routes = self._state.app.url_map.bind("localhost")
         try:
             endpoint, _ = routes.match(plain[len(home) - 1 :], method="GET")
         except HTTPException:  # RequestRedirect included
@@ -194,10 +191,7 @@ class SignIn:
         return tokens is not None
 
     def try_renewal(self, request: Request) -> Tokens | None:
-        """New tokens for a session that can be renewed, once a request.
-
-        The response carries their cookies, whatever it is; no cache may keep it.
-        """
+        """New tokens, tried once a request, whose cookies its response sets, whatever it is."""
         has_token = self.is_on and self.cookies.refresh_token(request) is not None
         if RENEWAL_PROBLEM in request.__dict__ or not has_token:
             return None
