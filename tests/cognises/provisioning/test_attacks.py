@@ -15,8 +15,8 @@ from worlds import ADMINS, SCOPE, plan, with_role, world
 from cognises.errors import SettingsError
 from cognises.provisioning.aws import on_loopback
 from cognises.provisioning.groups.apply import calls_for
-from cognises.provisioning.groups.model import IdentityPool, Observed, PoolGroup
-from cognises.provisioning.groups.plan_text import plan_text
+from cognises.provisioning.groups.model import IdentityPool, Observed, PoolGroup, Role, Scope
+from cognises.provisioning.groups.plan import plan_text
 from cognises.provisioning.groups.read import observe_identity_pool
 from cognises.provisioning.policies import runner_policy
 from cognises.provisioning.target import Options, read_target
@@ -203,10 +203,17 @@ def test_the_runner_writes_only_bounded_owned_roles_of_the_prefix(
 # 26: never a trust without a condition
 
 
+def role_in(scope: Scope) -> Role:
+    """The role of a group whose members reach what is theirs, planned in a scope."""
+    own = statement(resource="arn:aws:s3:::b/${${IdentityService}:sub}/*")
+    role = plan(group("a", policy(own)), scope=scope).changes[0].after
+    assert isinstance(role, Role)
+    return role
+
+
 @pytest.mark.parametrize("identity_pool_id", [None, "", "us-east-1:0d1c"])
 def test_no_other_identity_pool_can_assume_a_role(identity_pool_id: str | None) -> None:
-    scope = replace(SCOPE, identity_pool_id=identity_pool_id)
-    (found,) = scope.trust()["Statement"]
+    (found,) = role_in(replace(SCOPE, identity_pool_id=identity_pool_id)).trust["Statement"]
     audience = found["Condition"]["StringEquals"]["cognito-identity.amazonaws.com:aud"]
     assert audience == (identity_pool_id or "no-identity-pool-configured")
     assert found["Condition"]["ForAnyValue:StringLike"] == {
@@ -230,9 +237,10 @@ def test_a_region_has_the_identity_service_that_exists_there(
     """Of the identity pool where there is one, else of the user pool."""
     place = {"identity_pool_id": f"{region}:0d1c"} if identity_pool else {"region": region}
     scope = replace(SCOPE, **({"identity_pool_id": None} | place))
-    (found,) = scope.trust()["Statement"]
-    service = IDENTITY_SERVICES[region]
-    assert scope.placeholders["IdentityService"] == service
+    role, service = role_in(scope), IDENTITY_SERVICES[region]
+    (found,) = role.trust["Statement"]
+    (granted,) = role.policies["a_policy"]["Statement"]
+    assert granted["Resource"] == f"arn:aws:s3:::b/${{{service}:sub}}/*"
     assert found["Principal"] == {"Federated": service}
     assert list(found["Condition"]["StringEquals"]) == [f"{service}:aud"]
     assert list(found["Condition"]["ForAnyValue:StringLike"]) == [f"{service}:amr"]
@@ -249,7 +257,7 @@ def test_no_trust_is_written_in_a_region_whose_identity_service_is_not_known(reg
 
 def test_roles_are_not_trusted_to_the_user_pools_id() -> None:
     """The original's trust, which nothing can ever meet."""
-    assert SCOPE.pool_id not in json.dumps(SCOPE.trust())
+    assert SCOPE.pool_id not in json.dumps(role_in(SCOPE).trust)
 
 
 def test_a_closed_trust_is_told() -> None:

@@ -20,7 +20,7 @@ from worlds import ADMINS, SCOPE, plan
 from cognises.errors import ProvisionBlocked, SettingsError, printable
 from cognises.provisioning.aws import TRIES, Clients, resilient
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.groups.apply import Call, Executor, accept_existing
+from cognises.provisioning.groups.apply import Call, accept_existing, apply_plan
 from cognises.provisioning.groups.read import account_and_partition, role_of
 from cognises.provisioning.names import group_of, ownership_tags, role_name
 from cognises.provisioning.target import Options, read_target
@@ -130,7 +130,7 @@ def test_after_a_failure_no_other_group_is_begun(account: Account) -> None:
 
     broken = Broken()
     found = plan(*(group(f"g{index}") for index in range(20)))
-    outcome = Executor(Clients(broken, account.cognito), workers=1).run(found)
+    outcome = apply_plan(found, Clients(broken, account.cognito), workers=1)
     assert broken.calls == 1
     assert (outcome.complete, len(outcome.failed), outcome.done) == (False, 1, [])
 
@@ -138,7 +138,7 @@ def test_after_a_failure_no_other_group_is_begun(account: Account) -> None:
 def test_a_blocked_plan_sends_nothing() -> None:
     blocked = plan(ADMINS, adopt=["somebody-elses"])
     with pytest.raises(ProvisionBlocked):
-        Executor(Clients(None, None)).run(blocked)
+        apply_plan(blocked, Clients(None, None))
 
 
 EXPLAINED: list[tuple[Exception, str]] = [

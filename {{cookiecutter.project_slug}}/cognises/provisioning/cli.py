@@ -19,9 +19,9 @@ from cognises.provisioning import target as t
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.bootstrap_request import read_request
-from cognises.provisioning.groups import commands, importing
+from cognises.provisioning.groups import commands
 from cognises.provisioning.groups.commands import prune_options
-from cognises.provisioning.groups.prune import Pruning
+from cognises.provisioning.groups.planner import Pruning
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.policies import bootstrap_policy, runner_policy, users_policy
 from cognises.provisioning.target import Options
@@ -80,7 +80,7 @@ def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exit
 )
 def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
     """Apply groups.json to AWS. Safe to interrupt and to run again."""
-    return commands.apply(options, pruning, commands.ApplyChoices(**choices))
+    return commands.apply(options, pruning, **choices)
 
 
 @cli.command()
@@ -146,7 +146,7 @@ def policy(
 @click.option("--output", type=t.PATH, help="The new file; default: the manifest.")
 def import_groups(options: Options, output: Path | None) -> int:
     """Write a groups.json from the groups that the user pool has, and their roles' policies."""
-    return importing.run(options, output)
+    return commands.import_groups(options, output)
 
 
 @cli.command()

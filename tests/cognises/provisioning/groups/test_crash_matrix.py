@@ -20,11 +20,10 @@ from faults import WAYS, Killed, Wire
 
 from cognises.manifest import parse_groups
 from cognises.provisioning.aws import Aws, Clients, group_clients
-from cognises.provisioning.groups.apply import Executor
+from cognises.provisioning.groups.apply import apply_plan
 from cognises.provisioning.groups.model import Scope
 from cognises.provisioning.groups.plan import Plan
-from cognises.provisioning.groups.planner import make_plan
-from cognises.provisioning.groups.prune import Pruning
+from cognises.provisioning.groups.planner import Pruning, make_plan
 from cognises.provisioning.groups.read import account_and_partition, observe
 
 THREE = [group("a"), group("b", description="B"), group("c", precedence=7)]
@@ -54,7 +53,7 @@ class Stage:
         clients = self.clients
         with wire.under(clients.iam, clients.cognito) if wire else nullcontext():
             plan = self.plan(manifest, pruning)
-            outcome = Executor(clients, workers=1, sleep=lambda seconds: None).run(plan)
+            outcome = apply_plan(plan, clients, workers=1, sleep=lambda seconds: None)
         for _, error in outcome.failed:
             raise error
         return plan

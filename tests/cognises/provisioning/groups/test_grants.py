@@ -8,8 +8,8 @@ import pytest
 from accounts import group, policy, statement
 from worlds import plan
 
-from cognises.provisioning.groups.grants import broadenings, describe, difference, escalations
-from cognises.provisioning.groups.plan_text import summary
+from cognises.provisioning.groups.compare import broadenings, describe, difference, escalations
+from cognises.provisioning.groups.plan import summary
 
 OBJECTS = "arn:aws:s3:::b/*"
 REGION = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
@@ -120,9 +120,9 @@ def test_equal_or_narrower_rights_are_not_marked(name: str) -> None:
 
 def test_the_difference_is_told_statement_by_statement() -> None:
     kept, old, new = statement(), statement("s3:PutObject"), statement("s3:DeleteObject")
-    found = difference([policy(kept, old)], [policy(new, kept)])
-    assert [describe(each) for each in found.removed] == [f"Allow s3:PutObject on {OBJECTS}"]
-    assert [describe(each) for each in found.added] == [f"Allow s3:DeleteObject on {OBJECTS}"]
+    removed, added = difference(policy(kept, old), policy(new, kept))
+    assert [describe(each) for each in removed] == [f"Allow s3:PutObject on {OBJECTS}"]
+    assert [describe(each) for each in added] == [f"Allow s3:DeleteObject on {OBJECTS}"]
 
 
 def test_only_new_ways_to_more_rights_are_marked() -> None:

@@ -10,7 +10,7 @@ from accounts import group
 from worlds import ADMINS, EDITORS, SCOPE, applied, plan, with_group, with_role, without, world
 
 from cognises.provisioning.groups.model import Observed
-from cognises.provisioning.groups.prune import Pruning
+from cognises.provisioning.groups.planner import Pruning
 
 BOTH = world(ADMINS, EDITORS)
 TWELVE = [group(f"g{index}") for index in range(12)]

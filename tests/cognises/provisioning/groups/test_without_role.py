@@ -12,7 +12,7 @@ from accounts import Account, Ran, group, policy, statement
 from worlds import ADMINS, EDITORS, SCOPE, applied, plan, with_group, with_role, without, world
 
 from cognises.provisioning.groups.model import CLOSED_AUDIENCE, Observed, PoolGroup, Role
-from cognises.provisioning.groups.prune import Pruning
+from cognises.provisioning.groups.planner import Pruning
 
 Run = Callable[..., Ran]
 BARE = {"group_name": "admins", "allowed_functions": [], "description": "Admins"}

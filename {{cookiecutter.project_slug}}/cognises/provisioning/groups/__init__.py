@@ -1,1 +1,4 @@
-"""Groups: from groups.json to IAM roles and Cognito groups."""
+"""Groups: from groups.json to IAM roles and Cognito groups.
+
+model, compare, read -> plan, checks, changes, planner -> apply, commands, create_update
+"""

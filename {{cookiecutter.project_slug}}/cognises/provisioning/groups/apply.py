@@ -1,9 +1,7 @@
-"""The one place that writes groups and roles: a plan's changes as AWS calls, some at a time.
+"""The one place that writes groups and roles: a plan's changes as AWS calls.
 
-    plan -> units (one a group) -> workers -> calls -> outcome
-
-A unit's calls are sent in order; units are independent. After a failure, or Ctrl-C, no new change
-is begun: the next run does what is left.
+The calls of one group are sent in order, several groups at a time. After a failure, or Ctrl-C, no
+new change is begun: the next run does what is left.
 
 Create: role, policy, group. Delete: group, policies, role. Update: narrowing before widening, so
 that no moment in between grants more than the state before or the state after.
@@ -17,11 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cognises.errors import ProvisionBlocked
 from cognises.provisioning.aws import WORKERS, Clients, error_code, resilient
-from cognises.provisioning.groups.model import Document, Role
+from cognises.provisioning.groups.compare import Document
+from cognises.provisioning.groups.model import Role
 from cognises.provisioning.groups.plan import Change, GroupChange, Plan
 from cognises.provisioning.names import HASH_TAG
 
@@ -32,11 +31,8 @@ ALREADY_GONE = {
 }
 ALREADY_THERE = frozenset({"EntityAlreadyExists", "GroupExistsException"})
 
-Progress = Callable[[Change, int, int], None]
 
-
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One request: a method of a boto3 client and its arguments."""
 
     service: Literal["iam", "cognito-idp"]
@@ -48,9 +44,9 @@ class Call:
 class Outcome:
     """The changes made, and the errors of the groups that failed."""
 
+    total: int
     done: list[Change] = field(default_factory=list)
     failed: list[tuple[str, Exception]] = field(default_factory=list)
-    total: int = 0
 
     @property
     def complete(self) -> bool:
@@ -58,76 +54,62 @@ class Outcome:
         return not self.failed and len(self.done) == self.total
 
 
-class Executor:
-    """Applies plans through given clients."""
+def apply_plan(
+    plan: Plan,
+    clients: Clients,
+    *,
+    workers: int = WORKERS,
+    sleep: Callable[[float], None] = time.sleep,
+    progress: Callable[[Change, int, int], None] = lambda change, done, total: None,
+) -> Outcome:
+    """Make every change of a plan. Raises ProvisionBlocked for a blocked one, and sends nothing."""
+    plan.raise_if_blocked()
+    outcome = Outcome(len(plan.changes))
+    units: dict[str, list[Change]] = {}
+    for change in plan.changes:
+        units.setdefault(change.group, []).append(change)
+    stop, lock = threading.Event(), threading.Lock()
 
-    def __init__(
-        self,
-        clients: Clients,
-        *,
-        workers: int = WORKERS,
-        sleep: Callable[[float], None] = time.sleep,
-        progress: Progress = lambda change, done, total: None,
-    ) -> None:
-        self._clients, self._workers, self._sleep = clients, workers, sleep
-        self._progress = progress
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-
-    def run(self, plan: Plan) -> Outcome:
-        """Make every change of a plan. Raises ProvisionBlocked for a blocked one, sends nothing."""
-        plan.raise_if_blocked()
-        outcome = Outcome(total=len(plan.changes))
-        units: dict[str, list[Change]] = {}
-        for change in plan.changes:
-            units.setdefault(change.group, []).append(change)
-        workers = max(1, min(self._workers, len(units)))
-        with ThreadPoolExecutor(workers, thread_name_prefix="apply") as pool:
-            try:
-                running = [
-                    pool.submit(self._apply_unit, unit, plan, outcome) for unit in units.values()
-                ]
-                for future in running:
-                    future.result()
-            except BaseException:
-                self._stop.set()
-                raise
-        return outcome
-
-    def _apply_unit(self, unit: list[Change], plan: Plan, outcome: Outcome) -> None:
+    def apply_unit(unit: list[Change]) -> None:
         is_new = any(change.action == "create" for change in unit)
         try:
             for change in unit:
-                if self._stop.is_set():
+                if stop.is_set():
                     return
                 for call in calls_for(change, plan.scope.pool_id, plan.scope.role_path):
-                    self._send(call, just_created=is_new)
-                with self._lock:
+                    _send(call, clients, sleep, just_created=is_new)
+                with lock:
                     outcome.done.append(change)
-                    self._progress(change, len(outcome.done), outcome.total)
-        except Exception as error:
-            self._stop.set()  # here, before this worker takes the next unit
-            outcome.failed.append((unit[0].group, error))
-        except BaseException:
-            self._stop.set()
-            raise
-
-    def _send(self, call: Call, *, just_created: bool) -> None:
-        client = self._clients.iam if call.service == "iam" else self._clients.cognito
-        gone = ALREADY_GONE.get(call.method)
-        try:
-            resilient(
-                lambda: getattr(client, call.method)(**call.arguments),
-                just_created=just_created and not gone,
-                sleep=self._sleep,
-            )
-        except Exception as error:
-            code = error_code(error)
-            if code == gone:
-                return
-            if code not in ALREADY_THERE:
+                    progress(change, len(outcome.done), outcome.total)
+        except BaseException as error:
+            stop.set()  # here, before this worker takes the next unit
+            if not isinstance(error, Exception):
                 raise
-            accept_existing(call, self._clients)
+            outcome.failed.append((unit[0].group, error))
+
+    with ThreadPoolExecutor(max(1, min(workers, len(units))), thread_name_prefix="apply") as pool:
+        try:
+            list(pool.map(apply_unit, units.values()))
+        except BaseException:
+            stop.set()
+            raise
+    return outcome
+
+
+def _send(
+    call: Call, clients: Clients, sleep: Callable[[float], None], *, just_created: bool
+) -> None:
+    method = getattr(clients.iam if call.service == "iam" else clients.cognito, call.method)
+    gone = ALREADY_GONE.get(call.method)
+    wait = just_created and not gone
+    try:
+        resilient(lambda: method(**call.arguments), just_created=wait, sleep=sleep)
+    except Exception as error:
+        code = error_code(error)
+        if code in ALREADY_THERE:
+            accept_existing(call, clients)
+        elif code != gone:
+            raise
 
 
 def accept_existing(call: Call, clients: Clients) -> None:
@@ -136,24 +118,21 @@ def accept_existing(call: Call, clients: Clients) -> None:
     botocore sends a create call again whose answer was lost, and the second one finds what the
     first one made.
     """
-    arguments = call.arguments
+    wanted = call.arguments
     if call.method == "create_role":
-        name = f"role {arguments['RoleName']}"
-        found = resilient(
-            lambda: clients.iam.get_role(RoleName=arguments["RoleName"]), just_created=True
-        )
-        same = _pairs(found["Role"].get("Tags", [])) == _pairs(arguments["Tags"])
+        name = wanted["RoleName"]
+        role = resilient(lambda: clients.iam.get_role(RoleName=name), just_created=True)["Role"]
+        tags = role.get("Tags", [])
+        same = len(tags) == len(wanted["Tags"]) and all(tag in tags for tag in wanted["Tags"])
     else:
-        name = f"group {arguments['GroupName']}"
-        named = {key: arguments[key] for key in ("GroupName", "UserPoolId")}
-        group = clients.cognito.get_group(**named)["Group"]
-        same = group.get("RoleArn") == arguments.get("RoleArn")
+        name, pool_id = wanted["GroupName"], wanted["UserPoolId"]
+        group = clients.cognito.get_group(GroupName=name, UserPoolId=pool_id)["Group"]
+        same = group.get("RoleArn") == wanted.get("RoleArn")
     if not same:
-        raise ProvisionBlocked([f"{name} was made by others since the plan was made; run again"])
-
-
-def _pairs(tags: list[dict[str, str]]) -> dict[str, str]:
-    return {each["Key"]: each["Value"] for each in tags}
+        kind = call.method.removeprefix("create_")
+        raise ProvisionBlocked(
+            [f"{kind} {name} was made by others since the plan was made; run again"]
+        )
 
 
 def calls_for(change: Change, pool_id: str, role_path: str = "/") -> list[Call]:
@@ -168,30 +147,24 @@ def calls_for(change: Change, pool_id: str, role_path: str = "/") -> list[Call]:
 
 
 def _group_call(change: GroupChange, pool_id: str) -> Call:
-    named = {"GroupName": change.group, "UserPoolId": pool_id}
-    if change.after is None:
+    named, group = {"GroupName": change.group, "UserPoolId": pool_id}, change.after
+    if group is None:
         return Call("cognito-idp", "delete_group", named)
-    method = "create_group" if change.before is None else "update_group"
-    group = change.after
     fields = {
         "RoleArn": group.role_arn,
         "Description": group.description,
         "Precedence": group.precedence,
     }
-    given = {name: value for name, value in fields.items() if value is not None}
-    return Call("cognito-idp", method, {**named, **given})
+    stated = {name: value for name, value in fields.items() if value is not None}
+    method = "create_group" if change.before is None else "update_group"
+    return Call("cognito-idp", method, {**named, **stated})
 
 
 def _create_role(role: Role, path: str) -> Iterator[Call]:
     optional = {"PermissionsBoundary": role.boundary} if role.boundary else {}
     optional |= {"Path": path} if path != "/" else {}
-    yield _iam(
-        "create_role",
-        role,
-        AssumeRolePolicyDocument=_text(role.trust),
-        Tags=_tags(role.tags),
-        **optional,
-    )
+    trust, tags = _text(role.trust), _tags(role.tags)
+    yield _iam("create_role", role, AssumeRolePolicyDocument=trust, Tags=tags, **optional)
     for name, document in role.policies.items():
         yield _iam("put_role_policy", role, PolicyName=name, PolicyDocument=_text(document))
 
@@ -204,11 +177,10 @@ def _update_role(before: Role, after: Role) -> Iterator[Call]:
         yield _iam("tag_role", after, Tags=_tags(changed))
     if after.boundary and after.boundary != before.boundary:
         yield _iam("put_role_permissions_boundary", after, PermissionsBoundary=after.boundary)
-    for arn in before.attached:
+    for arn in [each for each in before.attached if each not in after.attached]:
         yield _iam("detach_role_policy", after, PolicyArn=arn)
-    for name in before.policies:
-        if name not in after.policies:
-            yield _iam("delete_role_policy", after, PolicyName=name)
+    for name in [each for each in before.policies if each not in after.policies]:
+        yield _iam("delete_role_policy", after, PolicyName=name)
     for name, document in after.policies.items():
         if before.policies.get(name) != document:
             yield _iam("put_role_policy", after, PolicyName=name, PolicyDocument=_text(document))

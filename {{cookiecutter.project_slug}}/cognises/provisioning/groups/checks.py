@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator
 
 from cognises.manifest import Group
 from cognises.manifest.placeholders import check_placeholders
-from cognises.provisioning.groups.grants import escalations
+from cognises.provisioning.groups.compare import escalations
 from cognises.provisioning.groups.model import DesiredGroup, IdentityPool, Observed, Role, Scope
 from cognises.provisioning.names import (
     GROUP_TAG,
+    OWNER_TAG,
     POOL_TAG,
     group_of,
     is_owned,
@@ -26,13 +27,9 @@ LISTED = 10  # names in one warning
 
 def owned_by(scope: Scope, role: Role) -> bool:
     """Whether a role was made for this pool under this prefix, name and tags agreeing."""
-    group = group_of(role.tags)
-    return (
-        is_owned(role.tags)
-        and role.tags.get(POOL_TAG) == scope.pool_id
-        and bool(group)
-        and role.name == role_name(scope.role_prefix, group)
-    )
+    group, pool_id = group_of(role.tags), role.tags.get(POOL_TAG)
+    ours = is_owned(role.tags) and pool_id == scope.pool_id and bool(group)
+    return ours and role.name == role_name(scope.role_prefix, group)
 
 
 def group_blocks(
@@ -41,50 +38,42 @@ def group_blocks(
     """Why the role and the group of one entry must not be touched; nothing if they may be."""
     if is_provider_group(scope.pool_id, desired.group):
         yield f"group {desired.group}: Cognito makes groups of this name itself; rename yours"
-        return
-    if desired.role is None:
-        return
-    name = desired.role.name
-    if scope.identity_region == SHORT_NAMES_REGION and len(name) > SHORT_ROLE_NAME:
-        yield (
-            f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} role name and "
-            f"session name together may have 24, so a role name at most {SHORT_ROLE_NAME}: "
-            "shorten the group name or COGNISES_ROLE_PREFIX"
-        )
-    live = observed.roles.get(name.lower())
-    if live is None:
-        return
-    if live.name != name:
-        yield (
-            f"role {live.name} exists and IAM ignores case, so {name} cannot be created; choose "
-            "another group name or COGNISES_ROLE_PREFIX"
-        )
-    elif name not in adopt and not _is_ours(live, desired.role):
-        yield _foreign_role(live, scope)
+    elif desired.role is not None:
+        name = desired.role.name
+        if scope.identity_region == SHORT_NAMES_REGION and len(name) > SHORT_ROLE_NAME:
+            yield (
+                f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} role name and "
+                f"session name together may have 24, so a role name at most {SHORT_ROLE_NAME}: "
+                "shorten the group name or COGNISES_ROLE_PREFIX"
+            )
+        live = observed.roles.get(name.lower())
+        if live and live.name != name:
+            yield (
+                f"role {live.name} exists and IAM ignores case, so {name} cannot be created; "
+                "choose another group name or COGNISES_ROLE_PREFIX"
+            )
+        elif live and name not in adopt:
+            yield from _ownership_blocks(live, desired.role)
 
 
-def _is_ours(live: Role, desired: Role) -> bool:
-    return is_owned(live.tags) and all(
-        live.tags.get(tag) == desired.tags[tag] for tag in (POOL_TAG, GROUP_TAG)
-    )
-
-
-def _foreign_role(live: Role, scope: Scope) -> str:
+def _ownership_blocks(live: Role, desired: Role) -> Iterator[str]:
+    name, pool_id, group = live.name, live.tags.get(POOL_TAG), live.tags.get(GROUP_TAG)
     if not is_owned(live.tags):
-        return (
-            f"role {live.name} exists and was not made by this project; choose another "
-            f"COGNISES_ROLE_PREFIX, or take it over: apply --adopt {live.name} "
-            f"(create_update: adopt=[{live.name!r}])"
+        yield (
+            f"role {name} exists and was not made by this project; choose another "
+            f"COGNISES_ROLE_PREFIX, or take it over: apply --adopt {name} "
+            f"(create_update: adopt=[{name!r}])"
         )
-    if live.tags.get(POOL_TAG) != scope.pool_id:
-        return (
-            f"role {live.name} belongs to user pool {live.tags.get(POOL_TAG)}; stages that share "
-            "an account need a COGNISES_ROLE_PREFIX each"
+    elif pool_id != desired.tags[POOL_TAG]:
+        yield (
+            f"role {name} belongs to user pool {pool_id}; stages that share an account need a "
+            "COGNISES_ROLE_PREFIX each"
         )
-    return (
-        f"role {live.name} belongs to group {live.tags.get(GROUP_TAG)}; two prefixes and names "
-        "make the same role name: choose another COGNISES_ROLE_PREFIX"
-    )
+    elif group != desired.tags[GROUP_TAG]:
+        yield (
+            f"role {name} belongs to group {group}; two prefixes and names make the same role "
+            "name: choose another COGNISES_ROLE_PREFIX"
+        )
 
 
 def adopt_blocks(
@@ -149,10 +138,12 @@ def unsafe_flows(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list
     return ([], findings) if loopback else (findings, [])
 
 
-def scope_warnings(scope: Scope, desired: Iterable[DesiredGroup]) -> Iterator[str]:
-    """What every plan for this scope says, with changes or without."""
-    desired = [each for each in desired if each.role]
-    if desired and scope.identity_pool_id is None:
+def scope_warnings(
+    scope: Scope, desired: Iterable[DesiredGroup], observed: Observed
+) -> Iterator[str]:
+    """What settings leave open, and what others have that gives rights where this project's do."""
+    roles = {each.role.name.lower() for each in desired if each.role}
+    if roles and scope.identity_pool_id is None:
         yield (
             "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust, which no token meets; set it "
             "and apply again, so that members can use their roles"
@@ -162,70 +153,53 @@ def scope_warnings(scope: Scope, desired: Iterable[DesiredGroup]) -> Iterator[st
             "no COGNISES_PERMISSIONS_BOUNDARY: an editor of the manifest can grant anything in "
             "the account; set it to the ARN of a boundary policy"
         )
-    for each in desired:
-        yield from (f"group {each.group} {line}" for line in escalations([], [each.policy]))
-
-
-def manifest_warnings(
-    groups: Iterable[Group], desired: Iterable[DesiredGroup], observed: Observed
-) -> Iterator[str]:
-    """Placeholders that were probably meant, and where `created` of an old manifest is wrong."""
-    for group, each in zip(groups, desired, strict=True):
-        for problem in check_placeholders(group.policy, "group_policy"):
-            yield f"group {group.name}: {problem.place}: {problem.text}"
-        if each.role is None or group.created is None:
-            continue
-        if group.created != (each.role.name.lower() in observed.roles):
-            stated, found = ("true", "is no") if group.created else ("false", "is a")
-            yield (
-                f'group {group.name} says "created": "{stated}" and there {found} role '
-                f"{each.role.name}; it is ignored, so remove it"
-            )
-
-
-def account_warnings(
-    scope: Scope, desired: Iterable[DesiredGroup], observed: Observed
-) -> Iterator[str]:
-    """Roles and groups of others that give rights where this project's would."""
-    desired = tuple(desired)
     for group in observed.groups.values():
         if group.role_arn and is_provider_group(scope.pool_id, group.name):
             yield (
                 f"group {group.name} is Cognito's own for an identity provider and carries "
                 f"{group.role_arn}: every user of that provider gets this role; remove it"
             )
-    named = {each.role.name.lower() for each in desired if each.role}
-    untagged = [
+    untagged = sorted(
         role.name
         for key, role in observed.roles.items()
-        if scope.role_prefix and not role.tags.get("cognises:owner") and key not in named
-    ]
+        if scope.role_prefix and not role.tags.get(OWNER_TAG) and key not in roles
+    )
     if untagged:
+        more = f" and {len(untagged) - LISTED} more" if len(untagged) > LISTED else ""
         yield (
-            f"{_listed(untagged)}: without ownership tags, under this project's role prefix "
-            f"{scope.role_prefix}; they are not touched: rename them or choose another prefix"
+            f"{'roles' if len(untagged) > 1 else 'role'} {', '.join(untagged[:LISTED])}{more}: "
+            f"without ownership tags, under this project's role prefix {scope.role_prefix}; they "
+            "are not touched: rename them or choose another prefix"
         )
-    for each in desired:
-        pool_group = observed.groups.get(each.group)
-        live = observed.roles.get(each.role.name.lower()) if each.role else None
-        if live and each.role and live.arn != each.role.arn and owned_by(scope, live):
+
+
+def entry_warnings(
+    group: Group, desired: DesiredGroup, observed: Observed, scope: Scope
+) -> Iterator[str]:
+    """What to know of one entry: rights to more rights, misspelt placeholders, an odd live role."""
+    yield from (f"group {group.name} {line}" for line in escalations([], [desired.policy]))
+    for problem in check_placeholders(group.policy, "group_policy"):
+        yield f"group {group.name}: {problem.place}: {problem.text}"
+    if desired.role is None:
+        pool_group = observed.groups.get(group.name)
+        owned = {role.arn for role in observed.roles.values() if is_owned(role.tags)}
+        if pool_group and pool_group.role_arn and pool_group.role_arn not in owned:
             yield (
-                f"role {live.name} is at {live.arn}, not at COGNISES_ROLE_PATH {scope.role_path}; "
-                "IAM cannot move a role: it keeps its path"
+                f"group {group.name} has no group_policy in groups.json and carries "
+                f"{pool_group.role_arn}, which members can use; Cognito cannot unlink it: delete "
+                "the group and apply again"
             )
-        linked = pool_group.role_arn if pool_group else None
-        if each.role is None and linked and not _is_owned_arn(linked, observed):
-            yield (
-                f"group {each.group} has no group_policy in groups.json and carries {linked}, "
-                "which members can use; Cognito cannot unlink it: delete the group and apply again"
-            )
-
-
-def _is_owned_arn(arn: str, observed: Observed) -> bool:
-    return any(role.arn == arn and is_owned(role.tags) for role in observed.roles.values())
-
-
-def _listed(names: Collection[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    noun = "roles" if len(names) > 1 else "role"
-    return f"{noun} {', '.join(sorted(names)[:LISTED])}{more}"
+        return
+    name = desired.role.name
+    live = observed.roles.get(name.lower())
+    if live and live.arn != desired.role.arn and owned_by(scope, live):
+        yield (
+            f"role {live.name} is at {live.arn}, not at COGNISES_ROLE_PATH {scope.role_path}; IAM "
+            "cannot move a role: it keeps its path"
+        )
+    if group.created is not None and group.created != (live is not None):
+        stated, found = ("true", "is no") if group.created else ("false", "is a")
+        yield (
+            f'group {group.name} says "created": "{stated}" and there {found} role {name}; it is '
+            "ignored, so remove it"
+        )

@@ -1,15 +1,23 @@
-"""When two policies mean the same: one canonical form for every spelling of a document.
+"""Policies compared: whether two mean the same, and what one allows that the other does not.
 
-AWS hands documents back reordered, percent-encoded, with lists for scalars. Compared and hashed
-is the canonical form only; what is sent to AWS is always what the manifest says.
+AWS returns documents reordered, percent-encoded, with lists for scalars. Only their canonical form
+is compared and hashed; what is sent to AWS is what the manifest says.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 from urllib.parse import unquote
+
+from cognises.manifest.iam_policy import statements_of, texts
+from cognises.manifest.iam_warnings import escalating_actions
+
+Document = Mapping[str, Any]
+Statement = Mapping[str, Any]
 
 
 def equivalent(left: object, right: object) -> bool:
@@ -20,14 +28,13 @@ def equivalent(left: object, right: object) -> bool:
 def canonical(document: object) -> str:
     """One text for all spellings of a document: parsed, JSON text or percent-encoded text.
 
-    What is no policy at all keeps its own text, so that it never equals one.
+    What is not a policy keeps its own text, so that it never equals one.
     """
     parsed = decode(document)
     if not isinstance(parsed, Mapping):
         return _dump(parsed)
-    result = {key: value for key, value in parsed.items() if key != "Statement"}
-    statements = [canonical_statement(each) for each in _as_list(parsed.get("Statement", []))]
-    return _dump({**result, "Statement": sorted(set(statements))})
+    found = {canonical_statement(each) for each in _as_list(parsed.get("Statement", []))}
+    return _dump({**parsed, "Statement": sorted(found)})
 
 
 def canonical_statement(statement: object) -> str:
@@ -39,7 +46,7 @@ def canonical_statement(statement: object) -> str:
 
 
 def decode(document: object) -> object:
-    """A document parsed, from text too; text that is no JSON stays text."""
+    """A document parsed, from text too; text that is not JSON stays text."""
     if not isinstance(document, str):
         return document
     for text in (document, unquote(document)):
@@ -51,12 +58,12 @@ def decode(document: object) -> object:
 
 
 def _element(name: str, value: object) -> object:
-    if name in ("Action", "NotAction", "Resource", "NotResource"):
-        texts = [_dump(each) for each in _as_list(value)]
-        lowered = [each.lower() for each in texts] if name.endswith("Action") else texts
-        return sorted(set(lowered))
+    if name in ("Action", "NotAction"):
+        return _values(value, lambda each: _dump(each).lower())
+    if name in ("Resource", "NotResource"):
+        return _values(value, _dump)
     if name in ("Principal", "NotPrincipal") and isinstance(value, Mapping):
-        return {kind: sorted({_dump(each) for each in _as_list(v)}) for kind, v in value.items()}
+        return {kind: _values(each, _dump) for kind, each in value.items()}
     if name == "Condition" and isinstance(value, Mapping):
         return {operator: _keys(keys) for operator, keys in value.items()}
     return value
@@ -66,17 +73,16 @@ def _keys(keys: object) -> object:
     """Condition keys ignore case; two spellings of one key are kept apart, never dropped."""
     if not isinstance(keys, Mapping):
         return keys
-    return sorted(
-        [str(key).lower(), sorted({_scalar(each) for each in _as_list(value)})]
-        for key, value in keys.items()
-    )
+    return sorted([str(key).lower(), _values(value, _scalar)] for key, value in keys.items())
+
+
+def _values(value: object, text: Callable[[object], str]) -> list[str]:
+    return sorted({text(each) for each in _as_list(value)})
 
 
 def _scalar(value: object) -> str:
     """true is "true" and 10 is "10" to IAM."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, (int, float, str)) else _dump(value)
+    return value if isinstance(value, str) else _dump(value)
 
 
 def _as_list(value: object) -> list[Any]:
@@ -85,3 +91,90 @@ def _as_list(value: object) -> list[Any]:
 
 def _dump(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def difference(before: Document, after: Document) -> tuple[list[Statement], list[Statement]]:
+    """The statements removed and those added; equal ones in any spelling or order cancel out."""
+    old, new = (
+        {canonical_statement(each): each for each in statements([document])}
+        for document in (before, after)
+    )
+    removed = [each for key, each in old.items() if key not in new]
+    return removed, [each for key, each in new.items() if key not in old]
+
+
+def broadenings(before: Iterable[Document], after: Iterable[Document]) -> tuple[str, ...]:
+    """What the documents of `after` allow that those of `before` did not, a line each.
+
+    What is not clearly inside the old grant counts as new.
+    """
+    old, new = statements(before), statements(after)
+    lines = [f"allows {what}" for what in _uncovered("Allow", new, old)]
+    lines += [f"no longer denies {what}" for what in _uncovered("Deny", old, new)]
+    return tuple(dict.fromkeys(lines))
+
+
+def escalations(before: Iterable[Document], after: Iterable[Document]) -> tuple[str, ...]:
+    """Newly granted actions by which a group's members could give themselves more."""
+    old = {canonical_statement(each) for each in statements(before)}
+    lines = [
+        f"could raise its own rights by {action} on {_place(each)}"
+        for each in statements(after)
+        if canonical_statement(each) not in old
+        for action in escalating_actions(each)
+    ]
+    return tuple(dict.fromkeys(lines))
+
+
+def describe(statement: Statement) -> str:
+    """One statement on one line: effect, actions, resources, and its condition as written."""
+    actions = texts(statement.get("Action")) or ["all but", *texts(statement.get("NotAction"))]
+    to = f"to {statement['Principal']}" if "Principal" in statement else f"on {_place(statement)}"
+    line = f"{statement.get('Effect')} {', '.join(actions)} {to}"
+    return f"{line} if {statement['Condition']}" if statement.get("Condition") else line
+
+
+def _place(statement: Statement) -> str:
+    if "NotResource" in statement:
+        return f"all but {', '.join(texts(statement['NotResource']))}"
+    return ", ".join(texts(statement.get("Resource"))) or "the role itself"
+
+
+def statements(documents: Iterable[Document]) -> list[Statement]:
+    """The statements of all documents, in one list."""
+    found = [each for document in documents for _, each in statements_of(document)]
+    return [each for each in found if isinstance(each, Mapping)]
+
+
+def _uncovered(effect: str, of: list[Statement], by: list[Statement]) -> Iterator[str]:
+    """What statements of one effect reach and none of `by` does: an action on a resource each."""
+    by = [each for each in by if each.get("Effect") == effect]
+    equal = {canonical_statement(each) for each in by}
+    for each in of:
+        if each.get("Effect") != effect or canonical_statement(each) in equal:
+            continue
+        if "Action" not in each or "NotResource" in each:
+            yield describe(each).partition(" ")[2]
+            continue
+        for action, resource in product(texts(each["Action"]), texts(each.get("Resource")) or [""]):
+            if not any(_covers(broad, each, action, resource) for broad in by):
+                yield f"{action} on {resource or _place(each)}"
+
+
+def _covers(broad: Statement, narrow: Statement, action: str, resource: str) -> bool:
+    """Whether `broad` reaches one action on one resource at least as widely as `narrow` does."""
+    if "NotAction" in broad or "NotResource" in broad:
+        return False
+    if any(broad.get(name) != narrow.get(name) for name in ("Principal", "NotPrincipal")):
+        return False
+    old, new = (_element("Condition", each.get("Condition")) for each in (broad, narrow))
+    return (not old or old == new) and (
+        any(_within(action.lower(), each.lower()) for each in texts(broad.get("Action")))
+        and any(_within(resource, each) for each in texts(broad.get("Resource")) or [""])
+    )
+
+
+def _within(inner: str, outer: str) -> bool:
+    """Whether every text that fits the pattern `inner` fits `outer` (sound, not complete)."""
+    expression = re.escape(outer).replace(r"\*", ".*").replace(r"\?", "[^*]")
+    return re.fullmatch(expression, inner, re.DOTALL) is not None

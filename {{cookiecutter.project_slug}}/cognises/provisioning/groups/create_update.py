@@ -8,10 +8,10 @@ from typing import Any
 from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.manifest import Group, parse_groups
 from cognises.provisioning.aws import Clients, make_client, make_session, on_loopback
-from cognises.provisioning.groups.apply import Executor
+from cognises.provisioning.groups.apply import apply_plan
 from cognises.provisioning.groups.changes import policy_change
 from cognises.provisioning.groups.model import Role, Scope, desired_groups
-from cognises.provisioning.groups.plan import Change, Plan, digest_of_manifest
+from cognises.provisioning.groups.plan import Change, Plan, digest_of
 from cognises.provisioning.groups.planner import make_plan
 from cognises.provisioning.groups.read import account_and_partition, observe
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, POOL_TAG, is_owned, role_name
@@ -56,8 +56,7 @@ def create_update(
         observed = observe(clients, pool.id, role_prefix, identity, identity_pool_id)
         names = [adopt] if isinstance(adopt, str) else tuple(adopt)
         plan = make_plan(groups, observed, scope, adopt=names)
-    outcome = Executor(clients, workers=4).run(plan)
-    for _, error in outcome.failed:
+    for _, error in apply_plan(plan, clients, workers=4).failed:
         raise error
     for group in group_detail:
         group["created"] = "true"
@@ -74,7 +73,7 @@ def _identity_client(clients: Clients, identity_pool_id: str) -> Any:
     return make_client(make_session(None), "cognito-identity", region, endpoint)
 
 
-def _policies_only(groups: tuple[Group, ...], clients: Clients, role_prefix: str) -> Plan:
+def _policies_only(groups: Iterable[Group], clients: Clients, role_prefix: str) -> Plan:
     """The policy changes alone, for the pool that the roles' own tags name."""
     observed = observe(clients, None, role_prefix)
     groups = tuple(group for group in groups if group.policy is not None)
@@ -82,14 +81,13 @@ def _policies_only(groups: tuple[Group, ...], clients: Clients, role_prefix: str
     roles = [observed.roles[name.lower()] for name in names if name.lower() in observed.roles]
     _raise_unless_owned(names, roles)
     if not roles:
-        return Plan(Scope("", "", "", ""), digest_of_manifest([]))
-    scope = _scope_of(roles[0], role_prefix)
-    found = [
-        policy_change(desired, role)
-        for desired, role in zip(desired_groups(groups, scope), roles, strict=True)
-    ]
-    changes = tuple(change for change in found if change is not None)
-    return Plan(scope, digest_of_manifest(names), changes)
+        return Plan(Scope("", "", "", ""), digest_of([]))
+    pool = UserPool.parse(roles[0].tags.get(POOL_TAG))
+    _, partition, _, _, account, _ = roles[0].arn.split(":", 5)
+    scope = Scope(account, partition, pool.region, pool.id, role_prefix=role_prefix)
+    pairs = zip(desired_groups(groups, scope), roles, strict=True)
+    changes = (policy_change(desired, role) for desired, role in pairs)
+    return Plan(scope, digest_of(names), tuple(filter(None, changes)))
 
 
 def _raise_unless_owned(names: list[str], roles: list[Role]) -> None:
@@ -101,15 +99,8 @@ def _raise_unless_owned(names: list[str], roles: list[Role]) -> None:
         for role in roles
         if not is_owned(role.tags)
     ]
-    pools = {role.tags[POOL_TAG] for role in roles if POOL_TAG in role.tags}
+    pools = sorted({role.tags[POOL_TAG] for role in roles if POOL_TAG in role.tags})
     if len(pools) > 1:
-        problems.append(f"the roles belong to several pools ({', '.join(sorted(pools))}); give one")
+        problems.append(f"the roles belong to several pools ({', '.join(pools)}); give one")
     if problems:
         raise ProvisionBlocked(sorted(problems))
-
-
-def _scope_of(role: Role, role_prefix: str) -> Scope:
-    """Account and partition from a role's ARN (arn:partition:iam::account:…), pool from its tag."""
-    _, partition, _, _, account, _ = role.arn.split(":", 5)
-    pool = UserPool.parse(role.tags.get(POOL_TAG))
-    return Scope(account, partition, pool.region, pool.id, role_prefix=role_prefix)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from cognises.errors import ManifestError, Problem, SettingsError
 from cognises.manifest import Group
 from cognises.manifest.iam_policy import INLINE_LIMIT, policy_size, resources_of
 from cognises.manifest.placeholders import fill
-from cognises.provisioning.groups.compare import canonical
+from cognises.provisioning.groups.compare import Document, canonical
 from cognises.provisioning.names import (
     DEFAULT_ROLE_PREFIX,
     HASH_TAG,
@@ -21,8 +21,6 @@ from cognises.provisioning.names import (
     role_name,
 )
 from cognises.user_pool import partition_of
-
-Document = Mapping[str, Any]
 
 # The identity service's name as principal, in condition keys and in policy variables.
 # Source: Cognito developer guide, "Role trust and permissions"; AWS GovCloud (US) user guide,
@@ -103,37 +101,18 @@ class Scope:
     def identity_service(self) -> str:
         """The identity service's name there. Raises SettingsError where it is not known."""
         region = self.identity_region
-        if region in _IDENTITY_SERVICES:
-            return _IDENTITY_SERVICES[region]
-        if partition_of(region)[0] != "aws":
-            raise SettingsError(
-                [
-                    f"the name of the identity service in {region} is not known, so no trust "
-                    "policy can be written there; use another region, or groups without a "
-                    "group_policy"
-                ]
+        if region not in _IDENTITY_SERVICES and partition_of(region)[0] != "aws":
+            message = (
+                f"the name of the identity service in {region} is not known, so no trust policy "
+                "can be written there; use another region, or groups without a group_policy"
             )
-        return "cognito-identity.amazonaws.com"
-
-    @property
-    def placeholders(self) -> Mapping[str, str]:
-        """Values for the placeholders of a manifest."""
-        return {
-            "AWS::Region": self.region,
-            "AWS::AccountId": self.account,
-            "AWS::Partition": self.partition,
-            "UserPoolId": self.pool_id,
-            "IdentityService": self.identity_service,
-        }
+            raise SettingsError([message])
+        return _IDENTITY_SERVICES.get(region, "cognito-identity.amazonaws.com")
 
     def role_arn(self, group: str) -> str:
         """The ARN that a group's role will get."""
         name = role_name(self.role_prefix, group)
         return f"arn:{self.partition}:iam::{self.account}:role{self.role_path}{name}"
-
-    def trust(self) -> dict[str, Any]:
-        """The trust policy of every group's role."""
-        return trust_policy(self.identity_service, self.identity_pool_id)
 
 
 def trust_policy(service: str, identity_pool_id: str | None) -> dict[str, Any]:
@@ -142,20 +121,16 @@ def trust_policy(service: str, identity_pool_id: str | None) -> dict[str, Any]:
     The condition on `aud` keeps every other identity pool of every account out.
     Source: Cognito developer guide, "Role trust and permissions".
     """
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Federated": service},
-                "Action": "sts:AssumeRoleWithWebIdentity",
-                "Condition": {
-                    "StringEquals": {f"{service}:aud": identity_pool_id or CLOSED_AUDIENCE},
-                    "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
-                },
-            }
-        ],
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": service},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {f"{service}:aud": identity_pool_id or CLOSED_AUDIENCE},
+            "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
+        },
     }
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 @dataclass(frozen=True)
@@ -190,23 +165,31 @@ def desired_groups(groups: Iterable[Group], scope: Scope) -> tuple[DesiredGroup,
 
 
 def _desired(group: Group, scope: Scope) -> DesiredGroup:
-    pool_group = PoolGroup(group.name, None, group.description, group.precedence)
-    if group.policy is None:
-        return DesiredGroup(group.name, None, pool_group)
-    policy = cast("dict[str, Any]", fill(group.policy, scope.placeholders))
-    trust = scope.trust()
-    tags = ownership_tags(scope.pool_id, group.name)
-    tags[HASH_TAG] = fingerprint(trust, policy, group.description, group.precedence)
-    role = Role(
+    role = None if group.policy is None else _desired_role(group, scope)
+    arn = role.arn if role else None
+    pool_group = PoolGroup(group.name, arn, group.description, group.precedence)
+    return DesiredGroup(group.name, role, pool_group)
+
+
+def _desired_role(group: Group, scope: Scope) -> Role:
+    values = {
+        "AWS::Region": scope.region,
+        "AWS::AccountId": scope.account,
+        "AWS::Partition": scope.partition,
+        "UserPoolId": scope.pool_id,
+        "IdentityService": scope.identity_service,
+    }
+    policy = cast("dict[str, Any]", fill(group.policy, values))
+    trust = trust_policy(scope.identity_service, scope.identity_pool_id)
+    applied = fingerprint(trust, policy, group.description, group.precedence)
+    return Role(
         name=role_name(scope.role_prefix, group.name),
         arn=scope.role_arn(group.name),
         trust=trust,
         policies={policy_name(group.name): policy},
         boundary=scope.boundary,
-        tags=tags,
+        tags={**ownership_tags(scope.pool_id, group.name), HASH_TAG: applied},
     )
-    linked = PoolGroup(**{**asdict(pool_group), "role_arn": role.arn})
-    return DesiredGroup(group.name, role, linked)
 
 
 def _filled_problems(policy: Document, scope: Scope) -> Iterator[Problem]:
@@ -216,11 +199,11 @@ def _filled_problems(policy: Document, scope: Scope) -> Iterator[Problem]:
     for place, resource in resources_of(policy):
         partition = resource.split(":")[1] if resource.startswith("arn:") else scope.partition
         if partition not in (scope.partition, "*"):
-            yield Problem(
-                place,
+            problem = (
                 f"{resource!r} is in partition {partition}, and user pool {scope.pool_id} is in "
-                f"{scope.partition}; write arn:${{AWS::Partition}}:…",
+                f"{scope.partition}; write arn:${{AWS::Partition}}:…"
             )
+            yield Problem(place, problem)
 
 
 def fingerprint(

@@ -1,15 +1,21 @@
-"""A plan is data: what would change and why, what blocks it, and a digest that identifies it."""
+"""A plan is data: what would change and why, what blocks it, and a digest; as text and as JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Generic, Literal, TypeVar
+from itertools import groupby
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
-from cognises.errors import ProvisionBlocked
+from cognises.errors import ProvisionBlocked, printable
+from cognises.provisioning.groups.compare import describe, difference
 from cognises.provisioning.groups.model import PoolGroup, Role, Scope
+from cognises.provisioning.names import HASH_TAG
+
+LEFTOVERS_SHOWN = 40
+MARKS = {"create": "+", "update": "~", "adopt": ">", "delete": "-"}
 
 State = TypeVar("State", Role, PoolGroup)
 
@@ -17,6 +23,9 @@ State = TypeVar("State", Role, PoolGroup)
 @dataclass(frozen=True)
 class _Change(Generic[State]):
     """One resource: from `before` (None: to be created) to `after` (None: to be deleted)."""
+
+    kind: ClassVar[str]
+    type: ClassVar[str]  # as Terraform names it
 
     group: str
     action: Literal["create", "update", "adopt", "delete"]
@@ -26,13 +35,25 @@ class _Change(Generic[State]):
     broadening: tuple[str, ...] = ()  # what members could do that they could not do before
     escalating: tuple[str, ...] = ()  # newly granted ways to take more
 
+    @property
+    def name(self) -> str:
+        """The resource's name in AWS."""
+        side = self.after or self.before
+        return side.name if side else self.group
+
 
 class RoleChange(_Change[Role]):
     """A change of one role."""
 
+    kind = "role"
+    type = "aws_iam_role"
+
 
 class GroupChange(_Change[PoolGroup]):
     """A change of one group of the user pool."""
+
+    kind = "pool group"
+    type = "aws_cognito_user_group"
 
 
 Change = RoleChange | GroupChange
@@ -64,8 +85,7 @@ class Plan:
         """Identifies this plan: account, partition, region, pool, manifest and the changes."""
         content = asdict(self)
         del content["warnings"], content["leftovers"]  # what is done does not depend on them
-        text = json.dumps(content, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(content)
 
     @property
     def broadening(self) -> tuple[str, ...]:
@@ -76,15 +96,141 @@ class Plan:
             for line in (*change.broadening, *change.escalating)
         )
 
-    def raise_if_blocked(self, *, allow_broadening: bool = True) -> None:
-        """Raise ProvisionBlocked where a safety rule refuses this plan."""
+    def raise_if_blocked(self, *, allow_broadening: bool = True, expect: str | None = None) -> None:
+        """Raise ProvisionBlocked where a safety rule, or another digest, refuses this plan."""
         problems = list(self.blocks)
         if not allow_broadening:
             problems += [f"--no-broadening: {line}" for line in self.broadening]
+        if expect not in (None, self.digest):
+            problems.append(
+                f"--expect: today's plan is {self.digest}, not {expect}; read it again: "
+                "`provision.py plan`"
+            )
         if problems:
             raise ProvisionBlocked(problems)
 
 
-def digest_of_manifest(groups: Sequence[object]) -> str:
-    """Identifies the content of a manifest, whatever its white space."""
-    return hashlib.sha256(json.dumps(groups, sort_keys=True, default=str).encode()).hexdigest()
+def digest_of(content: Sequence[object] | dict[str, object]) -> str:
+    """Identifies content as parsed from JSON, whatever its white space."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def plan_text(plan: Plan) -> str:
+    """The whole plan, statement by statement; control characters from AWS are escaped."""
+    return "\n".join(printable(line) for line in _lines(plan))
+
+
+def summary(plan: Plan) -> str:
+    """One line of counts."""
+    actions = [change.action for change in plan.changes]
+    drifted = sum(bool(change.drift) for change in plan.changes)
+    adopted = f", {actions.count('adopt')} to take over" if "adopt" in actions else ""
+    granting = len(plan.broadening)
+    grants = "1 change grants" if granting == 1 else f"{granting} changes grant"
+    return (
+        f"{actions.count('create')} to create, {actions.count('update')} to change{adopted}, "
+        f"{actions.count('delete')} to delete; {drifted} drifted; {grants} new permissions"
+    )
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    scope = plan.scope
+    place = f"account {scope.account} ({scope.partition}), region {scope.region}"
+    yield f"user pool {scope.pool_id}, {place}"
+    for group, changes in groupby(plan.changes, key=lambda change: change.group):
+        yield from ("", f"group {group}")
+        for change in changes:
+            yield from _change_lines(change)
+    if plan.leftovers:
+        yield from ("", "in AWS and not in groups.json:")
+    for each in plan.leftovers[:LEFTOVERS_SHOWN]:
+        named = [f"group {each.group}"] * each.has_group + [f"role {each.role}"] * bool(each.role)
+        yield f"  {', '.join(named)}: {each.note}"
+    if len(plan.leftovers) > LEFTOVERS_SHOWN:
+        yield f"  and {len(plan.leftovers) - LEFTOVERS_SHOWN} more; `plan --json` lists all"
+    yield ""
+    yield from (f"warning: {line}" for line in plan.warnings)
+    yield from (f"blocked: {line}" for line in plan.blocks)
+    yield f"plan: {summary(plan)}" if plan.changes else "plan: nothing to do"
+    yield f"digest: {plan.digest}"
+
+
+def _change_lines(change: Change) -> Iterator[str]:
+    yield f"  {MARKS[change.action]} {change.action} {change.kind} {change.name}"
+    yield from (f"      drift: {line}" for line in change.drift)
+    if isinstance(change, RoleChange):
+        details = [*_policy_lines(change), *_setting_lines(change.before, change.after)]
+    else:
+        details = list(_group_lines(change))
+    yield from (f"      {line}" for line in details)
+    yield from (f"      ! widens: {line}" for line in change.broadening)
+    yield from (f"      ! escalates: {line}" for line in change.escalating)
+
+
+def _policy_lines(change: RoleChange) -> Iterator[str]:
+    old, new = (
+        {**role.policies, "trust": role.trust} if role else {}
+        for role in (change.before, change.after)
+    )
+    for name in sorted({*old, *new}):
+        removed, added = difference(old.get(name, {}), new.get(name, {}))
+        yield from (f"- {name}: {describe(each)}" for each in removed)
+        yield from (f"+ {name}: {describe(each)}" for each in added)
+        if name in old and name in new and old[name].get("Version") != new[name].get("Version"):
+            yield f"~ {name}: Version {old[name].get('Version')} -> {new[name].get('Version')}"
+
+
+def _setting_lines(before: Role | None, after: Role | None) -> Iterator[str]:
+    if before is not None and after is not None:
+        yield from (f"- attached: {arn}" for arn in before.attached if arn not in after.attached)
+        for tag, value in after.tags.items():
+            if before.tags.get(tag) != value:
+                yield f"~ tag {tag}" + ("" if tag == HASH_TAG else f": {value}")
+    if after is not None and after.boundary != (before.boundary if before else None):
+        yield f"~ boundary: {after.boundary}"
+
+
+def _group_lines(change: GroupChange) -> Iterator[str]:
+    for name in ("role_arn", "precedence", "description"):
+        old, new = (getattr(side, name, None) for side in (change.before, change.after))
+        if old != new:
+            yield f"~ {name}: {old!r} -> {new!r}"
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """One object for JSON, in the words Terraform uses for its own plans."""
+    scope = asdict(plan.scope)
+    names = ("account", "partition", "region", "identity_pool_id", "role_prefix")
+    return {
+        "format_version": "1.0",
+        "digest": plan.digest,
+        "user_pool_id": plan.scope.pool_id,
+        **{name: scope[name] for name in names},
+        "resource_changes": [_resource(change) for change in plan.changes],
+        "resource_drift": [_drifted(change) for change in plan.changes if change.drift],
+        "leftovers": [asdict(each) for each in plan.leftovers],
+        "broadening": plan.broadening,
+        "blocks": plan.blocks,
+        "warnings": plan.warnings,
+    }
+
+
+def _resource(change: Change) -> dict[str, Any]:
+    found = asdict(change)
+    action, before, after = (found.pop(name) for name in ("action", "before", "after"))
+    actions = ["update" if action == "adopt" else action]
+    found["change"] = {"actions": actions, "before": before, "after": after}
+    if action == "adopt":
+        found["change"]["importing"] = {"id": change.name}
+    address = f"{change.type}.{change.name}"
+    return {"address": address, "type": change.type, "name": change.name, **found}
+
+
+def _drifted(change: Change) -> dict[str, Any]:
+    """From the recorded state to the live one, the direction in which Terraform shows drift."""
+    found = _resource(change)
+    before, after = found["change"]["before"], found["change"]["after"]
+    actions = ["delete" if before is None else "update"]
+    found["change"] = {"actions": actions, "before": after, "after": before}
+    del found["broadening"], found["escalating"]
+    return found

@@ -1,25 +1,19 @@
 """Manifest and observed state to a plan. Pure: no clock, no network, no order of dictionaries.
 
 desired + observed -> changes (role, then group, of each entry) + blocks + warnings + leftovers
+
+Leftovers are what AWS has and the manifest does not name. Pruning deletes those that are provably
+this project's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from cognises.manifest import Group
-from cognises.provisioning.groups.changes import group_change, retirement, role_change
-from cognises.provisioning.groups.checks import (
-    account_warnings,
-    adopt_blocks,
-    boundary_blocks,
-    group_blocks,
-    identity_pool_findings,
-    manifest_warnings,
-    owned_by,
-    scope_warnings,
-)
+from cognises.provisioning.groups import checks
+from cognises.provisioning.groups.changes import changes_of
 from cognises.provisioning.groups.model import (
     DesiredGroup,
     Observed,
@@ -28,9 +22,26 @@ from cognises.provisioning.groups.model import (
     Scope,
     desired_groups,
 )
-from cognises.provisioning.groups.plan import Change, Plan, digest_of_manifest
-from cognises.provisioning.groups.prune import Pruning, find_deletions
-from cognises.provisioning.names import role_name
+from cognises.provisioning.groups.plan import (
+    Change,
+    GroupChange,
+    Leftover,
+    Plan,
+    RoleChange,
+    digest_of,
+)
+from cognises.provisioning.names import group_of, is_provider_group
+
+LIMITED_FROM = 10  # owned groups; from here on a limit applies by default
+DEFAULT_SHARE = 0.3  # of the owned groups
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """How to prune: at most how many groups (None: by default), and groups with members, too."""
+
+    max_destroy: int | None = None
+    force: bool = False
 
 
 def make_plan(
@@ -48,55 +59,108 @@ def make_plan(
     large or names another partition.
     """
     desired = desired_groups(groups, scope)
-    blocks, warnings = identity_pool_findings(scope, observed)
-    blocks += [*boundary_blocks(scope), *adopt_blocks(adopt, desired, observed)]
+    blocks, warnings = checks.identity_pool_findings(scope, observed)
+    blocks += [*checks.boundary_blocks(scope), *checks.adopt_blocks(adopt, desired, observed)]
+    warnings += checks.scope_warnings(scope, desired, observed)
     changes: list[Change] = []
-    for each in desired:
-        found = list(group_blocks(each, observed, scope, adopt))
+    for group, each in zip(groups, desired, strict=True):
+        found = list(checks.group_blocks(each, observed, scope, adopt))
         blocks += found
         if not found:
-            changes += _changes_of(each, observed, scope, adopt)
-    deletions = find_deletions(desired, observed, scope, pruning)
-    warnings += scope_warnings(scope, desired)
-    warnings += account_warnings(scope, desired, observed)
-    warnings += manifest_warnings(groups, desired, observed)
+            changes += changes_of(each, observed, scope, adopt)
+        warnings += checks.entry_warnings(group, each, observed, scope)
+    deletions, kept, leftovers = _prune(desired, observed, scope, pruning)
+    manifest = digest_of([asdict(group) for group in groups])
     return Plan(
         scope,
-        digest_of_manifest([asdict(group) for group in groups]),
-        (*changes, *deletions.changes),
-        (*blocks, *deletions.blocks),
+        manifest,
+        (*changes, *deletions),
+        (*blocks, *kept),
         tuple(warnings),
-        tuple(deletions.leftovers),
+        tuple(leftovers),
     )
 
 
-def _changes_of(
-    desired: DesiredGroup, observed: Observed, scope: Scope, adopt: Collection[str]
-) -> Iterator[Change]:
-    """The changes of one entry: its role, then the group that is linked to it."""
-    live = observed.roles.get(role_name(scope.role_prefix, desired.group).lower())
-    group = observed.groups.get(desired.group)
-    linked = replace(desired, pool_group=_linked(desired, live, group))
-    role = None
-    if desired.role is not None:
-        role = role_change(linked, live, group, desired.role.name in adopt)
-    elif live and owned_by(scope, live) and group and group.role_arn == live.arn:
-        role = retirement(desired.group, live, scope)
-    changes = (role, group_change(linked, group, live if desired.role else None))
-    yield from (change for change in changes if change is not None)
+def _prune(
+    desired: Iterable[DesiredGroup], observed: Observed, scope: Scope, pruning: Pruning | None
+) -> tuple[list[Change], list[str], list[Leftover]]:
+    """Changes, blocks and leftovers for every owned role that no entry has, and its group.
 
-
-def _linked(desired: DesiredGroup, live: Role | None, group: PoolGroup | None) -> PoolGroup:
-    """The group as it should be: linked to the live role, which may be at another path.
-
-    Without a role it keeps the link it has, which Cognito can replace and not remove; without a
-    precedence it keeps the one it has.
+    The role's tags and the group's link must agree: a group linked elsewhere is left alone, and
+    so is the role. Groups with members, and too many deletions, are blocks.
     """
-    after = desired.pool_group
-    if desired.role is None:
-        after = replace(after, role_arn=group.role_arn if group else None)
-    elif live:
-        after = replace(after, role_arn=live.arn)
-    if group and after.precedence is None:
-        after = replace(after, precedence=group.precedence)
-    return after
+    changes: list[Change] = []
+    blocks: list[str] = []
+    leftovers: list[Leftover] = []
+    has_role = {each.group: each.role is not None for each in desired}
+    owned = [role for role in observed.roles.values() if checks.owned_by(scope, role)]
+    members = frozenset() if pruning and pruning.force else observed.with_members - {*has_role}
+    for role in sorted(owned, key=lambda role: role.name):
+        name = group_of(role.tags)
+        if has_role.get(name):
+            continue
+        group = observed.groups.get(name)
+        note = _why_kept(name, role, group, scope, in_manifest=name in has_role)
+        if not note and pruning is None:
+            note = "kept; `provision.py apply --prune` deletes it"
+        elif not note and group and name in members:
+            note = "kept: it has members; empty it, or delete it with --prune --force"
+            blocks.append(f"group {name} has members; empty it, or use --force")
+        elif not note:
+            note = "deleted by this plan"
+            # The group first: a member never has a role whose policies are half deleted.
+            if group and name not in has_role:
+                changes.append(GroupChange(name, "delete", group, None))
+            changes.append(RoleChange(name, "delete", role, None))
+        leftovers.append(Leftover(name, role.name, group is not None, note))
+    if pruning:
+        blocks += _limit_block(len({change.group for change in changes}), len(owned), pruning)
+    return changes, blocks, [*leftovers, *_groups_alone(has_role, observed, scope)]
+
+
+def _why_kept(
+    name: str, role: Role, group: PoolGroup | None, scope: Scope, *, in_manifest: bool
+) -> str:
+    """Why pruning keeps an owned role without an entry's policy; empty if it deletes it."""
+    linked = group is not None and group.role_arn == role.arn
+    if is_provider_group(scope.pool_id, name):
+        return f"kept: Cognito itself makes groups like {name}"
+    if in_manifest and linked:
+        return (
+            "kept without policies and with a closed trust: groups.json states no group_policy, "
+            "and Cognito cannot unlink a role from a group"
+        )
+    if group and not linked and not in_manifest:
+        return (
+            f"kept: group {name} is linked to {group.role_arn or 'no role'}, not to this role; "
+            "delete one of the two by hand"
+        )
+    return ""
+
+
+def _groups_alone(
+    in_manifest: Collection[str], observed: Observed, scope: Scope
+) -> Iterator[Leftover]:
+    """Groups without a role, or with a role of this project that is gone: perhaps not ours."""
+    arns = {role.arn for role in observed.roles.values()}
+    for name, group in sorted(observed.groups.items()):
+        if name in in_manifest or is_provider_group(scope.pool_id, name):
+            continue
+        if group.role_arn is None:
+            why = "it carries no role"
+        elif group.role_arn == scope.role_arn(name) and group.role_arn not in arns:
+            why = f"its role {group.role_arn} is gone"
+        else:
+            continue
+        note = f"kept: {why}, so nothing shows that this project made it; delete it by hand"
+        yield Leftover(name, None, True, note)
+
+
+def _limit_block(deleted: int, owned: int, pruning: Pruning) -> list[str]:
+    default = owned if owned < LIMITED_FROM else int(owned * DEFAULT_SHARE)
+    limit = default if pruning.max_destroy is None else pruning.max_destroy
+    message = (
+        f"{deleted} of {owned} groups would be deleted and at most {limit} may be; "
+        f"to confirm: --max-destroy {deleted}"
+    )
+    return [message] if deleted > limit else []

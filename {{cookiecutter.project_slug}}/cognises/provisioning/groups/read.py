@@ -1,23 +1,25 @@
-"""Reads AWS in bulk: a handful of calls whatever the number of groups, and nothing written."""
+"""Reads AWS in bulk, a handful of calls whatever the number of groups; writes nothing.
+
+What was read can be put as a manifest: once its roles are adopted, plan finds nothing to change.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from cognises.errors import SettingsError
 from cognises.provisioning.aws import Clients, on_loopback
-from cognises.provisioning.groups.compare import decode
-from cognises.provisioning.groups.model import (
-    Document,
-    IdentityPool,
-    Observed,
-    PoolGroup,
-    Role,
-    Scope,
+from cognises.provisioning.groups.compare import Document, decode, statements
+from cognises.provisioning.groups.model import IdentityPool, Observed, PoolGroup, Role, Scope
+from cognises.provisioning.names import (
+    POOL_TAG,
+    is_owned,
+    is_provider_group,
+    policy_name,
+    role_name,
 )
-from cognises.provisioning.names import POOL_TAG, is_owned
 from cognises.provisioning.target import Target
 
 GROUPS_A_PAGE, ROLES_A_PAGE = 60, 1000  # the most that Cognito and IAM allow
@@ -34,10 +36,8 @@ def account_and_partition(cognito: Any, pool_id: str) -> tuple[str, str]:
 
 def scope_of(target: Target, clients: Clients) -> Scope:
     """Where a plan applies; the account is the one whose pool answers."""
-    account, partition = account_and_partition(clients.cognito, target.pool.id)
     return Scope(
-        account,
-        partition,
+        *account_and_partition(clients.cognito, target.pool.id),
         target.pool.region,
         target.pool.id,
         target.identity_pool_id,
@@ -59,15 +59,12 @@ def observe(
     In: the pool (None: no groups are read); the role prefix (only roles of that prefix, and owned
     ones, are kept); a client for the identity pool, if there is one. Raises botocore's errors.
     """
-    used = (*clients, identity) if identity_pool_id else clients
-    return Observed(
-        roles=_roles(clients.iam, prefix),
-        groups=_groups(clients.cognito, pool_id) if pool_id else {},
-        identity_pool=observe_identity_pool(identity, identity_pool_id)
-        if identity_pool_id
-        else None,
-        loopback=on_loopback(*used),
-    )
+    roles = _roles(clients.iam, prefix)
+    groups = _groups(clients.cognito, pool_id) if pool_id else {}
+    if not identity_pool_id:
+        return Observed(roles, groups, loopback=on_loopback(*clients))
+    pool = observe_identity_pool(identity, identity_pool_id)
+    return Observed(roles, groups, pool, on_loopback(*clients, identity))
 
 
 def observe_identity_pool(identity: Any, identity_pool_id: str) -> IdentityPool:
@@ -107,18 +104,21 @@ def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:
 
 def role_of(detail: Mapping[str, Any]) -> Role:
     """A role from GetAccountAuthorizationDetails."""
+    inline = detail.get("RolePolicyList", [])
     return Role(
         name=detail["RoleName"],
         arn=detail["Arn"],
         trust=_document(detail.get("AssumeRolePolicyDocument", {})),
-        policies={
-            each["PolicyName"]: _document(each["PolicyDocument"])
-            for each in detail.get("RolePolicyList", [])
-        },
+        policies={each["PolicyName"]: _document(each["PolicyDocument"]) for each in inline},
         attached=tuple(each["PolicyArn"] for each in detail.get("AttachedManagedPolicies", [])),
         boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         tags={each["Key"]: each["Value"] for each in detail.get("Tags", [])},
     )
+
+
+def _document(value: object) -> Document:
+    parsed = decode(value)
+    return parsed if isinstance(parsed, Mapping) else {"Statement": parsed}
 
 
 def _roles(iam: Any, prefix: str) -> dict[str, Role]:
@@ -149,6 +149,67 @@ def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
     }
 
 
-def _document(value: object) -> Document:
-    parsed = decode(value)
-    return parsed if isinstance(parsed, Mapping) else {"Statement": parsed}
+def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]], list[str]]:
+    """The entries of a manifest, in the order of precedence, and notes on what they cannot say."""
+    roles = {role.arn: role for role in observed.roles.values()}
+    found = (
+        (group, roles.get(group.role_arn or ""))
+        for group in sorted(
+            observed.groups.values(),
+            key=lambda each: (each.precedence is None, each.precedence or 0, each.name),
+        )
+        if not is_provider_group(scope.pool_id, group.name)
+    )
+    entries, notes = [], []
+    for group, role in found:
+        entries.append(_entry(group, role, scope))
+        notes += [f"group {group.name}: {note}" for note in _notes(group, role, scope)]
+    return entries, notes
+
+
+def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
+    entry: dict[str, Any] = {"group_name": group.name}
+    if group.description:
+        entry["description"] = group.description
+    entry |= {"precedence": group.precedence, "allowed_functions": []}
+    policies = list(role.policies.values()) if role else []
+    if len(policies) > 1:
+        # Sids must be unique in one document.
+        plain = [{k: v for k, v in each.items() if k != "Sid"} for each in statements(policies)]
+        policies = [{"Version": "2012-10-17", "Statement": plain}]
+    if policies:
+        entry["group_policy"] = _with_placeholders(policies[0], scope)
+    return entry
+
+
+def _notes(group: PoolGroup, role: Role | None, scope: Scope) -> Iterator[str]:
+    if role is None:
+        if group.role_arn:
+            yield f"its role {group.role_arn} does not exist"
+        return
+    name, policy = role_name(scope.role_prefix, group.name), policy_name(group.name)
+    if role.name == name:
+        yield f"take its role over: apply --adopt {name}"
+    else:
+        prefix = role.name.removesuffix(group.name)
+        hint = f"; with COGNISES_ROLE_PREFIX={prefix} it can be taken over"
+        hint = hint if role.name.endswith(group.name) else ""
+        yield f"its role is {role.name}, and plan creates {name}{hint}"
+    if not role.policies:
+        yield f"role {role.name} has no inline policy; none written"
+    elif list(role.policies) != [policy]:
+        yield f"the inline policies {', '.join(role.policies)} become one, {policy}"
+    for arn in role.attached:
+        yield f"managed policy {arn} is not imported; apply detaches it"
+
+
+def _with_placeholders(value: Any, scope: Scope) -> Any:
+    """The account's and the pool's ids as placeholders, so that other stages can use the file."""
+    if isinstance(value, str):
+        value = value.replace(scope.pool_id, "${UserPoolId}")
+        return value.replace(f":{scope.account}:", ":${AWS::AccountId}:")
+    if isinstance(value, list):
+        return [_with_placeholders(each, scope) for each in value]
+    if isinstance(value, dict):
+        return {key: _with_placeholders(each, scope) for key, each in value.items()}
+    return value
