@@ -1,4 +1,4 @@
-"""The door for servers: `flask run`, and any WSGI server as `wsgi:app`."""
+"""The WSGI application: `flask run` and every WSGI server load `wsgi:app`."""
 
 from app import create_app
 

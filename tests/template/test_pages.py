@@ -60,6 +60,20 @@ def test_every_link_of_the_generated_pages_leads_somewhere(bakes, deployment):
     assert {name: addresses for name, addresses in found.items() if addresses} == {}
 
 
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_every_file_that_a_generated_page_names_is_there(bakes, deployment):
+    project = bakes[deployment, ""]
+    named = re.compile(r"`((?:app|cognises|local_aws|tests|tools)/[\w./-]+)`")
+    missing = [
+        (name, path)
+        for name, data in contents(project).items()
+        if name.endswith(".md")
+        for path in named.findall(data.decode())
+        if not (project / path).exists()
+    ]
+    assert missing == []
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.test)
 def test_what_the_comparison_says_of_us_has_its_test(row):
     tests = "".join(path.read_text() for path in (ROOT / "tests" / "cognises").rglob("test_*.py"))

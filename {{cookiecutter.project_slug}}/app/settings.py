@@ -6,7 +6,7 @@ from cognises import read_settings
 
 DEFAULTS = {
     "PROJECT_NAME": "Cognises Service",
-    # Whom a user asks for access: shown on the page for closed routes, where it is not empty.
+    # An address to ask for access. The page for refused requests shows it when it is not empty.
     "PROJECT_CONTACT": "",
 }
 

@@ -109,7 +109,7 @@ class LocalCognito:
         return [*users, self._add_user(NEWCOMER, None)] if newcomer else users
 
     def _new_name(self, group: str) -> str:
-        """An e-mail address after a group's name, as far as one may be, and nobody else's."""
+        """An e-mail address that contains the group's name and that no other user has."""
         plain = re.sub(r"[^a-z0-9]+", "-", group.lower()).strip("-")[:40] or "group"
         numbered = (f"{plain}-{number}" for number in count(2))
         names = (f"{name}@example.org" for name in chain([plain], numbered))

@@ -71,7 +71,7 @@ def callable_routes(app: Flask) -> tuple[list[Route], list[Route]]:
 def call_all(
     address: str, app: Flask, manifest: Iterable[Group], tokens: Mapping[str, str]
 ) -> Iterator[Cell]:
-    """Call every route as nobody and as each group's user."""
+    """Call every route without a token and as each group's user."""
     groups = {group.name: group for group in manifest}
     session = requests.Session()
     session.trust_env = False
