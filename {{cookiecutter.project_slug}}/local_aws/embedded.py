@@ -48,7 +48,7 @@ def _point_at(endpoint: str, cognito: LocalCognito, public_url: str | None) -> N
 def _origins() -> tuple[str, ...]:
     """The web origins that may sign in here as well: those that the service answers."""
     text = read_values(PROJECT_FOLDER, names=["COGNISES_CORS_ORIGINS"])
-    return web_origins(local=True)(text["COGNISES_CORS_ORIGINS"]) if text else ()
+    return web_origins(text["COGNISES_CORS_ORIGINS"], local=True) if text else ()
 
 
 def _token_use() -> str:

@@ -55,7 +55,7 @@ def project(tmp_path: Path) -> Path:
 def test_env_files_are_opened_once_and_settings_parsed_once(project: Path, monkeypatch):
     opened: list[str] = []
     parsed: list[object] = []
-    really_open, really_parse = io.open, model._parse
+    really_open, really_parse = io.open, model.check
 
     def counting_open(file: Any, *args: Any, **options: Any) -> Any:
         if str(file).startswith(str(project)):
@@ -68,7 +68,7 @@ def test_env_files_are_opened_once_and_settings_parsed_once(project: Path, monke
 
     monkeypatch.setattr("builtins.open", counting_open)
     monkeypatch.setattr("io.open", counting_open)
-    monkeypatch.setattr(model, "_parse", counting_parse)
+    monkeypatch.setattr(model, "check", counting_parse)
 
     app = started(project)
 

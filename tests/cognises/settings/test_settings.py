@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from cognises import SettingsError, read_settings
-from cognises.settings.model import DEPLOYED_MARKERS, Settings, parse, read
-from cognises.settings.sources import NAMES, NEVER_COMMITTED, project_folder, read_values
+from cognises.settings.model import DEPLOYED_MARKERS, Settings, parse
+from cognises.settings.sources import NAMES, NEVER_COMMITTED, project_folder, read, read_values
 from cognises.settings.values import ROLE_PATH, is_loopback, login_address
 
 POOL = "us-east-1_AbCd12345"

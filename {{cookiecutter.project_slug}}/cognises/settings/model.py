@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
 from cognises.settings import values as v
-from cognises.settings.sources import NAMES, gather
 from cognises.user_pool import UserPool
-
-LOG_LEVELS = "DEBUG|INFO|WARNING|ERROR"
 
 # Variables that a runtime sets where a service is deployed.
 DEPLOYED_MARKERS = (
@@ -22,14 +20,6 @@ DEPLOYED_MARKERS = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "KUBERNETES_SERVICE_HOST",
 )  # fmt: skip
-
-
-def read(folder: Path, config: Mapping[str, object]) -> tuple[Settings, list[str]]:
-    """The settings in force, with defaults for those that are wrong, and everything wrong."""
-    found = gather(folder, config, NAMES)
-    settings, problems = _parse(folder, found.values)
-    settings = settings._replace(given=found.given, warnings=found.warnings)
-    return settings, found.problems + problems
 
 
 class Settings(NamedTuple):
@@ -79,14 +69,15 @@ class Settings(NamedTuple):
 
 
 def parse(folder: Path, values: Mapping[str, str]) -> Settings:
-    """Check raw values (see `read_values`) and return Settings; every problem in one error."""
-    settings, problems = _parse(folder, values)
+    """The Settings of raw values (see `read_values`). Raises SettingsError with every problem."""
+    settings, problems = check(folder, values)
     if problems:
         raise SettingsError(problems)
     return settings
 
 
-def _parse(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]:
+def check(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """The Settings, with defaults for those that are wrong, and everything that is wrong."""
     problems: list[str] = []
     local = texts.get("COGNISES_LOCAL") == "1"
     found: dict[str, Any] = {
@@ -95,75 +86,77 @@ def _parse(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]
         "log_format": "text" if local else "json",
     }
     for field, (name, read) in _readers(folder, local).items():
-        if name not in texts:
-            continue
-        try:
-            found[field] = read(texts[name])
-        except SettingsError as error:
-            problems += [f"{name}: {problem}" for problem in error.problems]
-        except ValueError as error:
-            problems.append(f"{name}: {error}")
-    client_ids = found.pop("client_ids", ())
-    settings = Settings(
-        folder,
-        client_ids=frozenset(client_ids),
-        sign_in_client_id=next(iter(client_ids), None),
-        **found,
-    )
-    return settings, problems + _cross_checks(settings, texts)
+        if name in texts:
+            try:
+                found[field] = read(texts[name])
+            except (SettingsError, ValueError) as error:
+                problems.append(f"{name}: {error}")
+    settings = Settings(folder, **found)
+    return settings, [*dict.fromkeys(problems), *_cross_checks(settings, texts)]
 
 
 def _readers(folder: Path, local: bool) -> dict[str, tuple[str, Callable[[str], Any]]]:
     """For each field of Settings: the name of the setting, and what reads its text."""
+    printable = "must be printable ASCII without spaces"
     return {
         "local": ("COGNISES_LOCAL", v.flag),
         "pool": ("COGNITO_USER_POOL_ID", UserPool.parse),
-        "client_ids": ("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID)),
-        "client_secret": ("COGNITO_CLIENT_SECRET", v.secret),
+        "client_ids": ("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, make=frozenset)),
+        "sign_in_client_id": ("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, make=itemgetter(0))),
+        "client_secret": ("COGNITO_CLIENT_SECRET", v.matching("[!-~]{1,256}", printable, v.Secret)),
         "token_use": ("COGNITO_TOKEN_USE", v.token_use),
         "groups_claim": ("COGNITO_GROUPS_CLAIM", v.claim_name),
-        "audiences": ("COGNITO_AUDIENCE", lambda text: frozenset(v.items(v.AUDIENCE)(text))),
+        "audiences": ("COGNITO_AUDIENCE", v.items(v.AUDIENCE, make=frozenset)),
         "additional_regions": ("COGNITO_ADDITIONAL_REGIONS", v.items(v.REGION)),
         "identity_pool_id": ("COGNITO_IDENTITY_POOL_ID", v.matching(v.IDENTITY_POOL_ID)),
-        "jwks_file": ("COGNITO_JWKS_FILE", lambda text: v.existing_file(folder, text)),
+        "jwks_file": ("COGNITO_JWKS_FILE", lambda text: v.existing_file(folder / text)),
         "jwks_url": ("COGNITO_JWKS_URL", v.loopback_url),
         "issuer": ("COGNITO_ISSUER", v.loopback_url),
         "public_url": ("COGNISES_PUBLIC_URL", lambda text: v.public_address(text, local)),
         "domain": ("COGNITO_DOMAIN", lambda text: v.login_address(text, local)),
         "scopes": ("COGNITO_SCOPES", v.sign_in_scopes),
-        "cookie_name": ("COGNITO_COOKIE_NAME", v.matching(v.COOKIE_NAME)),
-        "realm": ("COGNISES_REALM", v.matching(v.REALM)),
+        "cookie_name": ("COGNITO_COOKIE_NAME", v.matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")),
+        "realm": ("COGNISES_REALM", v.matching(r"[ !#-\[\]-~]{1,64}")),
         "groups_file": ("COGNISES_GROUPS_FILE", lambda text: folder / text),
-        "token_cache_size": ("COGNISES_TOKEN_CACHE_SIZE", v.count),
+        "token_cache_size": (
+            "COGNISES_TOKEN_CACHE_SIZE",
+            v.matching("[0-9]{1,7}", "must be a whole number, 0 or more", int),
+        ),
         "log_format": ("COGNISES_LOG_FORMAT", v.matching("json|text")),
-        "log_level": ("COGNISES_LOG_LEVEL", v.matching(LOG_LEVELS)),
+        "log_level": ("COGNISES_LOG_LEVEL", v.matching("DEBUG|INFO|WARNING|ERROR")),
         "behind_proxy": ("COGNISES_BEHIND_PROXY", v.flag),
-        "cors_origins": ("COGNISES_CORS_ORIGINS", v.web_origins(local)),
-        "max_body_bytes": ("COGNISES_MAX_BODY_BYTES", v.size),
+        "cors_origins": ("COGNISES_CORS_ORIGINS", lambda text: v.web_origins(text, local)),
+        "max_body_bytes": (
+            "COGNISES_MAX_BODY_BYTES",
+            v.matching("[1-9][0-9]{0,9}", "must be a whole number of bytes, 1 or more", int),
+        ),
         "metrics_address": ("COGNISES_METRICS_ADDRESS", v.socket_address),
     }
 
 
+NAMES = tuple(dict.fromkeys(name for name, _ in _readers(Path(), local=False).values()))
+
+
 def _cross_checks(settings: Settings, texts: Mapping[str, str]) -> list[str]:
     problems = []
-    if not settings.local:
-        problems += [
-            f"{name}: only for local mode (COGNISES_LOCAL=1); remove it: keys come from the pool"
-            for name in ("COGNITO_JWKS_URL", "COGNITO_ISSUER")
-            if name in texts
-        ]
     if settings.local:
         problems += [
             f"COGNISES_LOCAL: refused where {name} is set: this looks like a deployed service"
             for name in DEPLOYED_MARKERS
             if os.environ.get(name)
         ]
+    else:
+        problems += [
+            f"{name}: only for local mode (COGNISES_LOCAL=1); remove it: keys come from the pool"
+            for name in ("COGNITO_JWKS_URL", "COGNITO_ISSUER")
+            if name in texts
+        ]
     if "COGNITO_DOMAIN" in texts and "COGNISES_PUBLIC_URL" not in texts:
         problems.append("COGNISES_PUBLIC_URL: missing; COGNITO_DOMAIN needs the service's address")
-    if settings.domain and (settings.public_url or "").startswith("http:"):
-        problems += [
-            f"COGNITO_COOKIE_NAME: a {prefix} cookie needs https; local http needs a plain name"
-            for prefix in ("__Host-", "__Secure-")
-            if settings.cookie_name.startswith(prefix)
-        ]
+    is_http = (settings.public_url or "").startswith("http:")
+    if settings.domain and is_http and settings.cookie_name.startswith(("__Host-", "__Secure-")):
+        prefix = settings.cookie_name.partition("-")[0]
+        problems.append(
+            f"COGNITO_COOKIE_NAME: a {prefix}- cookie needs https; local http needs a plain name"
+        )
     return problems

@@ -10,38 +10,23 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from cognises.errors import SettingsError, printable
+from cognises.settings import model
+from cognises.settings.model import Settings
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 
+# The settings of the service, and those of provisioning alone.
 NAMES = (
-    "AWS_REGION", "AWS_ENDPOINT_URL", "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID",
-    "COGNITO_CLIENT_SECRET", "COGNITO_TOKEN_USE", "COGNITO_GROUPS_CLAIM", "COGNITO_AUDIENCE",
-    "COGNITO_IDENTITY_POOL_ID", "COGNITO_ADDITIONAL_REGIONS", "COGNITO_JWKS_FILE",
-    "COGNITO_JWKS_URL", "COGNITO_ISSUER", "COGNITO_DOMAIN", "COGNITO_SCOPES",
-    "COGNITO_COOKIE_NAME", "COGNISES_LOCAL", "COGNISES_PUBLIC_URL", "COGNISES_REALM",
-    "COGNISES_GROUPS_FILE", "COGNISES_ROLE_PREFIX", "COGNISES_ROLE_PATH",
-    "COGNISES_PERMISSIONS_BOUNDARY", "COGNISES_TOKEN_CACHE_SIZE", "COGNISES_LOG_FORMAT",
-    "COGNISES_LOG_LEVEL", "COGNISES_BEHIND_PROXY", "COGNISES_CORS_ORIGINS",
-    "COGNISES_MAX_BODY_BYTES", "COGNISES_METRICS_ADDRESS",
+    *model.NAMES, "AWS_REGION", "AWS_ENDPOINT_URL", "COGNISES_ROLE_PREFIX", "COGNISES_ROLE_PATH",
+    "COGNISES_PERMISSIONS_BOUNDARY",
 )  # fmt: skip
-
-_PREFIXES = ("COGNITO_", "COGNISES_")
-
 # .flaskenv is committed: it must not move a trust root, open the debugger or hold a secret.
 NEVER_COMMITTED = (
     "COGNITO_CLIENT_SECRET", "COGNISES_LOCAL", "COGNITO_JWKS_URL", "COGNITO_JWKS_FILE",
     "COGNITO_ISSUER", "AWS_ENDPOINT_URL", "FLASK_DEBUG",
 )  # fmt: skip
-
-
-class Sources(NamedTuple):
-    values: dict[str, str]
-    problems: list[str]
-    given: frozenset[str]
-    warnings: tuple[str, ...]
 
 
 def read_settings(defaults: Mapping[str, str], folder: Path = PROJECT_FOLDER) -> dict[str, str]:
@@ -60,38 +45,42 @@ def read_values(
     `folder` is the folder of `wsgi.py`. Raises SettingsError where an env file holds what it must
     not, or a configured value is not text.
     """
-    found = gather(folder, config, names)
-    if found.problems:
-        raise SettingsError(found.problems)
-    return found.values
+    values, problems, _ = _gather(folder, config or {}, names)
+    if problems:
+        raise SettingsError(problems)
+    return {name: text for name, text in values.items() if text}
 
 
-def gather(folder: Path, config: Mapping[str, object] | None, names: Iterable[str]) -> Sources:
-    """The values of `names`, and everything that is wrong with the sources."""
+def read(folder: Path, config: Mapping[str, object]) -> tuple[Settings, list[str]]:
+    """The settings of an app, with defaults for those that are wrong, and everything wrong."""
+    values, problems, written = _gather(folder, config, NAMES)
+    settings, wrong = model.check(folder, {name: text for name, text in values.items() if text})
+    warnings = []
+    for name in sorted(written - {*NAMES, "COGNISES_VERIFY"}):
+        if name.startswith(("COGNITO_", "COGNISES_")):
+            close = get_close_matches(name[:100], NAMES, n=1)
+            advice = f"did you mean {close[0]}?" if close else "docs/settings.md lists all"
+            warnings.append(f"{printable(name[:100])}: unknown setting, ignored; {advice}")
+    given = frozenset(name for name, text in values.items() if text != "")
+    return settings._replace(given=given, warnings=tuple(warnings)), problems + wrong
+
+
+def _gather(
+    folder: Path, config: Mapping[str, object], names: Iterable[str]
+) -> tuple[dict[str, str | None], list[str], set[str]]:
+    """The values of `names` (None: not text), what is wrong, and every name that is written."""
     problems: list[str] = []
     committed = _env_file(folder / ".flaskenv", problems)
     private = _env_file(folder / ".env", problems)
     problems += _env_file_problems(folder, committed, private)
-    layers: list[Mapping[str, object]] = [committed, private, os.environ, config or {}]
+    layers: list[Mapping[str, object]] = [committed, private, os.environ, config]
     values: dict[str, str | None] = {}
     for name in names:
         found = [layer[name] for layer in layers if layer.get(name) is not None]
         values[name] = _as_text(found[-1]) if found else ""
-    unread = [name for name, text in values.items() if text is None]
-    problems += [f"{name}: must be text (or a list of texts)" for name in unread]
-    texts = {name: text for name, text in values.items() if text}
-    return Sources(texts, problems, frozenset({*texts, *unread}), _unknown_names(layers))
-
-
-def _unknown_names(layers: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    found = {str(name) for layer in layers for name in layer if str(name).startswith(_PREFIXES)}
-    unknown = sorted(found - {*NAMES, "COGNISES_VERIFY"})
-    close = {name: get_close_matches(name[:100], NAMES, n=1) for name in unknown}
-    return tuple(
-        f"{printable(name[:100])}: unknown setting, ignored; "
-        + (f"did you mean {close[name][0]}?" if close[name] else "docs/settings.md lists all")
-        for name in unknown
-    )
+        if values[name] is None:
+            problems.append(f"{name}: must be text (or a list of texts)")
+    return values, problems, {str(name) for layer in layers for name in layer}
 
 
 def _env_file(path: Path, problems: list[str]) -> Mapping[str, str | None]:
@@ -107,7 +96,7 @@ def _env_file(path: Path, problems: list[str]) -> Mapping[str, str | None]:
 
 @lru_cache(maxsize=4)
 def _parse_env_file(path: Path, *version: int) -> Mapping[str, str | None]:
-    """A file is opened once, whoever reads settings: the app's own, and those of this package."""
+    """Open a file once for all who read settings: the app's own, and those of this package."""
     from dotenv import dotenv_values
 
     return dotenv_values(path, interpolate=False)
@@ -116,37 +105,28 @@ def _parse_env_file(path: Path, *version: int) -> Mapping[str, str | None]:
 def _env_file_problems(
     folder: Path, committed: Mapping[str, object], private: Mapping[str, object]
 ) -> list[str]:
-    unfilled = [
+    problems = [
+        f".flaskenv: {name} must not be committed; set it in .env or the environment"
+        for name in committed
+        if name in NEVER_COMMITTED or name.startswith("AWS_ENDPOINT_URL_")
+    ]
+    problems += [
         f"{file}: {name}: values are taken as written, ${{…}} is not filled in"
         for file, values in ((".flaskenv", committed), (".env", private))
         for name in NAMES
         if "${" in str(values.get(name))
     ]
-    return [
-        *(
-            f".flaskenv: {name} must not be committed; set it in .env or the environment"
-            for name in committed
-            if name in NEVER_COMMITTED or name.startswith("AWS_ENDPOINT_URL_")
-        ),
-        *unfilled,
-        *_stray_env_files(folder),
-    ]
+    # Flask's command line looks upward for env files and puts them into the environment.
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true" and not os.environ.get("FLASK_SKIP_DOTENV"):
+        from dotenv import find_dotenv
 
-
-def _stray_env_files(folder: Path) -> list[str]:
-    """Flask's command line looks upward for env files and puts them into the environment."""
-    if os.environ.get("FLASK_RUN_FROM_CLI") != "true" or os.environ.get("FLASK_SKIP_DOTENV"):
-        return []
-    from dotenv import find_dotenv
-
-    found = (
-        Path(find_dotenv(name, usecwd=True) or folder / name) for name in (".env", ".flaskenv")
-    )
-    return [
-        f"{path.name}: flask has read one above the project; remove it or set FLASK_SKIP_DOTENV=1"
-        for path in found
-        if path.resolve().parent != folder.resolve()
-    ]
+        problems += [
+            f"{name}: flask has read one above the project; remove it or set FLASK_SKIP_DOTENV=1"
+            for name in (".env", ".flaskenv")
+            if (path := find_dotenv(name, usecwd=True))
+            and Path(path).resolve().parent != folder.resolve()
+        ]
+    return problems
 
 
 def _as_text(value: object) -> str | None:

@@ -14,8 +14,8 @@ from flask import Flask
 from cognises.errors import SettingsError
 from cognises.manifest import load_access
 from cognises.settings.model import Settings
-from cognises.settings.model import read as read_settings
 from cognises.settings.sources import project_folder
+from cognises.settings.sources import read as read_settings
 from cognises.tokens.key_cache import KeySet
 from cognises.tokens.key_source import Load, own_key_set, pool_key_set
 from cognises.tokens.verifier import Verifier
