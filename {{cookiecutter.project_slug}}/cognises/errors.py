@@ -1,7 +1,4 @@
-"""Errors, each with the HTTP response that it becomes.
-
-Standard library only: the manifest checker runs on a bare Python.
-"""
+"""Errors, each with the HTTP response that it becomes. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Literal, NamedTuple
 
 
 class Answer(NamedTuple):
-    """The response for a reason: status, fixed text, RFC 6750 error code if any."""
+    """The response for a reason: status, fixed text, error code if there is a challenge."""
 
     status: int
     message: str
@@ -43,11 +40,10 @@ ANSWERS: Mapping[str, Answer] = {
 
 
 class CognisesError(Exception):
-    """A refusal, and the base class of every error of this package.
+    """A refusal, and the base class of every error of this package. `str(error)` is its message.
 
-    `reason` is a stable string (a key of `ANSWERS`), `status` its HTTP status, `message` the
-    fixed text for the client. `detail` is for the log: fixed words too, never a token, a claim or
-    an address. `str(error)` is the message.
+    `reason` is a key of `ANSWERS`, `status` its HTTP status, `message` the fixed text for the
+    client. `detail` is for the log: fixed words too, never a token, a claim or an address.
     """
 
     def __init__(
@@ -58,10 +54,8 @@ class CognisesError(Exception):
         scopes: Iterable[str] = (),
         retry_after: float | None = None,
     ) -> None:
-        self.reason = reason
+        self.reason, self.detail, self.scopes = reason, detail, tuple(scopes)
         self.status, self.message, self._challenge = ANSWERS[reason]
-        self.detail = detail
-        self.scopes = tuple(scopes)
         self.retry_after = retry_after
         super().__init__(self.message)
 
@@ -85,10 +79,7 @@ class CognisesError(Exception):
 
 
 class ProblemsError(CognisesError):
-    """Everything that is wrong, reported at once: `problems`, one line each.
-
-    A line break in quoted text is escaped, so that it cannot begin a line of its own.
-    """
+    """Everything that is wrong at once: `problems`, one line each, with line breaks escaped."""
 
     _reason = "misconfigured"
 
@@ -112,8 +103,7 @@ class ProvisionBlocked(ProblemsError):
     _reason = "blocked"
 
 
-# Cc control, Cf format (the bidirectional ones are here), Cs surrogates, Co private use,
-# Zl and Zp line and paragraph separators.
+# Control, format (bidirectional) and private characters, surrogates, separators of lines.
 _ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
@@ -125,8 +115,7 @@ class Problem(NamedTuple):
     level: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        parts = (self.level, printable(self.place), printable(self.text))
-        return ": ".join(part for part in parts if part)
+        return ": ".join(filter(None, (self.level, printable(self.place), printable(self.text))))
 
     def under(self, place: str) -> Problem:
         """The same problem, with `place` before its own place."""
@@ -141,9 +130,5 @@ def warning(place: str, text: str) -> Problem:
 
 def printable(text: str) -> str:
     """The text on one line, control and direction characters as escapes."""
-    return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in _ESCAPED
-        else character
-        for character in text
-    )
+    escaped = {each for each in set(text) if unicodedata.category(each) in _ESCAPED}
+    return text.translate({ord(each): each.encode("unicode_escape").decode() for each in escaped})

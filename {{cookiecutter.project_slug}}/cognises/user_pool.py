@@ -9,12 +9,10 @@ from cognises.errors import SettingsError
 
 REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}")
 _POOL_ID = re.compile(rf"(?P<region>{REGION.pattern})_[0-9A-Za-z]{{1,50}}")
-
 _NOT_AN_ID = (
     "user pool id: not of the form <region>_<letters and digits>, as in us-east-1_AbCd12345 "
     "(Cognito console, user pool overview)"
 )
-
 # Region prefix to partition and DNS suffix, as botocore's partitions.json has them (1.44).
 _PARTITIONS = (
     ("cn-", "aws-cn", "amazonaws.com.cn"),
@@ -53,16 +51,13 @@ class UserPool(NamedTuple):
 
     @property
     def issuers(self) -> tuple[str, ...]:
-        """The `iss` values of this pool's tokens: the original host and the updated one.
-
-        Source: Cognito API reference, IssuerConfigurationType (ORIGINAL, UPDATED).
-        """
+        """The `iss` values of this pool's tokens."""
         return self.issuers_in(self.region)
 
     def issuers_in(self, region: str) -> tuple[str, ...]:
-        """The issuers under another region, where the pool is replicated."""
-        suffix = partition_of(region)[1]
-        return (
-            f"https://cognito-idp.{region}.{suffix}/{self.id}",
-            f"https://issuer-cognito-idp.{region}.{suffix}/{self.id}",
-        )
+        """The issuers in a region, the pool's own or a replica's: original host and updated one.
+
+        Source: Cognito API reference, IssuerConfigurationType (ORIGINAL, UPDATED).
+        """
+        host = f"cognito-idp.{region}.{partition_of(region)[1]}/{self.id}"
+        return f"https://{host}", f"https://issuer-{host}"
