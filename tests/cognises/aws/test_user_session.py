@@ -16,7 +16,7 @@ from fake_aws import FakeAws
 from flask import Flask
 
 from cognises import CognisesError
-from cognises.aws import credentials, user_client
+from cognises.aws import sessions, user_client
 from cognises.aws.cache import TokenCache
 from cognises.settings.sources import PROJECT_FOLDER
 from cognises.testing import FakePool
@@ -118,7 +118,7 @@ def test_requests_that_wait_for_a_failure_share_it_and_the_next_one_tries_again(
 
     with ThreadPoolExecutor(4) as threads:
         answers = threads.map(call, range(4))
-        while not made or cache._slots[b"token"].lock.locked() is False:
+        while not made or cache._kept[b"token"].done():
             time.sleep(0.01)
         go_on.set()
         assert set(answers) == {"aws_unavailable"}
@@ -128,7 +128,7 @@ def test_requests_that_wait_for_a_failure_share_it_and_the_next_one_tries_again(
 def test_credentials_are_replaced_shortly_before_they_end(
     app: Flask, aws: FakeAws, cognito: FakePool
 ) -> None:
-    aws.lifetime = credentials.MARGIN - 1
+    aws.lifetime = sessions.MARGIN - 1
     headers = cognito.bearer(sub="alice")
     for _ in range(2):
         app.test_client().get("/session", headers=headers)
@@ -143,7 +143,7 @@ def test_credentials_end_with_their_token_even_in_the_hands_of_a_view(
         app.preprocess_request()
         client = user_client("sts")
         assert client.get_caller_identity()["Arn"].endswith("/AKa")
-        monkeypatch.setattr(credentials.time, "time", lambda: time.monotonic() + 1e10)
+        monkeypatch.setattr(sessions.time, "time", lambda: time.monotonic() + 1e10)
         with pytest.raises(Exception, match="401") as caught:
             client.get_caller_identity()
 
@@ -279,7 +279,7 @@ def test_a_view_can_handle_what_aws_refuses(app: Flask, aws: FakeAws, cognito: F
 def test_no_representation_shows_a_secret(app: Flask, cognito: FakePool) -> None:
     app.test_client().get("/session", headers=cognito.bearer(sub="alice"))
     keys = {"AccessKeyId": "AK", "SecretKey": "hidden", "SessionToken": "hidden too"}
-    found = credentials.UserCredentials(keys, 1.0, "r")
+    found = sessions.UserCredentials(keys, 1.0, "r")
 
     shown = repr(found) + str(found)
 

@@ -1,9 +1,4 @@
-"""AWS with the rights of the signed-in user.
-
-    @bp.get("/files")
-    @permission_required
-    def view_files():
-        return {"files": user_client("s3").list_objects_v2(Bucket="…")["Contents"]}
+"""AWS with the rights of the signed-in user, as in `user_client("s3").list_buckets()` in a view.
 
 The request's own ID token is exchanged for credentials of the IAM role of the user's group, so AWS
 itself refuses what the group may not do. boto3 is imported on first use.
@@ -20,7 +15,7 @@ from cognises.errors import CognisesError
 from cognises.web.authorize import current_user
 from cognises.web.responses import refusal
 from cognises.web.route_metadata import DEFAULT_LOGIN
-from cognises.web.state import AppState, state_of
+from cognises.web.state import state_of
 
 if TYPE_CHECKING:
     import boto3
@@ -36,10 +31,10 @@ log = logging.getLogger("cognises.aws")
 def user_session() -> boto3.Session:
     """A boto3 session with the AWS credentials of the signed-in user's group role.
 
-    Call it in a guarded view. The credentials come from the request's own ID token; they are kept
-    until shortly before they end, and stop to work when the token expires. Raises an HTTPException
-    that answers the request: 401 where no user is signed in, 403 `no_role` for access tokens,
-    machine clients and users without a single role, 503 `aws_unavailable`.
+    Call it in a guarded view. The credentials are kept until shortly before they end, and stop
+    working when the request's ID token expires. Raises an HTTPException that answers the request:
+    401 where no user is signed in, 403 `no_role` for access tokens, machine clients and users
+    without a single role, 503 `aws_unavailable`.
     """
     return _session_of_request().session
 
@@ -55,26 +50,20 @@ def user_client(service: str) -> Any:
 
 def _session_of_request() -> UserSession:
     state, extensions = state_of(current_app), current_app.extensions
+    token, claims = current_user.token, current_user.claims
     try:
-        token = _id_token(state)
+        if token is None:
+            raise CognisesError("missing_token", "no user is signed in")
+        if claims.get("token_use") != "id":
+            raise CognisesError("no_role", "an access token; AWS credentials need an ID token")
+        if claims.get("iss") not in state.verifier(DEFAULT_LOGIN).expected.issuers:
+            raise CognisesError("no_role", "a token of another pool")
         if _EXTENSION not in extensions:
             from cognises.aws.sessions import UserSessions
 
             extensions.setdefault(_EXTENSION, UserSessions(state.settings))
-        found: UserSession = extensions[_EXTENSION].session_for(token, current_user.claims)
+        found: UserSession = extensions[_EXTENSION].session_for(token, claims)
         return found
     except CognisesError as error:
         log.warning("no AWS credentials: %s (%s)", error.reason, error.detail)
         raise refusal(error, state.settings.realm) from error
-
-
-def _id_token(state: AppState) -> str:
-    """The request's own token, where it is one of a person of the app's user pool."""
-    token, claims = current_user.token, current_user.claims
-    if token is None:
-        raise CognisesError("missing_token", "no user is signed in")
-    if claims.get("token_use") != "id":
-        raise CognisesError("no_role", "an access token; AWS credentials need an ID token")
-    if claims.get("iss") not in state.verifier(DEFAULT_LOGIN).expected.issuers:
-        raise CognisesError("no_role", "a token of another pool")
-    return token

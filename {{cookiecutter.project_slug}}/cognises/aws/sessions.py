@@ -1,35 +1,62 @@
-"""A boto3 session for each user; what AWS refuses becomes an exception that answers a request."""
+"""AWS credentials for an ID token, and a boto3 session with them for each user.
+
+Source: Amazon Cognito developer guide, "Identity pools authentication flow", enhanced flow (GetId,
+then GetCredentialsForIdentity). The pool picks the role of the group with the lowest precedence.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.loaders import Loader, create_loader
 
 from cognises.aws.cache import TokenCache
-from cognises.aws.credentials import exchange, identity_client, require_local_endpoint
 from cognises.errors import CognisesError, printable
 from cognises.settings.model import Settings
+from cognises.settings.values import is_loopback
 from cognises.web.responses import ForbiddenRefusal, Refusal, ServiceUnavailableRefusal, refusal
 
 log = logging.getLogger("cognises.aws")
 
+# Credentials are replaced this long before AWS ends them, so that no call is signed too late.
+MARGIN = 60.0
+# Anything else that the identity pool answers is about the token, the pool or its roles.
+_UNAVAILABLE = {"InternalErrorException", "TooManyRequestsException", "ExternalServiceException"}
 # Codes of services that refuse with another status than 403.
-_DENIED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
-)
-_BUSY = frozenset(
-    {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
-     "RequestLimitExceeded", "SlowDown", "ProvisionedThroughputExceededException"}
-)  # fmt: skip
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
+_BUSY = {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
+         "RequestLimitExceeded", "SlowDown", "ProvisionedThroughputExceededException"}  # fmt: skip
+
+
+class UserCredentials(Credentials):  # type: ignore[misc,unused-ignore]
+    """One user's credentials, until `ends` (in seconds since the epoch)."""
+
+    def __init__(self, found: Mapping[str, str], ends: float, realm: str) -> None:
+        keys = (found["AccessKeyId"], found["SecretKey"], found["SessionToken"])
+        super().__init__(*keys, "cognises")
+        self.ends, self._realm = ends, realm
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """botocore calls it to sign a call. Raises a refusal (401 `token_expired`) at the end."""
+        if time.time() >= self.ends:
+            raise refusal(CognisesError("token_expired", "its AWS credentials too"), self._realm)
+        return super().get_frozen_credentials()
+
+    def __repr__(self) -> str:
+        return "<UserCredentials>"
 
 
 class UserSession:
@@ -44,7 +71,7 @@ class UserSession:
         with self._lock:
             if service not in self._clients:
                 client = self.session.client(service)  # type: ignore[call-overload,unused-ignore]
-                require_local_endpoint(client, self._settings)
+                _require_local_endpoint(client, self._settings)
                 self._clients[service] = client
             return self._clients[service]
 
@@ -53,29 +80,76 @@ class UserSessions:
     """What one app keeps: the client that exchanges tokens, and a session for each token."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._identity: Any = None
+        """Raises CognisesError `no_role` where the app has no identity pool."""
+        if settings.pool is None or settings.identity_pool_id is None:
+            raise CognisesError("no_role", "COGNITO_IDENTITY_POOL_ID is not set")
+        self._settings, self._pool = settings, settings.pool
         self.sessions: TokenCache[UserSession] = TokenCache()
+        # It signs nothing: the token is the credential.
+        self._identity = _new_session().create_client(
+            "cognito-identity",
+            region_name=settings.identity_pool_id.partition(":")[0],
+            config=Config(
+                signature_version=UNSIGNED, connect_timeout=2, read_timeout=5,
+                retries={"mode": "standard", "total_max_attempts": 3},
+            ),
+        )  # fmt: skip
+        _require_local_endpoint(self._identity, settings)
 
     def session_for(self, token: str, claims: Mapping[str, Any]) -> UserSession:
-        """The session of the user of a verified ID token. Raises CognisesError, as `exchange`."""
+        """The session of the user of a verified ID token.
+
+        Raises CognisesError: `no_role` where the user has no role or no single one,
+        `aws_unavailable` where AWS does not answer.
+        """
         digest = sha256(token.encode()).digest()
         return self.sessions.get(digest, lambda: self._make(token, claims))
 
     def _make(self, token: str, claims: Mapping[str, Any]) -> tuple[UserSession, float]:
-        settings = self._settings
-        with self._lock:
-            if self._identity is None:
-                self._identity = identity_client(_new_session(), settings)
+        realm = self._settings.realm
+        found = self._exchange(token, claims)
+        # With the token at the latest.
+        ends = min(found["Expiration"].timestamp() - MARGIN, float(claims["exp"]))
         core = _new_session()
-        core._credentials = found = exchange(self._identity, settings, token, claims)
-        region = settings.pool.region if settings.pool else None
-        session = boto3.Session(botocore_session=core, region_name=region)
+        core._credentials = UserCredentials(found, ends, realm)
+        session = boto3.Session(botocore_session=core, region_name=self._pool.region)
         paths = _loader().search_paths
         del paths[len(dict.fromkeys(paths)) :]  # boto3 adds its own folder each time
-        _watch(session.events, settings.realm)
-        return UserSession(session, settings), found.ends
+        _watch(session.events, realm)
+        return UserSession(session, self._settings), ends
+
+    def _exchange(self, token: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+        logins = {self._pool.issuers[0].removeprefix("https://"): token}
+        pool_id = self._settings.identity_pool_id
+        try:
+            identity = self._identity.get_id(IdentityPoolId=pool_id, Logins=logins)["IdentityId"]
+            answer = self._identity.get_credentials_for_identity(IdentityId=identity, Logins=logins)
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code in _UNAVAILABLE or status >= 500:
+                detail = "the identity pool does not answer"
+                raise CognisesError("aws_unavailable", detail) from None
+            raise CognisesError("no_role", f"{code}: {_why_no_role(claims)}") from None
+        except BotoCoreError as error:
+            raise CognisesError("aws_unavailable", type(error).__name__) from None
+        credentials: Mapping[str, Any] = answer["Credentials"]
+        return credentials
+
+
+def _why_no_role(claims: Mapping[str, Any]) -> str:
+    roles = claims.get("cognito:roles")
+    if not roles:
+        return "no group of the user has a role"
+    if len(roles) > 1 and "cognito:preferred_role" not in claims:
+        return "several roles; give the groups distinct precedence in groups.json"
+    return "the identity pool refuses the token or its role; run provision.py verify"
+
+
+def _require_local_endpoint(client: Any, settings: Settings) -> None:
+    """In local mode only an emulator on this machine is called. Raises CognisesError."""
+    if settings.local and not is_loopback(urlsplit(client.meta.endpoint_url).hostname or ""):
+        raise CognisesError("no_role", "local mode: AWS_ENDPOINT_URL is not a loopback address")
 
 
 def _new_session() -> botocore.session.Session:
