@@ -39,7 +39,7 @@ from forging import (
     without_header,
 )
 
-from cognises.testing.fake_pool import base64url, encode
+from cognises.testing import base64url, encode
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
 
-from cognises.testing.fake_pool import FakePool, SigningKey, base64url, encode
+from cognises.testing import FakePool, SigningKey, base64url, encode
 
 Build = Callable[[FakePool], Any]
 

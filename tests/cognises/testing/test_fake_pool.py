@@ -13,8 +13,7 @@ from request_side import refused
 from cognises import login_check
 from cognises.settings.model import DEPLOYED_MARKERS
 from cognises.settings.sources import NAMES
-from cognises.testing import FakePool
-from cognises.testing.fake_pool import SigningKey
+from cognises.testing import FakePool, SigningKey
 from cognises.tokens.claims import TokenClaims
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from request_side import refused
 
-from cognises.testing.fake_pool import SigningKey, number
+from cognises.testing import SigningKey, number
 from cognises.tokens import jwk as keys_module
 from cognises.tokens.jwk import admit, thumbprint
 

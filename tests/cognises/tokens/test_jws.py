@@ -10,8 +10,7 @@ import pytest
 from request_side import refused
 
 from cognises import CognisesError
-from cognises.testing import FakePool
-from cognises.testing.fake_pool import SigningKey
+from cognises.testing import FakePool, SigningKey
 from cognises.tokens import jws
 
 

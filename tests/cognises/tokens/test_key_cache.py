@@ -16,8 +16,7 @@ from key_server import KeyServer, Reply
 from request_side import refused
 
 from cognises import CognisesError, Verifier
-from cognises.testing import FakePool
-from cognises.testing.fake_pool import SigningKey, encode
+from cognises.testing import FakePool, SigningKey, encode
 from cognises.tokens import key_cache
 from cognises.tokens.key_cache import (
     COOL_DOWN,

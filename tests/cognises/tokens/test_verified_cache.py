@@ -10,8 +10,7 @@ import pytest
 from request_side import refused
 
 from cognises import Verifier
-from cognises.testing import FakePool
-from cognises.testing.fake_pool import SigningKey, encode
+from cognises.testing import FakePool, SigningKey, encode
 from cognises.tokens.claims import TokenClaims
 from cognises.tokens.http import FetchError
 from cognises.tokens.key_source import pool_key_set

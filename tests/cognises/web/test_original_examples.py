@@ -11,8 +11,7 @@ from request_side import POLICY
 
 import cognises
 from cognises import login_check, permission_required
-from cognises.testing import FakePool
-from cognises.testing.fake_pool import SigningKey, encode
+from cognises.testing import FakePool, SigningKey, encode
 
 group_details = [
     {

@@ -11,8 +11,7 @@ from key_server import KeyServer
 from request_side import refused
 
 from cognises import Cognises, SettingsError, login_check
-from cognises.testing import FakePool
-from cognises.testing.fake_pool import SigningKey
+from cognises.testing import FakePool, SigningKey
 from cognises.tokens.http import FetchError
 from cognises.user_pool import UserPool
 from cognises.web.route_metadata import LoginGuard

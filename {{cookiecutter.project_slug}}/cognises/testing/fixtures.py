@@ -14,15 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cognises.manifest import load_groups
-from cognises.testing import AsGroup, AsUserOf
-from cognises.testing.fake_pool import FakePool
+from cognises.testing import AsGroup, AsUserOf, FakePool
 from cognises.web.state import settings_of
 
 
 @pytest.fixture(scope="session")
 def _session_pool() -> FakePool:
-    """One pool a run: RSA keys are slow to make."""
-    return FakePool()
+    return FakePool()  # one a run: RSA keys are slow to make
 
 
 @pytest.fixture
@@ -45,9 +43,9 @@ def as_group(app: Flask, pool: FakePool) -> AsGroup:
 
 @pytest.fixture
 def as_user_of(app: Flask, as_group: AsGroup) -> AsUserOf:
-    """`as_user_of("view_data")` is a client signed in to a group whose list has that function.
+    """`as_user_of("view_data")` is a client signed in to the first group that lists the function.
 
-    The first such group of groups.json; the test fails if there is none.
+    The test fails if no group of groups.json does.
     """
 
     def client_of(function: str) -> FlaskClient:

@@ -24,8 +24,7 @@ from moto.sts.models import sts_backends
 
 from cognises.provisioning import verify as verify_exchange
 from cognises.provisioning.verify import compare
-from cognises.testing import FakePool
-from cognises.testing.fake_pool import SigningKey
+from cognises.testing import FakePool, SigningKey
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
@@ -92,7 +91,7 @@ def people(
     """Groups a and b in groups.json; the pool's keys are real, and so are its tokens."""
     manifest(group("a", precedence=1), group("b", precedence=2))
     with monkeypatch.context() as patch:
-        patch.setattr("cognises.testing.fake_pool.SigningKey", one_key)
+        patch.setattr("cognises.testing.SigningKey", one_key)
         pool = FakePool(account.pool_id, "client0123")
     pool.keys = [one_key()]
     monkeypatch.setenv("COGNITO_CLIENT_ID", pool.client_id)
