@@ -10,7 +10,7 @@ import pytest
 
 from cognises.provisioning import cli
 from cognises.settings.sources import PROJECT_FOLDER
-from cognises.web.commands import COMMANDS
+from cognises.web.extension import COMMANDS
 
 
 def flask(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from token_endpoint import HTML, SAME, begin, cookie_names, signed_in
 from werkzeug.datastructures import MultiDict
 
 from cognises import CognisesError
-from cognises.web.token_cookies import MAX_TOKEN_IN_COOKIES, join_token, split_token
+from cognises.web.credentials import MAX_TOKEN_IN_COOKIES, join_token, split_token
 
 NAME = "__Host-token"
 

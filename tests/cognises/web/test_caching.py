@@ -20,7 +20,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises import login_check, public
-from cognises.web.caching import forbid_shared_caching
+from cognises.web.responses import forbid_shared_caching
 
 NO_STORE = "private, no-store"
 OURS = ("Cache-Control", "private, no-store")

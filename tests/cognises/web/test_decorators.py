@@ -26,7 +26,7 @@ from cognises import (
 )
 from cognises.testing import FakePool
 from cognises.web.authorize import outcome_of
-from cognises.web.caching import GUARDED, mark_guarded
+from cognises.web.responses import GUARDED, mark_guarded
 from cognises.web.state import state_of
 
 GROUPS = manifest(editors=["thing"], viewers=["other"], nobody=[])

@@ -6,7 +6,7 @@ import pytest
 from request_side import manifest
 
 from cognises.manifest import parse_groups
-from cognises.web.permissions import Permissions, decide, endpoint_entries
+from cognises.web.principal import Permissions, decide, endpoint_entries
 
 PERMISSIONS = Permissions(
     parse_groups(

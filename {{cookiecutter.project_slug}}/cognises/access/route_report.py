@@ -14,8 +14,7 @@ from flask.cli import with_appcontext
 
 from cognises.errors import CognisesError, ProblemsError
 from cognises.tokens.claims import TokenClaims, check
-from cognises.web.permissions import endpoint_entries
-from cognises.web.principal import Decision, OpenTo, Principal, decide
+from cognises.web.principal import Decision, OpenTo, Principal, decide, endpoint_entries
 from cognises.web.route_metadata import LoginGuard, Requirement
 from cognises.web.routes import Route, function_name, path_rules_of, routes
 from cognises.web.startup import manifest_names, route_problems

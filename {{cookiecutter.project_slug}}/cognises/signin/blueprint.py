@@ -25,12 +25,17 @@ from cognises.signin.cookies import Attempt, Tokens
 from cognises.signin.managed_login import forwardable
 from cognises.signin.problems import OTHER_REFUSAL, REFUSALS, SignInProblem
 from cognises.signin.session import ENDED, RENEWAL_PROBLEM, SignIn, current_sign_in
-from cognises.web import caching, public_path
+from cognises.web import responses
 from cognises.web.authorize import auth_result_for
-from cognises.web.browser import is_navigation, prefers_html, vary_by_accept
 from cognises.web.credentials import is_same_origin
 from cognises.web.decorators import public
-from cognises.web.responses import Refusal, refusal
+from cognises.web.responses import (
+    Refusal,
+    is_navigation,
+    prefers_html,
+    refusal,
+    vary_by_accept,
+)
 from cognises.web.state import state_of
 
 log = logging.getLogger("cognises.signin")
@@ -48,8 +53,8 @@ def sign_in(app: Flask) -> None:
     It works where `COGNITO_DOMAIN` and `COGNISES_PUBLIC_URL` are set; elsewhere its addresses
     answer 404, and refusals stay as they are.
     """
-    caching.install(app)
-    public_path.install(app)
+    responses.install(app)
+    responses.serve_below_public_path(app)
     SignIn(app)
     app.register_blueprint(bp)
     app.register_error_handler(Refusal, answer_refusal)
@@ -64,14 +69,14 @@ def _page_values() -> dict[str, object]:
 
 def _has_session() -> bool:
     """Whether the browser holds a session, good or not: for what a page offers, not allows."""
-    caching.mark_guarded(request)
+    responses.mark_guarded(request)
     return current_sign_in.cookies.has_session(request)
 
 
 @bp.before_request
 def require_own_request() -> None:
     """404 where sign-in is off; a POST must be from this service's own pages. No cache keeps it."""
-    caching.mark_guarded(request)
+    responses.mark_guarded(request)
     if not current_sign_in.is_on:
         abort(404)
     settings = current_sign_in.settings

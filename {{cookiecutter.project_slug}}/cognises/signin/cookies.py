@@ -22,7 +22,7 @@ from cognises.errors import CognisesError
 from cognises.settings.model import Settings
 from cognises.signin.problems import SignInProblem
 from cognises.tokens import jws
-from cognises.web.token_cookies import cookie_names, fits_one_cookie, join_token, split_token
+from cognises.web.credentials import cookie_names, fits_one_cookie, join_token, split_token
 
 _ATTEMPT_SECONDS = 600
 _MAX_ATTEMPTS = 3  # with the tokens they must fit into what servers take of headers

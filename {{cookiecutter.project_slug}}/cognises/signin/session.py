@@ -25,8 +25,7 @@ from cognises.signin.managed_login import ManagedLogin
 from cognises.signin.problems import SignInProblem
 from cognises.tokens import jws
 from cognises.tokens.verifier import Verifier
-from cognises.web import caching
-from cognises.web.browser import is_page_view
+from cognises.web.responses import is_page_view, mark_secret
 from cognises.web.route_metadata import DEFAULT_LOGIN, LoginGuard
 from cognises.web.state import state_of
 
@@ -208,7 +207,7 @@ class SignIn:
             self.cookies.keep_session(response, tokens, sent)
             return response
 
-        caching.mark_secret(request)
+        mark_secret(request)
         return tokens
 
     def _check_pair(self, tokens: Tokens) -> Mapping[str, Any]:

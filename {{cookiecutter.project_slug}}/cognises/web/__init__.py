@@ -1,3 +1,3 @@
 """The request side on Flask: guards, decisions, the principal and refusals."""
 
-from cognises.web.browser import prefers_html as prefers_html
+from cognises.web.responses import prefers_html as prefers_html

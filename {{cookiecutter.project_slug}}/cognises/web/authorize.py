@@ -16,30 +16,21 @@ from werkzeug.local import LocalProxy
 
 from cognises.errors import CognisesError, SettingsError
 from cognises.settings.values import is_loopback
-from cognises.web import caching, responses
-from cognises.web.caching import GUARDED
+from cognises.web import responses
 from cognises.web.credentials import read_token
-from cognises.web.policy import Check, CompiledRoute, PolicyKey, RoutePolicy
 from cognises.web.principal import ANONYMOUS, Principal, cannot, decide
-from cognises.web.route_metadata import (
-    Guard,
-    Requirement,
-    View,
-    chain,
-    declaration_of,
-)
+from cognises.web.responses import GUARDED
+from cognises.web.route_metadata import Guard, Requirement, View, chain, declaration_of
 from cognises.web.routes import (
     declaration_at,
     function_name,
     handler_name,
     refuse_unhandled_method,
 )
-from cognises.web.state import AppState
+from cognises.web.state import AppState, CompiledRoute, PolicyKey, RoutePolicy
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
                         "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"})  # fmt: skip
-
-_NO_SCOPES: frozenset[str] = frozenset()
 
 log = logging.getLogger("cognises.decisions")
 
@@ -79,9 +70,8 @@ def auth_result_for(request: Request) -> AuthResult:
     environ = request.environ
     authorization, cookies = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
     result: AuthResult | None = request.__dict__.get(GUARDED)
-    if result and result.authorization == authorization and result.cookies == cookies:
-        return result
-    result = request.__dict__[GUARDED] = AuthResult(authorization, cookies)
+    if result is None or (result.authorization, result.cookies) != (authorization, cookies):
+        result = request.__dict__[GUARDED] = AuthResult(authorization, cookies)
     return result
 
 
@@ -109,8 +99,9 @@ def _authorize(request: Request, policy: RoutePolicy) -> Principal:
             principal = result.denied_principal = Principal(claims, policy.can, token)
             for verifier in policy.other_verifiers:
                 verifier.verify_cached(token)
-            if policy.check is not None:
-                _ask_app(policy.check, principal, result)
+            if policy.check is not None and not result.is_checked:
+                _require_true(policy.check(principal))
+                result.is_checked = True
         elif not policy.admits_anonymous:
             raise CognisesError("missing_token", "no credential")
         _require_permission(policy, principal)
@@ -126,19 +117,16 @@ def _authorize(request: Request, policy: RoutePolicy) -> Principal:
 
 def _require_permission(policy: RoutePolicy, principal: Principal) -> None:
     for open_to in policy.open_to:
-        scopes = principal.machine_scopes if open_to.scopes else _NO_SCOPES
+        scopes = principal.machine_scopes if open_to.scopes else open_to.scopes
         decision = decide(principal.groups, open_to, scopes)
         if not decision.allowed:
             raise CognisesError("forbidden", decision.reason)
-    if not policy.is_declared:
+    if not policy.guards:
         raise CognisesError("forbidden", "the view is neither public nor guarded")
 
 
-def _ask_app(check: Check, principal: Principal, result: AuthResult) -> None:
-    """`Cognises(app, check=…)`, once a request: any answer but True revokes the token."""
-    if result.is_checked:
-        return
-    answer = check(principal)
+def _require_true(answer: object) -> None:
+    """The answer of `Cognises(app, check=…)`: anything but True revokes the token."""
     if inspect.isawaitable(answer):
         if inspect.iscoroutine(answer):
             answer.close()
@@ -147,7 +135,6 @@ def _ask_app(check: Check, principal: Principal, result: AuthResult) -> None:
         if answer is not False and answer is not None:
             log.warning("check returned a %s: True alone admits", type(answer).__name__)
         raise CognisesError("revoked", "the app's check refused it")
-    result.is_checked = True
 
 
 def require_loopback(request: Request) -> None:
@@ -182,43 +169,35 @@ def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
     key = PolicyKey(endpoint, handler, applying)
     found = state.policies.get(key)
     if found is None or found.view is not view:
-        found = _compile_route(state, view, key, request.method)
+        rules_here = [state.path_rules[number] for number in applying]
+        declared = declaration_at(app, endpoint, request.method, rules_here)
+        policy = None
+        if not declared.is_public and (view is not state.static_view or declared.guards):
+            policy = compile_policy(state, declared.guards, function_name(app, endpoint), endpoint)
+        found = CompiledRoute(view, policy)
         state.keep_policy(key, found)
     return found
-
-
-def _compile_route(state: AppState, view: View, key: PolicyKey, method: str) -> CompiledRoute:
-    endpoint = key.endpoint or ""
-    rules = [each for number, each in enumerate(state.path_rules) if number in key.parts]
-    declared = declaration_at(state.app, endpoint, method, rules)
-    if declared.is_public or (view is state.static_view and not declared.guards):
-        return CompiledRoute(view, None)
-    name = function_name(state.app, endpoint)
-    return CompiledRoute(view, compile_policy(state, declared.guards, name, endpoint))
 
 
 def compile_policy(
     state: AppState, guards: tuple[Guard, ...], name: str | None, endpoint: str | None
 ) -> RoutePolicy:
     """Make guards ready for requests. Raises SettingsError or ManifestError."""
-    caching.install(state.app)
     responses.install(state.app)
     requirement = Requirement.of(guards)
     first, *others = dict.fromkeys(requirement.logins)
-    settings = state.settings
     return RoutePolicy(
         guards=frozenset(guards),
         verifier=state.verifier(first),
         other_verifiers=tuple(state.verifier(guard) for guard in others),
         open_to=state.open_to(requirement, name, endpoint),
         admits_anonymous=requirement.admits_anonymous,
-        is_declared=bool(guards),
         label=endpoint or name or "",
         can=state.can if state.is_own_pool(first) else cannot,
         check=state.check,
         renew=state.renew,
         cookie_rules=state.cookie_rules,
-        is_local=settings.local,
+        is_local=state.settings.local,
     )
 
 
@@ -231,22 +210,25 @@ def policy_of(
     one of the guarded function, which another view calls.
     """
     route = compiled_route(state, request)
-    view, policy = route or (None, None)
-    if policy is not None and _belong(guards, guarded, view, policy, request.method):
-        return policy
+    if route and route.policy and _belong(guards, guarded, route.view, route.policy, request):
+        return route.policy
     declared = declaration_of(guarded).guards or guards
     name = getattr(guarded, "__name__", "")
     key = PolicyKey(None, name, tuple(guard.key for guard in declared))
     found = state.policies.get(key)
-    if found is not None and found.policy is not None:
-        return found.policy
-    policy = compile_policy(state, declared, name, None)
-    state.keep_policy(key, CompiledRoute(None, policy))
+    policy = found.policy if found else None
+    if policy is None:
+        policy = compile_policy(state, declared, name, None)
+        state.keep_policy(key, CompiledRoute(None, policy))
     return policy
 
 
 def _belong(
-    guards: tuple[Guard, ...], guarded: View, view: View | None, policy: RoutePolicy, method: str
+    guards: tuple[Guard, ...],
+    guarded: View,
+    view: View | None,
+    policy: RoutePolicy,
+    request: Request,
 ) -> bool:
     """Whether guards are part of a route's policy: the very ones that its view declares.
 
@@ -255,7 +237,7 @@ def _belong(
     if policy.guards.issuperset(guards):
         return True
     view_class = getattr(view, "view_class", None)
-    handler = getattr(view_class, handler_name(view_class, method), None) if view_class else None
+    handler = getattr(view_class, handler_name(view_class, request.method) or "", None)
     is_handler = handler and any(getattr(f, "__func__", None) is handler for f in chain(guarded))
     return bool(is_handler) and {g.key for g in guards} <= {g.key for g in policy.guards}
 
@@ -266,13 +248,13 @@ def _belong(
 class AuthOutcome(NamedTuple):
     """How a request fared at the guards, for logs: `decision` is None where nothing guarded it."""
 
-    decision: str | None
-    reason: str | None
-    detail: str | None
-    sub: str | None
+    decision: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    sub: str | None = None
 
 
-UNGUARDED = AuthOutcome(None, None, None, None)
+UNGUARDED = AuthOutcome()
 
 
 def outcome_of(request: Request) -> AuthOutcome:
@@ -283,7 +265,7 @@ def outcome_of(request: Request) -> AuthOutcome:
     if result.refusal is not None:
         sub = result.denied_principal.sub or result.principal.sub
         return AuthOutcome("refused", result.refusal.reason, result.refusal.detail, sub)
-    return AuthOutcome("allowed" if result.passed else None, None, None, result.principal.sub)
+    return AuthOutcome("allowed" if result.passed else None, sub=result.principal.sub)
 
 
 def _current_principal() -> Principal:

@@ -1,26 +1,36 @@
 """The one credential of a request: a bearer header, else a cookie. RFC 6750 section 2.1.
 
-Pure but for reading the request it is given.
+A token too large for one cookie (4,096 bytes, RFC 6265 section 6.1) is in up to four: `token`,
+`token-2`, `token-3` and `token-4`, so that all carry the name's `__Host-` prefix. The first starts
+with their number, as in `3:eyJ…`, which no token does.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from flask import Request
 
 from cognises.errors import CognisesError
 from cognises.tokens.jws import MAX_TOKEN
-from cognises.web.token_cookies import join_token
 
+if TYPE_CHECKING:
+    from werkzeug.datastructures import MultiDict
+
+MAX_PIECES = 4
+MAX_TOKEN_IN_COOKIES = 12 * 1024
+_MAX_COOKIE = 4096
+_ATTRIBUTES = len("=; Secure; HttpOnly; Path=/; SameSite=Lax; Max-Age=2592000")
+_NUMBERED = re.compile(r"([2-4]):(.*)", re.DOTALL)
 _MAX_HEADER = MAX_TOKEN + len("Bearer ")
 # More than any browser sends to one host: what it takes to read them stays small.
 _MAX_COOKIES, _MAX_COOKIE_COUNT = 64 * 1024, 300
 _MAX_ORIGIN = 300
+_PORTS = {"http": 80, "https": 443}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
 # For the log: what a proxy in front may use of the header.
 _OTHER_SCHEMES = frozenset({"basic", "digest", "negotiate", "ntlm", "aws4-hmac-sha256"})
 _SITES = frozenset({"cross-site", "same-site", "none"})
@@ -42,7 +52,7 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if header is None:
         cookies = request.environ.get("HTTP_COOKIE")
-        return _cookie(request, cookies, rules) if cookies else None
+        return _token_in_cookies(request, cookies, rules) if cookies else None
     if len(header) > _MAX_HEADER:
         raise CognisesError("invalid_token", "header too long")
     scheme, _, token = header.partition(" ")
@@ -55,15 +65,14 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     return token
 
 
-def _cookie(request: Request, cookies: str, rules: CookieRules) -> str | None:
+def _token_in_cookies(request: Request, cookies: str, rules: CookieRules) -> str | None:
     if len(cookies) > _MAX_COOKIES or cookies.count(";") > _MAX_COOKIE_COUNT:
         raise CognisesError("invalid_request", "too many or too long cookies")
     if rules.name not in cookies:
         return None
     token = join_token(request.cookies, rules.name)
-    if token is None:
-        return None
-    if request.method not in _SAFE_METHODS and not is_same_origin(request, rules.public_origin):
+    is_unsafe = request.method not in _SAFE_METHODS
+    if token is not None and is_unsafe and not is_same_origin(request, rules.public_origin):
         received = _proof_of_origin(request)
         raise CognisesError("cross_site", f"cookie on an unsafe method: {received}")
     return token
@@ -78,11 +87,8 @@ def is_same_origin(request: Request, public_origin: str | None) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
-    origin = request.headers.get("Origin")
-    if origin is None:
-        return False
+    sender = _normal(request.headers.get("Origin", ""))
     own = [public_origin] if public_origin else [f"{s}://{request.host}" for s in _PORTS]
-    sender = _normal(origin)
     return sender is not None and any(sender == _normal(address) for address in own)
 
 
@@ -94,9 +100,6 @@ def _proof_of_origin(request: Request) -> str:
     if "Origin" in request.headers:
         return "Origin is not the address of this service"
     return "neither Sec-Fetch-Site nor Origin was received"
-
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def _normal(origin: str) -> tuple[str, str, int] | None:
@@ -111,3 +114,44 @@ def _normal(origin: str) -> tuple[str, str, int] | None:
     if url.scheme not in _PORTS or not url.hostname or url.path or url.query or url.fragment:
         return None
     return url.scheme, url.hostname, port or _PORTS[url.scheme]
+
+
+def cookie_names(name: str) -> tuple[str, ...]:
+    """The names of all pieces that a token in cookies of that name may have."""
+    return (name, *(f"{name}-{number}" for number in range(2, MAX_PIECES + 1)))
+
+
+def fits_one_cookie(name: str, value: str) -> bool:
+    """Whether browsers keep a cookie of that name and value."""
+    return len(name) + len(value) + _ATTRIBUTES <= _MAX_COOKIE
+
+
+def split_token(name: str, token: str) -> Mapping[str, str] | None:
+    """The cookies that carry a token, by name; None where it is too large for cookies."""
+    if fits_one_cookie(name, token):
+        return {name: token}
+    room = _MAX_COOKIE - _ATTRIBUTES - len(f"{name}-4=2:")
+    pieces = [token[start : start + room] for start in range(0, len(token), room)]
+    if len(token) > MAX_TOKEN_IN_COOKIES or len(pieces) > MAX_PIECES:
+        return None
+    pieces[0] = f"{len(pieces)}:{pieces[0]}"
+    return dict(zip(cookie_names(name), pieces, strict=False))
+
+
+def join_token(cookies: MultiDict[str, str], name: str) -> str | None:
+    """The token that a request's cookies carry.
+
+    A missing or surplus piece is no credential: None. Two cookies of one name are
+    `invalid_request`, raised as CognisesError.
+    """
+    found = [cookies.getlist(each) for each in cookie_names(name)]
+    if any(len(values) > 1 for values in found):
+        raise CognisesError("invalid_request", "two cookies of the name")
+    if not found[0]:
+        return None
+    numbered = _NUMBERED.fullmatch(found[0][0])
+    count = int(numbered[1]) if numbered else 1
+    if [bool(values) for values in found] != [number < count for number in range(MAX_PIECES)]:
+        return None
+    first = numbered[2] if numbered else found[0][0]
+    return "".join([first, *(values[0] for values in found[1:count])])

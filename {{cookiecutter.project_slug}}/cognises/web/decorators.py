@@ -16,13 +16,12 @@ from cognises.settings.values import CLIENT_ID, SCOPE, TOKEN_USES
 from cognises.tokens.verifier import one_or_more
 from cognises.user_pool import UserPool
 from cognises.web.authorize import auth_result_for, authorize, policy_of
-from cognises.web.path_rules import PathRule, path_rules
-from cognises.web.permissions import Permissions
-from cognises.web.principal import Principal
+from cognises.web.principal import Permissions, Principal
 from cognises.web.responses import refusal
 from cognises.web.route_metadata import (
     Guard,
     LoginGuard,
+    PathRule,
     PermissionGuard,
     View,
     declaration_of,
@@ -30,6 +29,7 @@ from cognises.web.route_metadata import (
     guards_of_decorators,
     mark,
     marker_of,
+    path_rules,
 )
 from cognises.web.routes import is_automatic_options, path_rules_of, refuse_unhandled_method
 from cognises.web.state import forget_policies, state_of
@@ -60,15 +60,26 @@ def login_check(
         if (pool_id, client_ids, token_use, scopes, optional) != (None, None, None, None, False):
             raise SettingsError(["login_check: takes a view or arguments, not both"])
         return _guarded_by(LoginGuard())(region)
+    pool = None if region is None and pool_id is None else UserPool.parse(pool_id)
+    if pool is not None and region not in (None, pool.region):
+        raise SettingsError(["login_check: the region is not the one in the user pool id"])
+    if not isinstance(optional, bool):
+        raise SettingsError(["login_check: optional must be True or False"])
     return _guarded_by(
         LoginGuard(
-            pool=_pool(region, pool_id),
+            pool=pool,
             client_ids=_optional("client_ids", client_ids, CLIENT_ID.fullmatch),
             token_use=_optional("token_use", token_use, TOKEN_USES.__contains__),
             scopes=_optional("scopes", scopes, SCOPE.fullmatch) or frozenset(),
-            optional=_flag(optional),
+            optional=optional,
         )
     )
+
+
+def _optional(
+    name: str, values: str | Iterable[str] | None, accept: Callable[[str], object]
+) -> frozenset[str] | None:
+    return None if values is None else one_or_more(f"login_check: {name}", values, accept)
 
 
 def permission_required(group_details: Any = None, name: str | None = None) -> Any:
@@ -84,7 +95,13 @@ def permission_required(group_details: Any = None, name: str | None = None) -> A
         return _guarded_by(PermissionGuard())(group_details)
     if name is not None and not (isinstance(name, str) and name and "*" not in name):
         raise SettingsError(["permission_required: name must be a text without a star"])
-    return _guarded_by(PermissionGuard(_permissions(group_details), name))
+    is_loaded = isinstance(group_details, tuple) and all(
+        isinstance(each, Group) for each in group_details
+    )
+    if group_details is None:
+        return _guarded_by(PermissionGuard(None, name))
+    groups = group_details if is_loaded else parse_access(group_details)
+    return _guarded_by(PermissionGuard(Permissions(groups), name))
 
 
 def public(target: Any, paths: Iterable[str] = ()) -> Any:
@@ -97,13 +114,12 @@ def public(target: Any, paths: Iterable[str] = ()) -> Any:
         _add_path_rules(target, paths, ())
     elif isinstance(target, Blueprint):
         declare_blueprint(target)
-        forget_policies()
     else:
         _refuse_contradiction(target, None)
         if hasattr(target, "__func__"):  # a bound method has no attributes of its own
             target = functools.update_wrapper(functools.partial(target), target)
         mark(target)
-        forget_policies()
+    forget_policies()
     return target
 
 
@@ -116,21 +132,24 @@ def protect(
     receive no response; they ask `current_user`. Raises SettingsError where a decorator is not a
     guard, or a path is not an absolute prefix.
     """
-    guards = tuple(g for each in decorators or (login_check,) for g in _guards_of(each))
+    found = [guards_of_decorators([each]) for each in decorators or (login_check,)]
+    if not all(found):
+        raise SettingsError(["protect: takes login_check and permission_required only"])
+    guards = tuple(guard for each in found for guard in each)
     if isinstance(target, Flask):
         rules = _add_path_rules(target, paths, guards)
         hooks = target.before_request_funcs.setdefault(None, [])
         hooks.insert(0, GuardHook(guards, lambda request: _is_below(rules, request)))
-        return target
-    declare_blueprint(target, *guards)
+    else:
+        declare_blueprint(target, *guards)
+        hook = GuardHook(guards, lambda request: _is_in(target, request))
+        target.before_request_funcs.setdefault(None, []).append(hook)
+        if target._got_registered_once:
+            # What a blueprint holds is copied when it is registered, so the signal comes instead.
+            # It holds the hook weakly: the hook ends with its blueprint.
+            target.__dict__.setdefault(_HOOKS, []).append(hook)
+            request_started.connect(hook.on_signal)
     forget_policies()
-    hook = GuardHook(guards, lambda request: _is_in(target, request))
-    target.before_request_funcs.setdefault(None, []).append(hook)
-    if target._got_registered_once:
-        # What a blueprint holds is copied when it is registered, so the signal comes instead. It
-        # holds the hook weakly: the hook ends with its blueprint.
-        target.__dict__.setdefault(_HOOKS, []).append(hook)
-        request_started.connect(hook.on_signal)
     return target
 
 
@@ -139,7 +158,6 @@ def _add_path_rules(app: Flask, paths: Iterable[str], guards: tuple[Guard, ...])
     if not rules:
         raise SettingsError(["protect and public with an app need paths, as in paths=('/dash/',)"])
     path_rules_of(app).extend(rules)
-    forget_policies()
     return rules
 
 
@@ -151,14 +169,6 @@ def _is_below(rules: list[PathRule], request: Request) -> bool:
 def _is_in(blueprint: Blueprint, request: Request) -> bool:
     registered = current_app.blueprints
     return any(registered.get(name) is blueprint for name in request.blueprints)
-
-
-def _guards_of(decorator: Decorator) -> tuple[Guard, ...]:
-    """The guards that a decorator puts on a view."""
-    guards = guards_of_decorators([decorator])
-    if not guards:
-        raise SettingsError(["protect: takes login_check and permission_required only"])
-    return guards
 
 
 class GuardHook:
@@ -205,18 +215,17 @@ def _guarded_by(guard: Guard) -> Decorator:
         inner = marker_of(view)
         if inner and inner.owner is view and inner.guards and inner.view is not None:
             return _wrap(inner.view, (own, *inner.guards), like=view)
-        return _wrap(view, (own,))
+        return _wrap(view, (own,), like=view)
 
     return decorate
 
 
-def _wrap(view: View, guards: tuple[Guard, ...], like: View | None = None) -> View:
+def _wrap(view: View, guards: tuple[Guard, ...], like: View) -> View:
     """The guarded view. It takes its name and attributes from `like`, a wrapper that it replaces.
 
     An attribute is `view_class`, by which Flask and others know a class-based view.
     """
-    first = guards[0]
-    injector = ResponseInjector(view)
+    first, injector = guards[0], ResponseInjector(view)
     # How Flask calls most views: by name, and the first parameter is free.
     free = injector.free
     if injector.room.is_method or room_of_class(view, "GET"):
@@ -229,13 +238,13 @@ def _wrap(view: View, guards: tuple[Guard, ...], like: View | None = None) -> Vi
 
     if is_async(view):
 
-        @functools.wraps(like or view)
+        @functools.wraps(like)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
             return await injector.await_view(principal(), args, kwargs)
 
     else:
 
-        @functools.wraps(like or view)
+        @functools.wraps(like)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if free and not args and free not in kwargs and "response" not in kwargs:
                 return view(principal(), **kwargs)
@@ -264,32 +273,3 @@ def _refuse_contradiction(view: View, guard: Guard | None) -> None:
     if found.is_contradictory or (found.guards if guard is None else found.is_public):
         name = getattr(view, "__qualname__", "view")
         raise SettingsError([f"{name}: public and a guard together; keep one of them"])
-
-
-def _pool(region: object, pool_id: object) -> UserPool | None:
-    if region is None and pool_id is None:
-        return None
-    pool = UserPool.parse(pool_id)
-    if region not in (None, pool.region):
-        raise SettingsError(["login_check: the region is not the one in the user pool id"])
-    return pool
-
-
-def _optional(
-    name: str, values: str | Iterable[str] | None, accept: Callable[[str], object]
-) -> frozenset[str] | None:
-    return None if values is None else one_or_more(f"login_check: {name}", values, accept)
-
-
-def _flag(optional: object) -> bool:
-    if not isinstance(optional, bool):
-        raise SettingsError(["login_check: optional must be True or False"])
-    return optional
-
-
-def _permissions(group_details: object) -> Permissions | None:
-    if group_details is None:
-        return None
-    if isinstance(group_details, tuple) and all(isinstance(g, Group) for g in group_details):
-        return Permissions(group_details)
-    return Permissions(parse_access(group_details))

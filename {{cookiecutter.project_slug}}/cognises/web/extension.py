@@ -6,14 +6,16 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import click
 from flask import Flask, Request
 from flask import request as flask_request
+from flask.cli import AppGroup
 
 from cognises.errors import CognisesError, ProblemsError, SettingsError
-from cognises.web import caching, public_path, responses
+from cognises.web import responses, startup
 from cognises.web.authorize import (
     auth_result_for,
     authorize,
@@ -21,16 +23,22 @@ from cognises.web.authorize import (
     current_user,
     require_loopback,
 )
-from cognises.web.commands import commands
 from cognises.web.decorators import GuardHook
-from cognises.web.policy import Check
 from cognises.web.responses import Refusal, refusal
 from cognises.web.routes import is_automatic_options
-from cognises.web.startup import check as check_start
-from cognises.web.startup import check_once
-from cognises.web.state import state_of
+from cognises.web.state import Check, state_of
 
 log = logging.getLogger("cognises.decisions")
+
+_PROVISIONING = (
+    *("apply", "bootstrap", "deploy", "destroy", "import", "plan"),
+    *("policy", "users", "validate", "verify"),
+)
+# Name of the command: its module, and the click command in it.
+COMMANDS = {
+    "access": "cognises.access.route_report:access_command",
+    **{name: f"cognises.provisioning.cli:flask_{name}" for name in _PROVISIONING},
+}
 
 
 class Cognises:
@@ -60,9 +68,10 @@ class Cognises:
         state.is_guarded = True
         RequestGuard(app).install()
         app.cli.add_command(commands)
-        if _is_flask_run():
+        context = click.get_current_context(silent=True)
+        if context is not None and context.info_name == "run" and "flask.cli" in sys.modules:
             try:
-                check_start(app)
+                startup.check(app)
             except ProblemsError as error:
                 raise click.ClickException(f"cannot start:\n{error}") from None
 
@@ -79,9 +88,8 @@ class RequestGuard:
         """Wrap `preprocess_request`: no before_request function comes earlier."""
         app = self._app
         app.preprocess_request = self.preprocess_request  # type: ignore[method-assign]
-        caching.install(app)
-        public_path.install(app)
         responses.install(app)
+        responses.serve_below_public_path(app)
         app.context_processor(lambda: {"current_user": current_user})
 
     def preprocess_request(self, *args: Any) -> Any:
@@ -89,15 +97,14 @@ class RequestGuard:
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         state = self._state
         if state.start_problems != []:
-            check_once(self._app)
+            startup.check_once(self._app)
         try:
             route = compiled_route(state, request)
-            if route is None or route.policy is None:
-                if state.settings.local:
-                    require_loopback(request)
-            elif request.method != "OPTIONS" or not is_automatic_options(request):
-                authorize(request, route.policy)
-            elif route.policy.is_local:
+            policy = route.policy if route is not None else None
+            is_automatic = request.method == "OPTIONS" and is_automatic_options(request)
+            if policy is not None and not is_automatic:
+                authorize(request, policy)
+            elif state.settings.local:
                 require_loopback(request)
         except ProblemsError:
             raise
@@ -136,6 +143,20 @@ class RequestGuard:
                     yield app.ensure_sync(before)
 
 
-def _is_flask_run() -> bool:
-    context = click.get_current_context(silent=True)
-    return context is not None and context.info_name == "run" and "flask.cli" in sys.modules
+class LazyGroup(AppGroup):
+    """`flask cognises …`: neither the extension nor an app imports a command before it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+commands = LazyGroup("cognises", help="Who may call what, and the groups in AWS.")

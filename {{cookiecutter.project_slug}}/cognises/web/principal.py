@@ -1,25 +1,25 @@
-"""Who a request is from, as the original's response mapping, and the decision about it. Pure."""
+"""Who a request is from, as the original's response mapping, and what that one may do. Pure."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cognises.errors import ANSWERS
+from cognises.manifest import Group
 from cognises.tokens.claims import FrozenDict, TokenClaims, scopes_of
 
+Can = Callable[[tuple[str, ...], str, frozenset[str]], bool]
+
 _NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
+_NO_SCOPES: frozenset[str] = frozenset()
 _SIGNED_IN = {"status": 200, "message": "Validation successful"}
 _ANONYMOUS = {"status": 401, "message": ANSWERS["missing_token"].message}
-
-_NO_SCOPES: frozenset[str] = frozenset()
 # Of this process and its forks: what is printed of a principal says nothing to anyone else.
 _PRINT_KEY = os.urandom(32)
-
-Can = Callable[[tuple[str, ...], str, frozenset[str]], bool]
 
 
 def cannot(groups: tuple[str, ...], name: str, machine_scopes: frozenset[str]) -> bool:
@@ -145,12 +145,10 @@ class Principal(FrozenDict):
         """The same for one token, another for every other; it shows nothing of either."""
         if not self.is_authenticated:
             return "anonymous"
-        try:
-            return self._print
-        except AttributeError:
+        if not hasattr(self, "_print"):
             secret = (self._credential or "").encode() or os.urandom(32)
             self._print = blake2b(secret, key=_PRINT_KEY, digest_size=16).hexdigest()
-            return self._print
+        return self._print
 
     def __copy__(self) -> Principal:
         return self
@@ -167,6 +165,9 @@ class OpenTo(NamedTuple):
 
     groups: frozenset[str]
     scopes: frozenset[str] = frozenset()
+
+
+NO_ONE = OpenTo(frozenset())
 
 
 class Decision(NamedTuple):
@@ -191,3 +192,69 @@ def decide(
     if not open_to.scopes.isdisjoint(machine_scopes):
         return _ALLOWED_MACHINE
     return _UNLISTED if groups else _NO_GROUP
+
+
+class Permissions:
+    """The manifest inverted: from a function's name to the groups that list it.
+
+    Two objects made from equal manifests are equal, so that a guard made for each request shares
+    what was compiled for the first one.
+    """
+
+    def __init__(self, groups: Iterable[Group]) -> None:
+        index: dict[str, set[str]] = {}
+        scopes: dict[str, set[str]] = {}
+        for group in groups:
+            scopes.setdefault(group.name, set()).update(group.scopes)
+            for name in group.allowed_functions:
+                index.setdefault(name, set()).add(group.name)
+        self._index = {name: frozenset(names) for name, names in index.items()}
+        self._scopes = {name: frozenset(each) for name, each in scopes.items() if each}
+        self._key = (frozenset(self._index.items()), frozenset(self._scopes.items()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Permissions) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every entry of every `allowed_functions`."""
+        return frozenset(self._index)
+
+    def open_to(
+        self,
+        name: str | None,
+        endpoint: str | None = None,
+        ambiguous: frozenset[str] = frozenset(),
+    ) -> OpenTo:
+        """Who may use a view, by its name, its endpoint, its blueprints, or `*`.
+
+        Entries in `ambiguous` open nothing.
+        """
+        entries = {"*", *([name] if name else ()), *endpoint_entries(endpoint)} - ambiguous
+        groups = frozenset().union(*(self._index.get(entry, ()) for entry in entries))
+        return OpenTo(groups, frozenset().union(*(self._scopes.get(g, ()) for g in groups)))
+
+    def can(
+        self,
+        groups: tuple[str, ...],
+        name: str,
+        ambiguous: frozenset[str] = frozenset(),
+        machine_scopes: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Whether the manifest lists `name`, a function's or an endpoint's, for that principal."""
+        return decide(groups, self.open_to(name, name, ambiguous), machine_scopes).allowed
+
+
+def endpoint_entries(endpoint: str | None) -> list[str]:
+    """Manifest entries that match an endpoint: itself, and each blueprint that contains it.
+
+    >>> endpoint_entries("admin.reports.monthly")
+    ['admin.reports.monthly', 'admin.*', 'admin.reports.*']
+    """
+    if not endpoint:
+        return []
+    parts = endpoint.split(".")
+    return [endpoint, *(".".join(parts[:end]) + ".*" for end in range(1, len(parts)))]

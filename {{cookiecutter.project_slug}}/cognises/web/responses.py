@@ -1,14 +1,19 @@
-"""A refusal on Flask: a werkzeug HTTPException that carries the CognisesError."""
+"""What is sent: refusals, headers against shared caches, relative addresses, pages or JSON."""
 
 from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, current_app, redirect
+from flask import request as flask_request
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import (
     BadRequest,
     Forbidden,
@@ -20,6 +25,17 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.errors import CognisesError
+from cognises.web.state import state_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_NO_STORE = "private, no-store"
+_VARY = "Authorization, Cookie"
+_INSTALLED, _MOUNTED = "cognises.web.responses", "cognises.web.public_path"
+# On a request whose answer is meant for one user; its value is what the guards have found out.
+GUARDED = "_cognises_guarded"
+_SECRET = "_cognises_secret"
 
 
 class Refusal(HTTPException):
@@ -54,9 +70,15 @@ _CLASSES: dict[int, type[Refusal]] = {
 }
 
 
-def install(app: Flask) -> None:
-    """Answer refusals in `app` with `respond`, unless it has a handler of its own for them."""
-    app.error_handler_spec[None][None].setdefault(Refusal, respond)
+def refusal(error: CognisesError, realm: str) -> Refusal:
+    """The HTTP response to a refusal: its status, its challenge, one JSON shape."""
+    body = {"status": error.status, "message": error.message, "reason": error.reason}
+    response = Response(json.dumps(body), error.status, mimetype="application/json")
+    response.headers.update(error.headers_for(realm))
+    exception = _CLASSES[error.status](description=error.message, response=response)
+    exception.error = error
+    exception.data = body
+    return exception
 
 
 def respond(error: Refusal) -> ResponseReturnValue | Refusal:
@@ -67,21 +89,80 @@ def respond(error: Refusal) -> ResponseReturnValue | Refusal:
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     handlers = app.error_handler_spec[None][None]
-    for kind in (HTTPException, Exception):
-        handler = handlers.get(kind)
-        if handler is not None:
-            return error if _is_installed(app, handler) else app.ensure_sync(handler)(error)
-    return error
+    handler = handlers.get(HTTPException) or handlers.get(Exception)
+    if handler is None or _is_installed(app, handler):
+        return error
+    answer: ResponseReturnValue = app.ensure_sync(handler)(error)
+    return answer
 
 
 def _is_installed(app: Flask, handler: object) -> bool:
     """Whether a function's code is in an installed package that is not the app's own."""
     function = inspect.unwrap(getattr(handler, "__func__", handler))  # type: ignore[arg-type]
     code = getattr(function, "__code__", None)
-    folders = PurePath(code.co_filename).parts if code else ()
     package = getattr(function, "__module__", "").partition(".")[0]
-    is_apps = package == app.import_name.partition(".")[0]
-    return not is_apps and bool({"site-packages", "dist-packages"} & set(folders))
+    if code is None or package == app.import_name.partition(".")[0]:
+        return False
+    return not {"site-packages", "dist-packages"}.isdisjoint(PurePath(code.co_filename).parts)
+
+
+def install(app: Flask) -> None:
+    """Answer refusals of `app`, and give every guarded answer its headers. Twice does no harm.
+
+    Around finalize_request: no after_request function comes later, an answer that one of them has
+    failed on passes here too, and every middleware around the app, a cache for one, sees them.
+    A request that is past its view when this is called for the first time goes without.
+    """
+    if _INSTALLED in app.extensions:
+        return
+    app.error_handler_spec[None][None].setdefault(Refusal, respond)
+    finish = app.finalize_request
+
+    def finalize_request(rv: Any, *args: Any, **kwargs: Any) -> Response:
+        if isinstance(rv, RequestRedirect):
+            rv = relative_redirect(rv, flask_request)
+        response = finish(rv, *args, **kwargs)
+        marks = flask_request.__dict__
+        if _SECRET in marks:
+            response.headers["Cache-Control"] = _NO_STORE
+        if GUARDED in marks:
+            forbid_shared_caching(response.headers)
+        return response
+
+    app.finalize_request = finalize_request  # type: ignore[method-assign]
+    # Afterwards: no thread may believe it before it is true.
+    app.extensions[_INSTALLED] = True
+
+
+def mark_guarded(request: Request) -> None:
+    """Note that this request's answer is meant for one user."""
+    request.__dict__.setdefault(GUARDED, None)
+
+
+def mark_secret(request: Request) -> None:
+    """Note that this request's answer carries a secret: no cache keeps it, whatever its view says.
+
+    Call it before the answer is finished, in an after_request function at the latest.
+    """
+    request.__dict__[_SECRET] = True
+
+
+def forbid_shared_caching(headers: Headers) -> None:
+    """`Cache-Control: private, no-store` unless the app set its own, and always `Vary`.
+
+    Source: RFC 9111, sections 3.5 and 4.1.
+    """
+    present = set(map(str.lower, map(itemgetter(0), headers)))
+    if "cache-control" not in present:
+        headers.add("Cache-Control", _NO_STORE)
+    if "vary" not in present:
+        headers.add("Vary", _VARY)
+        return
+    names = [name.strip() for name in ",".join(headers.getlist("Vary")).split(",") if name.strip()]
+    if "*" not in names:
+        known = {name.lower() for name in names}
+        names += [name for name in _VARY.split(", ") if name.lower() not in known]
+        headers["Vary"] = ", ".join(names)
 
 
 def relative_redirect(error: RequestRedirect, request: Request) -> HTTPException | WerkzeugResponse:
@@ -97,12 +178,54 @@ def relative_redirect(error: RequestRedirect, request: Request) -> HTTPException
     return redirect(f"{path}?{url.query}" if url.query else path, error.code)
 
 
-def refusal(error: CognisesError, realm: str) -> Refusal:
-    """The HTTP response to a refusal: its status, its challenge, one JSON shape."""
-    body = {"status": error.status, "message": error.message, "reason": error.reason}
-    response = Response(json.dumps(body), error.status, mimetype="application/json")
-    response.headers.update(error.headers_for(realm))
-    exception = _CLASSES[error.status](description=error.message, response=response)
-    exception.error = error
-    exception.data = body
-    return exception
+def serve_below_public_path(app: Flask) -> None:
+    """Give `app` the path of `COGNISES_PUBLIC_URL` as SCRIPT_NAME (PEP 3333). Twice does no harm.
+
+    An HTTP API with a named stage and most proxies keep that path in PATH_INFO, a REST API and some
+    proxies take it away (API Gateway: `rawPath` and `path`). Either way routes match, and addresses
+    include it.
+    """
+    if _MOUNTED in app.extensions:
+        return
+    inner: WSGIApplication = app.wsgi_app
+    state = state_of(app)
+    app.extensions[_MOUNTED] = True
+
+    def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        public = state.public_path
+        if public is None:
+            public = state.public_path = state.settings_with_problems[0].public_path
+        if public and environ.get("SCRIPT_NAME") != public:
+            path = environ.get("PATH_INFO", "")
+            if f"{path}/".startswith(f"{public}/"):
+                environ["PATH_INFO"] = path[len(public) :]
+            environ["SCRIPT_NAME"] = public
+        return inner(environ, start_response)
+
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign]
+
+
+def prefers_html(request: Request) -> bool:
+    """Whether `Accept` names `text/html` with at least the quality of JSON (RFC 9110, 12.5.1)."""
+    accept = request.accept_mimetypes
+    html = max((quality for kind, quality in accept if kind == "text/html"), default=0)
+    return html > 0 and html >= accept["application/json"]
+
+
+def is_navigation(request: Request) -> bool:
+    """Whether a browser shows the answer to a person: an opened address, or a form that was sent.
+
+    By `Sec-Fetch-Mode` (Fetch Metadata) where a browser sends it, and by `Accept`.
+    """
+    return request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate" and prefers_html(request)
+
+
+def is_page_view(request: Request) -> bool:
+    """Whether a person has opened this address in a browser."""
+    return request.method in {"GET", "HEAD"} and is_navigation(request)
+
+
+def vary_by_accept(response: Response) -> Response:
+    """Keep caches from sending a page to a program."""
+    response.vary.update(["Accept", "Sec-Fetch-Mode"])
+    return response

@@ -1,4 +1,4 @@
-"""What a view declares about who may use it, and how that is found on a function. Pure data.
+"""What views, blueprints and paths declare about who may use them. Pure data.
 
 A marker belongs to one function object: `functools.wraps` copies the attribute, but not the owner
 that is written inside it, so a copy counts for nothing. Guards are also found below decorators
@@ -8,19 +8,24 @@ above it was not declared public.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Union
 
 from flask.sansio.blueprints import Blueprint
+from werkzeug.routing import Rule
 
+from cognises.errors import SettingsError
 from cognises.user_pool import UserPool
-from cognises.web.permissions import Permissions
+from cognises.web.principal import Permissions
 
 View = Callable[..., Any]
 _ATTRIBUTE = "__cognises__"
 _MAX_DEPTH = 100
+# Segments as request.path has them: decoded, without a query, a pattern or a variable.
+_PREFIX = re.compile(r"(/(?!\.\.?(/|$))[^/<>?#%*]+)*/?(?<=.)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,18 +62,8 @@ Guard = Union[LoginGuard, PermissionGuard]  # noqa: UP007
 DEFAULT_LOGIN = LoginGuard()
 
 
-class Marker(NamedTuple):
-    """What one function object declares; no guards: it is public."""
-
-    owner: View
-    guards: tuple[Guard, ...]
-    """Outermost first."""
-    view: View | None = None
-    """The function that the guards wrap."""
-
-
 class Declaration(NamedTuple):
-    """What a view declares, all its decorators taken together."""
+    """What is declared for a view, all places taken together; guards are outermost first."""
 
     guards: tuple[Guard, ...] = ()
     is_public: bool = False
@@ -87,10 +82,9 @@ class Declaration(NamedTuple):
         """Path, blueprint, view and method together: every guard counts."""
         guards = tuple(guard for part in parts for guard in part.guards)
         is_public = any(part.is_public for part in parts)
+        is_contradictory = any(part.is_contradictory for part in parts)
         return cls(
-            guards,
-            is_public and not guards,
-            any(part.is_contradictory for part in parts) or (is_public and bool(guards)),
+            guards, is_public and not guards, is_contradictory or (is_public and bool(guards))
         )
 
 
@@ -102,6 +96,7 @@ class Requirement(NamedTuple):
 
     @classmethod
     def of(cls, guards: tuple[Guard, ...]) -> Requirement:
+        """A permission alone needs a login, too."""
         declared = Declaration(guards)
         return cls(declared.logins or (DEFAULT_LOGIN,), declared.permissions)
 
@@ -111,30 +106,39 @@ class Requirement(NamedTuple):
         return not self.permissions and all(guard.optional for guard in self.logins)
 
 
+class Marker(NamedTuple):
+    """What one function object declares, outermost guard first; no guards: it is public."""
+
+    owner: View
+    guards: tuple[Guard, ...]
+    view: View | None = None
+    """The function that the guards wrap."""
+
+
 def mark(function: View, *guards: Guard, view: View | None = None) -> None:
-    """Write a marker on a function object: its guards, or none, which declares it public."""
+    """Write a marker on a function object."""
     setattr(function, _ATTRIBUTE, Marker(function, guards, view))
 
 
 def marker_of(function: View) -> Marker | None:
     """The function's own marker, or that of a bound method; a copied one counts for nothing."""
     found = getattr(function, _ATTRIBUTE, None)
-    if not isinstance(found, Marker):
-        return None
-    return found if found.owner is getattr(function, "__func__", function) else None
+    is_own = isinstance(found, Marker) and found.owner is getattr(function, "__func__", function)
+    return found if is_own else None
 
 
-def markers_of(view: View) -> list[Marker]:
+def markers_of(view: View | None) -> list[Marker]:
     """The markers of a view and of the functions that it wraps, outermost first."""
     return [found for function in chain(view) if (found := marker_of(function))]
 
 
 def declaration_of(view: View) -> Declaration:
     """Everything that a view and what it wraps declare."""
-    markers = [(depth, found) for depth, f in enumerate(chain(view)) if (found := marker_of(f))]
-    guards = tuple(guard for _, found in markers for guard in found.guards)
-    publics = [depth for depth, found in markers if not found.guards]
-    return Declaration(guards, publics[:1] == [0] and not guards, bool(publics and guards))
+    markers = markers_of(view)
+    guards = tuple(guard for found in markers for guard in found.guards)
+    is_public = any(not found.guards for found in markers)
+    is_outermost = is_public and marker_of(view) is not None
+    return Declaration(guards, is_outermost and not guards, is_public and bool(guards))
 
 
 def guards_of_decorators(decorators: Iterable[View]) -> tuple[Guard, ...]:
@@ -163,6 +167,7 @@ def declare_blueprint(blueprint: Blueprint, *guards: Guard) -> None:
 
 
 def declaration_of_blueprint(blueprint: Blueprint) -> Declaration:
+    """What was written on a blueprint."""
     found = getattr(blueprint, _ATTRIBUTE, None)
     return found if isinstance(found, Declaration) else Declaration()
 
@@ -174,3 +179,38 @@ def chain(function: View | None) -> Iterator[View]:
             return
         yield function
         function = getattr(function, "__wrapped__", None)
+
+
+class PathRule(NamedTuple):
+    """A prefix, whole segments only, and the guards of everything below it; none: public."""
+
+    prefix: str
+    guards: tuple[Guard, ...]
+
+    @property
+    def declaration(self) -> Declaration:
+        """What a view under the prefix declares by it."""
+        return Declaration(self.guards, is_public=not self.guards)
+
+    @property
+    def text(self) -> str:
+        """How a report names the rule."""
+        return f"{'protect' if self.guards else 'public'} {self.prefix}/"
+
+    def applies(self, rule: Rule, path: str | None) -> bool:
+        """Whether it counts for a request: a guard by the path too, an opening by the rule alone.
+
+        A catch-all route that was written for other paths is guarded below the prefix, and never
+        opened by it.
+        """
+        paths = [rule.rule, path] if self.guards and path is not None else [rule.rule]
+        return any(f"{each}/".startswith(f"{self.prefix}/") for each in paths)
+
+
+def path_rules(paths: Iterable[str], guards: tuple[Guard, ...]) -> list[PathRule]:
+    """One rule for each path. Raises SettingsError where a path is not an absolute prefix."""
+    given = [paths] if isinstance(paths, str) else list(paths)
+    for path in given:
+        if not isinstance(path, str) or not _PREFIX.fullmatch(path):
+            raise SettingsError([f"paths: {path!r} is not a path prefix such as '/dash/'"])
+    return [PathRule(path.rstrip("/"), guards) for path in given]

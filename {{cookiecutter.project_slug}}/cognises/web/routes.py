@@ -10,10 +10,10 @@ from flask.views import MethodView
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import Rule
 
-from cognises.web.path_rules import PathRule
 from cognises.web.route_metadata import (
     Declaration,
     Guard,
+    PathRule,
     View,
     declaration_of,
     declaration_of_blueprint,
@@ -38,6 +38,23 @@ class Route(NamedTuple):
         return f"{self.method} {self.path} ({self.endpoint})"
 
 
+def routes(app: Flask) -> Iterator[Route]:
+    """Every endpoint, method and path of an app but Flask's automatic OPTIONS and HEAD."""
+    path_rules = path_rules_of(app)
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint not in app.view_functions:
+            continue
+        methods = set(rule.methods or ())
+        if getattr(rule, "provide_automatic_options", False):
+            methods.discard("OPTIONS")
+        if "GET" in methods:
+            methods.discard("HEAD")
+        by_path = [each for each in path_rules if each.applies(rule, None)]
+        for method in sorted(methods):
+            declaration = declaration_at(app, rule.endpoint, method, by_path)
+            yield Route(rule.endpoint, method, rule.rule, declaration, rule)
+
+
 def path_rules_of(app: Flask) -> list[PathRule]:
     """The app's guards and openings by path, in the order in which they were given."""
     rules: list[PathRule] = app.extensions.setdefault(_PATH_RULES, [])
@@ -50,12 +67,33 @@ def declaration_at(
     """Everything that is declared for an endpoint under a method, and by these path rules."""
     view = app.view_functions[endpoint]
     parts = [rule.declaration for rule in rules]
-    parts += [declaration_of_blueprint(app.blueprints[name]) for name in _blueprints(app, endpoint)]
-    parts += [declaration_of(function) for function in (view, *_handlers(view, method))]
+    # Its blueprints are part of its name, the outermost first.
+    names = endpoint.split(".")
+    for end in range(1, len(names)):
+        blueprint = app.blueprints.get(".".join(names[:end]))
+        parts += [declaration_of_blueprint(blueprint)] if blueprint else []
+    parts.append(declaration_of(view))
+    view_class = getattr(view, "view_class", None)
+    if view_class is None:
+        return Declaration.joined(*parts)
+    handler = handler_name(view_class, method)
+    for name in ("dispatch_request", *([handler] if handler else [])):
+        parts.append(declaration_of(getattr(view_class, name)))
     joined = Declaration.joined(*parts)
     known = {guard.key for guard in joined.guards}
-    more = [guard for guard in _class_guards(view, method) if guard.key not in known]
-    return Declaration.joined(joined, Declaration(tuple(more))) if more else joined
+    listed = _listed_guards(view_class, handler or method.lower())
+    more = tuple(guard for guard in listed if guard.key not in known)
+    return Declaration.joined(joined, Declaration(more)) if more else joined
+
+
+def _listed_guards(view_class: Any, handler: str) -> Iterator[Guard]:
+    """Guards in the lists that class-based extensions apply by themselves in each request."""
+    for name in ("decorators", "method_decorators"):
+        decorators = getattr(view_class, name, ())
+        if isinstance(decorators, Mapping):
+            decorators = decorators.get(handler, ())
+        if isinstance(decorators, Iterable):
+            yield from guards_of_decorators(decorators)
 
 
 def function_name(app: Flask, endpoint: str) -> str | None:
@@ -75,26 +113,20 @@ def own_static_view(app: Flask) -> View | None:
 
 def is_automatic_options(request: Request) -> bool:
     """Whether Flask itself answers this OPTIONS request, without running a view."""
-    if request.method != "OPTIONS" or request.url_rule is None:
-        return False
-    return bool(getattr(request.url_rule, "provide_automatic_options", False))
+    rule = request.url_rule
+    is_automatic = getattr(rule, "provide_automatic_options", False)
+    return request.method == "OPTIONS" and bool(is_automatic)
 
 
-def routes(app: Flask) -> Iterator[Route]:
-    """Every endpoint, method and path of an app but Flask's automatic OPTIONS and HEAD."""
-    path_rules = path_rules_of(app)
-    for rule in app.url_map.iter_rules():
-        if rule.endpoint not in app.view_functions:
-            continue
-        methods = set(rule.methods or ())
-        if getattr(rule, "provide_automatic_options", False):
-            methods.discard("OPTIONS")
-        if "GET" in methods:
-            methods.discard("HEAD")
-        by_path = [each for each in path_rules if each.applies(rule, None)]
-        for method in sorted(methods):
-            declaration = declaration_at(app, rule.endpoint, method, by_path)
-            yield Route(rule.endpoint, method, rule.rule, declaration, rule)
+def handler_name(view_class: Any, method: str) -> str:
+    """The method of a class-based view that handles an HTTP method; empty where there is none.
+
+    A made-up HTTP method has no handler, so it adds no entry to what is kept by handler.
+    """
+    name = method.lower()
+    if callable(getattr(view_class, name, None)) and not hasattr(MethodView, name):
+        return name
+    return "get" if method == "HEAD" and hasattr(view_class, "get") else ""
 
 
 def refuse_unhandled_method(request: Request, view: View | None) -> bool:
@@ -118,17 +150,6 @@ def refuse_unhandled_method(request: Request, view: View | None) -> bool:
     return True
 
 
-def handler_name(view_class: Any, method: str) -> str:
-    """The method of a class-based view that handles an HTTP method; empty where there is none.
-
-    A made-up HTTP method has no handler, so it adds no entry to what is kept by handler.
-    """
-    name = method.lower()
-    if callable(getattr(view_class, name, None)) and not hasattr(MethodView, name):
-        return name
-    return "get" if method == "HEAD" and hasattr(view_class, "get") else ""
-
-
 def ambiguous_names(app: Flask) -> frozenset[str]:
     """Names that two endpoints carry and that therefore open neither.
 
@@ -137,51 +158,13 @@ def ambiguous_names(app: Flask) -> frozenset[str]:
     """
     carried: dict[str, dict[str, bool]] = {}
     for route in routes(app):
-        names = _permission_names(app, route)
-        for name, is_stated in names.items():
-            views = carried.setdefault(name, {})
-            views[route.endpoint] = views.get(route.endpoint, True) and is_stated
+        guards = route.declaration.permissions
+        unstated = [function_name(app, route.endpoint) for guard in guards if not guard.name]
+        names = dict.fromkeys((route.endpoint, *unstated) if guards else (), False)
+        for name, is_stated in (names | {guard.name: True for guard in guards}).items():
+            if name:
+                views = carried.setdefault(name, {})
+                views[route.endpoint] = views.get(route.endpoint, True) and is_stated
     return frozenset(
         name for name, views in carried.items() if len(views) > 1 and not all(views.values())
     )
-
-
-def _permission_names(app: Flask, route: Route) -> dict[str, bool]:
-    """The names a route can be listed by, and whether it states each of them."""
-    guards = route.declaration.permissions
-    if not guards:
-        return {}
-    stated = {guard.name for guard in guards if guard.name}
-    unstated = {function_name(app, route.endpoint) for guard in guards if not guard.name}
-    names = {name: False for name in (route.endpoint, *unstated) if name}
-    return names | dict.fromkeys(stated, True)
-
-
-def _blueprints(app: Flask, endpoint: str) -> list[str]:
-    """The names of the registered blueprints of an endpoint, outermost first."""
-    parts = endpoint.split(".")
-    names = (".".join(parts[:end]) for end in range(1, len(parts)))
-    return [name for name in names if name in app.blueprints]
-
-
-def _handlers(view: View, method: str) -> list[View]:
-    """For a class-based view: what it dispatches to. HEAD shares GET's handler."""
-    view_class = getattr(view, "view_class", None)
-    if view_class is None:
-        return []
-    name = handler_name(view_class, method)
-    return [view_class.dispatch_request, *([getattr(view_class, name)] if name else [])]
-
-
-def _class_guards(view: View, method: str) -> tuple[Guard, ...]:
-    """Guards in the lists that class-based extensions apply by themselves in each request."""
-    view_class = getattr(view, "view_class", None)
-    if view_class is None:
-        return ()
-    listed = [getattr(view_class, name, ()) for name in ("decorators", "method_decorators")]
-    found: list[Guard] = []
-    for decorators in listed:
-        if isinstance(decorators, Mapping):
-            decorators = decorators.get(handler_name(view_class, method) or method.lower(), ())
-        found += guards_of_decorators(decorators) if isinstance(decorators, Iterable) else ()
-    return tuple(found)

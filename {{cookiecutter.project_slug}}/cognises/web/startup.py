@@ -8,11 +8,10 @@ from flask import Flask
 from flask.views import MethodView
 
 from cognises.errors import ProblemsError, SettingsError
-from cognises.settings.model import Settings
 from cognises.tokens.key_source import read_key_file
 from cognises.web.route_metadata import DEFAULT_LOGIN, Requirement, markers_of
 from cognises.web.routes import Route, routes
-from cognises.web.state import AppState, state_of
+from cognises.web.state import state_of
 from cognises.web.views import signature_problems
 
 _NEEDED = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
@@ -45,46 +44,42 @@ def problems(app: Flask) -> list[str]:
     state = state_of(app)
     state.log_warnings()
     settings, found = state.settings_with_problems
-    found = [
-        *found,
-        *(
-            f"{name}: missing; set it in .env or the environment"
-            for name in _NEEDED
-            if name not in settings.given
-        ),
-        *_debug_problems(app, settings),
-        *route_problems(app),
-    ]
-    return found + _key_problems(state, settings, can_verify=not found)
-
-
-def _debug_problems(app: Flask, settings: Settings) -> list[str]:
+    missing = [name for name in _NEEDED if name not in settings.given]
+    found = found + [f"{name}: missing; set it in .env or the environment" for name in missing]
     if app.debug and not settings.local:
-        return ["FLASK_DEBUG: the debugger runs in local mode only (COGNISES_LOCAL=1)"]
-    return []
-
-
-def _key_problems(state: AppState, settings: Settings, *, can_verify: bool) -> list[str]:
+        found.append("FLASK_DEBUG: the debugger runs in local mode only (COGNISES_LOCAL=1)")
+    found += route_problems(app)
     try:
-        if can_verify:
+        if not found:
             state.verifier(DEFAULT_LOGIN)
         elif settings.jwks_file is not None:
             read_key_file(settings.jwks_file, allow_emulators=settings.local)
     except SettingsError as error:
-        return error.problems
-    return []
+        found += error.problems
+    return found
 
 
 def route_problems(app: Flask) -> list[str]:
     """What is wrong with the routes and the manifest, each and together."""
     found = [problem for route in routes(app) for problem in _problems_of(app, route)]
-    return [*dict.fromkeys(found), *_manifest_problems(app)]
+    state = state_of(app)
+    try:
+        listed = manifest_names(app)
+    except ProblemsError as error:
+        file = state.settings_with_problems[0].groups_file.name
+        return [*dict.fromkeys(found), *(f"{file}: {line}" for line in error.problems)]
+    found += [
+        f"{name}: two endpoints carry this name of the manifest, so it opens neither; list the "
+        f"endpoints, or say the same name= on both"
+        for name in sorted(state.ambiguous_names & listed)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _problems_of(app: Flask, route: Route) -> Iterable[str]:
     if route.declaration.is_contradictory:
         yield f"{route.place}: public and a guard together; keep one of them"
-    yield from _signature_problems(app, route)
+    yield from (f"{route.place}: {problem}" for problem in _signature_problems(app, route))
     requirement = Requirement.of(route.declaration.guards)
     state = state_of(app)
     foreign = [guard for guard in requirement.logins if not state.is_own_pool(guard)]
@@ -104,29 +99,13 @@ def _signature_problems(app: Flask, route: Route) -> Iterable[str]:
     is_plain = not any(app.url_value_preprocessors.values())
     dispatch = getattr(view_class, "dispatch_request", None)
     calls_handler = dispatch is MethodView.dispatch_request and not hasattr(view, "__wrapped__")
-    for function in (view, handler):
-        is_outermost = function is view or calls_handler
-        for marker in markers_of(function) if function else ():
-            is_direct = is_plain and is_outermost and marker.owner is function
+    for function, is_called in ((view, True), (handler, calls_handler)):
+        for marker in markers_of(function):
+            is_direct = is_plain and is_called and marker.owner is function
             if marker.view is not None:
-                found = signature_problems(
+                yield from signature_problems(
                     marker.view, route.method, variables, is_direct=is_direct
                 )
-                yield from (f"{route.place}: {problem}" for problem in found)
-
-
-def _manifest_problems(app: Flask) -> list[str]:
-    state = state_of(app)
-    try:
-        listed = manifest_names(app)
-    except ProblemsError as error:
-        file = state.settings_with_problems[0].groups_file.name
-        return [f"{file}: {line}" for line in error.problems]
-    return [
-        f"{name}: two endpoints carry this name of the manifest, so it opens neither; list the "
-        f"endpoints, or say the same name= on both"
-        for name in sorted(state.ambiguous_names & listed)
-    ]
 
 
 def manifest_names(app: Flask) -> frozenset[str]:

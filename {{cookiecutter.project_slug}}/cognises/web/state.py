@@ -6,12 +6,15 @@ Everything is made on first use and kept, up to a bound; importing an app fetche
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 from weakref import WeakSet
 
-from flask import Flask
+from flask import Flask, Request
 
-from cognises.errors import SettingsError
+from cognises.errors import CognisesError, SettingsError
 from cognises.manifest import load_access
 from cognises.settings.model import Settings
 from cognises.settings.sources import project_folder
@@ -21,10 +24,8 @@ from cognises.tokens.key_source import Load, own_key_set, pool_key_set
 from cognises.tokens.verifier import Verifier
 from cognises.user_pool import UserPool
 from cognises.web.credentials import CookieRules
-from cognises.web.permissions import NO_ONE, Permissions
-from cognises.web.policy import Check, CompiledRoute, PolicyKey, Renew
-from cognises.web.principal import OpenTo
-from cognises.web.route_metadata import LoginGuard, PermissionGuard, Requirement, View
+from cognises.web.principal import NO_ONE, Can, OpenTo, Permissions, Principal
+from cognises.web.route_metadata import Guard, LoginGuard, Requirement, View
 from cognises.web.routes import ambiguous_names, own_static_view, path_rules_of, routes
 
 _EXTENSION = "cognises"
@@ -32,21 +33,56 @@ _EXTENSION = "cognises"
 # each of them different, and then the oldest go.
 MAX_POLICIES, MAX_VERIFIERS = 4096, 256
 
-_STATES: WeakSet[AppState] = WeakSet()
-
+Check = Callable[[Principal], object]
+# Replaces the credential of a request that was refused, where it can; then it is decided again.
+Renew = Callable[[Request, CognisesError], bool]
 K = TypeVar("K")
 V = TypeVar("V")
 
 log = logging.getLogger("cognises.settings")
 
 
-class VerifierKey(NamedTuple):
-    """What a login guard asks of a token, the app's settings filled in."""
+class PolicyKey(NamedTuple):
+    """Under what a policy is kept. No part of it is written by a client.
 
-    pool: UserPool
-    client_ids: frozenset[str]
-    token_use: frozenset[str]
-    scopes: frozenset[str]
+    For the view being dispatched: its endpoint, the method of a class-based view that handles the
+    request, and the numbers of the path rules that apply. For a guarded function that another view
+    calls, or that is made during a request: no endpoint, the function's name, its guards' values.
+    """
+
+    endpoint: str | None
+    name: str
+    parts: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoutePolicy:
+    """Guards at one target, with everything looked up that does not change by request.
+
+    The first login guard's verifier makes the principal; the `other_verifiers` must accept the
+    token too. `can` answers `principal.can`, `check` is the app's own check of a principal, and
+    `renew` may replace an ended credential. A view that is not declared, without guards, is closed
+    to signed-in users too.
+    """
+
+    guards: frozenset[Guard]
+    verifier: Verifier
+    other_verifiers: tuple[Verifier, ...]
+    open_to: tuple[OpenTo, ...]
+    admits_anonymous: bool
+    label: str
+    can: Can
+    check: Check | None
+    renew: Renew | None
+    cookie_rules: CookieRules
+    is_local: bool
+
+
+class CompiledRoute(NamedTuple):
+    """A view and its policy; without a policy the view is public. `view` is None off dispatch."""
+
+    view: View | None
+    policy: RoutePolicy | None
 
 
 class _RouteFacts(NamedTuple):
@@ -58,13 +94,12 @@ class _RouteFacts(NamedTuple):
 
 
 class AppState:
-    """One app's state; `state_of(app)` finds it."""
+    """One app's state; `state_of(app)` finds it. `is_guarded`: by `Cognises(app)`."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
         self.has_public_static = True
         self.is_guarded = False
-        """Whether `Cognises(app)` guards the app."""
         self.check: Check | None = None
         self.renew: Renew | None = None
         self.path_rules = path_rules_of(app)
@@ -80,26 +115,39 @@ class AppState:
 
     def reset(self) -> None:
         """Forget what was read."""
-        self._reading: tuple[Settings, list[str]] | None = None
-        self._settings: Settings | None = None
+        for name in ("settings_with_problems", "settings", "permissions", "cookie_rules"):
+            self.__dict__.pop(name, None)
         self.public_path: str | None = None
         """The path of the public address, once a request has asked for it."""
         self._route_facts: _RouteFacts | None = None
-        self._permissions: Permissions | None = None
-        self._verifiers: dict[VerifierKey, Verifier] = {}
+        self._verifiers: dict[tuple[object, ...], Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
-        self._cookie_rules: CookieRules | None = None
         self.policies: dict[PolicyKey, CompiledRoute] = {}
         self.checked: tuple[object, list[str]] | None = None
         self.start_problems: list[str] | None = None
 
-    @property
+    @cached_property
     def settings_with_problems(self) -> tuple[Settings, list[str]]:
         """The app's settings as far as they can be read, and everything wrong with them."""
-        if self._reading is None:
-            folder = project_folder(self.app.root_path)
-            self._reading = read_settings(folder, self.app.config)
-        return self._reading
+        return read_settings(project_folder(self.app.root_path), self.app.config)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The app's settings. Raises SettingsError with every problem."""
+        found, problems = self.settings_with_problems
+        if problems:
+            raise SettingsError(problems)
+        return found
+
+    @cached_property
+    def permissions(self) -> Permissions:
+        """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
+        return Permissions(load_access(self.settings_with_problems[0].groups_file))
+
+    @cached_property
+    def cookie_rules(self) -> CookieRules:
+        """What a token in a cookie must obey, by the settings."""
+        return CookieRules(self.settings.cookie_name, self.settings.public_origin)
 
     def log_warnings(self) -> None:
         """Log what the settings warn of, once."""
@@ -107,23 +155,6 @@ class AppState:
             self._has_warned = True
             for warning in self.settings_with_problems[0].warnings:
                 log.warning("%s", warning)
-
-    @property
-    def settings(self) -> Settings:
-        """The app's settings. Raises SettingsError with every problem."""
-        if self._settings is None:
-            found, problems = self.settings_with_problems
-            if problems:
-                raise SettingsError(problems)
-            self._settings = found
-        return self._settings
-
-    @property
-    def permissions(self) -> Permissions:
-        """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
-        if self._permissions is None:
-            self._permissions = Permissions(load_access(self.settings_with_problems[0].groups_file))
-        return self._permissions
 
     def can(
         self, groups: tuple[str, ...], name: str, machine_scopes: frozenset[str] = frozenset()
@@ -155,13 +186,6 @@ class AppState:
         return guard.pool is None or guard.pool == self.own_pool
 
     @property
-    def cookie_rules(self) -> CookieRules:
-        """What a token in a cookie must obey, by the settings."""
-        if self._cookie_rules is None:
-            self._cookie_rules = CookieRules(self.settings.cookie_name, self.settings.public_origin)
-        return self._cookie_rules
-
-    @property
     def static_view(self) -> View | None:
         """The app's own static view, where it is open to everybody."""
         return own_static_view(self.app) if self.has_public_static else None
@@ -176,26 +200,22 @@ class AppState:
     ) -> tuple[OpenTo, ...]:
         """Who passes at a view, for each permission that is asked for there."""
         is_own = self.is_own_pool(requirement.logins[0])
-        return tuple(
-            self._who_passes(guard, name, endpoint, is_own) for guard in requirement.permissions
-        )
-
-    def _who_passes(
-        self, guard: PermissionGuard, name: str | None, endpoint: str | None, is_own: bool
-    ) -> OpenTo:
-        if guard.permissions is None and not is_own:
-            return NO_ONE  # the app's manifest does not name another pool's groups
-        permissions = guard.permissions or self.permissions
-        return permissions.open_to(guard.name or name, endpoint, self.ambiguous_names)
+        found = []
+        for guard in requirement.permissions:
+            if guard.permissions is None and not is_own:
+                found.append(NO_ONE)  # the app's manifest does not name another pool's groups
+                continue
+            permissions = guard.permissions or self.permissions
+            found.append(permissions.open_to(guard.name or name, endpoint, self.ambiguous_names))
+        return tuple(found)
 
     def _facts_of_routes(self) -> _RouteFacts:
         """Read again only where views or rules have changed: it takes a walk over all of them."""
         registered, facts = self.registered, self._route_facts
         if facts is None or facts.source != registered:
-            app = self.app
-            guards = (guard for route in routes(app) for guard in route.declaration.logins)
-            pools = frozenset(guard.pool for guard in guards if guard.pool)
-            facts = self._route_facts = _RouteFacts(registered, ambiguous_names(app), pools)
+            logins = (guard for route in routes(self.app) for guard in route.declaration.logins)
+            pools = frozenset(guard.pool for guard in logins if guard.pool)
+            facts = self._route_facts = _RouteFacts(registered, ambiguous_names(self.app), pools)
         return facts
 
     @property
@@ -209,27 +229,21 @@ class AppState:
 
         Raises SettingsError where a pool or client id is missing.
         """
-        pool = guard.pool or self.own_pool
+        pool, settings = guard.pool or self.own_pool, self.settings
         if pool is None:
             raise SettingsError(["COGNITO_USER_POOL_ID: missing; set it in .env"])
-        asked = VerifierKey(
-            pool,
-            guard.client_ids or self._default_client_ids(pool),
-            guard.token_use or self.settings.token_use,
-            guard.scopes,
-        )
-        verifier = self._verifiers.get(asked)
-        return verifier or _keep(self._verifiers, asked, self._make_verifier(asked), MAX_VERIFIERS)
-
-    def _make_verifier(self, asked: VerifierKey) -> Verifier:
-        settings = self.settings
-        pool = asked.pool
+        client_ids = guard.client_ids or self._default_client_ids(pool)
+        token_use = guard.token_use or settings.token_use
+        key = (pool, client_ids, token_use, guard.scopes)
+        found = self._verifiers.get(key)
+        if found is not None:
+            return found
         is_own = pool == self.own_pool
-        return Verifier(
+        made = Verifier(
             pool.id,
-            asked.client_ids,
-            token_use=asked.token_use,
-            scopes=asked.scopes,
+            client_ids,
+            token_use=token_use,
+            scopes=guard.scopes,
             groups_claim=settings.groups_claim if is_own else "cognito:groups",
             audiences=settings.audiences,
             additional_regions=settings.additional_regions if is_own else (),
@@ -237,6 +251,7 @@ class AppState:
             issuers=[settings.issuer] if is_own and settings.issuer else None,
             key_set=self._key_set(pool, is_own),
         )
+        return _keep(self._verifiers, key, made, MAX_VERIFIERS)
 
     def _default_client_ids(self, pool: UserPool) -> frozenset[str]:
         settings = self.settings
@@ -247,18 +262,21 @@ class AppState:
         return settings.client_ids
 
     def _key_set(self, pool: UserPool, is_own: bool) -> KeySet:
-        keys = self._key_sets.get(pool)
-        return keys or _keep(self._key_sets, pool, self._make_key_set(pool, is_own), MAX_VERIFIERS)
-
-    def _make_key_set(self, pool: UserPool, is_own: bool) -> KeySet:
-        settings = self.settings
+        found = self._key_sets.get(pool)
+        if found is not None:
+            return found
+        settings, load = self.settings, self._test_keys.get(pool.id)
         if self.own_pool is None and (settings.jwks_file or settings.jwks_url):
             # Keys that were given for one pool must not vouch for another.
             raise SettingsError(["COGNITO_USER_POOL_ID: missing; whose keys are those given?"])
-        load = self._test_keys.get(pool.id)
-        if not is_own:
-            return pool_key_set(pool, load=load, allow_emulators=settings.local)
-        return own_key_set(settings, pool, load)
+        if is_own:
+            made = own_key_set(settings, pool, load)
+        else:
+            made = pool_key_set(pool, load=load, allow_emulators=settings.local)
+        return _keep(self._key_sets, pool, made, MAX_VERIFIERS)
+
+
+_STATES: WeakSet[AppState] = WeakSet()
 
 
 def _keep(store: dict[K, V], key: K, value: V, limit: int) -> V:
@@ -286,6 +304,4 @@ def settings_of(app: Flask) -> Settings:
 def state_of(app: Flask) -> AppState:
     """The app's state, made on first use."""
     state: AppState | None = app.extensions.get(_EXTENSION)
-    if state is None:
-        state = app.extensions.setdefault(_EXTENSION, AppState(app))
-    return state
+    return state or app.extensions.setdefault(_EXTENSION, AppState(app))

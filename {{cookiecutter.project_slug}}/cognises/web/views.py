@@ -27,6 +27,7 @@ from cognises.web.routes import handler_name
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 _INSTANCE = {"self", "cls"}
+_ANY_ARGUMENTS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 # Packages whose decorators pass arguments of their own to the view below them.
 _FILLING = frozenset({"webargs", "flask_pydantic", "flask_openapi3", "connexion", "spectree"})
 # How Python says that a function was called with arguments that it does not take.
@@ -42,15 +43,13 @@ class Room(NamedTuple):
 
     positional: tuple[str, ...]
     """Those that take arguments by position; empty where one cannot take the response."""
-    is_method: bool
-    takes_args: bool
-    takes_kwargs: bool
-    has_response: bool
-    """Whether a parameter called `response` can be given by name."""
     later: tuple[str, ...]
     """Other ones that may take it by name; none where a decorator below may pass them."""
     required: tuple[str, ...]
     named: frozenset[str]
+    is_method: bool
+    takes_args: bool
+    takes_kwargs: bool
     is_opaque: bool
     """Whether a decorator below may pass arguments that the signature does not tell."""
 
@@ -65,37 +64,42 @@ class Room(NamedTuple):
         positional = [each for each in parameters if each.kind in _POSITIONAL]
         by_name = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
         is_filled = _is_filled(view)
-        names = tuple(each.name if _can_take(each, is_filled) else "" for each in positional)
-        is_method = bool(positional) and _is_method(view, positional[0].name)
+        takes = {each.name: each.name if _can_take(each, is_filled) else "" for each in parameters}
+        start = int(bool(positional) and _is_method(view, positional[0].name))
         is_wrapper = hasattr(getattr(view, "func", view), "__wrapped__")
         # Flask passes nothing by position to `dispatch_request`, and MethodView takes nothing.
-        takes_args = inspect.Parameter.VAR_POSITIONAL in kinds and not _is_dispatch(view)
-        later = (
-            *names[int(is_method) + 1 :],
-            *(e.name for e in by_name if _can_take(e, is_filled)),
-        )
-        needed = [*positional[int(is_method) :], *by_name]
+        is_dispatch = getattr(view, "__name__", "") == "dispatch_request"
+        takes_args = inspect.Parameter.VAR_POSITIONAL in kinds and not is_dispatch
+        later = (*positional[start + 1 :], *by_name)
+        needed = (*positional[start:], *by_name)
         return cls(
-            names,
-            is_method,
-            takes_args,
-            inspect.Parameter.VAR_KEYWORD in kinds,
-            any(each.name == "response" and each.kind in _NAMED for each in parameters),
-            () if is_wrapper else later,
+            tuple(takes[each.name] for each in positional),
+            () if is_wrapper else tuple(takes[each.name] for each in later),
             tuple(each.name for each in needed if each.default is inspect.Parameter.empty),
             frozenset(each.name for each in parameters if each.kind in _NAMED),
+            bool(start),
+            takes_args,
+            inspect.Parameter.VAR_KEYWORD in kinds,
             is_wrapper or takes_args or is_filled,
         )
+
+    @property
+    def has_response(self) -> bool:
+        """Whether a parameter called `response` can be given by name."""
+        return "response" in self.named
 
     def first(self, start: int) -> str:
         """The parameter that may take the response after `start` arguments; empty if none."""
         return self.positional[start] if len(self.positional) > start else ""
 
-    def name_for(self, taken: Iterable[str]) -> str | None:
-        """The parameter that takes the response by name, where these names are taken."""
-        first = self.first(int(self.is_method))
-        free = (first, "response" if self.has_response else "", *self.later)
-        return next((name for name in free if name and name not in taken), None)
+    def name_for(self, taken: Iterable[str]) -> str:
+        """The parameter that takes the response by name, where these are taken; empty if none."""
+        free = (
+            self.first(int(self.is_method)),
+            "response" if self.has_response else "",
+            *self.later,
+        )
+        return next((name for name in free if name and name not in taken), "")
 
     def confuses(self, taken: Iterable[str]) -> bool:
         """Whether a URL variable called `response` would be mistaken for the response."""
@@ -152,30 +156,40 @@ class ResponseInjector:
     ) -> tuple[Any, ...]:
         """The positional arguments, and `kwargs` changed in place. Raises SettingsError."""
         view, room = self._view, self.room
-        if self._is_dispatcher:
-            return _inject_by_class(view, room, principal, args, kwargs)
+        if self._is_dispatcher:  # by name, to the method that a class-based view dispatches to
+            room = room_of_class(view, flask_request.method) or room
+        is_given = isinstance(kwargs.get("response"), Principal)  # by a guard on the whole class
+        if is_given and not self._is_dispatcher:
+            del kwargs["response"]
+        elif "response" in kwargs and not is_given and room.confuses(kwargs):
+            name = getattr(view, "__qualname__", "view")
+            raise SettingsError([f"{name}: a URL variable is called response; rename it"])
         start = 1 if room.is_method and args else 0
-        given = args[start:]
-        if isinstance(kwargs.get("response"), Principal):
-            del kwargs["response"]  # by a guard on the whole class: it is given once
-        elif "response" in kwargs and room.confuses(kwargs):
-            raise _conflict(view)
-        if given and isinstance(given[0], Principal):
+        if args[start:] and isinstance(args[start], Principal):
             return args
-        if self._learned is not None:
-            if self._learned:
-                kwargs.setdefault(self._learned, principal)
-            return args
-        first, places = room.first(start), len(room.positional) - start
-        if (first and first not in kwargs and len(given) < places) or (
-            room.takes_args and places <= 0
-        ):
-            return (*args[:start], principal, *given)
-        if room.has_response and "response" not in kwargs and first != "response":
-            kwargs["response"] = principal
-        elif (first in kwargs or not first) and not given and (name := room.name_for(kwargs)):
-            kwargs[name] = principal
+        where = self._place(room, args[start:], start, kwargs)
+        if where is None:
+            return (*args[:start], principal, *args[start:])
+        if where and not (is_given and self._is_dispatcher):
+            kwargs.setdefault(where, principal)
         return args
+
+    def _place(
+        self, room: Room, given: tuple[Any, ...], start: int, kwargs: dict[str, Any]
+    ) -> str | None:
+        """The parameter that takes the response by name, empty: none; or None: by position."""
+        if self._is_dispatcher:
+            return room.name_for(kwargs)
+        if self._learned is not None:
+            return self._learned
+        first, places = room.first(start), len(room.positional) - start
+        if first and first not in kwargs and len(given) < places:
+            return None
+        if room.takes_args and places <= 0:
+            return None
+        if room.has_response and "response" not in kwargs and first != "response":
+            return "response"
+        return room.name_for(kwargs) if (first in kwargs or not first) and not given else ""
 
     def _learn(self, error: TypeError, tried: set[str]) -> bool:
         """Whether the view did not run, for its arguments, and is to be called again.
@@ -204,7 +218,7 @@ def _has_not_run(view: View, function: str, error: TypeError) -> bool:
     while traceback is not None:
         entered.add(traceback.tb_frame.f_code)
         traceback = traceback.tb_next
-    if any(code in entered for f in chain(view) if (code := _own_code(f))):
+    if any(getattr(f, "__code__", None) in entered and not _passes_on(f) for f in chain(view)):
         return False
     return any(
         function in {each.__qualname__, f"{each.__module__}.{each.__qualname__}"}
@@ -213,27 +227,20 @@ def _has_not_run(view: View, function: str, error: TypeError) -> bool:
     )
 
 
-def _own_code(function: object) -> object:
-    """The code of a function that passes nothing on; None for a wrapper of any arguments."""
+def _passes_on(function: object) -> bool:
+    """Whether a function may be a wrapper that passes on what it is called with."""
     code = getattr(function, "__code__", None)
-    is_wrapper = code is None or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
-    return None if is_wrapper else code
+    return code is None or bool(code.co_flags & _ANY_ARGUMENTS)
 
 
 def _functions_below(view: object, depth: int = 5) -> Iterator[FunctionType | MethodType]:
     """The functions that a view is made of: what it wraps, and what its closure holds."""
-    if isinstance(view, (FunctionType, MethodType)):
-        yield view
-    if depth and _own_code(view) is None:
-        for each in (
-            getattr(view, "__wrapped__", None),
-            getattr(view, "func", None),
-            *(held for held in _closure(view).values() if type(held) in _FUNCTIONS),
-        ):
-            yield from _functions_below(each, depth - 1) if each is not None else ()
-
-
-_FUNCTIONS = {FunctionType, MethodType}
+    if type(view) in (FunctionType, MethodType):
+        yield view  # type: ignore[misc]
+    if depth and _passes_on(view):
+        wrapped = (getattr(view, "__wrapped__", None), getattr(view, "func", None))
+        for each in (*wrapped, *_closure(view).values()):
+            yield from _functions_below(each, depth - 1)
 
 
 def _closure(function: object) -> dict[str, object]:
@@ -246,23 +253,6 @@ def _closure(function: object) -> dict[str, object]:
         except ValueError:  # not assigned yet
             continue
     return found
-
-
-def _inject_by_class(
-    view: View,
-    room: Room,
-    principal: Principal,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> tuple[Any, ...]:
-    """By name, to the method that a class-based view dispatches to."""
-    target = room_of_class(view, flask_request.method) or room
-    if not isinstance(kwargs.get("response"), Principal):
-        if "response" in kwargs and target.confuses(kwargs):
-            raise _conflict(view)
-        if name := target.name_for(kwargs):
-            kwargs[name] = principal
-    return args
 
 
 def room_of_class(view: View, method: str) -> Room | None:
@@ -279,11 +269,6 @@ def room_of_class(view: View, method: str) -> Room | None:
     return handler if is_flasks else handler._replace(is_opaque=True)
 
 
-def _conflict(view: View) -> SettingsError:
-    name = getattr(view, "__qualname__", "view")
-    return SettingsError([f"{name}: a URL variable is called response; rename it"])
-
-
 def signature_problems(
     view: View, method: str, variables: frozenset[str], *, is_direct: bool
 ) -> Iterator[str]:
@@ -294,15 +279,11 @@ def signature_problems(
     room = room_of_class(view, method) or Room.of(view)
     if "response" in variables and room.confuses(variables):
         yield "a URL variable is called response, like the parameter for the response; rename it"
-        return
-    if not is_direct or room.is_opaque or Room.of(view).is_opaque:
-        return
-    taken = variables | {room.name_for(variables)}
-    for name in room.required:
-        if name not in taken:
-            yield f"nothing fills the parameter {name}; make it a URL variable, or give a default"
-    if not room.takes_kwargs:
-        for name in sorted(variables - room.named):
+    elif is_direct and not room.is_opaque and not Room.of(view).is_opaque:
+        for name in room.required:
+            if name not in variables and name != room.name_for(variables):
+                yield f"nothing fills the parameter {name}; make it a URL variable"
+        for name in sorted(() if room.takes_kwargs else variables - room.named):
             yield f"the view has no parameter for the URL variable {name}"
 
 
@@ -316,14 +297,14 @@ def shares_cache(view: View) -> bool:
         uncached = getattr(function, "uncached", None)
         is_flasks = uncached is not None and uncached is getattr(function, "__wrapped__", None)
         if hasattr(function, "cache_info") or (is_flasks and hasattr(function, "delete_memoized")):
-            if Room.of(function).name_for(()) is None:
+            if not Room.of(function).name_for(()):
                 return True
         elif is_flasks and not _has_own_key(function) and not _has_own_key(function.make_cache_key):
             return True
     return False
 
 
-def _has_own_key(function: Any, depth: int = 4) -> bool:
+def _has_own_key(function: object, depth: int = 4) -> bool:
     """Whether `Cache.cached` was given a function for its key, which only its closure holds."""
     for name, value in _closure(function).items():
         module = getattr(value, "__globals__", {}).get("__name__", "")
@@ -339,10 +320,6 @@ def is_async(view: View) -> bool:
     """Whether a view, or what an object does when it is called, is a coroutine function."""
     called = getattr(view, "__call__", None)  # noqa: B004
     return inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(called)
-
-
-def _is_dispatch(view: View) -> bool:
-    return getattr(view, "__name__", "") == "dispatch_request"
 
 
 def _is_method(view: View, first: str) -> bool:
@@ -367,8 +344,8 @@ def _class_of(view: View) -> Any:
         # By its code: what functools.wraps copies, such as the name, is not that function.
         is_flasks = getattr(function, "__globals__", {}).get("__name__") == "flask.views"
         if is_flasks and function.__code__.co_name == "view":
-            variables = _closure(function)
-            if "self" in variables:
-                return type(variables["self"])
-            return getattr(variables["view"], "view_class", None)
+            held = _closure(function)
+            return (
+                type(held["self"]) if "self" in held else getattr(held["view"], "view_class", None)
+            )
     return None
