@@ -370,7 +370,7 @@ def test_a_missing_at_hash_is_refused_outside_local_mode(app, endpoint):
     service, state = app.extensions["cognises.signin"], state_of(app)
     service.check_new(tokens, "n")
 
-    state._settings = state.settings._replace(local=False)
+    state.settings = state.settings._replace(local=False)
     with pytest.raises(SignInProblem, match="at_hash"):
         service.check_new(tokens, "n")
 
