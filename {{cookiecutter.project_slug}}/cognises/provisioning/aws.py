@@ -1,7 +1,4 @@
-"""boto3: one session per run, its clients, and the retries that botocore does not make.
-
-One session means that an MFA code, a hardware key or an AssumeRole is needed once per command.
-"""
+"""boto3: one session per run, so one MFA code or AssumeRole; its clients; retries of our own."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from urllib.parse import urlsplit
 from cognises.settings.values import is_loopback
 
 T = TypeVar("T")
+Sleep = Callable[[float], None]
 
 GROUP_WRITES = ("CreateGroup", "UpdateGroup", "DeleteGroup")
 DEFAULT_GROUP_WRITES = 15.0  # a second: Cognito's quota, which cannot be raised
@@ -76,9 +74,8 @@ class Aws:
         botocore's order: AWS_ENDPOINT_URL_<SERVICE>, then AWS_ENDPOINT_URL, then the config file.
         Source: AWS SDKs and tools reference guide, "Service-specific endpoints".
         """
-        if self._ignores_config():
-            return None
-        return self._first(ENDPOINT_VARIABLES[service], GENERAL_ENDPOINT)
+        names = (ENDPOINT_VARIABLES[service], GENERAL_ENDPOINT)
+        return None if self._ignores_config() else self._first(*names)
 
     def is_local(self) -> bool:
         """Whether the environment and `.env` send every service to this machine; no call."""
@@ -100,11 +97,7 @@ def make_session(profile: str | None) -> Any:
 
 
 def make_client(
-    session: Any,
-    service: str,
-    region: str,
-    endpoint_url: str | None,
-    ignore_configured_endpoints: bool = False,
+    session: Any, service: str, region: str, endpoint_url: str | None, ignore_config: bool = False
 ) -> Any:
     """One client. `standard` retries Cognito's throttling too, which `legacy` does not."""
     from botocore.config import Config
@@ -115,7 +108,7 @@ def make_client(
         read_timeout=30,
         max_pool_connections=WORKERS + 2,
         user_agent_extra="cognises",
-        ignore_configured_endpoint_urls=ignore_configured_endpoints or None,
+        ignore_configured_endpoint_urls=ignore_config or None,
     )
     return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
 
@@ -162,7 +155,7 @@ class RateLimiter:
         per_second: float,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Sleep = time.sleep,
     ) -> None:
         self._interval = MARGIN / per_second
         self._clock, self._sleep = clock, sleep
@@ -185,12 +178,7 @@ TRIES = 7
 FIRST_PAUSE = 0.25  # seconds; doubled each time: 16 s in all
 
 
-def resilient(
-    call: Callable[[], T],
-    *,
-    just_created: bool = False,
-    sleep: Callable[[float], None] = time.sleep,
-) -> T:
+def resilient(call: Callable[[], T], *, just_created: bool = False, sleep: Sleep = time.sleep) -> T:
     """Call, and retry on a conflict; with `just_created`, also while the role is not visible."""
     for attempt in range(TRIES - 1):
         try:

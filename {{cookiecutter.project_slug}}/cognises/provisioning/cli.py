@@ -109,31 +109,31 @@ def deploy(options: Options, **choices: Any) -> int:
     return command_deploy.run(options, command_deploy.Choices(**choices))
 
 
-def _account_id(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not re.fullmatch("[0-9]{12}", value):
+def _account_id(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[0-9]{12}|\*", value):
         raise click.BadParameter(f"{value!r} is not twelve digits")
     return value
 
 
 @cli.command()
 @t.where("env_file", "permissions_boundary")
-@click.option("--account", metavar="ID", callback=_account_id, help="Twelve digits; default: *.")
+@click.option("--account", metavar="ID", default="*", callback=_account_id, help="Twelve digits.")
 @click.option("--bootstrap", "for_bootstrap", is_flag=True, help="Of the caller of bootstrap.")
 @click.option("--users", "users_too", is_flag=True, help="Also what the `users` commands need.")
 @click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
 def policy(
-    options: Options, account: str | None, for_bootstrap: bool, users_too: bool, users_only: bool
+    options: Options, account: str, for_bootstrap: bool, users_too: bool, users_only: bool
 ) -> int:
     """Print the least-privilege policy of the caller of plan and apply; offline."""
     if for_bootstrap + users_too + users_only > 1:
         raise click.UsageError("--bootstrap, --users and --users-only exclude one another")
     if for_bootstrap:
-        document = bootstrap_policy(read_request(options), account or "*")
+        document = bootstrap_policy(read_request(options), account)
     elif users_only:
-        document = users_policy(t.read_target(options), account or "*")
+        document = users_policy(t.read_target(options), account)
     else:
         target = t.read_target(options)
-        document = runner_policy(target, account or "*", users=users_too)
+        document = runner_policy(target, account, users=users_too)
         if target.boundary is None:
             text = "warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one"
             click.echo(text, err=True)
@@ -187,16 +187,19 @@ def run(argv: Sequence[str] | None = None, program: str = "provision.py") -> int
     except ProvisionBlocked as error:
         return _fail((f"blocked: {each}" for each in error.problems), t.EXIT_BLOCKED)
     except Exception as error:
-        # Before all others: some of botocore's errors are OSErrors, too.
-        if is_aws_error(error):
-            return _fail([explain(error)])
-        if isinstance(error, click.ClickException):
-            return _fail([error.format_message()])
-        if isinstance(error, CognisesError):
-            return _fail(getattr(error, "problems", [str(error)]))
-        if isinstance(error, OSError):
-            return _fail([f"{error.filename or 'cannot go on'}: {error.strerror or error}"])
-        raise
+        return _fail(_problems(error))
+
+
+def _problems(error: Exception) -> Sequence[str]:
+    if is_aws_error(error):  # before all others: some of botocore's errors are OSErrors, too
+        return [explain(error)]
+    if isinstance(error, click.ClickException):
+        return [error.format_message()]
+    if isinstance(error, CognisesError):
+        return getattr(error, "problems", [str(error)])
+    if isinstance(error, OSError):
+        return [f"{error.filename or 'cannot go on'}: {error.strerror or error}"]
+    raise error
 
 
 def _fail(problems: Iterable[str], code: int = t.EXIT_ERROR) -> int:

@@ -1,6 +1,6 @@
-"""What a command works on: options and settings, checked together; and how it asks before it acts.
+"""What a command works on, checked: options, the environment, `--env-file`, `.env`, `.flaskenv`.
 
-Settings have this order: options, the environment, `--env-file`, `.env`, `.flaskenv`.
+And how a command declares its options, and asks before it acts.
 """
 
 from __future__ import annotations
@@ -112,10 +112,10 @@ def read_env_file(path: Path) -> dict[str, str | None]:
 
     Such a line may be a misspelt prefix or pool, and the run would change another stage.
     """
-    if not path.is_file():
-        raise SettingsError([f"--env-file {path}: there is no such file"])
     try:
         text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise SettingsError([f"--env-file {path}: there is no such file"]) from None
     except UnicodeDecodeError:
         raise SettingsError([f"--env-file {path}: must be UTF-8; save it as UTF-8"]) from None
     malformed = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
@@ -140,18 +140,15 @@ def aws_of(options: Options, values: Mapping[str, str], region: str) -> Aws:
 
     AWS_PROFILE of `.env` is used as if it were exported, so exported access keys win over it.
     """
-    files = {
-        name: values[name] for name in AWS_NAMES if name in values and not os.environ.get(name)
-    }
-    profile = options.profile or files.get("AWS_PROFILE")
+    given = ((name, values.get(name)) for name in AWS_NAMES if not os.environ.get(name))
+    files = {name: value for name, value in given if value}
+    profile = files.get("AWS_PROFILE")
     if profile and not options.profile and os.environ.get("AWS_ACCESS_KEY_ID"):
-        click.echo(
-            f"note: AWS_ACCESS_KEY_ID is exported and is used instead of AWS_PROFILE={profile} of "
-            ".env; to use the profile, unset AWS_ACCESS_KEY_ID or pass --profile",
-            err=True,
-        )
+        note = f"AWS_ACCESS_KEY_ID is exported and is used instead of AWS_PROFILE={profile} of .env"
+        advice = "to use the profile, unset AWS_ACCESS_KEY_ID or pass --profile"
+        click.echo(f"note: {note}; {advice}", err=True)
         profile = None
-    return Aws(region, profile=profile, env_file=files)
+    return Aws(region, profile=options.profile or profile, env_file=files)
 
 
 def groups_file(options: Options, values: Mapping[str, str]) -> Path:
@@ -190,23 +187,23 @@ def _is_address(text: str) -> bool:
 
 
 def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
-    pool_id = values.get("COGNITO_USER_POOL_ID")
-    if pool_id is None:
-        problems.append(
-            "COGNITO_USER_POOL_ID is not set; put the pool's id into .env, or run "
-            "`provision.py bootstrap`, which creates a pool"
+    name = "COGNITO_USER_POOL_ID"
+    if name not in values:
+        advice = (
+            "put the pool's id into .env, or run `provision.py bootstrap`, which creates a pool"
         )
+        problems.append(f"{name} is not set; {advice}")
         return None
     try:
-        pool = UserPool.parse(pool_id)
+        pool = UserPool.parse(values[name])
     except SettingsError as error:
-        problems += [f"COGNITO_USER_POOL_ID: {problem}" for problem in error.problems]
+        problems += [f"{name}: {problem}" for problem in error.problems]
         return None
     region = values.get("AWS_REGION", pool.region)
     if region != pool.region:
         problems.append(
             f"AWS_REGION is {region} and user pool {pool.id} is in {pool.region}; correct "
-            "whichever is wrong (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
+            f"whichever is wrong (--region, AWS_REGION or {name})"
         )
     return pool
 
@@ -258,9 +255,8 @@ class NoSecretArguments(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         if ctx.args:
-            raise click.UsageError(
-                "one argument too many; passwords and tokens are never arguments", ctx
-            )
+            text = "one argument too many; passwords and tokens are never arguments"
+            raise click.UsageError(text, ctx)
         return super().invoke(ctx)
 
 
@@ -287,12 +283,11 @@ def require_terminal(command: str) -> None:
 
 
 def confirm(question: str, *, yes: bool, command: str) -> None:
-    """Return if the answer is yes or `--yes` was given; raise ClickException if not.
+    """Return if `--yes` was given or the answer is yes; raise ClickException if not.
 
     In: the question, and the command to name where there is no terminal to ask on.
     """
-    if yes:
-        return
-    require_terminal(command)
-    if not click.confirm(question, err=True):
-        raise click.ClickException("nothing was changed")
+    if not yes:
+        require_terminal(command)
+        if not click.confirm(question, err=True):
+            raise click.ClickException("nothing was changed")

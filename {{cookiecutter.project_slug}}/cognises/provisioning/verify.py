@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,14 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     groups, preferred = list(groups_of(claims)), claims.get("cognito:preferred_role")
     scope = scope_of(target, group_clients(target.aws))
     group, why_none = expected_group(groups, manifest)
+    caller = exchange_token(identity, pool, target, token)
     found: dict[str, Any] = {
         "user_pool_id": target.pool.id,
         "identity_pool_id": target.identity_pool_id,
         "groups": groups,
         "expected": {"group": group, "role_arn": scope.role_arn(group) if group else None},
         "preferred_role": preferred if isinstance(preferred, str) else None,
-        "credentials_of": caller_identity(exchange_token(identity, pool, target, token), target),
+        "credentials_of": caller,
     }
     beside = sorted(set(groups) - {each.name for each in manifest})
     warnings += [
@@ -104,7 +106,7 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
         for name in beside
         if not is_provider_group(scope.pool_id, name)
     ]
-    problem, agrees, caller = "", None, found["credentials_of"]
+    problem, agrees = "", None
     if loopback and caller["role_arn"] is None:
         note = "which is not a role: nothing can be compared"
         warnings.append(f"this emulator's credentials belong to {caller['arn']}, {note}")
@@ -148,16 +150,14 @@ def read_token(file: Path | None) -> str:
     """
     if file is not None and (_TOKEN.match(str(file)) or len(str(file)) > 1024):
         raise click.UsageError("--token-file takes the name of a file, and never the token")
-    if file is not None:
-        with file.open("rb") as opened:
-            data = opened.read(LARGEST + 1)
-    elif sys.stdin.isatty():
+    if file is None and sys.stdin.isatty():
         data = click.prompt("ID token", hide_input=True, err=True).encode()
     else:
-        data = sys.stdin.buffer.read(LARGEST + 1)
+        with file.open("rb") if file else nullcontext(sys.stdin.buffer) as opened:
+            data = opened.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise click.ClickException("the input is too large for a token")
-    token = data.decode("ascii", "replace").strip()
+    token = str(data.decode("ascii", "replace")).strip()
     if not token:
         raise click.ClickException(f"the input is empty; {_GIVE}")
     return token
@@ -186,8 +186,11 @@ def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[s
 
 def exchange_token(
     identity: Any, pool: IdentityPool, target: Target, token: str
-) -> Mapping[str, str]:
-    """The user's credentials by the enhanced flow: two unsigned calls. Raises ClickException."""
+) -> dict[str, str | None]:
+    """Account, ARN and role of the user's credentials. Raises ClickException.
+
+    By the enhanced flow, two unsigned calls; then STS returns whose the credentials are.
+    """
     provider = next((each for each in pool.providers if each.endswith(f"/{target.pool.id}")), None)
     if provider is None:
         raise click.ClickException(
@@ -198,25 +201,20 @@ def exchange_token(
     try:
         found = identity.get_id(IdentityPoolId=pool.id, Logins=logins)["IdentityId"]
         answer = identity.get_credentials_for_identity(IdentityId=found, Logins=logins)
+        caller = _sts_client(answer["Credentials"], target).get_caller_identity()
     except Exception as error:
-        raise _failed(error) from None
-    credentials: Mapping[str, str] = answer["Credentials"]
-    return credentials
+        if not is_aws_error(error):
+            raise
+        raise click.ClickException(_TOKEN.sub("<token>", _refusal(error))) from None
+    arn = str(caller["Arn"])
+    # The assumed role, without its path, which STS does not return.
+    role = re.fullmatch(r"arn:([^:]+):sts:[^:]*:([^:]*):assumed-role/([^/]*)/.+", arn)
+    role_arn = "arn:{}:iam::{}:role/{}".format(*role.groups()) if role else None
+    return {"account": str(caller["Account"]), "arn": arn, "role_arn": role_arn}
 
 
-def _failed(error: Exception) -> Exception:
-    """ClickException for an error of AWS, without tokens; any other error as it is."""
-    if not is_aws_error(error):
-        return error
-    said, code, text = explain(error), error_code(error), printable(error_message(error)[:300])
-    if code in ("NotAuthorizedException", "InvalidIdentityPoolConfigurationException"):
-        found = (advice for sign, advice in REFUSALS.items() if sign in f"{code}: {text}".lower())
-        said = next(found, f"the identity pool refuses the token: {text}")
-    return click.ClickException(_TOKEN.sub("<token>", said))
-
-
-def caller_identity(credentials: Mapping[str, str], target: Target) -> dict[str, str | None]:
-    """Account, ARN and role of the credentials, by STS in the identity pool's region."""
+def _sts_client(credentials: Mapping[str, str], target: Target) -> Any:
+    """STS with a user's credentials, in the identity pool's region."""
     import boto3
     import botocore.session
 
@@ -224,19 +222,15 @@ def caller_identity(credentials: Mapping[str, str], target: Target) -> dict[str,
     settings.set_config_variable("sts_regional_endpoints", "regional")
     keys = (credentials[name] for name in ("AccessKeyId", "SecretKey", "SessionToken"))
     session = boto3.session.Session(*keys, botocore_session=settings)
-    sts = make_client(session, "sts", target.identity_region, target.aws.endpoint_for("sts"))
-    try:
-        found = sts.get_caller_identity()
-    except Exception as error:
-        raise _failed(error) from None
-    arn = str(found["Arn"])
-    # The assumed role, without its path, which STS does not return.
-    role = re.fullmatch(r"arn:([^:]+):sts:[^:]*:([^:]*):assumed-role/([^/]*)/.+", arn)
-    return {
-        "account": str(found["Account"]),
-        "arn": arn,
-        "role_arn": "arn:{}:iam::{}:role/{}".format(*role.groups()) if role else None,
-    }
+    return make_client(session, "sts", target.identity_region, target.aws.endpoint_for("sts"))
+
+
+def _refusal(error: Exception) -> str:
+    code, text = error_code(error), printable(error_message(error)[:300])
+    if code not in ("NotAuthorizedException", "InvalidIdentityPoolConfigurationException"):
+        return explain(error)
+    found = (advice for sign, advice in REFUSALS.items() if sign in f"{code}: {text}".lower())
+    return next(found, f"the identity pool refuses the token: {text}")
 
 
 def expected_group(groups: Sequence[str], manifest: Iterable[Group]) -> tuple[str | None, str]:
@@ -259,18 +253,16 @@ def expected_group(groups: Sequence[str], manifest: Iterable[Group]) -> tuple[st
 def compare(found: Mapping[str, Any], why_none: str, *, loopback: bool) -> str:
     """What is wrong with the credentials, empty if they are as expected. Pure."""
     expected, preferred = found["expected"], found["preferred_role"]
-    role = found["credentials_of"]["role_arn"]
-    if role is None:
-        arn = found["credentials_of"]["arn"]
-        return f"the credentials belong to {arn}, which is not a group's role"
+    role, arn = found["credentials_of"]["role_arn"], found["credentials_of"]["arn"]
     advice = "repair the role mapping: bootstrap --revert-drift"
+    if role is None:
+        return f"the credentials belong to {arn}, which is not a group's role"
     if expected["role_arn"] is None:
         problem = f"groups.json gives this user no role: {why_none}"
     elif role != without_path(expected["role_arn"]):
         problem = f"groups.json gives {expected['role_arn']} (group {expected['group']})"
-        advice = "plan and apply, then sign in again"
-        if loopback:
-            advice = f"an emulator may not choose roles by token; elsewhere: {advice}"
+        emulator = "an emulator may not choose roles by token; elsewhere: " if loopback else ""
+        advice = f"{emulator}plan and apply, then sign in again"
     elif preferred and without_path(preferred) != role:
         problem = f"the token prefers {preferred}"
     else:

@@ -43,49 +43,39 @@ def create(
     Without a password option Cognito sends an invitation; without e-mail and phone number, a
     password is asked for. A user that exists is only put into the groups.
     """
-    verified = "true" if contact["email_verified"] else None
-    attributes = {"email": contact["email"], "phone_number": contact["phone"]}
+    desired = _desired(directory, name, groups, **contact)
+    raise_for(_problems(directory, desired) or directory.group_problems(desired.groups or ()))
+    found = directory.find(name)
+    if found is not None:
+        return _complete(directory, found, desired, choice)
+    if choice.permanent and desired.contact and not choice.given:
+        raise UserProblem("--permanent needs a password: add --password-prompt, for example")
+    return _create(directory, desired, choice)
+
+
+def _desired(
+    directory: Directory,
+    name: str,
+    groups: Iterable[str],
+    *,
+    email: str | None,
+    phone: str | None,
+    email_verified: bool,
+) -> User:
+    attributes = {"email": email, "phone_number": phone}
     named = directory.attribute_of(name)
     if named and attributes[named] is None:
         attributes[named] = name
-    attributes = {**attributes, "email_verified": verified}
     given = {key: value for key, value in attributes.items() if value is not None}
-    desired = User(name, d.INVITED, True, given)
-    groups = tuple(dict.fromkeys(groups))
-    problems = [problem for group in groups for problem in d.name_problems("group", group)]
-    problems = d.name_problems("user name", name) + problems + _problems(directory, desired)
-    raise_for(problems or directory.group_problems(groups))
-    warnings = directory.group_warnings(groups)
-    found = directory.find(name)
-    if found is not None:
-        raise_for(_conflicts(found, desired, choice))
-        before = directory.groups_of(found)
-        missing = tuple(group for group in groups if group not in before)
-        for group in missing:
-            directory.add_to_group(found, group)
-        user = replace(found, groups=(*before, *missing))
-        message = f"user {user} exists already{_into(missing) or '; nothing to do'}"
-        return Result(user, message, bool(missing), warnings)
-    if choice.permanent and desired.contact and not choice.given:
-        raise UserProblem("--permanent needs a password: add --password-prompt, for example")
-    if desired.contact and not choice.given:
-        user = _new(directory, desired, None)
-        _finish(directory, user, groups)
-        details = {"password": "sent by e-mail" if desired.email else "sent by SMS"}
-        about = f"Cognito sends {desired.contact} an invitation with a temporary password"
-    else:
-        with choice.obtain(directory.minimum_password, name) as password:
-            user = _new(directory, desired, password)
-        _finish(directory, user, groups, password if choice.permanent else None)
-        details, about = choice.details, f"the password is set{choice.note}"
-    user = replace(user, groups=groups, status="CONFIRMED" if choice.permanent else user.status)
-    message = f"created user {user}{_into(groups)}; {about}"
-    return Result(user, message, warnings=warnings, details=details)
+    verified = {"email_verified": "true"} if email_verified else {}
+    return User(name, d.INVITED, True, given | verified, groups=tuple(dict.fromkeys(groups)))
 
 
 def _problems(directory: Directory, desired: User) -> list[str]:
-    """What Cognito would refuse, or misunderstand, in a name and its contacts."""
-    found, given = [], desired.attributes
+    """Everything that Cognito would refuse, or misunderstand."""
+    found, given = d.name_problems("user name", desired.name), desired.attributes
+    for group in desired.groups or ():
+        found += d.name_problems("group", group)
     if "email" in given and not d.is_email(given["email"]):
         found.append(f"--email {given['email']!r} is not an e-mail address")
     if "phone_number" in given and not d.is_phone(given["phone_number"]):
@@ -101,6 +91,35 @@ def _problems(directory: Directory, desired: User) -> list[str]:
     if "email_verified" in given and not desired.email:
         found.append("--email-verified needs --email")
     return found
+
+
+def _create(directory: Directory, desired: User, choice: PasswordChoice) -> Result:
+    if desired.contact and not choice.given:
+        user, permanent = _new(directory, desired, None), None
+        details = {"password": "sent by e-mail" if desired.email else "sent by SMS"}
+        about = f"Cognito sends {desired.contact} an invitation with a temporary password"
+    else:
+        with choice.obtain(directory.minimum_password, desired.name) as password:
+            user = _new(directory, desired, password)
+        permanent = password if choice.permanent else None
+        details, about = choice.details, f"the password is set{choice.note}"
+    _finish(directory, user, desired, permanent)
+    groups = desired.groups or ()
+    user = replace(user, groups=groups, status="CONFIRMED" if permanent else user.status)
+    message = f"created user {user}{_into(groups)}; {about}"
+    return Result(user, message, warnings=directory.group_warnings(groups), details=details)
+
+
+def _complete(directory: Directory, user: User, desired: User, choice: PasswordChoice) -> Result:
+    """The user exists: put them into the groups that are missing, and change nothing else."""
+    raise_for(_conflicts(user, desired, choice))
+    before, groups = directory.groups_of(user), desired.groups or ()
+    missing = tuple(group for group in groups if group not in before)
+    for group in missing:
+        directory.add_to_group(user, group)
+    user = replace(user, groups=(*before, *missing))
+    message = f"user {user} exists already{_into(missing) or '; nothing to do'}"
+    return Result(user, message, bool(missing), directory.group_warnings(groups))
 
 
 def _conflicts(user: User, desired: User, choice: PasswordChoice) -> list[str]:
@@ -143,29 +162,28 @@ def _new(directory: Directory, desired: User, password: str | None) -> User:
 
 def _alias_problems(directory: Directory, desired: User) -> list[str]:
     """The name is free, so an attribute is another user's alias: which one."""
-    aliases = {"email": desired.email, "phone_number": desired.phone}
-    aliases["preferred_username"] = desired.name
+    aliases = {**desired.attributes, "preferred_username": desired.name}
+    aliases.pop("email_verified", None)
     return [
         f"{attribute} {value} is an alias of user {user.name}; use another one, or change it there "
         "with `provision.py users set-attributes`"
         for attribute, value in aliases.items()
-        if value
         for user in directory.having(attribute, value)
     ] or [f"the name or a contact of {desired.name} is another user's alias; use another one"]
 
 
 def _same_contact(user: User, desired: User) -> bool:
     """Cognito keeps the case of an address, and most pools ignore it."""
-    return (not desired.email or user.email.lower() == desired.email.lower()) and (
-        not desired.phone or user.phone == desired.phone
+    given = ((name, desired.attributes.get(name, "")) for name in ("email", "phone_number"))
+    return all(
+        not value or user.attributes.get(name, "").lower() == value.lower() for name, value in given
     )
 
 
-def _finish(
-    directory: Directory, user: User, groups: Iterable[str], permanent: str | None = None
-) -> None:
+def _finish(directory: Directory, user: User, desired: User, permanent: str | None) -> None:
     """Set a permanent password and the groups. Raises UserProblem that names what is left."""
-    left = [f"users set-password {user.name} --permanent"] if permanent else []
+    groups = desired.groups or ()
+    left = [f"users set-password {desired.name} --permanent"] if permanent else []
     left += [f"users add-to-group {user.name} {group}" for group in groups]
     try:
         if permanent:

@@ -64,12 +64,8 @@ class User:
         return self.attributes.get("email", "")
 
     @property
-    def phone(self) -> str:
-        return self.attributes.get("phone_number", "")
-
-    @property
     def contact(self) -> str:
-        return self.email or self.phone
+        return self.email or self.attributes.get("phone_number", "")
 
     def __str__(self) -> str:
         """The name, with the e-mail or phone number where that says more."""
@@ -85,7 +81,7 @@ class User:
             "username": self.name,
             "email": self.email or None,
             "email_verified": self.is_verified("email"),
-            "phone_number": self.phone or None,
+            "phone_number": self.attributes.get("phone_number") or None,
             "status": self.status,
             "enabled": self.enabled,
             "created": self.created or None,
