@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 import requests
 from dev_process import copy_project
-from running_cognito import PUBLIC_URL, Running
+from running_cognito import PUBLIC_URL, Client, Running
 
 from local_aws.cognito import LocalCognito, serving
 from local_aws.environment import isolate
@@ -38,6 +38,21 @@ def cognito() -> Iterator[Running]:
             users = made.add_users(["editors"])
             yield Running(address, made, {user.group or "": user for user in users})
             requests.post(f"{address}/moto-api/reset", timeout=10)
+
+
+@pytest.fixture(scope="module")
+def confidential(cognito: Running) -> Client:
+    """An app client of that pool that has a secret."""
+    made = cognito.cognito._cognito.create_user_pool_client(
+        UserPoolId=cognito.cognito.pool_id,
+        ClientName="confidential",
+        GenerateSecret=True,
+        CallbackURLs=[f"{PUBLIC_URL}/callback"],
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        AllowedOAuthScopes=["openid", "email", "profile"],
+    )["UserPoolClient"]
+    return Client(made["ClientId"], made["ClientSecret"])
 
 
 @pytest.fixture

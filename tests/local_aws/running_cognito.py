@@ -15,3 +15,10 @@ class Running(NamedTuple):
     address: str
     cognito: LocalCognito
     users: dict[str, DemoUser]
+
+
+class Client(NamedTuple):
+    """An app client that has a secret."""
+
+    id: str
+    secret: str

@@ -5,14 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import pytest
 import requests
-from running_cognito import PUBLIC_URL, Running
+from running_cognito import PUBLIC_URL, Client, Running
+
+from local_aws.issuer import Issuer
 
 VERIFIER = "a-verifier-that-is-long-enough-to-be-one-0123456789"
 CHALLENGE = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -84,6 +87,12 @@ def redeem(cognito: Running, code: str, **changes: str) -> Any:
         "code_verifier": VERIFIER,
     }
     return requests.post(f"{cognito.address}/oauth2/token", data=form | changes, timeout=10)
+
+
+def basic(client_id: str, secret: str) -> dict[str, str]:
+    """HTTP Basic as RFC 6749 section 2.3.1 has it: both parts are form-encoded."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
 def refresh(cognito: Running, token: str) -> Any:
@@ -251,6 +260,93 @@ def test_a_refresh_token_gives_new_tokens_of_the_same_user_until_it_is_revoked(b
     assert claims(renewed.json()["access_token"])["scope"] == "openid email profile"
     assert revoked.status_code == 200
     assert refresh(cognito, tokens["refresh_token"]).json() == {"error": "invalid_grant"}
+
+
+@pytest.fixture
+def odd(confidential: Client) -> Client:
+    """The client with a secret that HTTP Basic must encode; moto makes only plain ones."""
+    odd = Client(confidential.id, "s3cr3t+/=%:&x")
+    Issuer(odd.id)._pool.clients[odd.id].secret = odd.secret
+    return odd
+
+
+# What each call sends of the client's id and secret: the form's fields, and the headers.
+Credentials = tuple[dict[str, str], dict[str, str]]
+ACCEPTED: dict[str, Callable[[Client], Credentials]] = {
+    "HTTP Basic": lambda c: ({}, basic(*c)),
+    "HTTP Basic, and the id in the form": lambda c: ({"client_id": c.id}, basic(*c)),
+    "the form": lambda c: ({"client_id": c.id, "client_secret": c.secret}, {}),
+}
+REFUSED: dict[str, Callable[[Client], Credentials]] = {
+    "no secret": lambda c: ({"client_id": c.id}, {}),
+    "an empty secret": lambda c: ({"client_id": c.id, "client_secret": ""}, {}),
+    "a wrong secret": lambda c: ({"client_id": c.id, "client_secret": f"{c.secret}x"}, {}),
+    "a secret outside ASCII": lambda c: ({"client_id": c.id, "client_secret": "s\u00e9cret"}, {}),
+    "HTTP Basic with a wrong secret": lambda c: ({}, basic(c.id, f"{c.secret}x")),
+    "HTTP Basic without a secret": lambda c: ({}, basic(c.id, "")),
+    "HTTP Basic for another id than the form's": lambda c: ({"client_id": "x"}, basic(*c)),
+    "HTTP Basic and the form": lambda c: (
+        {"client_id": c.id, "client_secret": c.secret}, basic(*c)),
+    "malformed HTTP Basic": lambda c: ({"client_id": c.id}, {"Authorization": "Basic !"}),
+    "another scheme": lambda c: (
+        {"client_id": c.id, "client_secret": c.secret}, {"Authorization": f"Bearer {c.secret}"}),
+}  # fmt: skip
+
+
+def call(cognito: Running, path: str, credentials: Credentials, **fields: str) -> Any:
+    form, headers = credentials
+    url = f"{cognito.address}{path}"
+    return requests.post(url, data=form | fields, headers=headers, timeout=10)
+
+
+def code_fields(browser: requests.Session, cognito: Running, client: Client) -> dict[str, str]:
+    code = answer(choose(browser, cognito, client_id=client.id))["code"]
+    fields = {"grant_type": "authorization_code", "redirect_uri": CALLBACK}
+    return {**fields, "code": code, "code_verifier": VERIFIER}
+
+
+@pytest.mark.parametrize("credentials", ACCEPTED.values(), ids=ACCEPTED)
+def test_a_client_with_a_secret_gets_tokens_refreshes_and_revokes_with_it(
+    credentials, browser, cognito, odd
+):
+    own = credentials(odd)
+    given = call(cognito, "/oauth2/token", own, **code_fields(browser, cognito, odd))
+    assert given.status_code == 200, given.text
+    token = given.json()["refresh_token"]
+    fields = {"grant_type": "refresh_token", "refresh_token": token}
+    renewed = call(cognito, "/oauth2/token", own, **fields)
+    revoked = call(cognito, "/oauth2/revoke", own, token=token)
+
+    assert claims(given.json()["id_token"])["aud"] == odd.id
+    assert (renewed.status_code, revoked.status_code) == (200, 200)
+    assert call(cognito, "/oauth2/token", own, **fields).json() == {"error": "invalid_grant"}
+
+
+@pytest.mark.parametrize("credentials", REFUSED.values(), ids=REFUSED)
+def test_without_its_secret_a_client_gets_nothing_and_its_code_stays_good(
+    credentials, browser, cognito, odd
+):
+    fields = code_fields(browser, cognito, odd)
+    used_header = "Authorization" in credentials(odd)[1]
+    for path in ("/oauth2/token", "/oauth2/revoke"):
+        refused = call(cognito, path, credentials(odd), **fields)
+        assert (refused.status_code, refused.json()) == (401, {"error": "invalid_client"})
+        challenge = refused.headers.get("WWW-Authenticate", "")
+        assert challenge.startswith("Basic realm=") is used_header
+
+    given = call(cognito, "/oauth2/token", ACCEPTED["HTTP Basic"](odd), **fields)
+    assert given.status_code == 200
+
+
+@pytest.mark.parametrize("secret", ["", "x"])
+def test_a_client_without_a_secret_may_send_none(secret, browser, cognito):
+    code, own_id = code_of(browser, cognito), cognito.cognito.client_id
+    fields = {"grant_type": "authorization_code", "redirect_uri": CALLBACK, "code": code,
+              "code_verifier": VERIFIER}  # fmt: skip
+    for credentials in (({}, basic(own_id, secret)),
+                        ({"client_id": own_id, "client_secret": secret}, {})):  # fmt: skip
+        assert call(cognito, "/oauth2/token", credentials, **fields).status_code == 401
+    assert redeem(cognito, code).status_code == 200
 
 
 def test_a_user_who_was_disabled_gets_nothing_more(browser, cognito):

@@ -6,6 +6,7 @@ Calls come one at a time (see `service.one_at_a_time`).
 
 from __future__ import annotations
 
+import hmac
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,15 @@ class Issuer:
             raise LookupError("no app client of that id")
         self.client_id = client_id
         self._pool: Any = pools[0]
-        self.client: Mapping[str, Any] = self._pool.clients[client_id].extended_config
+        client = self._pool.clients[client_id]
+        self.client: Mapping[str, Any] = client.extended_config
+        self._secret: str | None = client.secret if client.generate_secret else None
+
+    def accepts(self, secret: str | None) -> bool:
+        """Whether a call with this client secret is the client's; None: the call has none."""
+        if secret is None or self._secret is None:
+            return secret is self._secret
+        return hmac.compare_digest(secret.encode(), self._secret.encode())
 
     def people(self) -> list[Person]:
         """Everybody who is enabled, in the order of being made."""

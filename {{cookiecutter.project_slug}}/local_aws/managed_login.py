@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from functools import partial
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from flask import Flask, Request, Response, jsonify, redirect, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -35,6 +35,10 @@ class WrongRequest(Exception):
 
 class Denied(Exception):
     """A request that goes back to the app with an error (RFC 6749 section 4.1.2.1)."""
+
+
+class UnknownClient(Exception):
+    """A call of the token or revocation endpoint that is not a client's; carries the status."""
 
 
 def is_managed_login(path: str) -> bool:
@@ -63,6 +67,13 @@ def managed_login(token_use: str = "id", origins: Iterable[str] = ()) -> Flask:
     @app.errorhandler(WrongRequest)
     def wrong(error: WrongRequest) -> tuple[str, int]:
         return render_template("wrong.html", reason=str(error)), 400
+
+    @app.errorhandler(UnknownClient)
+    def unknown(error: UnknownClient) -> tuple[Response, int, dict[str, str]]:
+        """RFC 6749 section 5.2: a client that used HTTP Basic gets its challenge."""
+        used_header = "Authorization" in request.headers
+        headers = {"WWW-Authenticate": 'Basic realm="managed login"'} if used_header else {}
+        return jsonify(error="invalid_client"), error.args[0], headers
 
     app.get("/oauth2/authorize", endpoint="authorize")(partial(authorize, grants))
     app.post("/login", endpoint="pick")(partial(pick, grants))
@@ -116,11 +127,7 @@ def pick(grants: Grants) -> WerkzeugResponse:
 
 def token(grants: Grants) -> tuple[Response, int]:
     """Tokens for a code or a refresh token (RFC 6749 sections 4.1.3 and 6)."""
-    form = request.form
-    try:
-        issuer = Issuer(form.get("client_id", ""))
-    except LookupError:
-        return jsonify(error="invalid_client"), 400
+    form, issuer = request.form, _authenticated_client()
     grant_type = form.get("grant_type")
     if grant_type == "authorization_code":
         asked = (form.get(name, "") for name in ("code", "redirect_uri", "code_verifier"))
@@ -136,10 +143,7 @@ def token(grants: Grants) -> tuple[Response, int]:
 
 def revoke() -> tuple[Response, int]:
     """End a refresh token (RFC 7009)."""
-    try:
-        Issuer(request.form.get("client_id", "")).revoke(request.form.get("token", ""))
-    except LookupError:
-        return jsonify(error="invalid_client"), 400
+    _authenticated_client().revoke(request.form.get("token", ""))
     return Response(), 200
 
 
@@ -173,6 +177,29 @@ def token_for_a_program(token_use: str) -> tuple[str, int]:
                 f"{token_use}_token"
             ], 200
     return f"no user and no group is called {wanted!r}", 404
+
+
+def _authenticated_client() -> Issuer:
+    """The client that calls, by HTTP Basic or the form, never both (RFC 6749 section 2.3.1).
+
+    A client that has a secret must send it; another must send none. Raises UnknownClient.
+    """
+    client_id, secret = request.form.get("client_id"), request.form.get("client_secret")
+    if "Authorization" in request.headers:
+        sent = request.authorization
+        if sent is None or sent.type != "basic" or secret is not None:
+            raise UnknownClient(401)
+        username, secret = (unquote_plus(part or "") for part in (sent.username, sent.password))
+        if client_id not in (None, username):
+            raise UnknownClient(401)
+        client_id = username
+    try:
+        issuer = Issuer(client_id or "")
+    except LookupError:
+        raise UnknownClient(400) from None
+    if not issuer.accepts(secret):
+        raise UnknownClient(401)
+    return issuer
 
 
 Get = Callable[[str], str | None]

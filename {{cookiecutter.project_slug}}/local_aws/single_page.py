@@ -54,7 +54,11 @@ def configuration(pool_id: str) -> dict[str, object]:
         "scopes_supported": ["openid", "email", "profile"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": [
+            "none",
+            "client_secret_basic",
+            "client_secret_post",
+        ],
     }
 
 
