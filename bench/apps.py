@@ -14,7 +14,7 @@ from flask_jwt_extended import JWTManager, get_jwt, jwt_required
 
 from cognises import Cognises, Verifier, login_check, permission_required, public
 from cognises.testing import FakePool
-from cognises.tokens.key_source import pool_key_set
+from cognises.tokens.verifier import pool_key_set
 
 from .peers import Verify
 

@@ -14,7 +14,7 @@ from forgeries import Forgery
 
 from cognises import Cognises, Verifier
 from cognises.testing import FakePool
-from cognises.tokens.key_source import pool_key_set
+from cognises.tokens.verifier import pool_key_set
 
 MakeApp = Callable[..., Flask]
 MakeVerifier = Callable[..., Verifier]

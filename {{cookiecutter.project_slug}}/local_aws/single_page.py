@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, current_app, jsonify, request, url_for
 
 from cognises import CognisesError, Verifier
-from cognises.tokens.key_source import pool_key_set
+from cognises.tokens.verifier import pool_key_set
 from cognises.user_pool import UserPool
 from local_aws.issuer import moto_keys, pool_clients, user_claims
 

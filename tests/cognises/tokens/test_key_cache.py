@@ -18,6 +18,7 @@ from request_side import refused
 from cognises import CognisesError, Verifier
 from cognises.testing import FakePool, SigningKey, encode
 from cognises.tokens import key_cache
+from cognises.tokens.http import load_first
 from cognises.tokens.key_cache import (
     COOL_DOWN,
     EXPIRED,
@@ -27,7 +28,7 @@ from cognises.tokens.key_cache import (
     REFRESH_DUE,
     STALE,
 )
-from cognises.tokens.key_source import load_first, pool_key_set
+from cognises.tokens.verifier import pool_key_set
 from cognises.user_pool import UserPool
 
 

@@ -13,7 +13,7 @@ from cognises import Verifier
 from cognises.testing import FakePool, SigningKey, encode
 from cognises.tokens.claims import TokenClaims
 from cognises.tokens.http import FetchError
-from cognises.tokens.key_source import pool_key_set
+from cognises.tokens.verifier import pool_key_set
 
 
 def test_a_remembered_token_still_expires(verifier: Verifier, cognito: FakePool, monkeypatch):

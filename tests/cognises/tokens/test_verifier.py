@@ -15,7 +15,7 @@ from request_side import manifest, refused
 from cognises import CognisesError, SettingsError, Verifier, login_check, permission_required
 from cognises.errors import ANSWERS
 from cognises.testing import FakePool, base64url, encode
-from cognises.tokens.key_source import pool_key_set
+from cognises.tokens.verifier import pool_key_set
 from cognises.user_pool import UserPool
 
 RESOURCE = "https://api.example.org"

@@ -38,8 +38,7 @@ from cognises.provisioning.target import EXIT_ERROR, Options, Target, read_targe
 from cognises.settings.model import Settings, parse
 from cognises.settings.sources import PROJECT_FOLDER
 from cognises.tokens.claims import groups_of
-from cognises.tokens.key_source import own_key_set
-from cognises.tokens.verifier import Verifier
+from cognises.tokens.verifier import Verifier, own_key_set
 
 LARGEST = 64 * 1024  # bytes; four times what any verifier here accepts
 _TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*)*")

@@ -31,10 +31,9 @@ class Expectations:
 
 
 class TokenClaims:
-    """The claims of one payload; what every request checks is read once, here.
+    """The claims of one payload; what every request checks is read once, here, and raises nothing.
 
-    Reading raises nothing: a time that is not a number becomes NaN, which fails every comparison,
-    and what is not text equals no expected text.
+    A time that is not a number becomes NaN, which fails every comparison.
     """
 
     __slots__ = (
@@ -53,10 +52,8 @@ class TokenClaims:
             self.client, self.other = get("aud"), get("client_id", _ABSENT)
         else:
             self.client, self.other = get("client_id"), get("aud", _ABSENT)
-        expires, issued, begins = get("exp"), get("iat", 0), get("nbf", 0)
-        self.expires = expires if type(expires) is int else _time(expires)
-        self.issued = issued if type(issued) is int else _time(issued)
-        self.begins = begins if type(begins) is int else _time(begins)
+        times = get("exp"), get("iat", 0), get("nbf", 0)
+        self.expires, self.issued, self.begins = map(_time, times)
 
     @property
     def claims(self) -> Mapping[str, Any]:
@@ -78,46 +75,41 @@ class TokenClaims:
 
 def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     """Pass, or raise CognisesError. `now` is in seconds since the epoch."""
-    # No comparison with NaN is true: written so that it refuses.
-    if not token.expires > now:
-        raise _time_error("token_expired", "exp", token.expires, "is past")
     latest = now + LEEWAY
-    if not token.issued <= latest:
-        raise _time_error("invalid_token", "iat", token.issued, "is in the future")
-    if not token.begins <= latest:
-        raise _time_error("invalid_token", "nbf", token.begins, "is in the future")
+    # No comparison with NaN is true: written so that it refuses.
+    if not (token.expires > now and token.issued <= latest and token.begins <= latest):
+        raise _time_error(token, now)
     if token.issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")
     if type(token.sub) is not str or not token.sub:
         raise CognisesError("invalid_token", "sub is not text")
     if token.use not in expected.token_use:
         raise CognisesError("wrong_token_use", "token_use not accepted")
-    if token.client not in expected.client_ids:
+    # An ID token may name its client twice; an access token with `aud` is for that resource only
+    # (RFC 8707).
+    others = expected.client_ids if token.use == "id" else expected.audiences
+    is_other_accepted = token.other is _ABSENT or token.other in others
+    if token.client not in expected.client_ids or not is_other_accepted:
         raise CognisesError("wrong_client", "client or audience not accepted")
-    if token.other is not _ABSENT:
-        _check_other(token, expected)
     if expected.scopes and not expected.scopes <= scopes_of(token.payload):
         needed = sorted(expected.scopes)
         raise CognisesError("insufficient_scope", "a scope is missing", scopes=needed)
 
 
-def _time_error(reason: str, name: str, value: float, why: str) -> CognisesError:
-    if value != value:  # NaN, and nothing else
-        return CognisesError("invalid_token", f"{name} is not a time")
-    return CognisesError(reason, f"{name} {why}")
-
-
-def _check_other(token: TokenClaims, expected: Expectations) -> None:
-    # An ID token may name its client twice; an access token with `aud` is for that resource only
-    # (RFC 8707).
-    accepted = expected.client_ids if token.use == "id" else expected.audiences
-    if token.other not in accepted:
-        raise CognisesError("wrong_client", "client or audience not accepted")
+def _time_error(token: TokenClaims, now: float) -> CognisesError:
+    if token.expires <= now:
+        return CognisesError("token_expired", "exp is past")
+    for name, time in (("exp", token.expires), ("iat", token.issued), ("nbf", token.begins)):
+        if time != time:  # NaN, and nothing else
+            return CognisesError("invalid_token", f"{name} is not a time")
+    return CognisesError("invalid_token", "iat or nbf is in the future")
 
 
 def _time(value: object) -> float:
-    """A value that is not an int, as a NumericDate (RFC 7519 section 2): a finite float, or NaN."""
-    return value if type(value) is float and math.isfinite(value) else math.nan
+    """A NumericDate (RFC 7519 section 2), or NaN."""
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return value
+    return math.nan
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:

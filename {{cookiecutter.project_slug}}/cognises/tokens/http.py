@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-import queue
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from cognises.tokens.jwk import admit
 
 if TYPE_CHECKING:
     import requests
@@ -39,70 +42,78 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
     return document
 
 
+def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
+    """The key set of the first address that responds, and that has `kid` if one is given.
+
+    All hosts of a pool publish the same keys; the later ones help if the first is down, or has an
+    older set.
+    """
+    others: list[Mapping[str, Any]] = []
+    failure = FetchError("no address")
+    deadline = time.monotonic() + 2.5
+    for url in urls:
+        try:
+            document = fetch_json(url, timeout=max(0.1, deadline - time.monotonic()))
+        except FetchError as error:
+            failure = error
+            continue
+        if kid is None or kid in admit(document, allow_emulators=True):
+            return document
+        others.append(document)
+    if not others:
+        raise failure
+    return others[0]
+
+
 def post_form(
     url: str, form: bytes, *, authorization: str | None = None, timeout: float = TIMEOUT
 ) -> tuple[int, bytes]:
-    """Status and body of what `url` answers to a form, already encoded. Raises FetchError.
+    """Status and body of the response to a form, already encoded. Raises FetchError.
 
-    The caller waits no longer than `timeout` seconds, whatever drips: the call has a thread of its
-    own, which ends when the other side does.
+    The caller waits no longer than `timeout` seconds, however slowly the response arrives: the call
+    has a thread of its own, which ends when the other side does.
     """
-    answer: queue.SimpleQueue[tuple[int, bytes] | FetchError] = queue.SimpleQueue()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    if authorization is not None:
+        headers["Authorization"] = authorization
+    response: Future[tuple[int, bytes]] = Future()
 
     def call() -> None:
         try:
-            answer.put(_call("POST", url, timeout, form, authorization))
-        except FetchError as error:
-            answer.put(error)
+            response.set_result(_call("POST", url, timeout, data=form, headers=headers))
+        except BaseException as error:
+            response.set_exception(error)
 
     threading.Thread(target=call, daemon=True, name="cognises-form").start()
     try:
-        found = answer.get(timeout=timeout)
-    except queue.Empty:
+        return response.result(timeout)
+    except FutureTimeoutError:
         raise FetchError("too slow") from None
-    if isinstance(found, FetchError):
-        raise found
-    return found
 
 
-def _call(
-    method: str,
-    url: str,
-    timeout: float,
-    form: bytes | None = None,
-    authorization: str | None = None,
-) -> tuple[int, bytes]:
+def _call(method: str, url: str, timeout: float, **content: Any) -> tuple[int, bytes]:
     # Imported on first use: with preloaded keys, a function's first request does not need it.
     import requests
     from urllib3.exceptions import HTTPError
 
     deadline = time.monotonic() + timeout
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
-    if authorization is not None:
-        headers["Authorization"] = authorization
     try:
         with requests.Session() as session:
             # A proxy may carry https; requests to loopback go direct.
             session.trust_env = urlsplit(url).scheme == "https"
-            session.auth = _no_auth
-            answer = session.request(
-                method, url, data=form, headers=headers, timeout=timeout, stream=True,
-                allow_redirects=False,
-            )  # fmt: skip
-            return answer.status_code, _read(answer, deadline)
+            session.auth = lambda request: request  # else a password from ~/.netrc
+            response = session.request(
+                method, url, timeout=timeout, stream=True, allow_redirects=False, **content
+            )
+            return response.status_code, _read(response, deadline)
     except (requests.RequestException, HTTPError) as error:
         raise FetchError(type(error).__name__) from None
 
 
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Stops requests from looking up a password in ~/.netrc."""
-    return request
-
-
-def _read(answer: requests.Response, deadline: float) -> bytes:
+def _read(response: requests.Response, deadline: float) -> bytes:
     body = bytearray()
     # read1 returns after one read of the socket, so that the deadline is checked in time.
-    while chunk := answer.raw.read1(_CHUNK, decode_content=True):
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > MAX_BYTES:
             raise FetchError("more than 1 MiB")

@@ -11,15 +11,16 @@ import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from jose import jwk
 
-from cognises.errors import CognisesError
+from cognises.errors import CognisesError, SettingsError
 from cognises.tokens.jws import MAX_KID, decode_segment
 
 MIN_BITS, MAX_BITS = 2048, 8192
-_EXPONENT = 65537
+_EXPONENT = (65537).to_bytes(3, "big")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,2048}")
 
 # RFC 7638 thumbprints of the keys in emulators, whose private halves are public.
@@ -38,13 +39,6 @@ class Key(Protocol):
     def verify(self, msg: bytes, sig: bytes) -> bool: ...
 
 
-class PublicNumbers(NamedTuple):
-    """The numbers of an RSA key, however its JWK is written."""
-
-    modulus: int
-    exponent: int
-
-
 def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
     """The usable keys of a JWKS (RFC 7517), by kid; other entries are left out.
 
@@ -52,24 +46,40 @@ def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
     or more, e 65537, and a kid that no other admitted key has.
     """
     entries = document.get("keys") if isinstance(document, Mapping) else None
-    admitted: dict[str, set[PublicNumbers]] = {}
+    moduli: dict[str, set[bytes]] = {}
     for entry in entries if isinstance(entries, (list, tuple)) else ():
-        if isinstance(entry, Mapping) and _says_verify_rs256(entry):
-            kid, numbers = entry["kid"], _public_numbers(entry)
-            is_emulators = kid in EMULATOR_KIDS or thumbprint(numbers) in EMULATOR_THUMBPRINTS
-            if _is_strong(numbers) and (allow_emulators or not is_emulators):
-                admitted.setdefault(kid, set()).add(numbers)
-    return {kid: _construct(*found) for kid, found in admitted.items() if len(found) == 1}
+        if isinstance(entry, Mapping) and _is_strong_rs256(entry):
+            kid, modulus = entry["kid"], _number(entry["n"])
+            is_emulators = kid in EMULATOR_KIDS or thumbprint(modulus) in EMULATOR_THUMBPRINTS
+            if allow_emulators or not is_emulators:
+                moduli.setdefault(kid, set()).add(modulus)
+    return {
+        kid: jwk.construct(_public_jwk(*found), "RS256")
+        for kid, found in moduli.items()
+        if len(found) == 1
+    }
 
 
-def thumbprint(numbers: PublicNumbers) -> str:
-    """The SHA-256 thumbprint of an RSA key, whatever its encoding (RFC 7638 section 3.1)."""
-    required = {"e": _base64url(numbers.exponent), "kty": "RSA", "n": _base64url(numbers.modulus)}
-    digest = hashlib.sha256(json.dumps(required, separators=(",", ":")).encode()).digest()
-    return _base64url(int.from_bytes(digest, "big"), 32)
+def read_key_file(file: Path, *, allow_emulators: bool) -> object:
+    """The JWKS in a file, with a usable key in it. Raises SettingsError."""
+    try:
+        document = json.loads(file.read_bytes())
+        problem = "" if admit(document, allow_emulators=allow_emulators) else "has no usable key"
+    except (OSError, ValueError, RecursionError):
+        problem = "cannot be read as JSON"
+    if problem:
+        hint = "save the pool's /.well-known/jwks.json there"
+        raise SettingsError([f"COGNITO_JWKS_FILE: {problem}; {hint}"])
+    return document
 
 
-def _says_verify_rs256(entry: Mapping[str, Any]) -> bool:
+def thumbprint(modulus: bytes) -> str:
+    """The SHA-256 thumbprint of an RSA key (RFC 7638 section 3.1), e being 65537."""
+    required = json.dumps(_public_jwk(modulus), separators=(",", ":"))
+    return _base64url(hashlib.sha256(required.encode()).digest())
+
+
+def _is_strong_rs256(entry: Mapping[str, Any]) -> bool:
     kid, operations = entry.get("kid"), entry.get("key_ops", ["verify"])
     return (
         entry.get("kty") == "RSA"
@@ -79,34 +89,24 @@ def _says_verify_rs256(entry: Mapping[str, Any]) -> bool:
         and "verify" in operations
         and isinstance(kid, str)
         and 0 < len(kid) <= MAX_KID
+        and _number(entry.get("e")) == _EXPONENT
+        and MIN_BITS <= int.from_bytes(_number(entry.get("n")), "big").bit_length() <= MAX_BITS
     )
 
 
-def _public_numbers(entry: Mapping[str, Any]) -> PublicNumbers:
-    return PublicNumbers(_number(entry.get("n")), _number(entry.get("e")))
-
-
-def _is_strong(numbers: PublicNumbers) -> bool:
-    bits = numbers.modulus.bit_length()
-    return numbers.exponent == _EXPONENT and MIN_BITS <= bits <= MAX_BITS
-
-
-def _number(value: object) -> int:
-    """A base64url integer (RFC 7518 section 6.3.1); 0 for anything else."""
+def _number(value: object) -> bytes:
+    """A base64url integer (RFC 7518 section 6.3.1) without leading zeros; empty if it is none."""
     if not isinstance(value, str) or not _BASE64URL.fullmatch(value):
-        return 0
+        return b""
     try:
-        return int.from_bytes(decode_segment(value.encode()), "big")
+        return decode_segment(value.encode()).lstrip(b"\0")
     except CognisesError:
-        return 0
+        return b""
 
 
-def _base64url(number: int, length: int = 0) -> str:
-    data = number.to_bytes(length or (number.bit_length() + 7) // 8, "big")
+def _public_jwk(modulus: bytes) -> dict[str, str]:
+    return {"e": _base64url(_EXPONENT), "kty": "RSA", "n": _base64url(modulus)}
+
+
+def _base64url(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _construct(numbers: PublicNumbers) -> Key:
-    entry = {"kty": "RSA", "n": _base64url(numbers.modulus), "e": _base64url(numbers.exponent)}
-    key: Key = jwk.construct(entry, "RS256")
-    return key

@@ -9,42 +9,30 @@ import json
 import math
 from binascii import Error as BinasciiError
 from binascii import a2b_base64
+from itertools import accumulate
 from typing import Any
 
 from cognises.errors import CognisesError
 
-MAX_TOKEN = 16 * 1024
-MAX_DEPTH = 32
-MAX_KID = 256
+MAX_TOKEN, MAX_DEPTH, MAX_KID = 16 * 1024, 32, 256
 
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_JSON_SPACE = " \t\r\n"
-_NOT_OPENING = bytes(byte for byte in range(256) if byte not in b"[{")
-
-# Every other byte, + and / included, becomes one that no decoder accepts.
-_TO_BASE64 = bytes(
-    _BASE64[_BASE64URL.index(byte)] if byte in _BASE64URL else 0 for byte in range(256)
-)
-
+# Bytes outside of the alphabet are, or become, ones that the decoder skips.
+_TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 # By length modulo four: the last characters that a segment may have (their unused bits must be
 # zero, RFC 4648 section 3.5), and the padding that a JWS leaves out.
 _ENDINGS = ((_BASE64URL, b""), (b"", b""), (b"AQgw", b"=="), (b"AEIMQUYcgkosw048", b"="))
 
+_NOT_OPENING = bytes(byte for byte in range(256) if byte not in b"[{")
 # RFC 7515 section 4.1.11, RFC 7797: each changes what is signed or must be understood.
 _REFUSED_PARAMETERS = ("crit", "b64", "zip")
 
 
 def to_bytes(token: object) -> bytes:
     """A token's text as bytes. Raises CognisesError (`invalid_token`) if it cannot be a token."""
-    if not isinstance(token, str):
-        raise CognisesError("invalid_token", "not text")
-    if len(token) > MAX_TOKEN:
-        raise CognisesError("invalid_token", "too long")
-    try:
-        return token.encode("ascii")
-    except UnicodeEncodeError:
-        raise CognisesError("invalid_token", "not ASCII") from None
+    if isinstance(token, str) and len(token) <= MAX_TOKEN and token.isascii():
+        return token.encode()
+    raise CognisesError("invalid_token", "not text, not ASCII or too long")
 
 
 def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
@@ -71,7 +59,7 @@ def decode_segment(segment: bytes) -> bytes:
         data = a2b_base64(segment.translate(_TO_BASE64) + padding)
     except BinasciiError:
         data = b""
-    # The decoder skips characters that it does not know: the result is then too short.
+    # Where the decoder skipped a character, the result is too short.
     if len(data) != length * 3 // 4:
         raise CognisesError("invalid_token", "not base64url")
     return data
@@ -80,16 +68,14 @@ def decode_segment(segment: bytes) -> bytes:
 def parse_object(data: bytes) -> dict[str, Any]:
     """A JSON object in UTF-8: no duplicate members, NaN, Infinity or deep nesting."""
     try:
-        text = data.decode().strip(_JSON_SPACE)
-        if len(data.translate(None, _NOT_OPENING)) > MAX_DEPTH and _is_too_deep(text):
+        text = data.decode().strip(" \t\r\n")
+        if len(data.translate(None, _NOT_OPENING)) > MAX_DEPTH and _depth(text) > MAX_DEPTH:
             raise CognisesError("invalid_token", "JSON nested too deep")
         value, end = _raw_decode(text)
-        if end != len(text):
-            raise CognisesError("invalid_token", "more than one JSON value")
     except (ValueError, RecursionError):
         raise CognisesError("invalid_token", "not JSON in UTF-8") from None
-    if not isinstance(value, dict):
-        raise CognisesError("invalid_token", "not a JSON object")
+    if end != len(text) or not isinstance(value, dict):
+        raise CognisesError("invalid_token", "not one JSON object")
     return value
 
 
@@ -105,18 +91,10 @@ def read_kid(header: dict[str, Any]) -> str:
     return kid
 
 
-def _is_too_deep(text: str) -> bool:
+def _depth(text: str) -> int:
     # Without escaped quotes and backslashes, every other piece is outside of strings.
     outside = "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
-    depth = 0
-    for character in outside:
-        if character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif character in "]}":
-            depth -= 1
-    return False
+    return max(accumulate((each in "[{") - (each in "]}") for each in outside), default=0)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -126,17 +104,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("number out of range")
+        raise ValueError("NaN, Infinity or out of range")
     return number
 
 
 _raw_decode = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+    object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite
 ).raw_decode

@@ -36,7 +36,11 @@ HEAD_START = 2.0
 MAX_WAITERS = 16
 MAX_THREADS = 4  # of fetches, timed out ones included
 
+_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
+
 log = logging.getLogger("cognises.tokens.jwk")
+
+Load = Callable[["str | None"], Mapping[str, Any]]
 
 # Called after every fetch with whether it succeeded: metrics.
 fetch_observers: list[Callable[[bool], None]] = []
@@ -88,17 +92,12 @@ class KeySet:
     on first use; a fork replaces the locks.
     """
 
-    def __init__(
-        self,
-        load: Callable[[str | None], Mapping[str, Any]],
-        admit: Callable[[object], dict[str, Key]],
-    ) -> None:
+    def __init__(self, load: Load, admit: Callable[[object], dict[str, Key]]) -> None:
         self._load, self._admit = load, admit
         self.shared: SharedKeys | None = None
         self._snapshot: Snapshot | None = None
         self._missed: Snapshot | None = None
-        self._failures = 0
-        self._retry_at = 0.0
+        self._failures, self._retry_at = 0, 0.0
         self._forget_threads()
         _KEY_SETS.add(self)
 
@@ -113,7 +112,7 @@ class KeySet:
         if not keys:
             raise CognisesError("keys_unavailable", "no usable key in the given set")
         # A function responds first: a fetch would share its core with the first response.
-        age = REFRESH_DUE - HEAD_START if is_lambda() else REFRESH_DUE
+        age = REFRESH_DUE - (HEAD_START if _LAMBDA in os.environ else 0)
         self._snapshot = Snapshot(keys, ClockReading.now().earlier(age), fetched=False)
 
     def hydrate(self) -> None:
@@ -135,8 +134,8 @@ class KeySet:
         return self._refresh_if_due(kid, current)
 
     def _refresh_if_due(self, kid: str | None, current: Snapshot | None) -> Snapshot:
-        age = current.since.age() if current is not None else EXPIRED
-        if age < STALE and not (current and current.fetched and is_lambda()):
+        is_lambda = _LAMBDA in os.environ  # frozen between requests, threads included
+        if _age(current) < STALE and not (current and current.fetched and is_lambda):
             self._start_fetch(kid, current)
         else:
             self._wait_for_fetch(kid, current)
@@ -144,18 +143,16 @@ class KeySet:
 
     def _usable(self) -> Snapshot:
         current = self._snapshot
-        if current is None or current.since.age() >= EXPIRED:
+        if current is None or _age(current) >= EXPIRED:
             raise self._unavailable()
         return current
 
     def require_usable(self) -> None:
         """Pass if tokens can be verified now; only the first caller without keys waits for them."""
         current = self._snapshot
-        age = current.since.age() if current else EXPIRED
-        if age >= REFRESH_DUE:
-            pending = self._start_fetch(None, current)
-            if age >= EXPIRED and pending is not None and not pending.waiters:
-                self._wait_for_fetch(None, current)
+        pending = self._start_fetch(None, current) if _age(current) >= REFRESH_DUE else None
+        if pending and not pending.waiters and _age(current) >= EXPIRED:
+            self._wait_for_fetch(None, current)
         self._usable()
 
     def key_for(self, kid: str) -> tuple[Key, Snapshot]:
@@ -164,11 +161,6 @@ class KeySet:
         Raises CognisesError: `unknown_key` if a recent fetch lacks it, else `keys_unavailable`.
         """
         snapshot = self.snapshot(kid)
-        if kid not in snapshot.keys:
-            snapshot = self._fetched_for(kid, snapshot)
-        return snapshot.keys[kid], snapshot
-
-    def _fetched_for(self, kid: str, snapshot: Snapshot) -> Snapshot:
         # Again if another snapshot than the awaited one (an earlier or shared fetch) came first.
         for _ in range(3):
             if kid in snapshot.keys or (snapshot is self._missed and snapshot.is_recent()):
@@ -178,7 +170,7 @@ class KeySet:
             if snapshot is before:
                 break
         if kid in snapshot.keys:
-            return snapshot
+            return snapshot.keys[kid], snapshot
         if not snapshot.is_recent():
             raise self._unavailable()
         self._missed = snapshot
@@ -189,31 +181,24 @@ class KeySet:
         return CognisesError("keys_unavailable", "no current key set", retry_after=wait)
 
     def _wait_for_fetch(self, kid: str | None, seen: Snapshot | None) -> None:
-        """Wait for the shared fetch, for a limited time; surplus waiters continue with old keys.
-
-        Without usable keys every request waits: no token could be verified.
-        """
-        pending = self._start_fetch(kid, seen)
-        if pending is None:
-            return
-        with self._lock:
-            pending.waiters += 1
-            has_keys = seen is not None and seen.since.age() < EXPIRED
-            is_surplus = has_keys and pending.waiters > MAX_WAITERS
-        if not is_surplus:
-            pending.done.wait(max(0.0, TIMEOUT - pending.since.age()))
+        """Wait for the shared fetch, for a limited time; surplus waiters continue with old keys."""
+        if pending := self._start_fetch(kid, seen):
+            with self._lock:
+                pending.waiters += 1
+                is_surplus = pending.waiters > MAX_WAITERS and _age(seen) < EXPIRED
+            if not is_surplus:
+                pending.done.wait(max(0.0, TIMEOUT - pending.since.age()))
 
     def _start_fetch(self, kid: str | None, seen: Snapshot | None) -> PendingFetch | None:
         """The pending fetch, else a new one; None while backing off, or if `seen` is replaced."""
         with self._lock:
+            pending = self._pending
             if self._snapshot is not seen:
                 return None
-            pending = self._pending
             if pending and not pending.done.is_set():
                 if pending.since.age() < TIMEOUT:
                     return pending
-                self._fail("no answer in time")
-                pending.done.set()
+                self._fail(pending, "no answer in time")
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             if time.monotonic() < self._retry_at or len(self._threads) >= MAX_THREADS:
                 return None
@@ -223,8 +208,7 @@ class KeySet:
                 thread.start()
                 self._threads.append(thread)
             except RuntimeError:
-                self._fail("no thread could be started")
-                pending.done.set()
+                self._fail(pending, "no thread could be started")
         return pending
 
     def _fetch(self, pending: PendingFetch, kid: str | None) -> None:
@@ -236,59 +220,57 @@ class KeySet:
             keys = self._admit(document)
             if not keys:
                 raise FetchError("no usable key")
-            self._succeed(keys, started, kid)
+            if not self._replace(keys, started, "read"):
+                return  # it timed out, and its successor was faster
+            self._failures, self._retry_at = 0, 0.0
+            if kid is not None and kid not in keys:
+                self._missed = self._snapshot
+            for observe in fetch_observers:
+                observe(True)
             if self.shared:
                 self.shared.publish(document, started)
         except Exception as error:  # every failure must release the waiters
-            if not pending.done.is_set():
-                self._fail(str(error) if isinstance(error, FetchError) else type(error).__name__)
+            why = str(error) if isinstance(error, FetchError) else type(error).__name__
+            self._fail(pending, why)
         finally:
             pending.done.set()
 
     def _load_shared(self, kid: str | None) -> bool:
         """Take over a newer fetch of another process; whether that makes our own unnecessary."""
-        found = self.shared.latest() if self.shared else None
-        if found is None:
+        found, current = self.shared.latest() if self.shared else None, self._snapshot
+        if found is None or (current and current.since == found[1]):
             return False
-        document, since = found
-        keys = self._admit(document)
-        with self._lock:
-            current = self._snapshot
-            is_newer = (
-                not (current and current.fetched) or since.monotonic > current.since.monotonic
-            )
-            if not keys or not is_newer:
-                return False
-            self._snapshot = Snapshot(keys, since, fetched=True)
-        log.info("key set taken from another process: %d keys", len(keys))
+        keys, since = self._admit(found[0]), found[1]
+        if not keys or not self._replace(keys, since, "taken from another process"):
+            return False
         return kid in keys if kid is not None else since.age() < REFRESH_DUE
 
-    def _succeed(self, keys: Mapping[str, Key], started: ClockReading, kid: str | None) -> None:
+    def _replace(self, keys: Mapping[str, Key], since: ClockReading, how: str) -> bool:
+        """Use the keys of a fetch, unless those of a later one are in use."""
         with self._lock:
             current = self._snapshot
-            if current and current.fetched and current.since.monotonic > started.monotonic:
-                return  # a fetch that timed out, and whose successor was faster
-            self._failures, self._retry_at = 0, 0.0
-            self._snapshot = Snapshot(keys, started, fetched=True)
-            if kid is not None and kid not in keys:
-                self._missed = self._snapshot
-        log.info("key set read: %d keys", len(keys))
-        for observe in fetch_observers:
-            observe(True)
+            if current and current.fetched and current.since.monotonic > since.monotonic:
+                return False
+            self._snapshot = Snapshot(keys, since, fetched=True)
+        log.info("key set %s: %d keys", how, len(keys))
+        return True
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, pending: PendingFetch, why: str) -> None:
+        """Back off, and release the waiters, unless the fetch has timed out before."""
         with self._lock:
+            if pending.done.is_set():
+                return
             delay = min(LAST_BACKOFF, FIRST_BACKOFF * 2**self._failures)
             self._failures = min(self._failures + 1, 10)
             self._retry_at = time.monotonic() + delay * random.uniform(0.8, 1.2)  # noqa: S311
         log.warning("key set not read: %s", why)
         for observe in fetch_observers:
             observe(False)
+        pending.done.set()
 
 
-def is_lambda() -> bool:
-    """Whether this process, its threads included, is frozen between requests."""
-    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+def _age(snapshot: Snapshot | None) -> float:
+    return snapshot.since.age() if snapshot else EXPIRED
 
 
 _KEY_SETS: weakref.WeakSet[KeySet] = weakref.WeakSet()

@@ -9,21 +9,45 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cognises.errors import CognisesError, SettingsError
 from cognises.settings.values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES, claim_name
 from cognises.tokens import jws
 from cognises.tokens.claims import GROUPS_CLAIM, Expectations, TokenClaims, check
-from cognises.tokens.jwk import Key
-from cognises.tokens.key_cache import KeySet, Snapshot
-from cognises.tokens.key_source import issuers_of, pool_key_set
+from cognises.tokens.http import load_first
+from cognises.tokens.jwk import Key, admit, read_key_file
+from cognises.tokens.key_cache import KeySet, Load, Snapshot
 from cognises.user_pool import UserPool
+
+if TYPE_CHECKING:
+    from cognises.settings.model import Settings
 
 DEFAULT_CACHE_SIZE, MAX_HEADERS = 4096, 64
 
-Claims = Mapping[str, Any]
+
+@dataclass(eq=False, slots=True)
+class VerifiedTokenCache:
+    """Tokens that verified under one snapshot of the keys; another snapshot gets an empty cache.
+
+    Signatures only: the claims are checked every time. Successes only: keys by the whole header
+    segment, claims by the SHA-256 of the whole token.
+    """
+
+    snapshot: Snapshot | None
+    keys: dict[bytes, Key] = field(default_factory=dict)
+    tokens: dict[bytes, TokenClaims] = field(default_factory=dict)
+
+    def cache_claims(self, digest: bytes, claims: TokenClaims, size: int) -> None:
+        # Each step is atomic: threads can exceed the size by their number, and need no lock.
+        self.tokens[digest] = claims
+        if len(self.tokens) > size:
+            # Half at once: to find the oldest, a dict skips every entry deleted before it.
+            for oldest in list(self.tokens)[: -(size // 2 + 1)]:
+                self.tokens.pop(oldest, None)
 
 
 class Verifier:
@@ -52,17 +76,14 @@ class Verifier:
         key_set: KeySet | None = None,
     ) -> None:
         pool = UserPool.parse(user_pool_id)
-        regions = one_or_more(
-            "additional_regions", additional_regions, REGION.fullmatch, optional=True
-        )
+        regions = one_or_more("additional_regions", additional_regions, REGION.fullmatch, least=0)
+        own_issuers = issuers_of(pool, regions) if issuers is None else issuers
         self.expected = Expectations(
-            issuers=tuple(issuers_of(pool, regions))
-            if issuers is None
-            else tuple(one_or_more("issuers", issuers, bool)),
+            issuers=tuple(one_or_more("issuers", own_issuers, bool)),
             client_ids=tuple(one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch)),
             token_use=tuple(one_or_more("token_use", token_use, TOKEN_USES.__contains__)),
-            audiences=tuple(one_or_more("audiences", audiences, AUDIENCE.fullmatch, optional=True)),
-            scopes=one_or_more("scopes", scopes, SCOPE.fullmatch, optional=True),
+            audiences=tuple(one_or_more("audiences", audiences, AUDIENCE.fullmatch, least=0)),
+            scopes=one_or_more("scopes", scopes, SCOPE.fullmatch, least=0),
         )
         try:
             self._groups_claim = claim_name(groups_claim)
@@ -74,7 +95,7 @@ class Verifier:
         self._size = cache_size
         self._cache = VerifiedTokenCache(None)
 
-    def verify(self, token: object) -> Claims:
+    def verify(self, token: object) -> Mapping[str, Any]:
         """The claims of a good token, read-only at every depth.
 
         Raises CognisesError for anything else, whatever it is.
@@ -83,15 +104,15 @@ class Verifier:
 
     def verify_cached(self, token: object) -> TokenClaims:
         """As `verify`; later calls return the same object, so callers must not change it."""
-        if isinstance(token, str) and len(token) <= jws.MAX_TOKEN and token.isascii():
-            data = token.encode()
-        else:
-            data = jws.to_bytes(token)
+        data = jws.to_bytes(token)
         digest = sha256(data).digest()
         cache = self._cache
         claims = cache.tokens.get(digest)
         if claims is None or cache.snapshot is not self.keys.snapshot():
-            claims = self._read_signed(data, digest)
+            payload, cache = self._verified(data)
+            claims = TokenClaims(jws.parse_object(jws.decode_segment(payload)), self._groups_claim)
+            if self._size:
+                cache.cache_claims(digest, claims, self._size)
         check(claims, self.expected, time.time())
         return claims
 
@@ -107,12 +128,6 @@ class Verifier:
         """Fetch the keys now. Raises CognisesError (`keys_unavailable`) where that fails."""
         self.keys.hydrate()
 
-    def _read_signed(self, token: bytes, digest: bytes) -> TokenClaims:
-        payload, cache = self._verified(token)
-        claims = TokenClaims(jws.parse_object(jws.decode_segment(payload)), self._groups_claim)
-        cache.cache_claims(digest, claims, self._size)
-        return claims
-
     def _verified(self, token: bytes) -> tuple[bytes, VerifiedTokenCache]:
         """The payload segment of a token whose signature verifies, and the cache of its key set."""
         header, payload, signature, signed = jws.split(token)
@@ -127,48 +142,52 @@ class Verifier:
                 cache = self._cache = VerifiedTokenCache(snapshot)
         if not key.verify(signed, data):
             raise CognisesError("invalid_token", "signature does not verify")
-        if key is not known:
-            cache.cache_key(header, key)
+        if key is not known and len(cache.keys) < MAX_HEADERS:  # a pool writes few different ones
+            cache.keys[header] = key
         return payload, cache
 
 
-class VerifiedTokenCache:
-    """Tokens that verified under one snapshot of the keys; another snapshot gets an empty cache.
+def issuers_of(pool: UserPool, additional_regions: Iterable[str]) -> list[str]:
+    """The issuers of a pool: its own region's first, then its replicas'."""
+    regions = dict.fromkeys((pool.region, *additional_regions))
+    return [issuer for region in regions for issuer in pool.issuers_in(region)]
 
-    Signatures only: the claims are checked every time. Successes only: keys by the whole header
-    segment, claims by the SHA-256 of the whole token.
+
+def pool_key_set(
+    pool: UserPool,
+    additional_regions: Iterable[str] = (),
+    *,
+    load: Load | None = None,
+    allow_emulators: bool = False,
+) -> KeySet:
+    """The key set of a pool, from its own Cognito hosts, or from `load`."""
+    urls = [f"{each}/.well-known/jwks.json" for each in issuers_of(pool, additional_regions)]
+    usable = partial(admit, allow_emulators=allow_emulators)
+    return KeySet(load or partial(load_first, tuple(urls)), usable)
+
+
+def own_key_set(settings: Settings, pool: UserPool, load: Load | None = None) -> KeySet:
+    """The key set of the pool in the settings; nothing is fetched yet.
+
+    With `load` the keys come from there alone (for tests). Raises SettingsError if
+    `COGNITO_JWKS_FILE` has no usable key.
     """
-
-    __slots__ = ("keys", "snapshot", "tokens")
-
-    def __init__(self, snapshot: Snapshot | None) -> None:
-        self.snapshot = snapshot
-        self.keys: dict[bytes, Key] = {}
-        self.tokens: dict[bytes, TokenClaims] = {}
-
-    def cache_key(self, header: bytes, key: Key) -> None:
-        # A pool writes few different headers.
-        if len(self.keys) < MAX_HEADERS:
-            self.keys[header] = key
-
-    def cache_claims(self, digest: bytes, claims: TokenClaims, size: int) -> None:
-        if not size:
-            return
-        # Each step is atomic: threads can exceed the size by their number, and need no lock.
-        self.tokens[digest] = claims
-        if len(self.tokens) > size:
-            # Half at once: to find the oldest, a dict skips every entry deleted before it.
-            for oldest in list(self.tokens)[: -(size // 2 + 1)]:
-                self.tokens.pop(oldest, None)
+    regions, file, source = settings.additional_regions, settings.jwks_file, load
+    if source is None and settings.jwks_url:
+        source = partial(load_first, (settings.jwks_url,))
+    keys = pool_key_set(pool, regions, load=source, allow_emulators=settings.local)
+    if file and load is None:
+        keys.preload(read_key_file(file, allow_emulators=settings.local))
+    return keys
 
 
 def one_or_more(
-    name: str, values: object, accept: Callable[[str], object], *, optional: bool = False
+    name: str, values: object, accept: Callable[[str], object], *, least: int = 1
 ) -> frozenset[str]:
     """The values as a set, each acceptable; a single text is one value. Raises SettingsError."""
     found = [values] if isinstance(values, str) or not isinstance(values, Iterable) else [*values]
     if not all(isinstance(text, str) and accept(text) for text in found):
         raise SettingsError([f"{name}: not of the right form"])
-    if not found and not optional:
+    if len(found) < least:
         raise SettingsError([f"{name}: missing"])
     return frozenset(map(str, found))

@@ -8,7 +8,7 @@ from flask import Flask
 from flask.views import MethodView
 
 from cognises.errors import ProblemsError, SettingsError
-from cognises.tokens.key_source import read_key_file
+from cognises.tokens.jwk import read_key_file
 from cognises.web.route_metadata import DEFAULT_LOGIN, Requirement, markers_of
 from cognises.web.routes import Route, routes
 from cognises.web.state import state_of

@@ -19,9 +19,8 @@ from cognises.manifest import load_access
 from cognises.settings.model import Settings
 from cognises.settings.sources import project_folder
 from cognises.settings.sources import read as read_settings
-from cognises.tokens.key_cache import KeySet
-from cognises.tokens.key_source import Load, own_key_set, pool_key_set
-from cognises.tokens.verifier import Verifier
+from cognises.tokens.key_cache import KeySet, Load
+from cognises.tokens.verifier import Verifier, own_key_set, pool_key_set
 from cognises.user_pool import UserPool
 from cognises.web.credentials import CookieRules
 from cognises.web.principal import NO_ONE, Can, OpenTo, Permissions, Principal

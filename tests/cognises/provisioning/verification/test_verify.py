@@ -96,7 +96,7 @@ def people(
     pool.keys = [one_key()]
     monkeypatch.setenv("COGNITO_CLIENT_ID", pool.client_id)
     monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", make_identity_pool(account))
-    monkeypatch.setattr("cognises.tokens.key_source.fetch_json", lambda url, **_: pool.jwks)
+    monkeypatch.setattr("cognises.tokens.http.fetch_json", lambda url, **_: pool.jwks)
     return pool
 
 
@@ -305,7 +305,7 @@ def test_without_the_pools_keys_nothing_is_said_of_a_token(
     def fail(url: str, **_: Any) -> Any:
         raise FetchError("no route")
 
-    monkeypatch.setattr("cognises.tokens.key_source.fetch_json", fail)
+    monkeypatch.setattr("cognises.tokens.http.fetch_json", fail)
     ran = verify(member(people, "a", role="svc-a"))
     assert (ran.code, "cannot be fetched now" in ran.err) == (1, True)
 
@@ -591,6 +591,6 @@ def test_outside_local_mode_an_emulators_token_is_refused(
     jwks = requests.get(os.environ["COGNITO_JWKS_URL"], timeout=5).json()
     monkeypatch.delenv("COGNISES_LOCAL")
     monkeypatch.delenv("COGNITO_JWKS_URL")
-    monkeypatch.setattr("cognises.tokens.key_source.fetch_json", lambda url, **_: jwks)
+    monkeypatch.setattr("cognises.tokens.http.fetch_json", lambda url, **_: jwks)
     ran = run("verify", "--token-file", str(file))
     assert (ran.code, ran.out) == (1, "")
