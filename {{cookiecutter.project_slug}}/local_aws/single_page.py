@@ -66,9 +66,7 @@ def user_info() -> tuple[Response, int]:
     """The claims of the user of an access token (OpenID Connect Core section 5.3)."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     for pool_id, clients in pool_clients().items():
-        keys = pool_key_set(
-            UserPool.parse(pool_id), load=lambda kid: moto_keys(), allow_emulators=True
-        )
+        keys = pool_key_set(UserPool.parse(pool_id), load=lambda kid: moto_keys(), local=True)
         verifier = Verifier(pool_id, clients, token_use="access", scopes=["openid"], key_set=keys)
         try:
             claims = verifier.verify(token if scheme.lower() == "bearer" else "")

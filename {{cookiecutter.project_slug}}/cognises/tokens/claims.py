@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import compress
 from typing import Any, NoReturn
 
 from cognises.errors import CognisesError
@@ -16,7 +15,6 @@ from cognises.errors import CognisesError
 GROUPS_CLAIM = "cognito:groups"
 LEEWAY = 60.0
 _ABSENT = object()
-_is_mutable = frozenset({dict, list}).__contains__
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,6 @@ class TokenClaims:
 
     A time that is not a number becomes NaN, which fails every comparison.
     """
-
-    __slots__ = (
-        "_frozen", "begins", "client", "expires", "groups", "issued", "issuer", "other", "payload",
-        "sub", "use",
-    )  # fmt: skip
 
     def __init__(self, payload: Mapping[str, Any], groups_claim: str = GROUPS_CLAIM) -> None:
         get = payload.get
@@ -64,10 +57,7 @@ class TokenClaims:
 
     @property
     def is_machine(self) -> bool:
-        """Whether a client got this access token for itself: no user name, its id as `sub`.
-
-        Source: RFC 6749 section 4.4; RFC 9068 section 2.2 (`sub` of a client's own token).
-        """
+        """Whether a client got this access token for itself (RFC 6749 4.4, RFC 9068 2.2)."""
         has_user = "username" in self.payload or "cognito:username" in self.payload
         has_own_sub = isinstance(self.sub, str) and self.sub == self.client != ""
         return self.use == "access" and has_own_sub and not has_user
@@ -78,7 +68,9 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     latest = now + LEEWAY
     # No comparison with NaN is true: written so that it refuses.
     if not (token.expires > now and token.issued <= latest and token.begins <= latest):
-        raise _time_error(token, now)
+        if token.expires <= now:
+            raise CognisesError("token_expired", "exp is past")
+        raise CognisesError("invalid_token", "iat or nbf is in the future, or a time is no number")
     if token.issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")
     if type(token.sub) is not str or not token.sub:
@@ -94,15 +86,6 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     if expected.scopes and not expected.scopes <= scopes_of(token.payload):
         needed = sorted(expected.scopes)
         raise CognisesError("insufficient_scope", "a scope is missing", scopes=needed)
-
-
-def _time_error(token: TokenClaims, now: float) -> CognisesError:
-    if token.expires <= now:
-        return CognisesError("token_expired", "exp is past")
-    for name, time in (("exp", token.expires), ("iat", token.issued), ("nbf", token.begins)):
-        if time != time:  # NaN, and nothing else
-            return CognisesError("invalid_token", f"{name} is not a time")
-    return CognisesError("invalid_token", "iat or nbf is in the future")
 
 
 def _time(value: object) -> float:
@@ -145,17 +128,12 @@ class FrozenDict(dict[str, Any]):
         return dict, (dict(self),)
 
 
-def freeze(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+def freeze(value: Any) -> Any:
     """A copy that is read-only at every depth: lists become tuples, objects FrozenDict."""
-    copy = dict(claims)
-    for name in compress(claims, map(_is_mutable, map(type, claims.values()))):
-        copy[name] = _frozen(copy[name])
-    return FrozenDict(copy)
-
-
-def _frozen(value: Any) -> Any:
     if isinstance(value, dict):
-        return freeze(value)
-    if isinstance(value, list):
-        return tuple([_frozen(item) for item in value])
-    return value
+        copy = FrozenDict(value)
+        for name, each in value.items():
+            if isinstance(each, (dict, list)):
+                dict.__setitem__(copy, name, freeze(each))
+        return copy
+    return tuple(map(freeze, value)) if isinstance(value, list) else value

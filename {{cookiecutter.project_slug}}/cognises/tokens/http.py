@@ -6,8 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent import futures
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,9 +15,7 @@ from cognises.tokens.jwk import admit
 if TYPE_CHECKING:
     import requests
 
-TIMEOUT = 3.0
-MAX_BYTES = 1024 * 1024
-_CHUNK = 64 * 1024
+TIMEOUT, MAX_BYTES = 3.0, 1024 * 1024
 
 
 class FetchError(Exception):
@@ -45,8 +42,7 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
 def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
     """The key set of the first address that responds, and that has `kid` if one is given.
 
-    All hosts of a pool publish the same keys; the later ones help if the first is down, or has an
-    older set.
+    All hosts of a pool publish the same keys, if not at the same time. Raises FetchError.
     """
     others: list[Mapping[str, Any]] = []
     failure = FetchError("no address")
@@ -70,13 +66,12 @@ def post_form(
 ) -> tuple[int, bytes]:
     """Status and body of the response to a form, already encoded. Raises FetchError.
 
-    The caller waits no longer than `timeout` seconds, however slowly the response arrives: the call
-    has a thread of its own, which ends when the other side does.
+    The call has a thread of its own: however slowly it ends, the caller waits for `timeout` only.
     """
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     if authorization is not None:
         headers["Authorization"] = authorization
-    response: Future[tuple[int, bytes]] = Future()
+    response: futures.Future[tuple[int, bytes]] = futures.Future()
 
     def call() -> None:
         try:
@@ -87,7 +82,7 @@ def post_form(
     threading.Thread(target=call, daemon=True, name="cognises-form").start()
     try:
         return response.result(timeout)
-    except FutureTimeoutError:
+    except futures.TimeoutError:
         raise FetchError("too slow") from None
 
 
@@ -113,7 +108,7 @@ def _call(method: str, url: str, timeout: float, **content: Any) -> tuple[int, b
 def _read(response: requests.Response, deadline: float) -> bytes:
     body = bytearray()
     # read1 returns after one read of the socket, so that the deadline is checked in time.
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+    while chunk := response.raw.read1(65_536, decode_content=True):
         body += chunk
         if len(body) > MAX_BYTES:
             raise FetchError("more than 1 MiB")

@@ -1,8 +1,4 @@
-"""Which JSON Web Keys are admitted; the only module that uses python-jose.
-
-It uses `jwk.construct`, once per key, and `Key.verify`. Algorithm, choice of key, parsing and
-claims are checked by the other modules of this package.
-"""
+"""Which JSON Web Keys are admitted. The only module that uses python-jose: to verify with a key."""
 
 from __future__ import annotations
 
@@ -19,18 +15,13 @@ from jose import jwk
 from cognises.errors import CognisesError, SettingsError
 from cognises.tokens.jws import MAX_KID, decode_segment
 
-MIN_BITS, MAX_BITS = 2048, 8192
-_EXPONENT = (65537).to_bytes(3, "big")
+_MIN_BITS, _MAX_BITS, _EXPONENT = 2048, 8192, (65537).to_bytes(3, "big")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,2048}")
 
-# RFC 7638 thumbprints of the keys in emulators, whose private halves are public.
-EMULATOR_THUMBPRINTS = frozenset(
-    {
-        "DThM452l6A6MKX8FOZQarky5V3qqRNx2uSWRZEF_j4A",  # moto
-        "jS8J3RuOy291lpsiFe2NfKV6VkdfMF4Q_840qOLXAjs",  # cognito-local
-    }
-)
-EMULATOR_KIDS = frozenset({"dummy", "CognitoLocal"})
+# Key ids and RFC 7638 thumbprints of the keys in emulators, whose private halves are public.
+_MOTO = ("dummy", "DThM452l6A6MKX8FOZQarky5V3qqRNx2uSWRZEF_j4A")
+_COGNITO_LOCAL = ("CognitoLocal", "jS8J3RuOy291lpsiFe2NfKV6VkdfMF4Q_840qOLXAjs")
+_EMULATORS = frozenset(_MOTO + _COGNITO_LOCAL)
 
 
 class Key(Protocol):
@@ -50,8 +41,7 @@ def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
     for entry in entries if isinstance(entries, (list, tuple)) else ():
         if isinstance(entry, Mapping) and _is_strong_rs256(entry):
             kid, modulus = entry["kid"], _number(entry["n"])
-            is_emulators = kid in EMULATOR_KIDS or thumbprint(modulus) in EMULATOR_THUMBPRINTS
-            if allow_emulators or not is_emulators:
+            if allow_emulators or _EMULATORS.isdisjoint((kid, thumbprint(modulus))):
                 moduli.setdefault(kid, set()).add(modulus)
     return {
         kid: jwk.construct(_public_jwk(*found), "RS256")
@@ -90,7 +80,7 @@ def _is_strong_rs256(entry: Mapping[str, Any]) -> bool:
         and isinstance(kid, str)
         and 0 < len(kid) <= MAX_KID
         and _number(entry.get("e")) == _EXPONENT
-        and MIN_BITS <= int.from_bytes(_number(entry.get("n")), "big").bit_length() <= MAX_BITS
+        and _MIN_BITS <= int.from_bytes(_number(entry.get("n")), "big").bit_length() <= _MAX_BITS
     )
 
 

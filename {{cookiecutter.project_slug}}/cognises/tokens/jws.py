@@ -5,10 +5,9 @@ Nothing here is trusted: the payload is returned as bytes, to be read after the 
 
 from __future__ import annotations
 
+import binascii
 import json
 import math
-from binascii import Error as BinasciiError
-from binascii import a2b_base64
 from itertools import accumulate
 from typing import Any
 
@@ -23,10 +22,6 @@ _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 # zero, RFC 4648 section 3.5), and the padding that a JWS leaves out.
 _ENDINGS = ((_BASE64URL, b""), (b"", b""), (b"AQgw", b"=="), (b"AEIMQUYcgkosw048", b"="))
 
-_NOT_OPENING = bytes(byte for byte in range(256) if byte not in b"[{")
-# RFC 7515 section 4.1.11, RFC 7797: each changes what is signed or must be understood.
-_REFUSED_PARAMETERS = ("crit", "b64", "zip")
-
 
 def to_bytes(token: object) -> bytes:
     """A token's text as bytes. Raises CognisesError (`invalid_token`) if it cannot be a token."""
@@ -36,10 +31,7 @@ def to_bytes(token: object) -> bytes:
 
 
 def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Header, payload and signature segments of a compact JWS, and the signing input.
-
-    Raises CognisesError (`invalid_token`).
-    """
+    """Header, payload and signature of a compact JWS, and what is signed. Raises CognisesError."""
     try:
         header, payload, signature = token.split(b".", 3)
     except ValueError:
@@ -56,8 +48,8 @@ def decode_segment(segment: bytes) -> bytes:
     if not segment or segment[-1] not in tails:
         raise CognisesError("invalid_token", "base64url empty or not canonical")
     try:
-        data = a2b_base64(segment.translate(_TO_BASE64) + padding)
-    except BinasciiError:
+        data = binascii.a2b_base64(segment.translate(_TO_BASE64) + padding)
+    except binascii.Error:
         data = b""
     # Where the decoder skipped a character, the result is too short.
     if len(data) != length * 3 // 4:
@@ -69,7 +61,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """A JSON object in UTF-8: no duplicate members, NaN, Infinity or deep nesting."""
     try:
         text = data.decode().strip(" \t\r\n")
-        if len(data.translate(None, _NOT_OPENING)) > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
             raise CognisesError("invalid_token", "JSON nested too deep")
         value, end = _raw_decode(text)
     except (ValueError, RecursionError):
@@ -83,7 +75,8 @@ def read_kid(header: dict[str, Any]) -> str:
     """The key id of a header with alg RS256 and no parameter that this module does not support."""
     if header.get("alg") != "RS256":
         raise CognisesError("invalid_token", "alg is not RS256")
-    if any(name in header for name in _REFUSED_PARAMETERS):
+    # RFC 7515 section 4.1.11, RFC 7797: each changes what is signed or must be understood.
+    if any(name in header for name in ("crit", "b64", "zip")):
         raise CognisesError("invalid_token", "header with crit, b64 or zip")
     kid = header.get("kid")
     if not isinstance(kid, str) or not 0 < len(kid) <= MAX_KID:

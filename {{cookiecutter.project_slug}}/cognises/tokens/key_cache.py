@@ -31,19 +31,13 @@ if TYPE_CHECKING:
 
 # For COOL_DOWN seconds a fetch counts as the pool's word on the keys that it lacks.
 COOL_DOWN, REFRESH_DUE, STALE, EXPIRED = 10.0, 600.0, 3600.0, 86400.0
-FIRST_BACKOFF, LAST_BACKOFF = 1.0, 30.0
-HEAD_START = 2.0
-MAX_WAITERS = 16
-MAX_THREADS = 4  # of fetches, timed out ones included
-
+FIRST_BACKOFF, LAST_BACKOFF, HEAD_START = 1.0, 30.0, 2.0
+MAX_WAITERS, MAX_THREADS = 16, 4  # threads of fetches, timed out ones included
 _LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
 
-log = logging.getLogger("cognises.tokens.jwk")
-
 Load = Callable[["str | None"], Mapping[str, Any]]
-
-# Called after every fetch with whether it succeeded: metrics.
-fetch_observers: list[Callable[[bool], None]] = []
+log = logging.getLogger("cognises.tokens.jwk")
+fetch_observers: list[Callable[[bool], None]] = []  # of every fetch: did it succeed
 
 
 class ClockReading(NamedTuple):
@@ -86,17 +80,13 @@ class PendingFetch:
 
 
 class KeySet:
-    """The current keys, by `snapshot()` and `key_for(kid)`.
-
-    `load(kid)` returns a JWKS or raises FetchError; `admit` selects the usable keys. Threads start
-    on first use; a fork replaces the locks.
-    """
+    """The current keys. `load(kid)` returns a JWKS or raises FetchError; `admit` selects keys."""
 
     def __init__(self, load: Load, admit: Callable[[object], dict[str, Key]]) -> None:
         self._load, self._admit = load, admit
         self.shared: SharedKeys | None = None
         self._snapshot: Snapshot | None = None
-        self._missed: Snapshot | None = None
+        self._missed: Snapshot | None = None  # lacks a kid that it was fetched for
         self._failures, self._retry_at = 0, 0.0
         self._forget_threads()
         _KEY_SETS.add(self)

@@ -1,8 +1,6 @@
 """A Cognito token in, its claims out, or a refusal. Needs no Flask.
 
-    claims = Verifier("eu-west-1_Ab12", ["client"], token_use="access").verify(token)
-
-The order, cheapest first: form, header, key, signature; then the payload is read and checked.
+claims = Verifier("eu-west-1_Ab12", ["client"], token_use="access").verify(token)
 """
 
 from __future__ import annotations
@@ -31,10 +29,9 @@ DEFAULT_CACHE_SIZE, MAX_HEADERS = 4096, 64
 
 @dataclass(eq=False, slots=True)
 class VerifiedTokenCache:
-    """Tokens that verified under one snapshot of the keys; another snapshot gets an empty cache.
+    """Signatures that verified under one snapshot of the keys; another gets an empty cache.
 
-    Signatures only: the claims are checked every time. Successes only: keys by the whole header
-    segment, claims by the SHA-256 of the whole token.
+    `keys` by the whole header segment, `tokens` by the SHA-256 of the whole token.
     """
 
     snapshot: Snapshot | None
@@ -154,30 +151,24 @@ def issuers_of(pool: UserPool, additional_regions: Iterable[str]) -> list[str]:
 
 
 def pool_key_set(
-    pool: UserPool,
-    additional_regions: Iterable[str] = (),
-    *,
-    load: Load | None = None,
-    allow_emulators: bool = False,
+    pool: UserPool, regions: Iterable[str] = (), *, load: Load | None = None, local: bool = False
 ) -> KeySet:
     """The key set of a pool, from its own Cognito hosts, or from `load`."""
-    urls = [f"{each}/.well-known/jwks.json" for each in issuers_of(pool, additional_regions)]
-    usable = partial(admit, allow_emulators=allow_emulators)
-    return KeySet(load or partial(load_first, tuple(urls)), usable)
+    urls = tuple(f"{each}/.well-known/jwks.json" for each in issuers_of(pool, regions))
+    return KeySet(load or partial(load_first, urls), partial(admit, allow_emulators=local))
 
 
 def own_key_set(settings: Settings, pool: UserPool, load: Load | None = None) -> KeySet:
     """The key set of the pool in the settings; nothing is fetched yet.
 
-    With `load` the keys come from there alone (for tests). Raises SettingsError if
-    `COGNITO_JWKS_FILE` has no usable key.
+    With `load` the keys come from there alone (for tests). Raises SettingsError for a key file
+    that cannot be used.
     """
-    regions, file, source = settings.additional_regions, settings.jwks_file, load
-    if source is None and settings.jwks_url:
-        source = partial(load_first, (settings.jwks_url,))
-    keys = pool_key_set(pool, regions, load=source, allow_emulators=settings.local)
+    local, url, file = settings.local, settings.jwks_url, settings.jwks_file
+    source = partial(load_first, (url,)) if url and load is None else load
+    keys = pool_key_set(pool, settings.additional_regions, load=source, local=local)
     if file and load is None:
-        keys.preload(read_key_file(file, allow_emulators=settings.local))
+        keys.preload(read_key_file(file, allow_emulators=local))
     return keys
 
 

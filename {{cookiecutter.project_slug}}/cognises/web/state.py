@@ -271,7 +271,7 @@ class AppState:
         if is_own:
             made = own_key_set(settings, pool, load)
         else:
-            made = pool_key_set(pool, load=load, allow_emulators=settings.local)
+            made = pool_key_set(pool, load=load, local=settings.local)
         return _keep(self._key_sets, pool, made, MAX_VERIFIERS)
 
 
