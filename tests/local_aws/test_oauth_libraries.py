@@ -14,7 +14,7 @@ from requests.auth import HTTPBasicAuth
 from running_cognito import PUBLIC_URL, Client, Running
 
 from cognises import Verifier
-from cognises.tokens.key_source import pool_key_set
+from cognises.tokens.verifier import pool_key_set
 from cognises.user_pool import UserPool
 from local_aws.issuer import moto_keys
 
@@ -48,7 +48,7 @@ def callback_of(browser: requests.Session, cognito: Running, url: str) -> str:
 def verify(cognito: Running, client_id: str, token: dict[str, Any], nonce: str | None) -> None:
     """The service accepts the ID token, which is of the editor and answers this attempt."""
     pool = UserPool.parse(cognito.cognito.pool_id)
-    keys = pool_key_set(pool, load=lambda kid: moto_keys(), allow_emulators=True)
+    keys = pool_key_set(pool, load=lambda kid: moto_keys(), local=True)
     claims = Verifier(pool.id, [client_id], token_use="id", key_set=keys).verify(token["id_token"])
 
     assert claims["email"] == cognito.users["editors"].name
