@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from flask import Flask, current_app
@@ -15,11 +15,11 @@ from flask.cli import with_appcontext
 from cognises.errors import CognisesError, ProblemsError
 from cognises.tokens.claims import TokenClaims, check
 from cognises.web.principal import Decision, OpenTo, Principal, decide, endpoint_entries
-from cognises.web.route_metadata import LoginGuard, Requirement
+from cognises.web.route_metadata import LoginGuard, Requirement, View, chain
 from cognises.web.routes import Route, function_name, path_rules_of, routes
 from cognises.web.startup import manifest_names, route_problems
 from cognises.web.state import state_of
-from cognises.web.views import shares_cache
+from cognises.web.views import Room, closure_of
 
 EVERYBODY, SIGNED_IN, NOBODY = "everybody", "signed in", "nobody"
 _TOKEN_REASONS = {
@@ -148,7 +148,7 @@ def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator
             yield f"{route.place}: unguarded, so it is denied; add @public or a guard"
         elif is_closed and not route.declaration.is_contradictory:
             yield f"{route.place}: no group may call it; list {row.name!r} for a group"
-        if guards and shares_cache(app.view_functions[route.endpoint]):
+        if guards and _shares_cache(app.view_functions[route.endpoint]):
             yield f"{route.place}: guarded, and cached for all users alike; key the cache by user"
         for guard in route.declaration.permissions:
             name = guard.name or function_name(app, route.endpoint) or route.endpoint
@@ -209,3 +209,30 @@ def access_command(kind: str, strict: bool) -> None:
     click.echo(FORMATS[kind](found))
     if strict and found.problems:
         raise click.exceptions.Exit(1)
+
+
+def _shares_cache(view: View) -> bool:
+    """Whether a cache in a view's decorators has no key of the user: its own, or the response."""
+    function: Any
+    for function in chain(view):
+        # What functools.wraps copies from a cache below is not that cache.
+        uncached = getattr(function, "uncached", None)
+        is_flasks = uncached is not None and uncached is getattr(function, "__wrapped__", None)
+        if hasattr(function, "cache_info") or (is_flasks and hasattr(function, "delete_memoized")):
+            if not Room.of(function).name_for(()):
+                return True
+        elif is_flasks and not _has_own_key(function) and not _has_own_key(function.make_cache_key):
+            return True
+    return False
+
+
+def _has_own_key(function: object, depth: int = 4) -> bool:
+    """Whether `Cache.cached` was given a function for its key, which only its closure holds."""
+    for name, value in closure_of(function).items():
+        module = getattr(value, "__globals__", {}).get("__name__", "")
+        is_own = not module.startswith("flask_caching")
+        if callable(value) and name in {"make_cache_key", "key_prefix"} and is_own:
+            return True
+        if depth and callable(value) and not is_own and _has_own_key(value, depth - 1):
+            return True
+    return False

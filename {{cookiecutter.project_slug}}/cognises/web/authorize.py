@@ -63,10 +63,7 @@ class AuthResult:
 
 
 def auth_result_for(request: Request) -> AuthResult:
-    """What this request has passed so far; empty where its credential has changed.
-
-    It is kept as the mark of a guarded request, whose response is meant for one user.
-    """
+    """What this request has passed so far; empty where its credential has changed."""
     environ = request.environ
     authorization, cookies = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
     result: AuthResult | None = request.__dict__.get(GUARDED)
@@ -76,10 +73,7 @@ def auth_result_for(request: Request) -> AuthResult:
 
 
 def authorize(request: Request, policy: RoutePolicy) -> Principal:
-    """The principal of a request that passes every guard of a policy.
-
-    Where sign-in is there to renew an ended credential, with the new one. Raises CognisesError.
-    """
+    """The principal that passes every guard of a policy, once renewed if need be; CognisesError."""
     try:
         return _authorize(request, policy)
     except CognisesError as error:
@@ -172,7 +166,7 @@ def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
         rules_here = [state.path_rules[number] for number in applying]
         declared = declaration_at(app, endpoint, request.method, rules_here)
         policy = None
-        if not declared.is_public and (view is not state.static_view or declared.guards):
+        if not declared.is_public and (declared.guards or view is not state.static_view):
             policy = compile_policy(state, declared.guards, function_name(app, endpoint), endpoint)
         found = CompiledRoute(view, policy)
         state.keep_policy(key, found)
@@ -206,8 +200,7 @@ def policy_of(
 ) -> RoutePolicy:
     """The policy for guards that are asked inside a view, or without `Cognises(app)`.
 
-    It is the whole policy of the view being dispatched where the guards belong to that; else the
-    one of the guarded function, which another view calls.
+    That of the view being dispatched, or of the guarded function that another view calls.
     """
     route = compiled_route(state, request)
     if route and route.policy and _belong(guards, guarded, route.view, route.policy, request):
@@ -232,7 +225,7 @@ def _belong(
 ) -> bool:
     """Whether guards are part of a route's policy: the very ones that its view declares.
 
-    Extensions decorate the handler of the dispatched object in each request: then by their values.
+    Extensions decorate the handler anew in each request: then their values count.
     """
     if policy.guards.issuperset(guards):
         return True

@@ -72,9 +72,8 @@ def _token_in_cookies(request: Request, cookies: str, rules: CookieRules) -> str
         return None
     token = join_token(request.cookies, rules.name)
     is_unsafe = request.method not in _SAFE_METHODS
-    if token is not None and is_unsafe and not is_same_origin(request, rules.public_origin):
-        received = _proof_of_origin(request)
-        raise CognisesError("cross_site", f"cookie on an unsafe method: {received}")
+    if token is not None and is_unsafe and (why := _origin_problem(request, rules.public_origin)):
+        raise CognisesError("cross_site", f"cookie on an unsafe method: {why}")
     return token
 
 
@@ -84,22 +83,21 @@ def is_same_origin(request: Request, public_origin: str | None) -> bool:
     By `Sec-Fetch-Site` (Fetch Metadata), else by `Origin` (RFC 6454) against the service's own
     address, else against Host; with neither header there is no proof, and the answer is no.
     """
-    site = request.headers.get("Sec-Fetch-Site")
+    return _origin_problem(request, public_origin) is None
+
+
+def _origin_problem(request: Request, public_origin: str | None) -> str | None:
+    """Why a request is not same-origin, in fixed words for the log; None where it is."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
-        return site == "same-origin"
-    sender = _normal(request.headers.get("Origin", ""))
+        named = site if site in _SITES else "not a known value"
+        return None if site == "same-origin" else f"Sec-Fetch-Site is {named}"
+    if origin is None:
+        return "neither Sec-Fetch-Site nor Origin was received"
+    sender = _normal(origin)
     own = [public_origin] if public_origin else [f"{s}://{request.host}" for s in _PORTS]
-    return sender is not None and any(sender == _normal(address) for address in own)
-
-
-def _proof_of_origin(request: Request) -> str:
-    """What a request said about its origin, for the log, in fixed words."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return f"Sec-Fetch-Site is {site if site in _SITES else 'not a known value'}"
-    if "Origin" in request.headers:
-        return "Origin is not the address of this service"
-    return "neither Sec-Fetch-Site nor Origin was received"
+    is_own = sender is not None and sender in map(_normal, own)
+    return None if is_own else "Origin is not the address of this service"
 
 
 def _normal(origin: str) -> tuple[str, str, int] | None:
@@ -122,7 +120,6 @@ def cookie_names(name: str) -> tuple[str, ...]:
 
 
 def fits_one_cookie(name: str, value: str) -> bool:
-    """Whether browsers keep a cookie of that name and value."""
     return len(name) + len(value) + _ATTRIBUTES <= _MAX_COOKIE
 
 

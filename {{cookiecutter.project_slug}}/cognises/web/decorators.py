@@ -95,11 +95,9 @@ def permission_required(group_details: Any = None, name: str | None = None) -> A
         return _guarded_by(PermissionGuard())(group_details)
     if name is not None and not (isinstance(name, str) and name and "*" not in name):
         raise SettingsError(["permission_required: name must be a text without a star"])
-    is_loaded = isinstance(group_details, tuple) and all(
-        isinstance(each, Group) for each in group_details
-    )
     if group_details is None:
         return _guarded_by(PermissionGuard(None, name))
+    is_loaded = type(group_details) is tuple and {Group}.issuperset(map(type, group_details))
     groups = group_details if is_loaded else parse_access(group_details)
     return _guarded_by(PermissionGuard(Permissions(groups), name))
 
@@ -136,14 +134,13 @@ def protect(
     if not all(found):
         raise SettingsError(["protect: takes login_check and permission_required only"])
     guards = tuple(guard for each in found for guard in each)
+    hooks = target.before_request_funcs.setdefault(None, [])
     if isinstance(target, Flask):
-        rules = _add_path_rules(target, paths, guards)
-        hooks = target.before_request_funcs.setdefault(None, [])
-        hooks.insert(0, GuardHook(guards, lambda request: _is_below(rules, request)))
+        hooks.insert(0, GuardHook(guards, rules=_add_path_rules(target, paths, guards)))
     else:
         declare_blueprint(target, *guards)
-        hook = GuardHook(guards, lambda request: _is_in(target, request))
-        target.before_request_funcs.setdefault(None, []).append(hook)
+        hook = GuardHook(guards, target)
+        hooks.append(hook)
         if target._got_registered_once:
             # What a blueprint holds is copied when it is registered, so the signal comes instead.
             # It holds the hook weakly: the hook ends with its blueprint.
@@ -161,35 +158,32 @@ def _add_path_rules(app: Flask, paths: Iterable[str], guards: tuple[Guard, ...])
     return rules
 
 
-def _is_below(rules: list[PathRule], request: Request) -> bool:
-    rule = request.url_rule
-    return rule is not None and any(each.applies(rule, request.path) for each in rules)
-
-
-def _is_in(blueprint: Blueprint, request: Request) -> bool:
-    registered = current_app.blueprints
-    return any(registered.get(name) is blueprint for name in request.blueprints)
-
-
 class GuardHook:
     """Asks guards of a blueprint or a path where `Cognises(app)` has not asked them."""
 
-    def __init__(self, guards: tuple[Guard, ...], applies: Callable[[Request], bool]) -> None:
-        self._guards = guards
-        self._applies = applies
+    def __init__(
+        self,
+        guards: tuple[Guard, ...],
+        blueprint: Blueprint | None = None,
+        rules: Iterable[PathRule] = (),
+    ) -> None:
+        self._guards, self._blueprint, self._rules = guards, blueprint, rules
         request_started.connect(_refuse_unhandled_method)
 
     def __call__(self) -> None:
         """As a before_request function. Raises a Refusal."""
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
-        if is_automatic_options(request) or not self._applies(request):
+        rule, registered = request.url_rule, current_app.blueprints
+        if rule is None or is_automatic_options(request):
+            return
+        is_in = any(registered[name] is self._blueprint for name in request.blueprints)
+        if not is_in and not any(each.applies(rule, request.path) for each in self._rules):
             return
         result = auth_result_for(request)
         if any(result.principal_for(guard) is None for guard in self._guards):
             _authorize(request, self, self._guards)
 
     def on_signal(self, sender: object, **kwargs: object) -> None:
-        """As a receiver of `request_started`."""
         if not state_of(current_app).is_guarded:
             self()
 

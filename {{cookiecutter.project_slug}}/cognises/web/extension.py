@@ -12,7 +12,6 @@ from typing import Any
 import click
 from flask import Flask, Request
 from flask import request as flask_request
-from flask.cli import AppGroup
 
 from cognises.errors import CognisesError, ProblemsError, SettingsError
 from cognises.web import responses, startup
@@ -66,7 +65,10 @@ class Cognises:
         state.has_public_static = self._public_static
         state.check = self._check and app.ensure_sync(self._check)
         state.is_guarded = True
-        RequestGuard(app).install()
+        responses.install(app)
+        responses.serve_below_public_path(app)
+        RequestGuard(app)
+        app.context_processor(lambda: {"current_user": current_user})
         app.cli.add_command(commands)
         context = click.get_current_context(silent=True)
         if context is not None and context.info_name == "run" and "flask.cli" in sys.modules:
@@ -77,20 +79,16 @@ class Cognises:
 
 
 class RequestGuard:
-    """Decides about each request after routing, before the app does anything with it."""
+    """Decides about each request after routing, before the app does anything with it.
+
+    It wraps `preprocess_request`: no before_request function comes earlier.
+    """
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._state = state_of(app)
         self._proceed = app.preprocess_request
-
-    def install(self) -> None:
-        """Wrap `preprocess_request`: no before_request function comes earlier."""
-        app = self._app
         app.preprocess_request = self.preprocess_request  # type: ignore[method-assign]
-        responses.install(app)
-        responses.serve_below_public_path(app)
-        app.context_processor(lambda: {"current_user": current_user})
 
     def preprocess_request(self, *args: Any) -> Any:
         """What Flask's own returns, or the response to a refused request."""
@@ -114,10 +112,9 @@ class RequestGuard:
         return self._proceed(*args)
 
     def _refuse(self, request: Request, refused: Refusal) -> Any:
-        """The response to a refusal, after everything that other code expects to have run.
+        """The response to a refusal, after what `after_request` functions and error pages rely on.
 
-        `after_request` functions and error pages rely on what `before_request` functions set up, so
-        these run; what they return or raise is not an answer.
+        What `before_request` functions return or raise is not an answer.
         """
         for function in self._functions_before(request):
             try:
@@ -143,20 +140,15 @@ class RequestGuard:
                     yield app.ensure_sync(before)
 
 
-class LazyGroup(AppGroup):
+class LazyGroup(click.Group):
     """`flask cognises …`: neither the extension nor an app imports a command before it runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands."""
-        return sorted({*super().list_commands(ctx), *COMMANDS})
+        return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, imported now; None if there is none."""
-        if cmd_name not in COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+        module, _, attribute = COMMANDS.get(cmd_name, "").partition(":")
+        return getattr(import_module(module), attribute) if module else None
 
 
 commands = LazyGroup("cognises", help="Who may call what, and the groups in AWS.")

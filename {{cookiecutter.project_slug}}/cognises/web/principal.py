@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from cognises.errors import ANSWERS
 from cognises.manifest import Group
@@ -15,7 +15,7 @@ from cognises.tokens.claims import FrozenDict, TokenClaims, scopes_of
 Can = Callable[[tuple[str, ...], str, frozenset[str]], bool]
 
 _NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
-_NO_SCOPES: frozenset[str] = frozenset()
+_NONE: frozenset[str] = frozenset()
 _SIGNED_IN = {"status": 200, "message": "Validation successful"}
 _ANONYMOUS = {"status": 401, "message": ANSWERS["missing_token"].message}
 # Of this process and its forks: what is printed of a principal says nothing to anyone else.
@@ -87,7 +87,7 @@ class Principal(FrozenDict):
     @property
     def machine_scopes(self) -> frozenset[str]:
         """The scopes that make a machine a member of manifest entries; none for a user."""
-        return self.scopes if self._token.is_machine else _NO_SCOPES
+        return self.scopes if self._token.is_machine else _NONE
 
     @property
     def sub(self) -> str | None:
@@ -101,8 +101,7 @@ class Principal(FrozenDict):
     @property
     def email(self) -> str | None:
         """As an ID token has it; an access token names none."""
-        email: str | None = self["user_email"]
-        return email
+        return cast("str | None", self["user_email"])
 
     @property
     def email_verified(self) -> bool:
@@ -167,9 +166,6 @@ class OpenTo(NamedTuple):
     scopes: frozenset[str] = frozenset()
 
 
-NO_ONE = OpenTo(frozenset())
-
-
 class Decision(NamedTuple):
     """Whether a principal may use a view, and the reason in fixed words, for a log."""
 
@@ -184,7 +180,7 @@ _UNLISTED = Decision(False, "no group of the user lists it")
 
 
 def decide(
-    groups: tuple[str, ...], open_to: OpenTo, machine_scopes: frozenset[str] = frozenset()
+    groups: tuple[str, ...], open_to: OpenTo, machine_scopes: frozenset[str] = _NONE
 ) -> Decision:
     """The decision for a user in `groups`, or a machine with `machine_scopes`. Default: denied."""
     if not open_to.groups.isdisjoint(groups):
@@ -224,10 +220,7 @@ class Permissions:
         return frozenset(self._index)
 
     def open_to(
-        self,
-        name: str | None,
-        endpoint: str | None = None,
-        ambiguous: frozenset[str] = frozenset(),
+        self, name: str | None, endpoint: str | None = None, ambiguous: frozenset[str] = _NONE
     ) -> OpenTo:
         """Who may use a view, by its name, its endpoint, its blueprints, or `*`.
 
@@ -236,16 +229,6 @@ class Permissions:
         entries = {"*", *([name] if name else ()), *endpoint_entries(endpoint)} - ambiguous
         groups = frozenset().union(*(self._index.get(entry, ()) for entry in entries))
         return OpenTo(groups, frozenset().union(*(self._scopes.get(g, ()) for g in groups)))
-
-    def can(
-        self,
-        groups: tuple[str, ...],
-        name: str,
-        ambiguous: frozenset[str] = frozenset(),
-        machine_scopes: frozenset[str] = frozenset(),
-    ) -> bool:
-        """Whether the manifest lists `name`, a function's or an endpoint's, for that principal."""
-        return decide(groups, self.open_to(name, name, ambiguous), machine_scopes).allowed
 
 
 def endpoint_entries(endpoint: str | None) -> list[str]:

@@ -84,8 +84,8 @@ def refusal(error: CognisesError, realm: str) -> Refusal:
 def respond(error: Refusal) -> ResponseReturnValue | Refusal:
     """The response to a refusal where the app has no handler for its class or status.
 
-    The app's own handler of every HTTPException, or of every exception, decides; one that an
-    installed extension brings (flask-smorest, connexion) does not: it would drop the challenge.
+    The app's own handler of every HTTPException or exception decides, one of an installed extension
+    (flask-smorest, connexion) does not: it would drop the challenge.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     handlers = app.error_handler_spec[None][None]
@@ -111,7 +111,6 @@ def install(app: Flask) -> None:
 
     Around finalize_request: no after_request function comes later, an answer that one of them has
     failed on passes here too, and every middleware around the app, a cache for one, sees them.
-    A request that is past its view when this is called for the first time goes without.
     """
     if _INSTALLED in app.extensions:
         return
@@ -181,9 +180,7 @@ def relative_redirect(error: RequestRedirect, request: Request) -> HTTPException
 def serve_below_public_path(app: Flask) -> None:
     """Give `app` the path of `COGNISES_PUBLIC_URL` as SCRIPT_NAME (PEP 3333). Twice does no harm.
 
-    An HTTP API with a named stage and most proxies keep that path in PATH_INFO, a REST API and some
-    proxies take it away (API Gateway: `rawPath` and `path`). Either way routes match, and addresses
-    include it.
+    What is in front keeps it in PATH_INFO (an HTTP API with a named stage) or not (a REST API).
     """
     if _MOUNTED in app.extensions:
         return
@@ -193,8 +190,6 @@ def serve_below_public_path(app: Flask) -> None:
 
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         public = state.public_path
-        if public is None:
-            public = state.public_path = state.settings_with_problems[0].public_path
         if public and environ.get("SCRIPT_NAME") != public:
             path = environ.get("PATH_INFO", "")
             if f"{path}/".startswith(f"{public}/"):

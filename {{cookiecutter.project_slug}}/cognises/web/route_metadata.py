@@ -53,7 +53,6 @@ class PermissionGuard:
 
     @cached_property
     def key(self) -> tuple[object, ...]:
-        """The guard's value."""
         return (self.permissions, self.name)
 
 
@@ -96,7 +95,6 @@ class Requirement(NamedTuple):
 
     @classmethod
     def of(cls, guards: tuple[Guard, ...]) -> Requirement:
-        """A permission alone needs a login, too."""
         declared = Declaration(guards)
         return cls(declared.logins or (DEFAULT_LOGIN,), declared.permissions)
 
@@ -116,7 +114,6 @@ class Marker(NamedTuple):
 
 
 def mark(function: View, *guards: Guard, view: View | None = None) -> None:
-    """Write a marker on a function object."""
     setattr(function, _ATTRIBUTE, Marker(function, guards, view))
 
 
@@ -167,7 +164,6 @@ def declare_blueprint(blueprint: Blueprint, *guards: Guard) -> None:
 
 
 def declaration_of_blueprint(blueprint: Blueprint) -> Declaration:
-    """What was written on a blueprint."""
     found = getattr(blueprint, _ATTRIBUTE, None)
     return found if isinstance(found, Declaration) else Declaration()
 
@@ -189,12 +185,10 @@ class PathRule(NamedTuple):
 
     @property
     def declaration(self) -> Declaration:
-        """What a view under the prefix declares by it."""
         return Declaration(self.guards, is_public=not self.guards)
 
     @property
     def text(self) -> str:
-        """How a report names the rule."""
         return f"{'protect' if self.guards else 'public'} {self.prefix}/"
 
     def applies(self, rule: Rule, path: str | None) -> bool:

@@ -34,7 +34,6 @@ class Route(NamedTuple):
 
     @property
     def place(self) -> str:
-        """How a message names the route."""
         return f"{self.method} {self.path} ({self.endpoint})"
 
 

@@ -23,7 +23,7 @@ from cognises.tokens.key_cache import KeySet, Load
 from cognises.tokens.verifier import Verifier, own_key_set, pool_key_set
 from cognises.user_pool import UserPool
 from cognises.web.credentials import CookieRules
-from cognises.web.principal import NO_ONE, Can, OpenTo, Permissions, Principal
+from cognises.web.principal import Can, OpenTo, Permissions, Principal, decide
 from cognises.web.route_metadata import Guard, LoginGuard, Requirement, View
 from cognises.web.routes import ambiguous_names, own_static_view, path_rules_of, routes
 
@@ -44,9 +44,8 @@ log = logging.getLogger("cognises.settings")
 class PolicyKey(NamedTuple):
     """Under what a policy is kept. No part of it is written by a client.
 
-    For the view being dispatched: its endpoint, the method of a class-based view that handles the
-    request, and the numbers of the path rules that apply. For a guarded function that another view
-    calls, or that is made during a request: no endpoint, the function's name, its guards' values.
+    For the view being dispatched: its endpoint, the handler of a class-based view, the numbers of
+    the path rules that apply. Else: no endpoint, the guarded function's name, its guards' values.
     """
 
     endpoint: str | None
@@ -59,9 +58,7 @@ class RoutePolicy:
     """Guards at one target, with everything looked up that does not change by request.
 
     The first login guard's verifier makes the principal; the `other_verifiers` must accept the
-    token too. `can` answers `principal.can`, `check` is the app's own check of a principal, and
-    `renew` may replace an ended credential. A view that is not declared, without guards, is closed
-    to signed-in users too.
+    token too. Without guards the view is not declared, and closed to signed-in users too.
     """
 
     guards: frozenset[Guard]
@@ -114,10 +111,9 @@ class AppState:
 
     def reset(self) -> None:
         """Forget what was read."""
-        for name in ("settings_with_problems", "settings", "permissions", "cookie_rules"):
+        for name in ("settings_with_problems", "settings", "public_path", "permissions",
+                     "cookie_rules"):  # fmt: skip
             self.__dict__.pop(name, None)
-        self.public_path: str | None = None
-        """The path of the public address, once a request has asked for it."""
         self._route_facts: _RouteFacts | None = None
         self._verifiers: dict[tuple[object, ...], Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
@@ -139,17 +135,20 @@ class AppState:
         return found
 
     @cached_property
+    def public_path(self) -> str:
+        """The path of `COGNISES_PUBLIC_URL`, empty if it has none."""
+        return self.settings_with_problems[0].public_path
+
+    @cached_property
     def permissions(self) -> Permissions:
         """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
         return Permissions(load_access(self.settings_with_problems[0].groups_file))
 
     @cached_property
     def cookie_rules(self) -> CookieRules:
-        """What a token in a cookie must obey, by the settings."""
         return CookieRules(self.settings.cookie_name, self.settings.public_origin)
 
     def log_warnings(self) -> None:
-        """Log what the settings warn of, once."""
         if not self._has_warned:
             self._has_warned = True
             for warning in self.settings_with_problems[0].warnings:
@@ -161,7 +160,8 @@ class AppState:
         """Whether the manifest lists a function's name, or an endpoint, for a principal."""
         # As a guard has read them last: a page asks it for each of its buttons.
         facts = self._route_facts or self._facts_of_routes()
-        return self.permissions.can(groups, name, facts.ambiguous_names, machine_scopes)
+        open_to = self.permissions.open_to(name, name, facts.ambiguous_names)
+        return decide(groups, open_to, machine_scopes).allowed
 
     def keep_policy(self, key: PolicyKey, route: CompiledRoute) -> None:
         """Keep what was compiled; of more than `MAX_POLICIES` the oldest half goes."""
@@ -169,25 +169,19 @@ class AppState:
         _keep(self.policies, key, route, MAX_POLICIES)
 
     @property
-    def own_pool(self) -> UserPool | None:
-        """The pool that the app's manifest and given keys speak of.
-
-        The one in the settings, else the one that the app's guards name, if they name only one.
-        """
-        pool = self.settings_with_problems[0].pool
-        if pool is not None:
-            return pool
-        named = self._facts_of_routes().pools
-        return next(iter(named)) if len(named) == 1 else None
-
-    def is_own_pool(self, guard: LoginGuard) -> bool:
-        """Whether a guard's principals are of the app's own pool."""
-        return guard.pool is None or guard.pool == self.own_pool
-
-    @property
     def static_view(self) -> View | None:
         """The app's own static view, where it is open to everybody."""
         return own_static_view(self.app) if self.has_public_static else None
+
+    @property
+    def own_pool(self) -> UserPool | None:
+        """The pool of the manifest and given keys: that of the settings, or the only one named."""
+        pool = self.settings_with_problems[0].pool
+        named = () if pool else self._facts_of_routes().pools
+        return next(iter(named)) if len(named) == 1 else pool
+
+    def is_own_pool(self, guard: LoginGuard) -> bool:
+        return guard.pool is None or guard.pool == self.own_pool
 
     @property
     def ambiguous_names(self) -> frozenset[str]:
@@ -198,14 +192,11 @@ class AppState:
         self, requirement: Requirement, name: str | None, endpoint: str | None
     ) -> tuple[OpenTo, ...]:
         """Who passes at a view, for each permission that is asked for there."""
-        is_own = self.is_own_pool(requirement.logins[0])
-        found = []
+        is_own, found = self.is_own_pool(requirement.logins[0]), []
         for guard in requirement.permissions:
-            if guard.permissions is None and not is_own:
-                found.append(NO_ONE)  # the app's manifest does not name another pool's groups
-                continue
-            permissions = guard.permissions or self.permissions
-            found.append(permissions.open_to(guard.name or name, endpoint, self.ambiguous_names))
+            # The app's manifest does not name another pool's groups.
+            manifest = guard.permissions or (self.permissions if is_own else Permissions(()))
+            found.append(manifest.open_to(guard.name or name, endpoint, self.ambiguous_names))
         return tuple(found)
 
     def _facts_of_routes(self) -> _RouteFacts:
@@ -220,14 +211,10 @@ class AppState:
     @property
     def registered(self) -> tuple[object, ...]:
         """The app's views and the number of its rules: what tells that routes have changed."""
-        app = self.app
-        return (len(list(app.url_map.iter_rules())), *app.view_functions.values())
+        return (len(list(self.app.url_map.iter_rules())), *self.app.view_functions.values())
 
     def verifier(self, guard: LoginGuard) -> Verifier:
-        """The verifier of a guard; guards that ask the same share it, and what it remembers.
-
-        Raises SettingsError where a pool or client id is missing.
-        """
+        """The verifier that guards of the same value share. Raises SettingsError."""
         pool, settings = guard.pool or self.own_pool, self.settings
         if pool is None:
             raise SettingsError(["COGNITO_USER_POOL_ID: missing; set it in .env"])
@@ -280,7 +267,7 @@ _STATES: WeakSet[AppState] = WeakSet()
 
 def _keep(store: dict[K, V], key: K, value: V, limit: int) -> V:
     """Keep a value, and drop the oldest half of too many. Of two first requests one value wins."""
-    # setdefault and pop are atomic: threads need no lock, and may exceed the limit by their number.
+    # setdefault and pop are atomic: threads need no lock.
     kept = store.setdefault(key, value)
     if len(store) > limit:
         for oldest in list(store)[: limit // 2]:

@@ -3,15 +3,15 @@
 A view has room where a parameter takes it that no URL variable takes: the first positional one
 (after `self` in methods), or one called `response`. A parameter with a default takes it only if
 it is called `response`. Behind a URL variable it is given to the next positional one, unless a
-decorator below might pass an argument there. Other views are called without it, and ask
-`current_user`. Where a decorator below passes arguments that leave no room, the first request
-shows it, and the view is called again as it expects.
+decorator below might pass an argument there. Other views are called without it. Where a decorator
+below passes arguments that leave no room, the first request shows it: the view is called again.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import traceback
 from collections.abc import Iterable, Iterator
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
@@ -39,19 +39,20 @@ _MISFIT = re.compile(
 
 
 class Room(NamedTuple):
-    """The parameters of a view that matter for its response."""
+    """The parameters of a view that matter for its response; empty: one that cannot take it.
+
+    `later`: those that may take it by name behind the first, none where a decorator below may pass
+    them. `is_opaque`: a decorator below may pass arguments that the signature does not tell.
+    """
 
     positional: tuple[str, ...]
-    """Those that take arguments by position; empty where one cannot take the response."""
     later: tuple[str, ...]
-    """Other ones that may take it by name; none where a decorator below may pass them."""
     required: tuple[str, ...]
     named: frozenset[str]
     is_method: bool
     takes_args: bool
     takes_kwargs: bool
     is_opaque: bool
-    """Whether a decorator below may pass arguments that the signature does not tell."""
 
     @classmethod
     def of(cls, view: View) -> Room:
@@ -63,7 +64,8 @@ class Room(NamedTuple):
         kinds = {parameter.kind for parameter in parameters}
         positional = [each for each in parameters if each.kind in _POSITIONAL]
         by_name = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
-        is_filled = _is_filled(view)
+        modules = [getattr(f, "__globals__", {}).get("__name__", "") for f in chain(view)]
+        is_filled = any(module.partition(".")[0] in _FILLING for module in modules)
         takes = {each.name: each.name if _can_take(each, is_filled) else "" for each in parameters}
         start = int(bool(positional) and _is_method(view, positional[0].name))
         is_wrapper = hasattr(getattr(view, "func", view), "__wrapped__")
@@ -83,11 +85,6 @@ class Room(NamedTuple):
             is_wrapper or takes_args or is_filled,
         )
 
-    @property
-    def has_response(self) -> bool:
-        """Whether a parameter called `response` can be given by name."""
-        return "response" in self.named
-
     def first(self, start: int) -> str:
         """The parameter that may take the response after `start` arguments; empty if none."""
         return self.positional[start] if len(self.positional) > start else ""
@@ -96,14 +93,14 @@ class Room(NamedTuple):
         """The parameter that takes the response by name, where these are taken; empty if none."""
         free = (
             self.first(int(self.is_method)),
-            "response" if self.has_response else "",
+            "response" if "response" in self.named else "",
             *self.later,
         )
         return next((name for name in free if name and name not in taken), "")
 
     def confuses(self, taken: Iterable[str]) -> bool:
         """Whether a URL variable called `response` would be mistaken for the response."""
-        takes_it = self.has_response or (self.takes_kwargs and not self.takes_args)
+        takes_it = "response" in self.named or (self.takes_kwargs and not self.takes_args)
         first = self.first(int(self.is_method))
         return takes_it and (not first or first in taken)
 
@@ -187,7 +184,7 @@ class ResponseInjector:
             return None
         if room.takes_args and places <= 0:
             return None
-        if room.has_response and "response" not in kwargs and first != "response":
+        if "response" in room.named and "response" not in kwargs and first != "response":
             return "response"
         return room.name_for(kwargs) if (first in kwargs or not first) and not given else ""
 
@@ -203,7 +200,7 @@ class ResponseInjector:
         if twice := misfit["twice"]:
             names = self.room.positional
             behind = names[names.index(twice) + 1 :] if twice in names else ()
-            named = "response" if self.room.has_response and twice != "response" else ""
+            named = "response" if "response" in self.room.named and twice != "response" else ""
             name = next((each for each in (named, *behind) if each), "")
         if name in tried:
             return False
@@ -214,36 +211,22 @@ class ResponseInjector:
 
 def _has_not_run(view: View, function: str, error: TypeError) -> bool:
     """Whether the function that an error names is the view or below it, and was not entered."""
-    entered, traceback = set(), error.__traceback__
-    while traceback is not None:
-        entered.add(traceback.tb_frame.f_code)
-        traceback = traceback.tb_next
-    if any(getattr(f, "__code__", None) in entered and not _passes_on(f) for f in chain(view)):
-        return False
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    entered = {frame.f_code for frame in frames}
+    below = [*chain(view), *chain(getattr(view, "func", None)), *frames[-1].f_locals.values()]
+    functions = [each for each in below if type(each) in (FunctionType, MethodType)]
+    for each in chain(view):
+        code = getattr(each, "__code__", None)
+        if code in entered and not code.co_flags & _ANY_ARGUMENTS:
+            return False  # it passes nothing on: the view itself has begun
     return any(
         function in {each.__qualname__, f"{each.__module__}.{each.__qualname__}"}
         and each.__code__ not in entered
-        for each in _functions_below(view)
+        for each in functions
     )
 
 
-def _passes_on(function: object) -> bool:
-    """Whether a function may be a wrapper that passes on what it is called with."""
-    code = getattr(function, "__code__", None)
-    return code is None or bool(code.co_flags & _ANY_ARGUMENTS)
-
-
-def _functions_below(view: object, depth: int = 5) -> Iterator[FunctionType | MethodType]:
-    """The functions that a view is made of: what it wraps, and what its closure holds."""
-    if type(view) in (FunctionType, MethodType):
-        yield view  # type: ignore[misc]
-    if depth and _passes_on(view):
-        wrapped = (getattr(view, "__wrapped__", None), getattr(view, "func", None))
-        for each in (*wrapped, *_closure(view).values()):
-            yield from _functions_below(each, depth - 1)
-
-
-def _closure(function: object) -> dict[str, object]:
+def closure_of(function: object) -> dict[str, object]:
     """The variables that a function holds, by name."""
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
     found: dict[str, object] = {}
@@ -262,7 +245,7 @@ def room_of_class(view: View, method: str) -> Room | None:
         return None
     dispatch = Room.of(view_class.dispatch_request)
     name = handler_name(view_class, method)
-    if not dispatch.takes_kwargs or dispatch.has_response or not name:
+    if not dispatch.takes_kwargs or "response" in dispatch.named or not name:
         return dispatch
     handler = Room.of(getattr(view_class, name))
     is_flasks = view_class.dispatch_request is MethodView.dispatch_request
@@ -287,35 +270,6 @@ def signature_problems(
             yield f"the view has no parameter for the URL variable {name}"
 
 
-def shares_cache(view: View) -> bool:
-    """Whether a cache in a view's decorators answers users alike: it has no key function of the
-    app's own, and the response is not among the arguments that it keys by.
-    """
-    function: Any
-    for function in chain(view):
-        # What functools.wraps copies from a cache below is not that cache.
-        uncached = getattr(function, "uncached", None)
-        is_flasks = uncached is not None and uncached is getattr(function, "__wrapped__", None)
-        if hasattr(function, "cache_info") or (is_flasks and hasattr(function, "delete_memoized")):
-            if not Room.of(function).name_for(()):
-                return True
-        elif is_flasks and not _has_own_key(function) and not _has_own_key(function.make_cache_key):
-            return True
-    return False
-
-
-def _has_own_key(function: object, depth: int = 4) -> bool:
-    """Whether `Cache.cached` was given a function for its key, which only its closure holds."""
-    for name, value in _closure(function).items():
-        module = getattr(value, "__globals__", {}).get("__name__", "")
-        is_own = not module.startswith("flask_caching")
-        if callable(value) and name in {"make_cache_key", "key_prefix"} and is_own:
-            return True
-        if depth and callable(value) and not is_own and _has_own_key(value, depth - 1):
-            return True
-    return False
-
-
 def is_async(view: View) -> bool:
     """Whether a view, or what an object does when it is called, is a coroutine function."""
     called = getattr(view, "__call__", None)  # noqa: B004
@@ -330,12 +284,6 @@ def _is_method(view: View, first: str) -> bool:
     return len(path) > 1 and path[-2] != "<locals>" and not hasattr(view, "__self__")
 
 
-def _is_filled(view: View) -> bool:
-    """Whether a decorator below passes arguments of its own, which the signature does not show."""
-    modules = (getattr(each, "__globals__", {}).get("__name__", "") for each in chain(view))
-    return any(module.partition(".")[0] in _FILLING for module in modules)
-
-
 def _class_of(view: View) -> Any:
     """The class of a class-based view; while `as_view` still decorates it, from its closure."""
     for function in chain(view):
@@ -344,7 +292,7 @@ def _class_of(view: View) -> Any:
         # By its code: what functools.wraps copies, such as the name, is not that function.
         is_flasks = getattr(function, "__globals__", {}).get("__name__") == "flask.views"
         if is_flasks and function.__code__.co_name == "view":
-            held = _closure(function)
+            held = closure_of(function)
             return (
                 type(held["self"]) if "self" in held else getattr(held["view"], "view_class", None)
             )
