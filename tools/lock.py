@@ -34,8 +34,8 @@ def main(options):
         sys.exit("the deployments need versions that cannot be installed together")
     for name in NAMES:
         (PROJECT / name).write_text(found[name])
-    lock_own("new", "requirements.txt", options)
     lock_own("dev", "requirements-dev.txt", options, PROJECT.name + "/pyproject.toml")
+    lock_own("new", "requirements.txt", ["--offline"])
 
 
 def rendered(deployment):
