@@ -7,11 +7,12 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from io import RawIOBase
 from typing import IO, TYPE_CHECKING, Any
 
 from flask import Flask, Request, has_request_context
 from flask import request as flask_request
-from werkzeug.exceptions import BadRequest, HTTPException, LengthRequired, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, LengthRequired, RequestEntityTooLarge
 from werkzeug.wsgi import ClosingIterator
 
 from cognises.web.authorize import UNGUARDED, outcome_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "cognises.request_id"
 MAX_FORM_PARTS = 100
-_MAX_PATH = 300
 # In this order: our own client or proxy, then the load balancer.
 _ID_HEADERS = ("HTTP_X_REQUEST_ID", "HTTP_X_AMZN_TRACE_ID")
 # Accepts "Root=1-67891233-abcdef012345678912345678;Parent=...;Sampled=1"; refuses line breaks,
@@ -92,7 +92,7 @@ def _report(
     outcome = outcome_of(request) if request is not None else UNGUARDED
     fields = {
         "method": environ.get("REQUEST_METHOD", "")[:20],
-        "path": path[:_MAX_PATH],
+        "path": path[:300],
         "endpoint": request.endpoint if request is not None else None,
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
@@ -112,8 +112,7 @@ def _report(
 def limit_bodies(app: Flask, max_body_bytes: int) -> None:
     """Limit the bodies that views read; limits that the app has set itself stay.
 
-    Too large is 413, malformed 400, of unknown length 411. The server limits request lines and
-    headers, before the app sees them.
+    Too large is 413, malformed 400, of unknown length 411. The server limits lines and headers.
     """
     config = app.config
     if config.get("MAX_CONTENT_LENGTH") is None:
@@ -134,40 +133,29 @@ def _watch_body(environ: WSGIEnvironment) -> None:
         if environ.get("wsgi.input_terminated"):
             environ["wsgi.input"] = _Watched(environ["wsgi.input"])
         elif is_chunked:
-            environ.update({"wsgi.input": _Unreadable(), "wsgi.input_terminated": True})
+            environ.update({"wsgi.input": _Watched(None), "wsgi.input_terminated": True})
 
 
-class _Watched:
-    """A stream that raises at the limit where the body goes on, and where the body is malformed."""
+class _Watched(RawIOBase):
+    """A stream that raises where the body is malformed, has no end, or goes on at the limit."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes] | None) -> None:
         self._stream, self._given = stream, 0
 
-    def read(self, size: int = -1) -> bytes:
-        return self._checked(self._stream.read, size)
+    def readable(self) -> bool:
+        return True
 
-    def readline(self, size: int = -1) -> bytes:
-        return self._checked(self._stream.readline, size)
-
-    def _checked(self, read: Callable[[int], bytes], size: int) -> bytes:
+    def readinto(self, buffer: Any) -> int:
+        if self._stream is None:
+            raise LengthRequired  # RFC 9110 section 15.5.12
         try:
-            data = read(size)
+            data = self._stream.read(len(buffer))
             self._given += len(data)
             limit = flask_request.max_content_length
             goes_on = limit is not None and self._given >= limit and self._stream.read(1)
-        except HTTPException:
-            raise
         except Exception:  # the server's own class, for a bad chunk or a closed connection
             raise BadRequest from None
         if goes_on:
             raise RequestEntityTooLarge
-        return data
-
-
-class _Unreadable:
-    """A body that cannot be read (RFC 9110 section 15.5.12)."""
-
-    def read(self, size: int = -1) -> bytes:
-        raise LengthRequired
-
-    readline = read
+        buffer[: len(data)] = data
+        return len(data)
