@@ -88,14 +88,8 @@ def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
             response.headers["Vary"] = ", ".join([*filter(None, names), "Origin"])
         return response
 
-    CORS(
-        app,
-        origins=list(origins),
-        supports_credentials=False,
-        methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
-        expose_headers=["X-Request-Id", "WWW-Authenticate", "Retry-After"],
-        max_age=600,
-        always_send=False,
-        vary_header=False,
-    )
+    CORS(app, origins=list(origins), supports_credentials=False, max_age=600,
+         methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+         allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+         expose_headers=["X-Request-Id", "WWW-Authenticate", "Retry-After"],
+         always_send=False, vary_header=False)  # fmt: skip

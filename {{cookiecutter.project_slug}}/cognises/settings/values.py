@@ -61,24 +61,27 @@ def matching(
     return read
 
 
+secret = matching("[!-~]{1,256}", "must be printable ASCII without spaces", Secret)
 flag = matching("[01]", "must be 1 or 0", "1".__eq__)
+count = matching("[0-9]{1,7}", "must be a whole number, 0 or more", int)
+size = matching("[1-9][0-9]{0,9}", "must be a whole number of bytes, 1 or more", int)
 
 
 def items(
     pattern: str | re.Pattern[str],
-    separator: str = r"\s*,\s*",
+    make: Callable[[list[str]], Any] = tuple,
     *,
+    separator: str = r"\s*,\s*",
     unique: bool = False,
-    make: Callable[[tuple[str, ...]], Any] = tuple,
 ) -> Callable[[str], Any]:
     """What reads items, separated by commas; an empty item is an error."""
     compiled = re.compile(pattern)
 
     def read(text: str) -> Any:
-        found = tuple(re.split(separator, text.strip()))
+        found = re.split(separator, text.strip())
         if not all(found):
             raise ValueError("has an empty item; separate items by single commas")
-        if not all(compiled.fullmatch(item) for item in found):
+        if not all(map(compiled.fullmatch, found)):
             raise ValueError(f"each item must match {compiled.pattern}")
         if unique and len(set(found)) < len(found):
             raise ValueError("names an item twice")
@@ -87,12 +90,12 @@ def items(
     return read
 
 
-token_use = items("|".join(TOKEN_USES), unique=True, make=frozenset)
+token_use = items("|".join(TOKEN_USES), frozenset, unique=True)
 
 
 def sign_in_scopes(text: str) -> tuple[str, ...]:
     """Scopes, separated by spaces or commas; managed login returns an ID token for `openid`."""
-    scopes: tuple[str, ...] = items(SCOPE, " *, *| +", unique=True)(text)
+    scopes: tuple[str, ...] = items(SCOPE, separator=" *, *| +", unique=True)(text)
     if "openid" not in scopes:
         raise ValueError("must contain openid")
     return scopes
@@ -107,9 +110,7 @@ def claim_name(text: str) -> str:
 def web_origins(text: str, local: bool) -> tuple[str, ...]:
     """Origins as a browser sends them, exactly: no star, no pattern, no `null`."""
     found = [origin(item, local) for item in items(_ORIGIN)(text)]
-    if len(set(found)) < len(found):
-        raise ValueError("names an item twice")
-    return tuple(found)
+    return tuple(items(_ORIGIN, unique=True)(",".join(found)))
 
 
 def socket_address(text: str) -> tuple[str, int]:
