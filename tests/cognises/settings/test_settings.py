@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -164,14 +165,12 @@ def test_every_problem_is_told_at_once(tmp_path: Path):
     assert {line.split(":")[0] for line in told} == set(BAD)
 
 
-@pytest.mark.parametrize(
-    "form", [repr, str, "{}".format, "{!r}".format, lambda s: f"{s._asdict()}"]
-)
+@pytest.mark.parametrize("form", [repr, str, "{}".format, "{!r}".format, lambda s: f"{asdict(s)}"])
 def test_the_client_secret_is_shown_by_no_text_of_the_settings(form, tmp_path: Path):
     settings = parse(tmp_path, {"COGNITO_CLIENT_SECRET": "s3cret-of-the-client"})
 
     assert "s3cret" not in form(settings)
-    assert "s3cret" not in form(settings._replace(local=True))
+    assert "s3cret" not in form(replace(settings, local=True))
     assert settings.client_secret is not None
     assert settings.client_secret.reveal() == "s3cret-of-the-client"
     with pytest.raises(TypeError):

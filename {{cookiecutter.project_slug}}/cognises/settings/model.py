@@ -1,12 +1,14 @@
 """The settings of one app, checked; every problem is reported at once."""
+# ruff: noqa: RUF009 (_from returns a field)
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from cognises.errors import SettingsError
@@ -22,38 +24,50 @@ DEPLOYED_MARKERS = (
 )  # fmt: skip
 
 
-class Settings(NamedTuple):
+def _from(name: str, read: Callable[..., Any], default: Any = None, needs: str = "") -> Any:
+    """A field with the name of its setting, and what reads its text (and needs folder or local)."""
+    return field(default=default, metadata={"name": name, "read": read, "needs": needs})
+
+
+@dataclass(frozen=True)
+class Settings:
     """The checked settings of one app. Make them with `parse`."""
 
     folder: Path
-    pool: UserPool | None = None
-    client_ids: frozenset[str] = frozenset()
-    sign_in_client_id: str | None = None
-    client_secret: v.Secret | None = None
-    token_use: frozenset[str] = frozenset({"id"})
-    groups_claim: str = "cognito:groups"
-    audiences: frozenset[str] = frozenset()
-    additional_regions: tuple[str, ...] = ()
-    identity_pool_id: str | None = None
-    jwks_file: Path | None = None
-    jwks_url: str | None = None
-    issuer: str | None = None
-    local: bool = False
-    public_url: str | None = None
-    domain: str | None = None
-    scopes: tuple[str, ...] = ("openid", "email", "profile")
-    cookie_name: str = "token_cookie"
-    realm: str = "cognises"
-    groups_file: Path = Path("groups.json")
     given: frozenset[str] = frozenset()  # the names that are set, to a good or a bad value
     warnings: tuple[str, ...] = ()  # unknown names: logged, they do not stop the service
-    token_cache_size: int = 4096
-    log_format: str = "json"
-    log_level: str = "INFO"
-    behind_proxy: bool = False
-    cors_origins: tuple[str, ...] = ()
-    max_body_bytes: int = 1024 * 1024
-    metrics_address: tuple[str, int] | None = None
+    local: bool = _from("COGNISES_LOCAL", v.flag, False)
+    pool: UserPool | None = _from("COGNITO_USER_POOL_ID", UserPool.parse)
+    client_ids: frozenset[str] = _from(
+        "COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, frozenset), frozenset()
+    )
+    sign_in_client_id: str | None = _from("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, itemgetter(0)))
+    client_secret: v.Secret | None = _from("COGNITO_CLIENT_SECRET", v.secret)
+    token_use: frozenset[str] = _from("COGNITO_TOKEN_USE", v.token_use, frozenset({"id"}))
+    groups_claim: str = _from("COGNITO_GROUPS_CLAIM", v.claim_name, "cognito:groups")
+    audiences: frozenset[str] = _from(
+        "COGNITO_AUDIENCE", v.items(v.AUDIENCE, frozenset), frozenset()
+    )
+    additional_regions: tuple[str, ...] = _from("COGNITO_ADDITIONAL_REGIONS", v.items(v.REGION), ())
+    identity_pool_id: str | None = _from("COGNITO_IDENTITY_POOL_ID", v.matching(v.IDENTITY_POOL_ID))
+    jwks_file: Path | None = _from("COGNITO_JWKS_FILE", v.existing_file, needs="folder")
+    jwks_url: str | None = _from("COGNITO_JWKS_URL", v.loopback_url)
+    issuer: str | None = _from("COGNITO_ISSUER", v.loopback_url)
+    public_url: str | None = _from("COGNISES_PUBLIC_URL", v.public_address, needs="local")
+    domain: str | None = _from("COGNITO_DOMAIN", v.login_address, needs="local")
+    scopes: tuple[str, ...] = _from(
+        "COGNITO_SCOPES", v.sign_in_scopes, ("openid", "email", "profile")
+    )
+    cookie_name: str = _from("COGNITO_COOKIE_NAME", v.cookie_name, "token_cookie")
+    realm: str = _from("COGNISES_REALM", v.matching(r"[ !#-\[\]-~]{1,64}"), "cognises")
+    groups_file: Path = _from("COGNISES_GROUPS_FILE", v.file, Path("groups.json"), needs="folder")
+    token_cache_size: int = _from("COGNISES_TOKEN_CACHE_SIZE", v.count, 4096)
+    log_format: str = _from("COGNISES_LOG_FORMAT", v.matching("json|text"), "json")
+    log_level: str = _from("COGNISES_LOG_LEVEL", v.matching("DEBUG|INFO|WARNING|ERROR"), "INFO")
+    behind_proxy: bool = _from("COGNISES_BEHIND_PROXY", v.flag, False)
+    cors_origins: tuple[str, ...] = _from("COGNISES_CORS_ORIGINS", v.web_origins, (), needs="local")
+    max_body_bytes: int = _from("COGNISES_MAX_BODY_BYTES", v.size, 1024 * 1024)
+    metrics_address: tuple[str, int] | None = _from("COGNISES_METRICS_ADDRESS", v.socket_address)
 
     @property
     def public_path(self) -> str:
@@ -64,6 +78,10 @@ class Settings(NamedTuple):
     def public_origin(self) -> str | None:
         """Scheme, host and port of `public_url`, as a browser sends them in `Origin`."""
         return self.public_url and self.public_url.removesuffix(self.public_path)
+
+
+_READ = [each for each in fields(Settings) if each.metadata]
+NAMES = tuple(dict.fromkeys(each.metadata["name"] for each in _READ))
 
 
 def parse(folder: Path, values: Mapping[str, str]) -> Settings:
@@ -78,54 +96,22 @@ def check(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """The Settings, with defaults for those that are wrong, and everything that is wrong."""
     problems: list[str] = []
     local = texts.get("COGNISES_LOCAL") == "1"
+    context: dict[str, list[Any]] = {"folder": [folder], "local": [local], "": []}
     found: dict[str, Any] = {
         "given": frozenset(texts),
         "groups_file": folder / "groups.json",
         "log_format": "text" if local else "json",
     }
-    for field, (name, read) in _readers(folder, local).items():
+    for each in _READ:
+        name = each.metadata["name"]
         if name in texts:
             try:
-                found[field] = read(texts[name])
+                read, needs = each.metadata["read"], context[each.metadata["needs"]]
+                found[each.name] = read(texts[name], *needs)
             except (SettingsError, ValueError) as error:
                 problems.append(f"{name}: {error}")
     settings = Settings(folder, **found)
     return settings, [*dict.fromkeys(problems), *_cross_checks(settings, texts)]
-
-
-def _readers(folder: Path, local: bool) -> dict[str, tuple[str, Callable[[str], Any]]]:
-    """For each field of Settings: the name of the setting, and what reads its text."""
-    return {
-        "local": ("COGNISES_LOCAL", v.flag),
-        "pool": ("COGNITO_USER_POOL_ID", UserPool.parse),
-        "client_ids": ("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, frozenset)),
-        "sign_in_client_id": ("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, itemgetter(0))),
-        "client_secret": ("COGNITO_CLIENT_SECRET", v.secret),
-        "token_use": ("COGNITO_TOKEN_USE", v.token_use),
-        "groups_claim": ("COGNITO_GROUPS_CLAIM", v.claim_name),
-        "audiences": ("COGNITO_AUDIENCE", v.items(v.AUDIENCE, frozenset)),
-        "additional_regions": ("COGNITO_ADDITIONAL_REGIONS", v.items(v.REGION)),
-        "identity_pool_id": ("COGNITO_IDENTITY_POOL_ID", v.matching(v.IDENTITY_POOL_ID)),
-        "jwks_file": ("COGNITO_JWKS_FILE", lambda text: v.existing_file(folder / text)),
-        "jwks_url": ("COGNITO_JWKS_URL", v.loopback_url),
-        "issuer": ("COGNITO_ISSUER", v.loopback_url),
-        "public_url": ("COGNISES_PUBLIC_URL", lambda text: v.public_address(text, local)),
-        "domain": ("COGNITO_DOMAIN", lambda text: v.login_address(text, local)),
-        "scopes": ("COGNITO_SCOPES", v.sign_in_scopes),
-        "cookie_name": ("COGNITO_COOKIE_NAME", v.matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")),
-        "realm": ("COGNISES_REALM", v.matching(r"[ !#-\[\]-~]{1,64}")),
-        "groups_file": ("COGNISES_GROUPS_FILE", lambda text: folder / text),
-        "token_cache_size": ("COGNISES_TOKEN_CACHE_SIZE", v.count),
-        "log_format": ("COGNISES_LOG_FORMAT", v.matching("json|text")),
-        "log_level": ("COGNISES_LOG_LEVEL", v.matching("DEBUG|INFO|WARNING|ERROR")),
-        "behind_proxy": ("COGNISES_BEHIND_PROXY", v.flag),
-        "cors_origins": ("COGNISES_CORS_ORIGINS", lambda text: v.web_origins(text, local)),
-        "max_body_bytes": ("COGNISES_MAX_BODY_BYTES", v.size),
-        "metrics_address": ("COGNISES_METRICS_ADDRESS", v.socket_address),
-    }
-
-
-NAMES = tuple(dict.fromkeys(name for name, _ in _readers(Path(), local=False).values()))
 
 
 def _cross_checks(settings: Settings, texts: Mapping[str, str]) -> list[str]:

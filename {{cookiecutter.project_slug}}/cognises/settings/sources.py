@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -62,7 +63,7 @@ def read(folder: Path, config: Mapping[str, object]) -> tuple[Settings, list[str
             advice = f"did you mean {close[0]}?" if close else "docs/settings.md lists all"
             warnings.append(f"{printable(name[:100])}: unknown setting, ignored; {advice}")
     given = frozenset(name for name, text in values.items() if text != "")
-    return settings._replace(given=given, warnings=tuple(warnings)), problems + wrong
+    return replace(settings, given=given, warnings=tuple(warnings)), problems + wrong
 
 
 def _gather(

@@ -61,6 +61,7 @@ def matching(
     return read
 
 
+cookie_name = matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 secret = matching("[!-~]{1,256}", "must be printable ASCII without spaces", Secret)
 flag = matching("[01]", "must be 1 or 0", "1".__eq__)
 count = matching("[0-9]{1,7}", "must be a whole number, 0 or more", int)
@@ -123,7 +124,12 @@ def socket_address(text: str) -> tuple[str, int]:
     raise ValueError("must be address:port, as in 127.0.0.1:9464")
 
 
-def existing_file(path: Path) -> Path:
+def file(text: str, folder: Path) -> Path:
+    return folder / text
+
+
+def existing_file(text: str, folder: Path) -> Path:
+    path = folder / text
     if not path.is_file():
         raise ValueError("there is no such file (a relative path starts beside wsgi.py)")
     return path
