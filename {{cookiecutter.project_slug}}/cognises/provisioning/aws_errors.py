@@ -63,9 +63,8 @@ TABLE = {
     "credentials in this region; check the profile and the keys, and whether an opt-in region is "
     "enabled: `aws account get-region-opt-status --region-name REGION`",
     # Limits
-    "daily e?mail limit": "the pool has sent the e-mails that Cognito's own sender allows a day; "
-    "send through Amazon SES, or set a password instead of an invitation: "
-    "`provision.py users set-password`",
+    "daily e?mail limit": "Cognito's own sender sends no more e-mails today; use Amazon SES, or "
+    "set a password instead of an invitation: `provision.py users set-password`",
     "policy size|PolicySize|size of .*policy": "the policy is too long, and this limit cannot be "
     "raised; shorten the policies in groups.json",
     f"{_LIMIT}.*(groups?.*(per|in).*user ?pool|maximum number of groups)": "a user pool has 10,000 "
@@ -120,8 +119,7 @@ TABLE = {
     # The endpoint
     r"^[\w:]+: ([345]\d\d:|(UnknownOperation\w*|InvalidAction|UnknownEndpoint)?: .*(\b[345]\d\d\b"
     "|not found|not allowed|unknown|not valid for this|moved|forbidden|bad gateway|no such))": (
-        "the endpoint is not AWS, or does not know this call; check AWS_ENDPOINT_URL, AWS_REGION "
-        "and the proxy"
+        "the endpoint is not AWS, or not of this call; check AWS_ENDPOINT_URL, AWS_REGION and proxy"
     ),
     ": (Internal(Failure|(Server)?Error)|ServiceFailure|ServiceUnavailable)": "AWS failed, not the "
     "request; wait a minute and run the command again",

@@ -101,9 +101,9 @@ def settings_values(options: Options) -> dict[str, str]:
         for name in given.keys() & set(names):
             if os.environ.get(name) is None:
                 values[name] = given[name] or ""
-    values["AWS_REGION"] = options.region or values.get("AWS_REGION", "")
-    boundary = options.permissions_boundary or values.get("COGNISES_PERMISSIONS_BOUNDARY", "")
-    values["COGNISES_PERMISSIONS_BOUNDARY"] = boundary
+    boundary = options.permissions_boundary
+    chosen = {"AWS_REGION": options.region, "COGNISES_PERMISSIONS_BOUNDARY": boundary}
+    values |= {name: value for name, value in chosen.items() if value}
     return {name: value for name, value in values.items() if value}
 
 
@@ -277,7 +277,7 @@ def announce(aws: Aws) -> None:
 
 
 def require_terminal(command: str) -> None:
-    """Raise ClickException, naming the command to run instead, where no question can be asked."""
+    """Raise ClickException, with the command to run instead, where no question can be asked."""
     if not sys.stdin.isatty():
         raise click.ClickException(f"there is no terminal to ask on; run {command}")
 

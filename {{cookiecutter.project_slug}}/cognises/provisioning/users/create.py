@@ -43,7 +43,7 @@ def create(
     Without a password option Cognito sends an invitation; without e-mail and phone number, a
     password is asked for. A user that exists is only put into the groups.
     """
-    desired = _desired(directory, name, groups, **contact)
+    desired = _desired(directory, name, groups, contact)
     raise_for(_problems(directory, desired) or directory.group_problems(desired.groups or ()))
     found = directory.find(name)
     if found is not None:
@@ -53,21 +53,13 @@ def create(
     return _create(directory, desired, choice)
 
 
-def _desired(
-    directory: Directory,
-    name: str,
-    groups: Iterable[str],
-    *,
-    email: str | None,
-    phone: str | None,
-    email_verified: bool,
-) -> User:
-    attributes = {"email": email, "phone_number": phone}
+def _desired(directory: Directory, name: str, groups: Iterable[str], contact: Any) -> User:
+    attributes = {"email": contact["email"], "phone_number": contact["phone"]}
     named = directory.attribute_of(name)
     if named and attributes[named] is None:
         attributes[named] = name
     given = {key: value for key, value in attributes.items() if value is not None}
-    verified = {"email_verified": "true"} if email_verified else {}
+    verified = {"email_verified": "true"} if contact["email_verified"] else {}
     return User(name, d.INVITED, True, given | verified, groups=tuple(dict.fromkeys(groups)))
 
 
@@ -78,8 +70,8 @@ def _problems(directory: Directory, desired: User) -> list[str]:
         found += d.name_problems("group", group)
     if "email" in given and not d.is_email(given["email"]):
         found.append(f"--email {given['email']!r} is not an e-mail address")
-    if "phone_number" in given and not d.is_phone(given["phone_number"]):
-        phone = given["phone_number"]
+    phone = given.get("phone_number")
+    if phone is not None and not d.is_phone(phone):
         found.append(f"--phone {phone!r} is not a phone number, such as +15550100")
     by = " or ".join(each.replace("_", " ") for each in directory.names)
     named = directory.attribute_of(desired.name)
@@ -124,15 +116,12 @@ def _complete(directory: Directory, user: User, desired: User, choice: PasswordC
 
 def _conflicts(user: User, desired: User, choice: PasswordChoice) -> list[str]:
     """Why an existing user is not the desired one."""
-    found = []
+    found, exists = [], f"user {user.name} exists"
     if not _same_contact(user, desired):
-        found.append(
-            f"user {user.name} exists with another e-mail or phone number; nothing was changed; "
-            "`provision.py users set-attributes` changes them"
-        )
+        advice = "nothing was changed; `provision.py users set-attributes` changes them"
+        found.append(f"{exists} with another e-mail or phone number; {advice}")
     if choice.given or choice.permanent:
-        advice = "`provision.py users set-password` sets a new password"
-        found.append(f"user {user.name} exists; {advice}")
+        found.append(f"{exists}; `provision.py users set-password` sets a new password")
     return found
 
 
@@ -146,8 +135,7 @@ def _new(directory: Directory, desired: User, password: str | None) -> User:
         arguments |= {"MessageAction": "SUPPRESS", "TemporaryPassword": password}
     errors = directory.cognito.exceptions
     try:
-        made = directory.write("admin_create_user", desired.name, **arguments)
-        return User.of(made["User"])
+        return User.of(directory.write("admin_create_user", desired.name, **arguments)["User"])
     except (errors.UsernameExistsException, errors.AliasExistsException):
         user = directory.find(desired.name)
     if user is None:
@@ -174,10 +162,9 @@ def _alias_problems(directory: Directory, desired: User) -> list[str]:
 
 def _same_contact(user: User, desired: User) -> bool:
     """Cognito keeps the case of an address, and most pools ignore it."""
-    given = ((name, desired.attributes.get(name, "")) for name in ("email", "phone_number"))
-    return all(
-        not value or user.attributes.get(name, "").lower() == value.lower() for name, value in given
-    )
+    given = (each for each in ("email", "phone_number") if desired.attributes.get(each))
+    old, new = user.attributes, desired.attributes
+    return all(old.get(each, "").lower() == new[each].lower() for each in given)
 
 
 def _finish(directory: Directory, user: User, desired: User, permanent: str | None) -> None:
@@ -195,10 +182,8 @@ def _finish(directory: Directory, user: User, desired: User, permanent: str | No
     except Exception as error:
         if not is_aws_error(error):
             raise
-        left_to_do = f"left to do: {'; '.join(left)}"
-        raise UserProblem(
-            f"user {user.name} was created, but not everything else: {explain(error)}; {left_to_do}"
-        ) from error
+        done = f"user {user.name} was created, but not everything else: {explain(error)}"
+        raise UserProblem(f"{done}; left to do: {'; '.join(left)}") from error
 
 
 def _into(groups: tuple[str, ...]) -> str:
@@ -241,11 +226,9 @@ def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
         found = [(rows.line_num, row) for row in rows]
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserProblem(f"{file.name} is not readable as CSV in UTF-8: {error}") from None
-    problems = [
-        f"column {name!r} is unknown; the columns are {', '.join(COLUMNS)}"
-        for name in names
-        if name not in COLUMNS
-    ]
+    unknown = [name for name in names if name not in COLUMNS]
+    known = f"the columns are {', '.join(COLUMNS)}"
+    problems = [f"column {name!r} is unknown; {known}" for name in unknown]
     if "name" not in names:
         problems.append(f"the first line must name the columns: {','.join(COLUMNS)}")
     if len(set(names)) != len(names):

@@ -22,8 +22,6 @@ A_PAGE = 60  # Cognito's most, of users and of groups
 READS_A_SECOND = 20.0  # of the 30 that all callers in the account and region share
 READS = ("ListUsers", "ListUsersInGroup", "AdminListGroupsForUser")
 LONGEST_NAME = 128
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_PHONE = re.compile(r"\+[0-9]{5,15}", re.ASCII)  # E.164
 
 
 class UserProblem(ProblemsError):
@@ -101,12 +99,12 @@ def name_problems(what: str, name: str) -> list[str]:
 
 
 def is_email(text: str) -> bool:
-    return bool(_EMAIL.fullmatch(text)) and not name_problems("e-mail", text)
+    return bool(re.fullmatch(r"[^@\s]+@[^@\s]+", text)) and not name_problems("e-mail", text)
 
 
 def is_phone(text: str) -> bool:
-    """Whether a text has the form of a phone number: +15550100."""
-    return bool(_PHONE.fullmatch(text))
+    """Whether a text is a phone number by E.164, such as +15550100."""
+    return bool(re.fullmatch(r"\+[0-9]{5,15}", text))
 
 
 class Directory:
@@ -155,11 +153,9 @@ class Directory:
         return call(UserPoolId=self.pool_id, Username=name, **arguments)
 
     def set_password(self, user: User, password: str, *, permanent: bool) -> None:
-        """A temporary password must be changed at the next sign-in."""
         self.write("admin_set_user_password", user.name, Password=password, Permanent=permanent)
 
     def add_to_group(self, user: User, group: str) -> None:
-        """Harmless where the user is a member already."""
         self.write("admin_add_user_to_group", user.name, GroupName=group)
 
     def user(self, name: str) -> User:
@@ -180,10 +176,8 @@ class Directory:
             return self._find_on_emulator(name)
         attributes = (found.attributes.get(each, "") for each in ("sub", *self.names))
         if name.casefold() not in {each.casefold() for each in (found.name, *attributes)}:
-            raise UserProblem(
-                f"{name} is an alias that user {found.name} chose, not a user name; if you mean "
-                f"this user, use {found.name}"
-            )
+            alias = f"an alias that user {found.name} chose, not a user name"
+            raise UserProblem(f"{name} is {alias}; if you mean this user, use {found.name}")
         return found
 
     def _find_on_emulator(self, name: str) -> User | None:
@@ -200,10 +194,9 @@ class Directory:
     def having(self, attribute: str, value: str) -> list[User]:
         """The users with this value of an attribute; a page of them."""
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-        found = self.cognito.list_users(
-            UserPoolId=self.pool_id, Filter=f'{attribute} = "{quoted}"', Limit=A_PAGE
-        )
-        return [User.of(each) for each in found["Users"]]
+        only = {"Filter": f'{attribute} = "{quoted}"', "Limit": A_PAGE}
+        found = self.cognito.list_users(UserPoolId=self.pool_id, **only)["Users"]
+        return [User.of(each) for each in found]
 
     def all(self) -> Iterator[User]:
         """Every user, sixty a call; a page is requested when the one before it is used up."""
@@ -267,12 +260,8 @@ class Directory:
         file, known = self.target.groups_file.name, self._manifest_groups() if groups else ()
         if known is None:
             return [f"{file} cannot be used; see `provision.py validate`"]
-        return [
-            f"group {name} is not in {file}: no route is open to it, and its AWS role, if any, is "
-            "not this project's"
-            for name in groups
-            if name not in known
-        ]
+        why = "no route is open to it, and its AWS role, if any, is not this project's"
+        return [f"group {name} is not in {file}: {why}" for name in groups if name not in known]
 
     def _manifest_groups(self) -> list[str] | None:
         try:

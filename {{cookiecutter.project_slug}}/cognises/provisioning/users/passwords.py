@@ -52,20 +52,18 @@ class PasswordChoice:
     permanent: bool = False
 
     @property
-    def given(self) -> bool:
-        """Whether there is to be a password at all."""
-        return self.prompt or self.stdin or self.generate or self.file is not None
+    def given(self) -> int:
+        """How many options say where a password comes from."""
+        return self.prompt + self.stdin + (self.generate or self.file is not None)
 
     def check(self) -> None:
         """Raise UsageError for options that contradict one another, before anything is done."""
-        if self.prompt + self.stdin + (self.generate or self.file is not None) > 1:
+        if self.given > 1:
             names = "--password-prompt, --password-stdin and --password-generate"
             raise click.UsageError(f"{names} exclude one another")
         if self.generate and self.file is None and not sys.stderr.isatty():
-            raise click.UsageError(
-                "--password-generate shows the password on a terminal, and there is none here; "
-                "name a new file for it: --password-file FILE"
-            )
+            problem = "--password-generate shows the password on a terminal, and there is none here"
+            raise click.UsageError(f"{problem}; name a new file for it: --password-file FILE")
 
     @contextmanager
     def obtain(self, minimum: int, name: str) -> Iterator[str]:
