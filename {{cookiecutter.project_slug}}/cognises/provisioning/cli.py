@@ -106,7 +106,7 @@ def bootstrap(options: Options, **choices: Any) -> int:
 @t.yes_option
 def deploy(options: Options, **choices: Any) -> int:
     """Deploy infra/service.yaml, or the stack of its pipeline: infra/delivery.yaml."""
-    return command_deploy.run(options, command_deploy.Choices(**choices))
+    return command_deploy.run(options, **choices)
 
 
 def _account_id(_: click.Context, __: click.Parameter, value: str) -> str:

@@ -6,27 +6,19 @@ A package is uploaded after the answer, under a key that contains its digest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from cognises.errors import SettingsError
-from cognises.provisioning.aws import error_code
-from cognises.provisioning.bootstrap_request import Request, read_request
+from cognises.provisioning.aws import Aws, error_code
+from cognises.provisioning.bootstrap_request import read_pairs, read_request
 from cognises.provisioning.names import stack_name, stack_tags
 from cognises.provisioning.package import Package, parameters_of, stored_checksum
 from cognises.provisioning.service_file import merge, read_service_file
-from cognises.provisioning.stack_parameters import (
-    Declared,
-    differences,
-    from_settings,
-    previous_values,
-    read_pairs,
-    resolve,
-)
 from cognises.provisioning.stack_state import read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack
 from cognises.provisioning.target import Options, announce, confirm, settings_values
@@ -34,154 +26,105 @@ from cognises.settings import sources
 
 DELIVERY = "delivery"  # the stack that comes first: where images or packages are stored
 LONGEST_STAGE = 32  # beyond it, CloudFormation shortens role names that policies know by prefix
+_SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-@dataclass(frozen=True)
-class Choices:
-    """The command's own options."""
+class Declared(NamedTuple):
+    """A parameter as the template declares it; `default` is None where it has none."""
 
-    stack: str = "service"
-    parameters: tuple[str, ...] = ()
-    image_tag: str | None = None
-    package: Path | None = None
-    yes: bool = False
-    dry_run: bool = False
+    name: str
+    default: str | None
+    secret: bool
+
+    @classmethod
+    def of(cls, parameter: Mapping[str, Any]) -> Declared:
+        """In: one of the `Parameters` of GetTemplateSummary."""
+        default, secret = parameter.get("DefaultValue"), bool(parameter.get("NoEcho"))
+        return cls(parameter["ParameterKey"], default, secret)
+
+    @property
+    def setting(self) -> str | None:
+        """The setting of the same name: COGNITO_CLIENT_ID for CognitoClientId.
+
+        CognitoJwksFile is named like a setting, but is a property of the package.
+        """
+        if self.name == "CognitoJwksFile" or not _SETTINGS.fullmatch(self.name):
+            return None
+        return _WORD.sub("_", self.name).upper()
 
 
-def run(options: Options, choices: Choices) -> int:
+def run(
+    options: Options,
+    *,
+    stack: str,
+    parameters: tuple[str, ...],
+    image_tag: str | None,
+    package: Path | None,
+    yes: bool,
+    dry_run: bool,
+) -> int:
     """Deploy the stack. Returns 0; refusals and failures are raised."""
-    given = read_pairs(choices.parameters)
-    _refuse_contradictions(choices, given)
-    package = Package.read(choices.package) if choices.package else None
+    given = read_pairs(parameters)
+    _refuse_contradictions(given, image_tag, package)
+    built = Package.read(package) if package else None
     request = read_request(options)
-    _refuse_long_stage(request)
-    template = _template(choices.stack, request.stage)
-    aws = _Aws(request)
-    declared, kinds = aws.read_template(template)
-    stack = read_stack(aws.cloudformation, stack_name(request.role_prefix, choices.stack))
-    require_owned(stack, stack_tags(request.role_prefix))
-    own = sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
-    delivery = read_stack(aws.cloudformation, stack_name(request.role_prefix, DELIVERY))
-    known = [
-        from_settings(declared, own | settings_values(options)),
-        {"Stage": request.stage, **delivery.outputs},
-        previous_values(declared, stack.parameters),
-    ]
-    if choices.image_tag:
-        given["ImageDigest"] = aws.image_digest(choices.image_tag, given, *known)
-    elif package:
-        given |= parameters_of(package.key)
-    elif "CodeKey" in given:
-        given = aws.stored_package(declared, given, *known)
-    chosen = resolve(declared, given, *known)
-    for line in differences(declared, stack.parameters, chosen):
-        say(f"  {line}")
-    if choices.dry_run and not stack.exists:
+    if len(request.stage) > LONGEST_STAGE:
+        problem = f"COGNISES_ROLE_PREFIX names the stage {request.stage}, and a stage that is "
+        problem += f"deployed has {LONGEST_STAGE} characters at most; choose a shorter one"
+        raise SettingsError([problem])
+    template = _template(stack, request.stage)
+    client, tags = request.aws.client("cloudformation"), stack_tags(request.role_prefix)
+    summary = client.get_template_summary(TemplateBody=template)
+    declared = [Declared.of(each) for each in summary.get("Parameters", ())]
+    before = read_stack(client, stack_name(request.role_prefix, stack))
+    require_owned(before, tags)
+    delivery = read_stack(client, stack_name(request.role_prefix, DELIVERY))
+    known = {"Stage": request.stage, **delivery.outputs}
+    known = _known_values(declared, before.parameters, known, settings_values(options))
+    if image_tag:
+        given["ImageDigest"] = _image_digest(request.aws, image_tag, known | given)
+    elif built:
+        given |= parameters_of(built.key)
+    elif "CodeKey" in given and "CodeKey" in (each.name for each in declared):
+        given = _stored_package(request.aws, given, known | given)
+    chosen = resolve(declared, given, known)
+    _print_differences(declared, before.parameters, chosen)
+    if dry_run and not before.exists:
         # A change set would begin a stack, which a read-only role could not delete again.
-        say(f"stack {stack.name} does not exist; it will be created with {', '.join(kinds)}")
+        kinds = ", ".join(sorted(set(summary.get("ResourceTypes", ()))))
+        say(f"stack {before.name} does not exist; it will be created with {kinds}")
         return 0
-    desired = StackInput(stack.name, template, chosen, stack_tags(request.role_prefix))
 
     def ask(question: str) -> None:
         announce(request.aws)
-        confirm(question, yes=choices.yes, command="deploy --yes")
-        if package and package.upload(aws.client("s3"), chosen["CodeBucket"]):
-            say(f"uploaded {package.path} to s3://{chosen['CodeBucket']}/{package.key}")
+        confirm(question, yes=yes, command="deploy --yes")
+        if built and built.upload(request.aws.client("s3"), chosen["CodeBucket"]):
+            say(f"uploaded {built.path} to s3://{chosen['CodeBucket']}/{built.key}")
 
-    outputs = deploy_stack(aws.cloudformation, desired, ask, dry_run=choices.dry_run)
+    desired = StackInput(before.name, template, chosen, tags)
+    outputs = deploy_stack(client, desired, ask, dry_run=dry_run)
     for name, text in sorted(outputs.items()):
         say(f"{name}: {text}")
     return 0
 
 
-class _Aws:
-    """The clients, and what is read from AWS."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self.cloudformation = self.client("cloudformation")
-
-    def read_template(self, template: str) -> tuple[list[Declared], list[str]]:
-        """A template's parameters and its resource types. Raises botocore's errors."""
-        found = self.cloudformation.get_template_summary(TemplateBody=template)
-        declared = [
-            Declared(each["ParameterKey"], each.get("DefaultValue"), bool(each.get("NoEcho")))
-            for each in found.get("Parameters", ())
-        ]
-        return declared, sorted(set(found.get("ResourceTypes", ())))
-
-    def image_digest(self, tag: str, *sources: Mapping[str, str]) -> str:
-        """The digest of a tag in ECR. Raises SettingsError if there is none."""
-        repository = _first("ImageRepository", *sources)
-        try:
-            found = self.client("ecr").describe_images(
-                repositoryName=repository, imageIds=[{"imageTag": tag}]
-            )
-        except Exception as error:
-            if error_code(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
-                raise
-            raise SettingsError(
-                [f"error: repository {repository} has no image {tag}; push it first"]
-            ) from None
-        return str(found["imageDetails"][0]["imageDigest"])
-
-    def stored_package(
-        self, declared: Sequence[Declared], given: Mapping[str, str], *sources: Mapping[str, str]
-    ) -> dict[str, str]:
-        """The parameters of an older package, never what a newer one left in the stack.
-
-        Raises SettingsError if the bucket has no such package, or its key does not tell.
-        """
-        if all(each.name != "CodeKey" for each in declared):
-            return dict(given)  # resolve() names the unknown parameter
-        key, bucket = given["CodeKey"], _first("CodeBucket", given, *sources)
-        if stored_checksum(self.client("s3"), bucket, key) is None:
-            raise SettingsError([f"error: bucket {bucket} has no package {key}"])
-        found = {**parameters_of(key), **given}
-        missing = [
-            f"error: {key} does not tell its {name}; add --parameter {name}={example}"
-            for name, example in (("Architecture", "..."), ("CognitoJwksFile", " or =jwks.json"))
-            if name not in found
-        ]
-        if missing:
-            raise SettingsError(missing)
-        return found
-
-    def client(self, service: str) -> Any:
-        return self._request.aws.client(service)
-
-
-def _first(name: str, *sources: Mapping[str, str]) -> str:
-    for source in sources:
-        if name in source:
-            return source[name]
-    raise SettingsError([f"error: {name} is not known yet; give it once: --parameter {name}=..."])
-
-
-def _refuse_contradictions(choices: Choices, given: Mapping[str, str]) -> None:
+def _refuse_contradictions(
+    given: Mapping[str, str], image_tag: str | None, package: Path | None
+) -> None:
     """Raise SettingsError where an option determines a parameter that is given as well."""
     determined = {
-        "--image-tag": ("ImageDigest",) if choices.image_tag else (),
-        "--package": ("CodeKey", "Architecture", "CognitoJwksFile") if choices.package else (),
+        "--image-tag": ("ImageDigest",) if image_tag else (),
+        "--package": ("CodeKey", "Architecture", "CognitoJwksFile") if package else (),
     }
     problems = [
-        f"error: {option} determines {name}; omit one of --parameter {name} and {option}"
+        f"{option} determines {name}; omit one of --parameter {name} and {option}"
         for option, names in determined.items()
         for name in names
         if name in given
     ]
     if problems:
         raise SettingsError(problems)
-
-
-def _refuse_long_stage(request: Request) -> None:
-    if len(request.stage) > LONGEST_STAGE:
-        raise SettingsError(
-            [
-                f"error: COGNISES_ROLE_PREFIX names the stage {request.stage}, and a stage that is "
-                f"deployed has {LONGEST_STAGE} characters at most; choose a shorter one"
-            ]
-        )
 
 
 def _template(stack: str, stage: str) -> str:
@@ -191,3 +134,107 @@ def _template(stack: str, stage: str) -> str:
             f"there is no infra/{path.name}: this project has no deployment of its own"
         )
     return merge(path.read_text(encoding="utf-8"), read_service_file(), stage)
+
+
+def _known_values(
+    declared: Iterable[Declared],
+    before: Mapping[str, str],
+    outputs: Mapping[str, str],
+    settings: Mapping[str, str],
+) -> dict[str, str]:
+    """The stack's values, those of the delivery stack and the settings; the last one counts.
+
+    Secrets are not kept: AWS returns asterisks for them. Nor are settings: one that is removed
+    from its file has to disappear from the service.
+    """
+    settings = {**sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"]), **settings}
+    known: dict[str, str] = {}
+    for each in declared:
+        if each.name in before and not each.secret and each.setting is None:
+            known[each.name] = before[each.name]
+    known |= outputs
+    for each in declared:
+        if each.setting in settings:
+            known[each.name] = settings[each.setting]
+    return known
+
+
+def resolve(
+    declared: Iterable[Declared], given: Mapping[str, str], known: Mapping[str, str]
+) -> dict[str, str]:
+    """A value for every parameter: what is given, else known, else the default.
+
+    Raises SettingsError that names every unknown parameter and every missing value.
+    """
+    names = {each.name for each in declared}
+    problems = [
+        f"--parameter {name}: the template has no such parameter"
+        for name in given
+        if name not in names
+    ]
+    chosen: dict[str, str] = {}
+    for each in declared:
+        value = given.get(each.name, known.get(each.name, each.default))
+        if value is None:
+            problems.append(_missing(each.name, each.setting))
+        else:
+            chosen[each.name] = value
+    if problems:
+        raise SettingsError(problems)
+    return chosen
+
+
+def _missing(name: str, setting: str | None = None) -> str:
+    remedy = f"set {setting}" if setting else f"give it once: --parameter {name}=..."
+    return f"{name} is not known yet; {remedy}"
+
+
+def _print_differences(
+    declared: Iterable[Declared], before: Mapping[str, str], chosen: Mapping[str, str]
+) -> None:
+    """Print a line for each parameter that changes or is set for the first time; no secret."""
+    for each in declared:
+        old, new = before.get(each.name), chosen[each.name]
+        if new != (each.default or "" if old is None else old):
+            was = f"{old!r} -> " if old is not None and not each.secret else ""
+            say(f"  {each.name}: {was}{'*****' if each.secret else repr(new)}")
+
+
+def _image_digest(aws: Aws, tag: str, known: Mapping[str, str]) -> str:
+    """The digest of a tag in ECR. Raises SettingsError if there is none."""
+    repository = _required("ImageRepository", known)
+    try:
+        found = aws.client("ecr").describe_images(
+            repositoryName=repository, imageIds=[{"imageTag": tag}]
+        )
+    except Exception as error:
+        if error_code(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
+            raise
+        problem = f"repository {repository} has no image {tag}; push it first"
+        raise SettingsError([problem]) from None
+    return str(found["imageDetails"][0]["imageDigest"])
+
+
+def _stored_package(aws: Aws, given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """The parameters of an older package, never what a newer one left in the stack.
+
+    Raises SettingsError if the bucket has no such package, or its key does not tell.
+    """
+    key, bucket = given["CodeKey"], _required("CodeBucket", known)
+    if stored_checksum(aws.client("s3"), bucket, key) is None:
+        raise SettingsError([f"bucket {bucket} has no package {key}"])
+    found = {**parameters_of(key), **given}
+    missing = [
+        f"{key} does not tell its {name}; add --parameter {name}={example}"
+        for name, example in (("Architecture", "..."), ("CognitoJwksFile", " or =jwks.json"))
+        if name not in found
+    ]
+    if missing:
+        raise SettingsError(missing)
+    return found
+
+
+def _required(name: str, known: Mapping[str, str]) -> str:
+    if name not in known:
+        raise SettingsError([_missing(name)])
+    return known[name]
