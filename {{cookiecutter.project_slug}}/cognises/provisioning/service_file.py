@@ -16,7 +16,7 @@ import ipaddress
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,9 @@ def _check(data: object) -> Iterator[Problem]:
             yield Problem(f"secrets.{name}", "is in environment too; remove one of them")
 
 
-def _check_names(part: str, values: Mapping[str, object]) -> Iterator[Problem]:
+def _check_environment(
+    values: Mapping[str, object], part: str = "environment"
+) -> Iterator[Problem]:
     for name, value in values.items():
         if not _VARIABLE.fullmatch(name):
             yield Problem(f"{part}.{name}", "must be upper-case letters, digits and underscores")
@@ -83,20 +85,14 @@ def _check_names(part: str, values: Mapping[str, object]) -> Iterator[Problem]:
             yield Problem(f"{part}.{name}", "must be a text that is not empty")
 
 
-def _check_environment(values: Mapping[str, object]) -> Iterator[Problem]:
-    yield from _check_names("environment", values)
-
-
 def _check_secrets(values: Mapping[str, object]) -> Iterator[Problem]:
-    yield from _check_names("secrets", values)
+    yield from _check_environment(values, "secrets")
+    text = "must be the ARN of a secret or of a parameter, never its value: "
+    text += "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf, with :KEY:: for a key of "
+    text += "its JSON, or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME"
     for name, value in values.items():
         if not isinstance(value, str) or not _SECRET.fullmatch(_example(value)):
-            yield Problem(
-                f"secrets.{name}",
-                "must be the ARN of a secret or of a parameter, never its value: "
-                "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf, with :KEY:: for a key "
-                "of its JSON, or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME",
-            )
+            yield Problem(f"secrets.{name}", text)
 
 
 def _check_egress(values: list[object]) -> Iterator[Problem]:
@@ -120,10 +116,9 @@ def _is_network(text: str) -> bool:
 
 
 def _check_statements(values: list[object]) -> Iterator[Problem]:
-    if not values:
-        return
     statements = json.loads(_example(json.dumps(values)))
-    for problem in check_policy({"Version": VERSION, "Statement": statements}):
+    document = {"Version": VERSION, "Statement": statements}
+    for problem in check_policy(document) if values else ():
         yield problem._replace(place=problem.place.replace("Statement", "statements", 1))
     for number, statement in enumerate(statements):
         found = escalating_actions(statement) if isinstance(statement, dict) else []
@@ -155,36 +150,38 @@ def merge(template: str, parts: Mapping[str, Any], stage: str) -> str:
 
 
 def _lines(parts: Mapping[str, Any]) -> dict[str, list[str]]:
-    environment, secrets = parts["environment"], parts["secrets"]
+    """The lines of each mark."""
+    environment, secrets, statements = parts["environment"], parts["secrets"], parts["statements"]
     reads = _read_statements(secrets)
-    statements = [*reads, *parts["statements"]]
-    pairs = [{"Name": name, "Value": _text(value)} for name, value in environment.items()]
-    values = [{"Name": name, "ValueFrom": _text(value)} for name, value in secrets.items()]
-    policy = {"Version": VERSION, "Statement": parts["statements"]}
-    return {
-        "environment": [f"- {_json(pair)}" for pair in pairs],
-        "variables": [f"{name}: {_json(_text(value))}" for name, value in environment.items()]
-        + ([f"SERVICE_SECRETS: {_json(_text(json.dumps(secrets)))}"] if secrets else []),
-        "secrets": [f"Secrets: {_json(values)}"] if secrets else [],
-        "read-secrets": [f"- {_filled(statement)}" for statement in reads],
-        "policy": [f"Policies: [{{PolicyName: service, PolicyDocument: {_filled(policy)}}}]"]
-        if parts["statements"]
-        else [],
-        "statements": [f"- {_filled(statement)}" for statement in statements],
-        "egress": [f"- {_json(_rule(rule))}" for rule in parts["egress"]],
+    variables = {**environment, **({"SERVICE_SECRETS": json.dumps(secrets)} if secrets else {})}
+    lines = {
+        "environment": _items({"Name": key, "Value": value} for key, value in environment.items()),
+        "variables": [f"{name}: {_json(value)}" for name, value in variables.items()],
+        "read-secrets": _items(reads),
+        "statements": _items([*reads, *statements]),
+        "egress": _items(map(_rule, parts["egress"])),
     }
+    if secrets:
+        values = [{"Name": name, "ValueFrom": value} for name, value in secrets.items()]
+        lines["secrets"] = [f"Secrets: {_json(values)}"]
+    if statements:
+        policy = _json({"Version": VERSION, "Statement": statements})
+        lines["policy"] = [f"Policies: [{{PolicyName: service, PolicyDocument: {policy}}}]"]
+    return lines
 
 
 def _read_statements(secrets: Mapping[str, str]) -> list[dict[str, Any]]:
-    by_service: dict[str, set[str]] = {}
+    secret_arns, parameter_arns = set(), set()
     for arn in secrets.values():
-        is_secret = ":secret:" in arn
-        whole = re.sub(r"(:secret:(?:\$\{[^}]+\}|[^:])+):.*", r"\1", arn) if is_secret else arn
-        by_service.setdefault("secretsmanager" if is_secret else "ssm", set()).add(whole)
-    actions = {"secretsmanager": "secretsmanager:GetSecretValue", "ssm": "ssm:GetParameters"}
+        if ":secret:" in arn:  # without the key of its JSON
+            secret_arns.add(re.sub(r"(:secret:(?:\$\{[^}]+\}|[^:])+):.*", r"\1", arn))
+        else:
+            parameter_arns.add(arn)
+    actions = {"secretsmanager:GetSecretValue": secret_arns, "ssm:GetParameters": parameter_arns}
     return [
-        {"Effect": "Allow", "Action": actions[service], "Resource": sorted(arns)}
-        for service, arns in sorted(by_service.items())
+        {"Effect": "Allow", "Action": action, "Resource": sorted(arns)}
+        for action, arns in actions.items()
+        if arns
     ]
 
 
@@ -195,25 +192,23 @@ def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
             "Description": rule.get("for", NAME)}  # fmt: skip
 
 
-def _text(text: str) -> object:
-    """A text for CloudFormation, whose own placeholders are filled and no other."""
-    return {"Fn::Sub": _OTHER.sub("${!", text)} if _PLACEHOLDER.search(text) else text
-
-
-def _filled(value: object) -> str:
-    return _json(_with_texts(value))
-
-
-def _with_texts(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _with_texts(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_texts(each) for each in value]
-    return _text(value) if isinstance(value, str) else value
+def _items(values: Iterable[object]) -> list[str]:
+    return [f"- {_json(value)}" for value in values]
 
 
 def _json(value: object) -> str:
-    return json.dumps(value)
+    return json.dumps(_substituted(value))
+
+
+def _substituted(value: object) -> object:
+    """A value for CloudFormation, which fills its own placeholders and no other."""
+    if isinstance(value, dict):
+        return {key: _substituted(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_substituted(each) for each in value]
+    if isinstance(value, str) and _PLACEHOLDER.search(value):
+        return {"Fn::Sub": _OTHER.sub("${!", value)}
+    return value
 
 
 def main(arguments: list[str]) -> int:

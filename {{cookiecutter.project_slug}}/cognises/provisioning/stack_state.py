@@ -25,26 +25,18 @@ FAILED_CREATION = "ROLLBACK_COMPLETE"  # such a stack can only be deleted
 TO_CREATE = frozenset({ABSENT, "DELETE_COMPLETE", "REVIEW_IN_PROGRESS"})
 SUCCEEDED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"})
 TO_UPDATE = SUCCEEDED | {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
-_DELETE = "aws cloudformation delete-stack --stack-name {name} --region {region}, then {again}"
 REPAIRS = {
-    "CREATE_FAILED": f"its resources still exist; delete it: {_DELETE}",
-    "ROLLBACK_FAILED": f"some of its resources still exist; delete it: {_DELETE}",
-    "UPDATE_FAILED": "roll the update back: aws cloudformation rollback-stack "
-    "--stack-name {name} --region {region}, then {again}",
+    "CREATE_FAILED": "its resources still exist; delete it: aws cloudformation delete-stack {at}",
+    "ROLLBACK_FAILED": "resources still exist; delete it: aws cloudformation delete-stack {at}",
+    "DELETE_FAILED": "fix what was not deleted, then: aws cloudformation delete-stack {at}",
+    "UPDATE_FAILED": "roll the update back: aws cloudformation rollback-stack {at}",
     "UPDATE_ROLLBACK_FAILED": "fix what its events name, then continue the rollback: "
-    "aws cloudformation continue-update-rollback --stack-name {name} --region {region}, "
-    "then {again}",
-    "DELETE_FAILED": f"a resource could not be deleted; fix that, then: {_DELETE}",
-    "IMPORT_ROLLBACK_FAILED": "an import was not rolled back; fix it in the CloudFormation "
-    "console, then {again}",
+    "aws cloudformation continue-update-rollback {at}",
+    "IMPORT_ROLLBACK_FAILED": "an import was not rolled back; fix it in the CloudFormation console",
 }
-_NEXT_STEPS = {
-    **dict.fromkeys(
-        TO_UPDATE, "the update was rolled back and nothing has changed; fix the cause and {again}"
-    ),
-    FAILED_CREATION: "the creation was rolled back; fix the cause and {again}, which deletes the "
-    "failed stack first",
-    **REPAIRS,
+_NEXT_STEPS = REPAIRS | {
+    FAILED_CREATION: "its creation was rolled back, and the next run deletes it; fix the cause",
+    **dict.fromkeys(TO_UPDATE, "the update was rolled back, nothing has changed; fix the cause"),
 }
 # botocore's waiter by the first word of a stack's status; update for any other.
 _WAITERS = {"CREATE": "create", "ROLLBACK": "create", "DELETE": "delete", "IMPORT": "import"}
@@ -84,10 +76,10 @@ class Stack:
 
     def next_step(self, region: str) -> str:
         """What to do about the state that the stack is in."""
-        advice = _NEXT_STEPS.get(self.status, "see the CloudFormation console, then {again}")
-        again = "run the same command again"
-        text = advice.format(name=self.name, region=region, again=again)
-        return f"stack {self.name} is in state {self.status}: {text}"
+        advice = _NEXT_STEPS.get(self.status, "see the CloudFormation console")
+        advice = advice.format(at=f"--stack-name {self.name} --region {region}")
+        again = "then run the same command again"
+        return f"stack {self.name} is in state {self.status}: {advice}; {again}"
 
 
 class StackFailed(ProblemsError):
@@ -119,17 +111,16 @@ def read_stack(client: Any, name_or_id: str) -> Stack:
 
 def require_owned(stack: Stack, tags: Mapping[str, str]) -> None:
     """Raise ProvisionBlocked unless the stack carries our tags, or nothing was created in it."""
-    in_review = stack.status == "REVIEW_IN_PROGRESS" and not stack.tags
     owner, project = stack.tags.get(PROJECT_TAG), tags[PROJECT_TAG]
+    in_review = stack.status == "REVIEW_IN_PROGRESS" and not stack.tags
     if not stack.exists or in_review or (is_owned(stack.tags) and owner == project):
         return
+    problem = f"stack {stack.name} exists and was not created by this project; choose another "
+    problem += "COGNISES_ROLE_PREFIX, which names the stage"
     if is_owned(stack.tags):
-        problem = f"belongs to {owner}, not to {project}; stages that share an account need a "
-        problem += "COGNISES_ROLE_PREFIX each"
-    else:
-        problem = "exists and was not created by this project; choose another "
-        problem += "COGNISES_ROLE_PREFIX, which names the stage"
-    raise ProvisionBlocked([f"stack {stack.name} {problem}"])
+        problem = f"stack {stack.name} belongs to {owner}, not to {project}; stages that share an "
+        problem += "account need a COGNISES_ROLE_PREFIX each"
+    raise ProvisionBlocked([problem])
 
 
 def wait_until_idle(client: Any, stack: Stack) -> Stack:
@@ -138,7 +129,7 @@ def wait_until_idle(client: Any, stack: Stack) -> Stack:
         say(f"stack {stack.name} is in state {stack.status}; waiting until that ends")
         waiter = _WAITERS.get(stack.status.partition("_")[0], "update")
         stack = Operation(client, stack).wait(waiter)
-        pause(client)
+        time.sleep(polls(client)["Delay"])
     return stack
 
 
@@ -244,11 +235,6 @@ def retained(events: Iterable[Event]) -> list[str]:
         for each in events
         if each.status == "DELETE_SKIPPED"
     ]
-
-
-def pause(client: Any) -> None:
-    """Wait for one polling interval."""
-    time.sleep(polls(client)["Delay"])
 
 
 def polls(client: Any) -> dict[str, Any]:

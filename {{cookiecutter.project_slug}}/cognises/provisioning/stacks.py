@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -28,7 +29,6 @@ from cognises.provisioning.stack_state import (
     Operation,
     Stack,
     StackFailed,
-    pause,
     polls,
     read_stack,
     require_owned,
@@ -249,7 +249,7 @@ def _execute(client: Any, name: str, change_set: str, *, creates: bool) -> Mappi
         stack = operation.wait("create" if creates else "update")
         if any(each.resource_type == STACK for each in operation.events):
             break
-        pause(client)
+        time.sleep(polls(client)["Delay"])
     if stack.status not in SUCCEEDED:
         raise operation.failure()
     return stack.outputs
@@ -279,20 +279,18 @@ class OwnStack:
 
     def show(self) -> None:
         """Print what would be deleted."""
-        say(
-            f"stack {self.stack.name} will be deleted: app client, sign-in domain, identity pool, "
-            "permissions boundary; sign-in stops working"
-        )
+        parts = "app client, sign-in domain, identity pool, permissions boundary"
+        say(f"stack {self.stack.name} will be deleted: {parts}; sign-in stops working")
         say(f"user pool {self.pool_id} and its users stay")
 
     def delete(self) -> None:
         """Delete it, wait, and print how to delete the pool. Raises StackFailed."""
         delete_stack(self.client, self.stack)
         say(f"stack {self.stack.name} is deleted")
+        pool = f"--user-pool-id {self.pool_id} --region {self.client.meta.region_name}"
         if self.stack.parameters.get("ExistingUserPoolId"):
             say(f"user pool {self.pool_id}, which was there before the stack, is unchanged")
         else:
-            pool = f"--user-pool-id {self.pool_id} --region {self.client.meta.region_name}"
             say(
                 f"user pool {self.pool_id} is retained and protected from deletion, because its "
                 "users cannot be restored. To delete it with all its users:"
