@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +17,6 @@ from cognises.errors import SettingsError
 from cognises.provisioning.bootstrap_request import (
     OPTIONAL,
     Request,
-    combination_problems,
     default_domain_prefix,
     read_pairs,
     read_request,
@@ -41,35 +39,28 @@ WRITTEN = {
     "COGNISES_PERMISSIONS_BOUNDARY": "PermissionsBoundaryArn",
 }
 OF_THE_POOL = ("DeletionProtection", "UserPoolTier", "SesIdentityArn", "EmailFrom")
-# The kinds of sign-in domains, each with the parameters that go with it.
-DOMAINS = {
-    "DomainPrefix": ("DomainPrefix",),
-    "CustomDomain": ("CustomDomain", "CustomDomainCertificateArn"),
-}
+# The kinds of sign-in domains, each with what goes with it.
+DOMAINS = {"DomainPrefix": (), "CustomDomain": ("CustomDomainCertificateArn",)}
 _LATER = "sign-in with a browser does not work yet; run bootstrap again with"
 
 
-@dataclass(frozen=True)
-class Choices:
-    """The command's own options."""
-
-    yes: bool = False
-    dry_run: bool = False
-    revert_drift: bool = False
-    public_url: str | None = None
-    domain_prefix: str | None = None
-    parameters: tuple[str, ...] = ()
-
-
-def run(options: Options, choices: Choices) -> int:
+def run(
+    options: Options,
+    *,
+    public_url: str | None,
+    domain_prefix: str | None,
+    parameters: tuple[str, ...],
+    revert_drift: bool,
+    dry_run: bool,
+    yes: bool,
+) -> int:
     """Deploy the stack and write the ids. Returns 0; refusals and failures are raised."""
-    given = read_pairs(choices.parameters)
-    request = read_request(options, choices.public_url, choices.domain_prefix, given)
+    request = read_request(options, public_url, domain_prefix, read_pairs(parameters))
     env_file = options.env_file or sources.PROJECT_FOLDER / ".env"
     read_env(env_file)  # a file that cannot be written is refused before anything is created
     bootstrap = Bootstrap(request, options)
-    outputs = bootstrap.deploy(choices)
-    if not choices.dry_run:
+    outputs = bootstrap.deploy(revert_drift=revert_drift, dry_run=dry_run, yes=yes)
+    if not dry_run:
         _write(env_file, bootstrap.settings(outputs))
     return 0
 
@@ -97,13 +88,9 @@ class Bootstrap:
         if not of_stack:
             return named or ""
         if named not in (None, of_stack):
-            raise SettingsError(
-                [
-                    f"COGNITO_USER_POOL_ID is {named} ({source_of_pool_id(options)}) and stack "
-                    f"{self.stack.name} has {of_stack}; correct the setting, or give this stage a "
-                    "COGNISES_ROLE_PREFIX of its own"
-                ]
-            )
+            problem = f"COGNITO_USER_POOL_ID is {named} ({source_of_pool_id(options)}) and stack "
+            problem += f"{self.stack.name} has {of_stack}; correct the setting, or give this stage "
+            raise SettingsError([f"{problem}a COGNISES_ROLE_PREFIX of its own"])
         return self.stack.parameters.get("ExistingUserPoolId", "")
 
     def _pool(self, pool_id: str) -> dict[str, Any]:
@@ -131,7 +118,13 @@ class Bootstrap:
             "ManagedLogin": "true" if managed else "false",
             **optional,
         }
-        problems = [*combination_problems(chosen), *self._pool_problems(prefix)]
+        problems = self._pool_problems(prefix)
+        if bool(chosen["CustomDomain"]) != bool(chosen["CustomDomainCertificateArn"]):
+            problems.append("--parameter CustomDomain and CustomDomainCertificateArn go together")
+        if chosen["CustomDomain"] and not public_url:
+            problems.append("--parameter CustomDomain: needs --public-url")
+        if chosen["EmailFrom"] and not chosen["SesIdentityArn"]:
+            problems.append("--parameter EmailFrom: needs SesIdentityArn, which SES has verified")
         if problems:
             raise SettingsError(problems)
         return chosen
@@ -139,15 +132,12 @@ class Bootstrap:
     def _pool_problems(self, prefix: str) -> list[str]:
         """What an existing pool cannot get, and a sign-in domain that another pool has."""
         request, pool = self.request, self.existing
-        problems = []
+        problems: list[str] = []
         if pool:
             has = f"user pool {pool['Id']} has the domain"
-            problems = [
-                f"--parameter {name}: user pool {pool['Id']} was there before the stack and is "
-                "never altered"
-                for name in OF_THE_POOL
-                if name in request.parameters
-            ]
+            why = f"user pool {pool['Id']} was there before the stack and is never altered"
+            given = [name for name in OF_THE_POOL if name in request.parameters]
+            problems = [f"--parameter {name}: {why}" for name in given]
             domain, custom = pool.get("Domain"), pool.get("CustomDomain")
             if request.domain_prefix and domain not in (None, "", prefix):
                 problems.append(f"--domain-prefix: {has} {domain}; omit the option to use that")
@@ -158,18 +148,16 @@ class Bootstrap:
         # CloudFormation would notice too, but only after it has created a user pool.
         found = self.cognito.describe_user_pool_domain(Domain=prefix).get("DomainDescription", {})
         if found.get("UserPoolId") not in (None, "", self.stack.outputs.get("UserPoolId")):
-            problems.append(
-                f"the sign-in domain {prefix} belongs to another user pool; choose one with "
-                "--domain-prefix"
-            )
+            problem = f"the sign-in domain {prefix} belongs to another user pool; choose one with "
+            problems.append(f"{problem}--domain-prefix")
         return problems
 
-    def deploy(self, choices: Choices) -> Mapping[str, str]:
+    def deploy(self, *, revert_drift: bool, dry_run: bool, yes: bool) -> Mapping[str, str]:
         """Show, ask, deploy, in one or two updates; returns the stack's outputs."""
 
         def ask(question: str) -> None:
             announce(self.request.aws)
-            confirm(question, yes=choices.yes, command="bootstrap --yes")
+            confirm(question, yes=yes, command="bootstrap --yes")
 
         self._print_notes()
         steps = deployment_steps(self.stack, self.parameters)
@@ -179,16 +167,16 @@ class Bootstrap:
                 "removed first: two updates; sign-in pages are not available in between"
             )
         outputs: Mapping[str, str] = {}
-        for parameters in steps[:1] if choices.dry_run else steps:
+        for parameters in steps[:1] if dry_run else steps:
             desired = StackInput(
                 name=self.request.stack,
                 template=TEMPLATE.read_text(encoding="utf-8"),
                 parameters=parameters,
                 tags=stack_tags(self.request.role_prefix),
                 protected=frozenset({"AWS::Cognito::UserPool"}),
-                revert_drift=choices.revert_drift,
+                revert_drift=revert_drift,
             )
-            outputs = deploy_stack(self.cloudformation, desired, ask, dry_run=choices.dry_run)
+            outputs = deploy_stack(self.cloudformation, desired, ask, dry_run=dry_run)
         return outputs
 
     def _print_notes(self) -> None:
@@ -211,12 +199,9 @@ class Bootstrap:
         """
         missing = [output for output in WRITTEN.values() if not outputs.get(output)]
         if missing:
-            raise SettingsError(
-                [
-                    f"stack {self.stack.name} has no output {', '.join(missing)}; what answered "
-                    "does not create Cognito's resources (moto does not: use `make dev`)"
-                ]
-            )
+            problem = f"stack {self.stack.name} has no output {', '.join(missing)}; what answered "
+            problem += "does not create Cognito's resources (moto does not: use `make dev`)"
+            raise SettingsError([problem])
         values = {name: outputs[output] for name, output in WRITTEN.items()}
         values["COGNITO_CLIENT_ID"] = self._client_ids(outputs)
         if self.parameters["PublicUrl"]:
@@ -241,7 +226,7 @@ class Bootstrap:
 
     def _login_url(self, outputs: Mapping[str, str]) -> str | None:
         """Where people sign in: the address in use, if it is the pool's and still right."""
-        known = self.request.domain or ""
+        known = self.request.domain
         if self.is_local:  # an emulator serves it at its own address
             if is_loopback(urlsplit(known).hostname or ""):
                 return known
@@ -249,9 +234,8 @@ class Bootstrap:
         url = outputs.get("ManagedLoginUrl", "")
         pool = self.existing or (self._pool(outputs["UserPoolId"]) if known else {})
         urls = self._login_urls(pool)
-        if known.rstrip("/").lower() in urls and url == self.stack.outputs.get(
-            "ManagedLoginUrl", ""
-        ):
+        is_same = url == self.stack.outputs.get("ManagedLoginUrl", "")
+        if is_same and known.rstrip("/").lower() in urls:
             return known
         return url or next(iter(urls), None)
 
@@ -274,7 +258,7 @@ def deployment_steps(stack: Stack, chosen: Mapping[str, str]) -> list[dict[str, 
         name: ""
         for kind, names in DOMAINS.items()
         if before.get(kind) and chosen[kind] not in ("", before[kind])
-        for name in names
+        for name in (kind, *names)
     }
     return [{**chosen, **cleared}, dict(chosen)] if cleared else [dict(chosen)]
 

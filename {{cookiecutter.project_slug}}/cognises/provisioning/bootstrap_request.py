@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -17,10 +17,16 @@ from dotenv import dotenv_values
 from cognises.errors import SettingsError
 from cognises.provisioning.aws import Aws
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
-from cognises.provisioning.target import Options, aws_of, settings_values, shape_problems
+from cognises.provisioning.target import (
+    Options,
+    aws_of,
+    read_pool,
+    settings_values,
+    shape_problems,
+)
 from cognises.settings import sources
 from cognises.settings.values import is_loopback, origin
-from cognises.user_pool import REGION, UserPool
+from cognises.user_pool import REGION
 
 # What --parameter takes, with the template's defaults. A value given once is kept.
 OPTIONAL = {
@@ -39,16 +45,16 @@ _CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[
 
 @dataclass(frozen=True)
 class Request:
-    """Where and for which stage; None where nothing was given."""
+    """Where and for which stage; empty where nothing was given."""
 
     aws: Aws
     role_prefix: str
-    pool_id: str | None = None
-    client_ids: tuple[str, ...] = ()
-    domain: str | None = None
-    public_url: str | None = None
-    domain_prefix: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    pool_id: str | None
+    client_ids: tuple[str, ...]
+    domain: str
+    public_url: str
+    domain_prefix: str
+    parameters: Mapping[str, str]
 
     @property
     def stage(self) -> str:
@@ -83,65 +89,41 @@ def read_request(
 ) -> Request:
     """The checked request. Raises SettingsError with every problem at once."""
     values = settings_values(options)
-    if public_url:
-        values["COGNISES_PUBLIC_URL"] = public_url
     problems = shape_problems(values)
-    pool = _pool(values, problems)
-    aws = aws_of(options, values, _region(values, pool, problems))
+    pool = read_pool(values, problems)
+    region = values.get("AWS_REGION") or (pool.region if pool else "")
+    if not region:
+        problems.append("no region: name one with --region or AWS_REGION")
+    elif not REGION.fullmatch(region):
+        problems.append(f"AWS_REGION: {region!r} is not the name of a region, such as eu-west-1")
+    aws = aws_of(options, values, region)
     clients = values.get("COGNITO_CLIENT_ID", "").split(",")
     request = Request(
         aws=aws,
         role_prefix=values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
         pool_id=pool.id if pool else None,
         client_ids=tuple(each.strip() for each in clients if each.strip()),
-        domain=values.get("COGNITO_DOMAIN"),
-        public_url=_public_url(values.get("COGNISES_PUBLIC_URL"), aws.is_local(), problems),
-        domain_prefix=domain_prefix or None,
+        domain=values.get("COGNITO_DOMAIN", ""),
+        public_url=_public_url(public_url or values.get("COGNISES_PUBLIC_URL"), aws, problems),
+        domain_prefix=domain_prefix or "",
         parameters=parameters or {},
     )
-    problems += _domain_prefix_problems(request)
-    problems += _parameter_problems(request.parameters)
-    if not request.stage:
-        problems.append("COGNISES_ROLE_PREFIX: has no letter or digit to name the stage by")
+    problems += _option_problems(request)
     if problems:
         raise SettingsError(problems)
     return request
 
 
-def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
-    if "COGNITO_USER_POOL_ID" not in values:
-        return None
-    try:
-        return UserPool.parse(values["COGNITO_USER_POOL_ID"])
-    except SettingsError as error:
-        problems += [f"COGNITO_USER_POOL_ID: {problem}" for problem in error.problems]
-        return None
-
-
-def _region(values: Mapping[str, str], pool: UserPool | None, problems: list[str]) -> str:
-    region = values.get("AWS_REGION") or (pool.region if pool else "")
-    if not region:
-        problems.append("no region: name one with --region or AWS_REGION")
-    elif not REGION.fullmatch(region):
-        problems.append(f"AWS_REGION: {region!r} is not the name of a region, such as eu-west-1")
-    elif pool and pool.region != region:
-        problems.append(
-            f"AWS_REGION is {region} and user pool {pool.id} is in {pool.region}; correct the "
-            "wrong one (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
-        )
-    return region
-
-
-def _public_url(text: str | None, local: bool, problems: list[str]) -> str | None:
+def _public_url(text: str | None, aws: Aws, problems: list[str]) -> str:
     """The service's address. Plain http on this machine goes with an emulator on this machine."""
-    if text is None:
-        return None
+    if not text:
+        return ""
     try:
-        address = origin(text, local)
+        address = origin(text, aws.is_local())
     except ValueError as error:
         problems.append(f"COGNISES_PUBLIC_URL: {error}")
-        return None
-    if not local and is_loopback(urlsplit(address).hostname or ""):
+        return ""
+    if not aws.is_local() and is_loopback(urlsplit(address).hostname or ""):
         problems.append(
             "COGNISES_PUBLIC_URL: is this machine; AWS would send each user's sign-in code to "
             "the user's own machine: give the service's real address (`make dev` needs none)"
@@ -149,49 +131,27 @@ def _public_url(text: str | None, local: bool, problems: list[str]) -> str | Non
     return address
 
 
-def _domain_prefix_problems(request: Request) -> list[str]:
-    prefix = request.domain_prefix
-    if not prefix:
-        return []
-    problems = [
-        f"--domain-prefix: {prefix!r} contains {word!r}, which Cognito reserves"
-        for word in RESERVED
-        if word in prefix
-    ]
-    if not DOMAIN_PREFIX.fullmatch(prefix):
-        problems.append(
-            f"--domain-prefix: {prefix!r}: use 1 to 63 lower-case letters, digits and inner hyphens"
-        )
-    if request.public_url is None:
+def _option_problems(request: Request) -> list[str]:
+    prefix, known = request.domain_prefix, ", ".join(OPTIONAL)
+    named = f"--domain-prefix: {prefix!r}"
+    reserved = [word for word in RESERVED if word in prefix]
+    problems = [f"{named} contains {word!r}, which Cognito reserves" for word in reserved]
+    if prefix and not DOMAIN_PREFIX.fullmatch(prefix):
+        problems.append(f"{named}: use 1 to 63 lower-case letters, digits and inner hyphens")
+    if prefix and not request.public_url:
         problems.append("--domain-prefix: needs --public-url, the address to return to")
-    return problems
-
-
-def _parameter_problems(given: Mapping[str, str]) -> list[str]:
-    known = ", ".join(OPTIONAL)
-    problems = [
-        f"--parameter {each}: bootstrap takes {known}" for each in given if each not in OPTIONAL
-    ]
-    certificate = given.get("CustomDomainCertificateArn")
+    for name in request.parameters:
+        if name not in OPTIONAL:
+            problems.append(f"--parameter {name}: bootstrap takes {known}")
+    certificate = request.parameters.get("CustomDomainCertificateArn")
     if certificate and not _CERTIFICATE.fullmatch(certificate):
         problems.append(
             "--parameter CustomDomainCertificateArn: needs the ARN of an ACM certificate in "
             "us-east-1, where Cognito's custom domains are served"
         )
+    if not request.stage:
+        problems.append("COGNISES_ROLE_PREFIX: has no letter or digit to name the stage by")
     return problems
-
-
-def combination_problems(chosen: Mapping[str, str]) -> list[str]:
-    """What does not fit together among the stack's new parameters."""
-    domain, certificate = chosen["CustomDomain"], chosen["CustomDomainCertificateArn"]
-    checks = {
-        "CustomDomain and CustomDomainCertificateArn go together": bool(domain)
-        != bool(certificate),
-        "CustomDomain: needs --public-url": domain and not chosen["PublicUrl"],
-        "EmailFrom: needs SesIdentityArn, the identity verified in SES": chosen["EmailFrom"]
-        and not chosen["SesIdentityArn"],
-    }
-    return [f"--parameter {text}" for text, is_wrong in checks.items() if is_wrong]
 
 
 def source_of_pool_id(options: Options) -> str:
@@ -200,7 +160,7 @@ def source_of_pool_id(options: Options) -> str:
     if os.environ.get(name):
         return "the environment"
     for path in filter(None, (options.env_file, sources.PROJECT_FOLDER / ".env")):
-        if path.is_file() and dotenv_values(path, interpolate=False).get(name):
+        if dotenv_values(path, interpolate=False).get(name):
             return path.name
     return ".flaskenv"
 

@@ -93,7 +93,7 @@ def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
 @t.yes_option
 def bootstrap(options: Options, **choices: Any) -> int:
     """Create user pool, app client, identity pool and boundary; write their ids into .env."""
-    return command_bootstrap.run(options, command_bootstrap.Choices(**choices))
+    return command_bootstrap.run(options, **choices)
 
 
 @cli.command()

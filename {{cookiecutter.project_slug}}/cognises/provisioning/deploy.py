@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
 from cognises.errors import SettingsError
-from cognises.provisioning.aws import Aws, error_code
+from cognises.provisioning.aws import Aws
 from cognises.provisioning.bootstrap_request import read_pairs, read_request
 from cognises.provisioning.names import stack_name, stack_tags
 from cognises.provisioning.package import Package, parameters_of, stored_checksum
@@ -26,6 +26,7 @@ from cognises.settings import sources
 
 DELIVERY = "delivery"  # the stack that comes first: where images or packages are stored
 LONGEST_STAGE = 32  # beyond it, CloudFormation shortens role names that policies know by prefix
+OF_THE_PACKAGE = "CognitoJwksFile"  # named like a setting, but a property of the package
 _SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -37,21 +38,11 @@ class Declared(NamedTuple):
     default: str | None
     secret: bool
 
-    @classmethod
-    def of(cls, parameter: Mapping[str, Any]) -> Declared:
-        """In: one of the `Parameters` of GetTemplateSummary."""
-        default, secret = parameter.get("DefaultValue"), bool(parameter.get("NoEcho"))
-        return cls(parameter["ParameterKey"], default, secret)
-
     @property
-    def setting(self) -> str | None:
-        """The setting of the same name: COGNITO_CLIENT_ID for CognitoClientId.
-
-        CognitoJwksFile is named like a setting, but is a property of the package.
-        """
-        if self.name == "CognitoJwksFile" or not _SETTINGS.fullmatch(self.name):
-            return None
-        return _WORD.sub("_", self.name).upper()
+    def setting(self) -> str:
+        """The setting of the same name, else empty: COGNITO_CLIENT_ID for CognitoClientId."""
+        is_setting = self.name != OF_THE_PACKAGE and _SETTINGS.fullmatch(self.name)
+        return _WORD.sub("_", self.name).upper() if is_setting else ""
 
 
 def run(
@@ -76,12 +67,18 @@ def run(
     template = _template(stack, request.stage)
     client, tags = request.aws.client("cloudformation"), stack_tags(request.role_prefix)
     summary = client.get_template_summary(TemplateBody=template)
-    declared = [Declared.of(each) for each in summary.get("Parameters", ())]
+    declared = [
+        Declared(each["ParameterKey"], each.get("DefaultValue"), bool(each.get("NoEcho")))
+        for each in summary.get("Parameters", ())
+    ]
     before = read_stack(client, stack_name(request.role_prefix, stack))
     require_owned(before, tags)
     delivery = read_stack(client, stack_name(request.role_prefix, DELIVERY))
-    known = {"Stage": request.stage, **delivery.outputs}
-    known = _known_values(declared, before.parameters, known, settings_values(options))
+    outputs = {"Stage": request.stage, **delivery.outputs}
+    settings = sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
+    settings |= settings_values(options)
+    known = _known_values(declared, before.parameters, outputs)
+    known |= {each.name: settings[each.setting] for each in declared if each.setting in settings}
     if image_tag:
         given["ImageDigest"] = _image_digest(request.aws, image_tag, known | given)
     elif built:
@@ -103,8 +100,7 @@ def run(
             say(f"uploaded {built.path} to s3://{chosen['CodeBucket']}/{built.key}")
 
     desired = StackInput(before.name, template, chosen, tags)
-    outputs = deploy_stack(client, desired, ask, dry_run=dry_run)
-    for name, text in sorted(outputs.items()):
+    for name, text in sorted(deploy_stack(client, desired, ask, dry_run=dry_run).items()):
         say(f"{name}: {text}")
     return 0
 
@@ -137,26 +133,15 @@ def _template(stack: str, stage: str) -> str:
 
 
 def _known_values(
-    declared: Iterable[Declared],
-    before: Mapping[str, str],
-    outputs: Mapping[str, str],
-    settings: Mapping[str, str],
+    declared: Iterable[Declared], before: Mapping[str, str], outputs: Mapping[str, str]
 ) -> dict[str, str]:
-    """The stack's values, those of the delivery stack and the settings; the last one counts.
+    """The stack's values, and those of the delivery stack, which count more.
 
     Secrets are not kept: AWS returns asterisks for them. Nor are settings: one that is removed
     from its file has to disappear from the service.
     """
-    settings = {**sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"]), **settings}
-    known: dict[str, str] = {}
-    for each in declared:
-        if each.name in before and not each.secret and each.setting is None:
-            known[each.name] = before[each.name]
-    known |= outputs
-    for each in declared:
-        if each.setting in settings:
-            known[each.name] = settings[each.setting]
-    return known
+    kept = {each.name for each in declared if not each.secret and not each.setting}
+    return {**{name: value for name, value in before.items() if name in kept}, **outputs}
 
 
 def resolve(
@@ -167,11 +152,8 @@ def resolve(
     Raises SettingsError that names every unknown parameter and every missing value.
     """
     names = {each.name for each in declared}
-    problems = [
-        f"--parameter {name}: the template has no such parameter"
-        for name in given
-        if name not in names
-    ]
+    unknown = [name for name in given if name not in names]
+    problems = [f"--parameter {name}: the template has no such parameter" for name in unknown]
     chosen: dict[str, str] = {}
     for each in declared:
         value = given.get(each.name, known.get(each.name, each.default))
@@ -184,7 +166,7 @@ def resolve(
     return chosen
 
 
-def _missing(name: str, setting: str | None = None) -> str:
+def _missing(name: str, setting: str = "") -> str:
     remedy = f"set {setting}" if setting else f"give it once: --parameter {name}=..."
     return f"{name} is not known yet; {remedy}"
 
@@ -203,13 +185,10 @@ def _print_differences(
 def _image_digest(aws: Aws, tag: str, known: Mapping[str, str]) -> str:
     """The digest of a tag in ECR. Raises SettingsError if there is none."""
     repository = _required("ImageRepository", known)
+    ecr = aws.client("ecr")
     try:
-        found = aws.client("ecr").describe_images(
-            repositoryName=repository, imageIds=[{"imageTag": tag}]
-        )
-    except Exception as error:
-        if error_code(error) not in ("ImageNotFoundException", "RepositoryNotFoundException"):
-            raise
+        found = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
+    except (ecr.exceptions.ImageNotFoundException, ecr.exceptions.RepositoryNotFoundException):
         problem = f"repository {repository} has no image {tag}; push it first"
         raise SettingsError([problem]) from None
     return str(found["imageDetails"][0]["imageDigest"])

@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,20 +38,13 @@ _LEFT_OUT = re.compile(
 )
 
 
-def members(folder: Path) -> Iterator[Path]:
-    """The files of the package, by relative path, sorted."""
-    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return (path for path in sorted(files) if not _LEFT_OUT.match(path.as_posix()))
-
-
 def prune(folder: Path) -> None:
     """Delete everything that is not part of the package."""
-    kept = {folder / path for path in members(folder)}
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):
                 path.rmdir()
-        elif path not in kept:
+        elif _LEFT_OUT.match(path.relative_to(folder).as_posix()):
             path.unlink()
 
 
@@ -73,17 +65,11 @@ def add_bytecode(folder: Path, runtime: str) -> bool:
     python = interpreter(runtime)
     if python is None:
         return False
-    # UNCHECKED_HASH: the zip's time stamps mean nothing, and /var/task is never edited. One process
-    # and sorted names, because the order of compilation shows in the bytes.
-    compiler = (
-        "import compileall, py_compile, sys\n"
-        "sys.exit(not compileall.compile_dir(sys.argv[1], quiet=1, force=True, maxlevels=20,"
-        " stripdir=sys.argv[1], invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))"
-    )
-    done = subprocess.run(  # noqa: S603
-        [python, "-I", "-B", "-c", compiler, str(folder)], check=False
-    )
-    return done.returncode == 0
+    # The zip's time stamps mean nothing, and /var/task is never edited. One process, because the
+    # order of compilation shows in the bytes; compileall sorts the names.
+    compile_all = ["-I", "-B", "-m", "compileall", "-q", "-f", "--invalidation-mode"]
+    command = [python, *compile_all, "unchecked-hash", "-s", str(folder), str(folder)]
+    return subprocess.run(command, check=False).returncode == 0  # noqa: S603
 
 
 def write_zip(folder: Path, target: Path) -> None:

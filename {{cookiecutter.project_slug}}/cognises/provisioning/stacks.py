@@ -82,11 +82,9 @@ def deploy_stack(
 ) -> Mapping[str, str]:
     """Create or update the stack, and return its outputs.
 
-    A change set is created, printed and executed if `confirm(question)` returns; it raises if the
-    answer is no. Where nothing changes it is not called. A dry run leaves nothing behind.
-
-    Raises ProvisionBlocked (the stack is not ours or needs a repair, or protected data would be
-    lost), StackFailed (each failed resource with its reason and what to do), botocore's errors.
+    A change set is printed, and executed if `confirm(question)` does not raise. A dry run leaves
+    nothing behind. Raises ProvisionBlocked (the stack is not ours or needs a repair, or protected
+    data would be lost), StackFailed (each failed resource and what to do), botocore's errors.
     """
     stack = read_stack(client, desired.name)
     require_owned(stack, desired.tags)
@@ -112,10 +110,7 @@ def deploy_stack(
 
 
 def delete_stack(client: Any, stack: Stack) -> None:
-    """Delete a stack and wait. Raises StackFailed, and botocore's errors.
-
-    The caller checks the owner (`require_owned`) and asks first.
-    """
+    """Delete a stack and wait; the caller checks the owner and asks. Raises StackFailed."""
     operation = Operation(client, stack)
     client.delete_stack(StackName=stack.id or stack.name)
     if operation.wait("delete").exists:
@@ -154,11 +149,11 @@ def _show(client: Any, desired: StackInput, stack: Stack, change_set: str) -> bo
         say(f"stack {desired.name}: nothing to change")
         return False
     say(f"stack {desired.name} will be {'created' if creates else 'updated'}:")
-    lines = [each.text for each in changes]
-    for line in lines or ["no resource: outputs or other parts of the template"]:
-        say(f"  {line}")
-    problems = protection_problems(changes, desired.protected)
-    if problems:
+    for each in changes:
+        say(f"  {each.text}")
+    if not changes:
+        say("  no resource: outputs or other parts of the template")
+    if problems := protection_problems(changes, desired.protected):
         raise ProvisionBlocked(problems)
     return True
 
@@ -257,7 +252,7 @@ def _execute(client: Any, name: str, change_set: str, *, creates: bool) -> Mappi
 
 @dataclass(frozen=True)
 class OwnStack:
-    """Bootstrap's stack of this stage, for `destroy`: it exists, it is ours, its name was given."""
+    """Bootstrap's stack of this stage, for `destroy`; it exists and is ours."""
 
     client: Any
     stack: Stack

@@ -75,7 +75,12 @@ def read_target(options: Options) -> Target:
     """The checked target. Raises SettingsError with every problem at once."""
     values = settings_values(options)
     problems: list[str] = []
-    pool = _pool(values, problems)
+    pool = read_pool(values, problems)
+    if "COGNITO_USER_POOL_ID" not in values:
+        problems.append(
+            "COGNITO_USER_POOL_ID is not set; put the pool's id into .env, or run "
+            "`provision.py bootstrap`, which creates a pool"
+        )
     problems += shape_problems(values)
     if problems or pool is None:
         raise SettingsError([f"error: {problem}" for problem in problems])
@@ -186,18 +191,14 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def _pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
-    name = "COGNITO_USER_POOL_ID"
-    if name not in values:
-        advice = (
-            "put the pool's id into .env, or run `provision.py bootstrap`, which creates a pool"
-        )
-        problems.append(f"{name} is not set; {advice}")
+def read_pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None:
+    """The user pool that the settings name, if they name one; its region is AWS_REGION's."""
+    if "COGNITO_USER_POOL_ID" not in values:
         return None
     try:
-        pool = UserPool.parse(values[name])
+        pool = UserPool.parse(values["COGNITO_USER_POOL_ID"])
     except SettingsError as error:
-        problems += [f"{name}: {problem}" for problem in error.problems]
+        problems += [f"COGNITO_USER_POOL_ID: {problem}" for problem in error.problems]
         return None
     region = values.get("AWS_REGION", pool.region)
     if region != pool.region:
