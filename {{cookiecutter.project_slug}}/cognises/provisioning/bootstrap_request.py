@@ -1,8 +1,4 @@
-"""What `bootstrap` is asked for: options and settings, checked together.
-
-`deploy` and `policy --bootstrap` read the same request. Other commands need a pool; bootstrap
-creates it, so a pool id may be missing here.
-"""
+"""What `bootstrap`, `deploy` and `policy --bootstrap` are asked for; a pool id may be missing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """`deploy`: the stack of `infra/service.yaml`, or of another template beside it.
 
-Resolves the template's parameters, prints which parameters and resources change, asks, and deploys.
 A package is uploaded after the answer, under a key that contains its digest.
 """
 
@@ -26,7 +25,7 @@ from cognises.settings import sources
 
 DELIVERY = "delivery"  # the stack that comes first: where images or packages are stored
 LONGEST_STAGE = 32  # beyond it, CloudFormation shortens role names that policies know by prefix
-OF_THE_PACKAGE = "CognitoJwksFile"  # named like a setting, but a property of the package
+OF_A_PACKAGE = ("CodeKey", "Architecture", "CognitoJwksFile")
 _SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -41,7 +40,7 @@ class Declared(NamedTuple):
     @property
     def setting(self) -> str:
         """The setting of the same name, else empty: COGNITO_CLIENT_ID for CognitoClientId."""
-        is_setting = self.name != OF_THE_PACKAGE and _SETTINGS.fullmatch(self.name)
+        is_setting = self.name not in OF_A_PACKAGE and _SETTINGS.fullmatch(self.name)
         return _WORD.sub("_", self.name).upper() if is_setting else ""
 
 
@@ -74,10 +73,13 @@ def run(
     before = read_stack(client, stack_name(request.role_prefix, stack))
     require_owned(before, tags)
     delivery = read_stack(client, stack_name(request.role_prefix, DELIVERY))
-    outputs = {"Stage": request.stage, **delivery.outputs}
+    # Secrets are not kept: AWS returns asterisks for them. Nor are settings: one that is removed
+    # from its file has to disappear from the service.
+    kept = {each.name for each in declared if not each.secret and not each.setting}
+    known = {name: value for name, value in before.parameters.items() if name in kept}
+    known |= {"Stage": request.stage, **delivery.outputs}
     settings = sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
     settings |= settings_values(options)
-    known = _known_values(declared, before.parameters, outputs)
     known |= {each.name: settings[each.setting] for each in declared if each.setting in settings}
     if image_tag:
         given["ImageDigest"] = _image_digest(request.aws, image_tag, known | given)
@@ -109,14 +111,11 @@ def _refuse_contradictions(
     given: Mapping[str, str], image_tag: str | None, package: Path | None
 ) -> None:
     """Raise SettingsError where an option determines a parameter that is given as well."""
-    determined = {
-        "--image-tag": ("ImageDigest",) if image_tag else (),
-        "--package": ("CodeKey", "Architecture", "CognitoJwksFile") if package else (),
-    }
+    determined = {"ImageDigest": "--image-tag"} if image_tag else {}
+    determined |= dict.fromkeys(OF_A_PACKAGE, "--package") if package else {}
     problems = [
         f"{option} determines {name}; omit one of --parameter {name} and {option}"
-        for option, names in determined.items()
-        for name in names
+        for name, option in determined.items()
         if name in given
     ]
     if problems:
@@ -130,18 +129,6 @@ def _template(stack: str, stage: str) -> str:
             f"there is no infra/{path.name}: this project has no deployment of its own"
         )
     return merge(path.read_text(encoding="utf-8"), read_service_file(), stage)
-
-
-def _known_values(
-    declared: Iterable[Declared], before: Mapping[str, str], outputs: Mapping[str, str]
-) -> dict[str, str]:
-    """The stack's values, and those of the delivery stack, which count more.
-
-    Secrets are not kept: AWS returns asterisks for them. Nor are settings: one that is removed
-    from its file has to disappear from the service.
-    """
-    kept = {each.name for each in declared if not each.secret and not each.setting}
-    return {**{name: value for name, value in before.items() if name in kept}, **outputs}
 
 
 def resolve(

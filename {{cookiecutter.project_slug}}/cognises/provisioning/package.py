@@ -2,10 +2,8 @@
 
     python -m cognises.provisioning.package build/function --runtime 3.13
 
-Sorted names, one time stamp, one mode; no tests, no provisioning, nothing about this machine.
 Bytecode is included: /var/task is read-only, so without it every cold start would compile.
-AWS: "Working with .zip file archives for Python Lambda functions"; Amazon S3 user guide, "Checking
-object integrity for data uploads".
+Source: AWS Lambda, "Working with .zip file archives"; Amazon S3, "Checking object integrity".
 """
 
 from __future__ import annotations
@@ -17,9 +15,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -48,23 +45,17 @@ def prune(folder: Path) -> None:
             path.unlink()
 
 
-def interpreter(runtime: str) -> str | None:
-    """A Python of that version: the one that runs this, else one that uv finds, else None."""
-    if runtime == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return sys.executable
-    uv = shutil.which("uv")
-    if uv is None:
-        return None
-    command = [uv, "python", "find", "--no-project", runtime]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return found.stdout.strip() if found.returncode == 0 else None
-
-
 def add_bytecode(folder: Path, runtime: str) -> bool:
-    """Compile everything for that Python. Returns False if there is no such Python."""
-    python = interpreter(runtime)
-    if python is None:
-        return False
+    """Compile everything with that Python. Returns False if neither this one nor uv has it."""
+    python, uv = sys.executable, shutil.which("uv")
+    if runtime != f"{sys.version_info.major}.{sys.version_info.minor}":
+        if uv is None:
+            return False
+        find = [uv, "python", "find", "--no-project", runtime]
+        found = subprocess.run(find, capture_output=True, text=True, check=False)  # noqa: S603
+        if found.returncode != 0:
+            return False
+        python = found.stdout.strip()
     # The zip's time stamps mean nothing, and /var/task is never edited. One process, because the
     # order of compilation shows in the bytes; compileall sorts the names.
     compile_all = ["-I", "-B", "-m", "compileall", "-q", "-f", "--invalidation-mode"]
@@ -83,14 +74,12 @@ def write_zip(folder: Path, target: Path) -> None:
             archive.writestr(entry, path.read_bytes())
 
 
-@dataclass(frozen=True)
-class Package:
-    """A package that was built: its bytes, and what the stack has to know about them."""
+class Package(NamedTuple):
+    """A package that was built, with the SHA-256 of its bytes."""
 
     path: Path
-    digest: str  # SHA-256
-    architecture: str
-    has_keys: bool
+    digest: str
+    key: str  # in a bucket: other content has another key, and an old key tells its own
 
     @classmethod
     def read(cls, path: Path) -> Package:
@@ -102,17 +91,10 @@ class Package:
                 names = archive.namelist()
         except zipfile.BadZipFile:
             raise click.ClickException(f"{path} is not a zip; `make package` builds one") from None
-        return cls(
-            path=path,
-            digest=hashlib.sha256(path.read_bytes()).hexdigest(),
-            architecture="arm64" if any("aarch64" in name for name in names) else "x86_64",
-            has_keys=KEYS in names,
-        )
-
-    @property
-    def key(self) -> str:
-        """Its key in a bucket: other content has another key, and an old key tells its own."""
-        return f"function/{self.digest}.{self.architecture}{'.keys' if self.has_keys else ''}.zip"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        architecture = "arm64" if any("aarch64" in name for name in names) else "x86_64"
+        keys = ".keys" if KEYS in names else ""
+        return cls(path, digest, f"function/{digest}.{architecture}{keys}.zip")
 
     def upload(self, s3: Any, bucket: str) -> bool:
         """Store it, unless its very bytes are there already. Returns whether it was stored."""
@@ -167,7 +149,8 @@ def main(folder: Path, runtime: str) -> None:
     target = folder.with_suffix(".zip")
     write_zip(folder, target)
     built, mib = Package.read(target), target.stat().st_size / 1024 / 1024
-    click.echo(f"{target}: {mib:.1f} MiB, {built.architecture}, sha256 {built.digest}")
+    architecture = parameters_of(built.key)["Architecture"]
+    click.echo(f"{target}: {mib:.1f} MiB, {architecture}, sha256 {built.digest}")
 
 
 if __name__ == "__main__":

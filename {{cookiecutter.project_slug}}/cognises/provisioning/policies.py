@@ -1,18 +1,7 @@
 """IAM policies: the least that `plan`, `apply`, `users` and `bootstrap` need; `policy` prints them.
 
-Of the runner, writes reach only roles of the prefix; all but creation only roles tagged as this
-pool's. What a role may do, and who may assume it, changes only under the boundary. Removing the
-boundary or the ownership tags is denied. Judged together with the pipeline's policies in
-infra/delivery.yaml.
-
-The caller of `bootstrap` has a policy of its own: who may change the boundary should not create
-roles under it. CloudFormation calls AWS with the rights of its caller, so these are those of its
-resources. Nothing deletes a user pool, and only pools that carry our tag are changed: an existing
-pool gets only clients. (Tags are set at creation, so this policy could also put our tag on another
-pool of the account: give it to few.)
-
-Source: AWS service authorization reference; the handlers' permissions in CloudFormation's
-resource schemas.
+Judged together with the pipeline's policies in infra/delivery.yaml. Source: AWS service
+authorization reference; the handlers' permissions in CloudFormation's resource schemas.
 """
 
 from __future__ import annotations
@@ -20,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cognises.manifest.iam_policy import VERSION
 from cognises.provisioning.bootstrap_request import Request
 from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
 from cognises.provisioning.target import Target
@@ -32,41 +22,39 @@ WRITE_POOL = ("CreateGroup", "UpdateGroup", "DeleteGroup")
 # Who may put users into groups can get the rights of the groups, as with `apply`.
 READ_USERS = ("ListUsers", "AdminGetUser", "AdminListGroupsForUser")
 WRITE_USERS = (
-    *("AdminCreateUser", "AdminDeleteUser", "AdminEnableUser", "AdminDisableUser"),
-    *("AdminSetUserPassword", "AdminUserGlobalSignOut", "AdminUpdateUserAttributes"),
-    *("AdminSetUserMFAPreference", "AdminAddUserToGroup", "AdminRemoveUserFromGroup"),
-)
+    "AdminCreateUser", "AdminDeleteUser", "AdminEnableUser", "AdminDisableUser",
+    "AdminSetUserPassword", "AdminUserGlobalSignOut", "AdminUpdateUserAttributes",
+    "AdminSetUserMFAPreference", "AdminAddUserToGroup", "AdminRemoveUserFromGroup",
+)  # fmt: skip
 # These widen what a role may do, or who may assume it: only under the boundary, where there is one.
 GRANT = (
-    *("PutRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary"),
+    "PutRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary",
     "UpdateAssumeRolePolicy",
-)
+)  # fmt: skip
 CHANGE = ("TagRole", "DeleteRole")
 STACK = (
-    *("CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet"),
-    *("DescribeStacks", "DescribeStackEvents", "GetTemplate", "TagResource", "DeleteStack"),
-)
+    "CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "TagResource",
+    "DescribeStacks", "DescribeStackEvents", "GetTemplate", "DeleteStack",
+)  # fmt: skip
 CHANGE_POOL = (
-    *("UpdateUserPool", "GetUserPoolMfaConfig", "SetUserPoolMfaConfig"),
-    *("ListTagsForResource", "UntagResource"),
-)
+    "UpdateUserPool", "GetUserPoolMfaConfig", "SetUserPoolMfaConfig", "ListTagsForResource",
+    "UntagResource",
+)  # fmt: skip
 CLIENT = (
-    *("DescribeUserPool", "CreateUserPoolClient", "DescribeUserPoolClient"),
-    *("UpdateUserPoolClient", "DeleteUserPoolClient", "ListUserPoolClientSecrets"),
-    *("ListUserPoolClients", "CreateUserPoolDomain", "UpdateUserPoolDomain"),
-    *("DeleteUserPoolDomain", "CreateManagedLoginBranding", "DescribeManagedLoginBranding"),
-    *("DescribeManagedLoginBrandingByClient", "UpdateManagedLoginBranding"),
-    "DeleteManagedLoginBranding",
-)
+    "DescribeUserPool", "CreateUserPoolClient", "DescribeUserPoolClient", "UpdateUserPoolClient",
+    "DeleteUserPoolClient", "ListUserPoolClientSecrets", "ListUserPoolClients",
+    "CreateUserPoolDomain", "UpdateUserPoolDomain", "DeleteUserPoolDomain",
+    "CreateManagedLoginBranding", "DescribeManagedLoginBranding", "UpdateManagedLoginBranding",
+    "DescribeManagedLoginBrandingByClient", "DeleteManagedLoginBranding",
+)  # fmt: skip
 IDENTITY_POOL = (
-    *("DescribeIdentityPool", "UpdateIdentityPool", "DeleteIdentityPool"),
-    *("GetIdentityPoolRoles", "ListTagsForResource", "UntagResource"),
-)
+    "DescribeIdentityPool", "UpdateIdentityPool", "DeleteIdentityPool", "GetIdentityPoolRoles",
+    "ListTagsForResource", "UntagResource",
+)  # fmt: skip
 BOUNDARY = (
-    *("CreatePolicy", "GetPolicy", "DeletePolicy", "ListEntitiesForPolicy"),
-    *("ListPolicyVersions", "GetPolicyVersion", "CreatePolicyVersion", "DeletePolicyVersion"),
-    "SetDefaultPolicyVersion",
-)
+    "CreatePolicy", "GetPolicy", "DeletePolicy", "ListEntitiesForPolicy", "ListPolicyVersions",
+    "GetPolicyVersion", "CreatePolicyVersion", "DeletePolicyVersion", "SetDefaultPolicyVersion",
+)  # fmt: skip
 
 
 def allow(
@@ -87,13 +75,12 @@ def allow(
     return {**statement, "Condition": condition} if condition else statement
 
 
-def policy(statements: list[Statement]) -> dict[str, Any]:
-    """The whole document."""
-    return {"Version": "2012-10-17", "Statement": statements}
-
-
 def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[str, Any]:
-    """The policy for one target. In: settings, the account's id or `*`; `users`: theirs too."""
+    """The policy for one target. In: settings, the account's id or `*`; `users`: theirs too.
+
+    Writes reach only roles of the prefix; all but creation only roles tagged as this pool's. What
+    a role may do, and who may assume it, changes only under the boundary.
+    """
     partition = target.pool.partition
     roles = f"arn:{partition}:iam::{account}:role{target.role_path}{target.role_prefix}*"
     pool = _pool_arn(target, account)
@@ -120,7 +107,7 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
         allow("ChangeOwnRoles", "iam", CHANGE, roles, {"StringEquals": tagged}),
         allow("LinkOwnRoles", "iam", ("PassRole",), roles, cognito_only),
     ]
-    return policy([*statements, *_denials(target)])
+    return {"Version": VERSION, "Statement": [*statements, *_denials(target)]}
 
 
 def _denials(target: Target) -> list[Statement]:
@@ -160,7 +147,8 @@ def _denials(target: Target) -> list[Statement]:
 def users_policy(target: Target, account: str) -> dict[str, Any]:
     """The policy for managing users and nothing else: one pool, no role."""
     actions = (*READ_POOL, *READ_USERS, *WRITE_USERS)
-    return policy([allow("Users", "cognito-idp", actions, _pool_arn(target, account))])
+    statement = allow("Users", "cognito-idp", actions, _pool_arn(target, account))
+    return {"Version": VERSION, "Statement": [statement]}
 
 
 def _pool_arn(target: Target, account: str) -> str:
@@ -173,7 +161,12 @@ def _tags(target: Target, key: str) -> dict[str, str]:
 
 
 def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
-    """The policy for one stage. In: the request, and the account's id or `*`."""
+    """The policy for one stage. In: the request, and the account's id or `*`.
+
+    A policy of its own: who may change the boundary should not create roles under it. Nothing in
+    it deletes a user pool, and only pools that carry our tag are changed. (Tags are set at
+    creation, so it could also put our tag on another pool of the account: give it to few.)
+    """
     region = request.aws.region
     partition, here = partition_of(region)[0], f"{region}:{account}"
     stack = f"arn:{partition}:cloudformation:{here}:stack/{request.stack}/*"
@@ -185,23 +178,20 @@ def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
     new = {"StringEquals": {f"aws:RequestTag/{OWNER_TAG}": OWNER}}
     make_pool = allow("MakePool", "cognito-idp", ("CreateUserPool", "TagResource"), "*", new)
     make_identity_pool = ("CreateIdentityPool", "TagResource")
-    return policy(
-        [
-            allow("OwnStack", "cloudformation", STACK, stack),
-            # Change sets carry the stack's tags.
-            allow("TagChangeSets", "cloudformation", ("TagResource",), change_sets),
-            *([] if request.pool_id else [make_pool]),
-            allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools, ours),
-            # An existing pool has no tag of ours: its id names it. After the first run, the id may
-            # be that of our own pool.
-            allow(
-                "ClientsOfThePool", "cognito-idp", CLIENT, pools, None if request.pool_id else ours
-            ),
-            allow("LookAtDomains", "cognito-idp", ("DescribeUserPoolDomain",), "*"),
-            allow("MakeIdentityPool", "cognito-identity", make_identity_pool, "*", new),
-            allow("OwnIdentityPool", "cognito-identity", IDENTITY_POOL, identity_pools, ours),
-            # Knows neither resources nor tags.
-            allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
-            allow("OwnBoundary", "iam", BOUNDARY, boundary),
-        ]
-    )
+    statements = [
+        allow("OwnStack", "cloudformation", STACK, stack),
+        # Change sets carry the stack's tags.
+        allow("TagChangeSets", "cloudformation", ("TagResource",), change_sets),
+        *([] if request.pool_id else [make_pool]),
+        allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools, ours),
+        # An existing pool has no tag of ours: its id names it. After the first run, the id may
+        # be that of our own pool.
+        allow("ClientsOfThePool", "cognito-idp", CLIENT, pools, None if request.pool_id else ours),
+        allow("LookAtDomains", "cognito-idp", ("DescribeUserPoolDomain",), "*"),
+        allow("MakeIdentityPool", "cognito-identity", make_identity_pool, "*", new),
+        allow("OwnIdentityPool", "cognito-identity", IDENTITY_POOL, identity_pools, ours),
+        # Knows neither resources nor tags.
+        allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
+        allow("OwnBoundary", "iam", BOUNDARY, boundary),
+    ]
+    return {"Version": VERSION, "Statement": statements}

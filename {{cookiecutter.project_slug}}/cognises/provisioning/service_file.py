@@ -16,7 +16,7 @@ import ipaddress
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from cognises.manifest.iam_warnings import escalating_actions
 from cognises.settings import sources
 
 NAME = "service.json"
-PARTS = {"environment": dict, "secrets": dict, "egress": list, "statements": list}
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _OURS = re.compile(r"(AWS|COGNITO|COGNISES|GUNICORN|FLASK|LAMBDA)_|PROJECT_NAME$|SERVICE_SECRETS$")
 _SECRET = re.compile(
@@ -45,7 +44,7 @@ def read_service_file(folder: Path = sources.PROJECT_FOLDER) -> dict[str, Any]:
     """The parts of the file, empty where there is none. Raises SettingsError with every problem."""
     path = folder / NAME
     if not path.is_file():
-        return {name: kind() for name, kind in PARTS.items()}
+        return {name: kind() for name, (kind, _) in PARTS.items()}
     try:
         data = parse_json(path.read_bytes())
     except ManifestError as error:
@@ -53,7 +52,7 @@ def read_service_file(folder: Path = sources.PROJECT_FOLDER) -> dict[str, Any]:
     problems = [problem for problem in _check(data) if problem.level == "error"]
     if problems or not isinstance(data, dict):
         raise SettingsError([f"{problem} ({NAME})" for problem in problems])
-    return {name: data.get(name, kind()) for name, kind in PARTS.items()}
+    return {name: data.get(name, kind()) for name, (kind, _) in PARTS.items()}
 
 
 def _check(data: object) -> Iterator[Problem]:
@@ -63,10 +62,10 @@ def _check(data: object) -> Iterator[Problem]:
     for name, value in data.items():
         if name not in PARTS:
             yield Problem(name, f"is not known; use {', '.join(PARTS)}")
-        elif not isinstance(value, PARTS[name]):
-            yield Problem(name, f"must be a JSON {'object' if PARTS[name] is dict else 'list'}")
+        elif not isinstance(value, PARTS[name][0]):
+            yield Problem(name, f"must be a JSON {'object' if PARTS[name][0] is dict else 'list'}")
         else:
-            yield from _CHECKS[name](value)
+            yield from PARTS[name][1](value)
     environment, secrets = data.get("environment", {}), data.get("secrets", {})
     if isinstance(environment, dict) and isinstance(secrets, dict):
         for name in environment.keys() & secrets.keys():
@@ -104,15 +103,11 @@ def _check_egress(values: list[object]) -> Iterator[Problem]:
         port, to = rule["port"], str(rule["to"])
         if type(port) is not int or not 0 < port < 65536:
             yield Problem(f"{place}.port", "must be a number from 1 to 65535")
-        if not re.fullmatch(r"sg-[0-9a-f]{8,17}", to) and not _is_network(to):
+        try:
+            if not re.fullmatch(r"sg-[0-9a-f]{8,17}", to):
+                ipaddress.IPv4Network(to)
+        except ValueError:
             yield Problem(f"{place}.to", "must be a network such as 10.0.0.0/16, or sg-…")
-
-
-def _is_network(text: str) -> bool:
-    try:
-        return ipaddress.ip_network(text).version == 4
-    except ValueError:
-        return False
 
 
 def _check_statements(values: list[object]) -> Iterator[Problem]:
@@ -133,11 +128,11 @@ def _example(text: str) -> str:
     return text
 
 
-_CHECKS: dict[str, Any] = {
-    "environment": _check_environment,
-    "secrets": _check_secrets,
-    "egress": _check_egress,
-    "statements": _check_statements,
+PARTS: dict[str, tuple[type, Callable[[Any], Iterator[Problem]]]] = {
+    "environment": (dict, _check_environment),
+    "secrets": (dict, _check_secrets),
+    "egress": (list, _check_egress),
+    "statements": (list, _check_statements),
 }
 
 

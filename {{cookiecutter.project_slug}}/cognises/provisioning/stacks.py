@@ -1,8 +1,5 @@
 """Brings one CloudFormation stack to what a template says: a change set, shown before it runs.
 
-Interrupted or timed out, AWS continues by itself: the same command run again waits for the end and
-goes on from there. Progress goes to standard error.
-
 Source: AWS CloudFormation API reference, ResourceChange; user guide, "Drift-aware change sets".
 """
 
@@ -14,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from cognises.errors import ProvisionBlocked, printable
 from cognises.provisioning.aws import error_code, error_message, on_loopback
@@ -68,19 +65,10 @@ class StackInput:
     revert_drift: bool = False
 
 
-class StackChange(NamedTuple):
-    """One change as it is printed, and what it does to existing data; empty if nothing."""
-
-    text: str
-    logical_id: str
-    resource_type: str
-    loss: str
-
-
 def deploy_stack(
     client: Any, desired: StackInput, confirm: Callable[[str], None], *, dry_run: bool = False
 ) -> Mapping[str, str]:
-    """Create or update the stack, and return its outputs.
+    """Create or update the stack, and return its outputs. Safe to interrupt and to run again.
 
     A change set is printed, and executed if `confirm(question)` does not raise. A dry run leaves
     nothing behind. Raises ProvisionBlocked (the stack is not ours or needs a repair, or protected
@@ -144,21 +132,20 @@ def _create_change_set(client: Any, desired: StackInput, stack: Stack) -> str:
 def _show(client: Any, desired: StackInput, stack: Stack, change_set: str) -> bool:
     """Print the changes and return whether there are any. Raises ProvisionBlocked for losses."""
     creates = stack.status in TO_CREATE
-    changes = _read_change_set(client, desired.name, change_set) if change_set else None
+    changes = _wait_for_changes(client, desired.name, change_set) if change_set else None
     if changes is None or (not creates and _is_same(client, desired, stack, changes)):
         say(f"stack {desired.name}: nothing to change")
         return False
     say(f"stack {desired.name} will be {'created' if creates else 'updated'}:")
-    for each in changes:
-        say(f"  {each.text}")
-    if not changes:
-        say("  no resource: outputs or other parts of the template")
-    if problems := protection_problems(changes, desired.protected):
+    lines, problems = read_changes(changes, desired.protected)
+    for line in lines or ["no resource: outputs or other parts of the template"]:
+        say(f"  {line}")
+    if problems:
         raise ProvisionBlocked(problems)
     return True
 
 
-def _read_change_set(client: Any, name: str, change_set: str) -> list[StackChange] | None:
+def _wait_for_changes(client: Any, name: str, change_set: str) -> list[Any] | None:
     """The changes once AWS has computed them; None if there are none. Raises StackFailed."""
     from botocore.exceptions import WaiterError
 
@@ -167,14 +154,14 @@ def _read_change_set(client: Any, name: str, change_set: str) -> list[StackChang
         client.get_waiter("change_set_create_complete").wait(**asked, WaiterConfig=polls(client))
     found = client.get_paginator("describe_change_set").paginate(**asked).build_full_result()
     if found["Status"] == "CREATE_COMPLETE":
-        return read_changes(found.get("Changes") or ())
+        return [each for each in found.get("Changes") or () if each.get("ResourceChange")]
     reason = found.get("StatusReason") or f"the change set stays in state {found['Status']}"
     if NOTHING_CHANGES.search(reason):
         return None
     raise StackFailed([f"stack {name}: AWS cannot create the change set: {reason}"])
 
 
-def _is_same(client: Any, desired: StackInput, stack: Stack, changes: list[StackChange]) -> bool:
+def _is_same(client: Any, desired: StackInput, stack: Stack, changes: list[Any]) -> bool:
     """Whether a change set has nothing to do although it was created.
 
     AWS creates none where nothing changes. Emulators create one that lists nothing, or everything;
@@ -189,36 +176,28 @@ def _is_same(client: Any, desired: StackInput, stack: Stack, changes: list[Stack
     return isinstance(template, str) and template.strip() == desired.template.strip()
 
 
-def read_changes(changes: Iterable[Mapping[str, Any]]) -> list[StackChange]:
-    """In: the `Changes` of DescribeChangeSet. Entries without a resource are left out."""
-    return [_change(each["ResourceChange"]) for each in changes if each.get("ResourceChange")]
-
-
-def _change(resource: Mapping[str, Any]) -> StackChange:
-    action, replacement = str(resource.get("Action", "")), resource.get("Replacement")
-    kind = replacement if action == "Modify" and replacement in _ACTIONS else action
-    verb, note, loss = _ACTIONS.get(kind, (f"? {action}", "", f"changed by {action!r}"))
-    name, resource_type = resource.get("LogicalResourceId", ""), resource.get("ResourceType", "")
-    text = f"{verb} {name} ({resource_type})"
-    # The properties that differ; for tags and metadata, the attribute's name.
-    targets = [each.get("Target") or {} for each in resource.get("Details") or ()]
-    differing = filter(None, (each.get("Name") or each.get("Attribute") for each in targets))
-    if properties := ", ".join(dict.fromkeys(differing)):
-        text += f": {properties}"
-    drift = resource.get("ResourceDriftStatus")
-    if drift in ("MODIFIED", "DELETED"):
-        text += f"  <- reverts a manual change ({drift})"
-    return StackChange(printable(text + note), name, resource_type, loss)
-
-
-def protection_problems(changes: Iterable[StackChange], protected: Collection[str]) -> list[str]:
-    """One line for each change that would delete or replace a resource of a protected type."""
-    return [
-        f"{each.logical_id} ({each.resource_type}) would be {each.loss} and its data lost; undo "
-        "the edit that causes this"
-        for each in changes
-        if each.loss and each.resource_type in protected
-    ]
+def read_changes(
+    changes: Iterable[Mapping[str, Any]], protected: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """A line for each change of DescribeChangeSet, and for each that would lose protected data."""
+    lines, problems = [], []
+    for resource in (each["ResourceChange"] for each in changes):
+        action, replacement = str(resource.get("Action", "")), resource.get("Replacement")
+        key = replacement if action == "Modify" and replacement in _ACTIONS else action
+        verb, note, loss = _ACTIONS.get(key, (f"? {action}", "", f"changed by {action!r}"))
+        name = f"{resource.get('LogicalResourceId', '')} ({resource.get('ResourceType', '')})"
+        if loss and resource.get("ResourceType") in protected:
+            undo = "undo the edit that causes this"
+            problems.append(f"{name} would be {loss} and its data lost; {undo}")
+        drift = resource.get("ResourceDriftStatus")
+        if drift in ("MODIFIED", "DELETED"):
+            note = f"  <- reverts a manual change ({drift}){note}"
+        # The properties that differ; for tags and metadata, the attribute's name.
+        targets = [each.get("Target") or {} for each in resource.get("Details") or ()]
+        differing = filter(None, (each.get("Name") or each.get("Attribute") for each in targets))
+        properties = ", ".join(dict.fromkeys(differing))
+        lines.append(printable(f"{verb} {name}{f': {properties}' if properties else ''}{note}"))
+    return lines, problems
 
 
 def _discard(client: Any, stack: Stack, change_set: str) -> None:

@@ -471,6 +471,14 @@ def test_long_lists_are_read_to_the_end(
         assert said.count(f"CREATE_COMPLETE R{number}\n") == 1
 
 
+def test_what_is_no_resource_is_left_out(
+    up: Up, fake: FakeCloudFormation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.changes = [{"Type": "Hook", "HookInvocationCount": 1}, change("Add", "Client", "T")]
+    up(dry_run=True)
+    assert capsys.readouterr().err.splitlines()[1:] == ["  + add Client (T)"]
+
+
 def test_deleting_waits_and_prints_what_is_retained(
     client: Any, fake: FakeCloudFormation, capsys: pytest.CaptureFixture[str]
 ) -> None:
