@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -61,20 +61,16 @@ class Request:
         return stack_name(self.role_prefix, "cognito")
 
 
-def read_pairs(pairs: Iterable[str]) -> dict[str, str]:
+def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
     """From the `NAME=VALUE` texts of --parameter. Raises SettingsError with every problem."""
-    found: dict[str, str] = {}
-    problems = []
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.isalnum():
-            problems.append(f"--parameter {pair!r}: write NAME=VALUE")
-        elif name in found:
-            problems.append(f"--parameter {name}: given twice")
-        found[name] = value
+    names = [pair.partition("=")[0] for pair in pairs]
+    malformed = [pair for pair in pairs if not re.match("[A-Za-z0-9]+=", pair)]
+    problems = [f"--parameter {pair!r}: write NAME=VALUE" for pair in malformed]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    problems += [f"--parameter {name}: given twice" for name in twice]
     if problems:
         raise SettingsError(problems)
-    return found
+    return dict(zip(names, (pair.partition("=")[2] for pair in pairs), strict=True))
 
 
 def read_request(

@@ -7,6 +7,7 @@ authorization reference; the handlers' permissions in CloudFormation's resource 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from cognises.manifest.iam_policy import VERSION
@@ -90,9 +91,8 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
     if target.identity_pool_id:
         here = f"{target.identity_region}:{account}"
         arn = f"arn:{partition}:cognito-identity:{here}:identitypool/{target.identity_pool_id}"
-        statements.append(
-            allow("ReadIdentityPool", "cognito-identity", ("DescribeIdentityPool",), arn)
-        )
+        read = ("DescribeIdentityPool",)
+        statements.append(allow("ReadIdentityPool", "cognito-identity", read, arn))
     tagged, new = _tags(target, "aws:ResourceTag"), _tags(target, "aws:RequestTag")
     boundary = {"iam:PermissionsBoundary": target.boundary} if target.boundary else {}
     # Groups are linked to roles in Cognito; no compute service may get one.
@@ -113,13 +113,7 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
 def _denials(target: Target) -> list[Statement]:
     """Explicit denials hold whatever other policies the caller has."""
 
-    def deny(
-        sid: str,
-        actions: tuple[str, ...],
-        condition: Mapping[str, object] | None = None,
-        resource: str = "*",
-    ) -> Statement:
-        return allow(sid, "iam", actions, resource, condition, "Deny")
+    deny = partial(allow, effect="Deny")
 
     def has(tag: str) -> dict[str, object]:
         return {"Null": {f"aws:ResourceTag/{tag}": "false"}}
@@ -128,19 +122,19 @@ def _denials(target: Target) -> list[Statement]:
     other_pool = {"StringNotEquals": {f"aws:ResourceTag/{POOL_TAG}": target.pool.id}}
     ownership = {"ForAnyValue:StringEquals": {"aws:TagKeys": [OWNER_TAG, POOL_TAG]}}
     denials = [
-        deny("NeverLiftTheBoundary", ("DeleteRolePermissionsBoundary",)),
-        deny("NeverAttachPolicies", ("AttachRolePolicy",)),
+        deny("NeverLiftTheBoundary", "iam", ("DeleteRolePermissionsBoundary",), "*"),
+        deny("NeverAttachPolicies", "iam", ("AttachRolePolicy",), "*"),
         # The prefix also matches roles of stacks, and of a stage whose prefix begins with this one.
         # Their tags tell them apart, which no caller can add: CloudFormation sets its own.
-        deny("NeverThisServicesRoles", write, has(PROJECT_TAG)),
-        deny("NeverAStacksRoles", write, has("aws:cloudformation:stack-name")),
-        deny("NeverAnotherPoolsRoles", write, {**has(POOL_TAG), **other_pool}),
-        deny("NeverUntagRoles", ("UntagRole",), ownership),
+        deny("NeverThisServicesRoles", "iam", write, "*", has(PROJECT_TAG)),
+        deny("NeverAStacksRoles", "iam", write, "*", has("aws:cloudformation:stack-name")),
+        deny("NeverAnotherPoolsRoles", "iam", write, "*", {**has(POOL_TAG), **other_pool}),
+        deny("NeverUntagRoles", "iam", ("UntagRole",), "*", ownership),
     ]
     if target.boundary:
         edit = ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion")
         actions = (*edit, "DeletePolicy")
-        denials.append(deny("NeverEditTheBoundary", actions, resource=target.boundary))
+        denials.append(deny("NeverEditTheBoundary", "iam", actions, target.boundary))
     return denials
 
 
