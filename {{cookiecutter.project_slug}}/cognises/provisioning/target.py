@@ -204,7 +204,7 @@ def read_pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None
     if region != pool.region:
         problems.append(
             f"AWS_REGION is {region} and user pool {pool.id} is in {pool.region}; correct "
-            f"whichever is wrong (--region, AWS_REGION or {name})"
+            "whichever is wrong (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
         )
     return pool
 
