@@ -5,18 +5,8 @@ from __future__ import annotations
 import logging
 from urllib.parse import urlsplit
 
-from flask import (
-    Blueprint,
-    Flask,
-    Response,
-    abort,
-    current_app,
-    jsonify,
-    make_response,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Flask, Response, current_app, render_template, request, url_for
+from werkzeug.exceptions import NotFound
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -29,13 +19,7 @@ from cognises.web import responses
 from cognises.web.authorize import auth_result_for
 from cognises.web.credentials import is_same_origin
 from cognises.web.decorators import public
-from cognises.web.responses import (
-    Refusal,
-    is_navigation,
-    prefers_html,
-    refusal,
-    vary_by_accept,
-)
+from cognises.web.responses import Refusal, is_navigation, prefers_html, refusal, vary_by_accept
 from cognises.web.state import state_of
 
 log = logging.getLogger("cognises.signin")
@@ -78,7 +62,7 @@ def require_own_request() -> None:
     """404 where sign-in is off; a POST must be from this service's own pages. No cache keeps it."""
     responses.mark_guarded(request)
     if not current_sign_in.is_on:
-        abort(404)
+        raise NotFound
     settings = current_sign_in.settings
     if request.method == "POST" and not is_same_origin(request, settings.public_origin):
         error = CognisesError("cross_site", "sign-out or renewal from another site")
@@ -154,7 +138,8 @@ def logout() -> WerkzeugResponse:
     address = managed.logout_url()
     response = redirect_to(address, 303)
     if request.accept_mimetypes.best == "application/json":
-        response = jsonify(status=200, message="Signed out.", next=address)
+        body = {"status": 200, "message": "Signed out.", "next": address}
+        response = current_app.make_response(body)
     current_sign_in.cookies.end_session(request, response)
     return vary_by_accept(response)
 
@@ -169,8 +154,9 @@ def refresh() -> WerkzeugResponse:
     target = current_sign_in.return_path(request, request.form.get("next"))
     try:
         tokens = current_sign_in.renew(request)
-        is_form = prefers_html(request)
-        response = redirect_to(target, 303) if is_form else jsonify(status=200, message="Renewed.")
+        response = current_app.make_response({"status": 200, "message": "Renewed."})
+        if prefers_html(request):
+            response = redirect_to(target, 303)
         current_sign_in.cookies.keep_session(response, tokens, request.cookies)
     except SignInProblem as problem:
         response = problem_page(problem, target)
@@ -228,7 +214,7 @@ def problem_page(problem: SignInProblem, return_to: str) -> Response:
     status, title = problem.status, problem.title
     if not prefers_html(request):
         body = {"status": status, "message": title, "reason": problem.reason}
-        return make_response(body, status)
+        return current_app.make_response((body, status))
     login = url_for("signin.login", next=return_to)
     return _page("notice", status, title=title, text=problem.text, login=login)
 
@@ -242,7 +228,7 @@ def _page(name: str, status: int, **values: object) -> Response:
     """A page in the app's own layout, where it has one."""
     layout = current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"])
     text = render_template(f"cognises/{name}.html", layout=layout, status=status, **values)
-    return make_response(text, status)
+    return Response(text, status)
 
 
 def _current_path() -> str:

@@ -81,8 +81,7 @@ class Cookies:
     def __init__(self, settings: Settings) -> None:
         is_secure = (settings.public_url or "").startswith("https:")
         prefix = "__Host-" if is_secure else ""
-        self._attributes: Any = {"httponly": True, "samesite": "Lax", "path": "/"}
-        self._attributes["secure"] = is_secure
+        self._attributes: Any = {"secure": is_secure, "httponly": True, "samesite": "Lax"}
         self._token, self._attempts = settings.cookie_name, f"{prefix}signin-"
         # Services below different paths of one host keep their sessions apart.
         self._refresh = f"{prefix}refresh{settings.public_path.replace('/', '-')}"

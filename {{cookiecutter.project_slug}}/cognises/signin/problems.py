@@ -32,7 +32,7 @@ PROBLEMS: Mapping[str, tuple[int, str, str]] = {
     "no_session": (401, "Your session has ended", "Sign in again to continue."),
 }  # fmt: skip
 
-# The same for refusals of the guards; each has a status of its own.
+# The same for refusals, which have a status of their own.
 REFUSALS: Mapping[str, tuple[str, str]] = {
     "wrong_token_use": ("This page is not for browsers",
         "It takes another kind of token than browsers get here."),
