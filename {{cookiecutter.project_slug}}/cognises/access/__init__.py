@@ -1,7 +1,5 @@
 """Who may call which route: `report(app)`, and the pages `/access` and `/access/matrix`."""
 
-from __future__ import annotations
-
 from cognises.access.pages import init_access_pages
 from cognises.access.route_report import Report, Row, groups_may_call, may_call, report
 

@@ -26,10 +26,9 @@ def init_access_pages(app: Flask) -> None:
 @permission_required
 def access(response: Principal) -> str:
     """Who you are, and what you may do here."""
-    rows = _rows()
+    rows, groups = _rows_and_groups()
     decided = [(row, may_call(current_app, row, response)) for row in rows]
     open_to_me = {row.endpoint for row, decision in decided if decision.allowed}
-    groups = _groups(rows)
     users = [Principal({"cognito:groups": [group]}) for group in groups]
     return render_template(
         "cognises/access.html",
@@ -46,12 +45,12 @@ def access(response: Principal) -> str:
 @permission_required
 def access_matrix(response: Principal) -> dict[str, object]:
     """Every route by every group, as JSON."""
-    rows = _rows()
+    rows, groups = _rows_and_groups()
     routes = [
         {"method": row.method, "path": row.path, "function": row.name, "open_to": row.open_to}
         for row in rows
     ]
-    return {"groups": _groups(rows), "routes": routes}
+    return {"groups": groups, "routes": routes}
 
 
 @bp.get("/access/static/<path:filename>")
@@ -61,10 +60,7 @@ def static(filename: str) -> Response:
     return send_from_directory(Path(__file__).with_name("static"), filename)
 
 
-def _rows() -> list[Row]:
-    """Every route but those of static files."""
-    return [row for row in report(current_app).rows if row.endpoint.split(".")[-1] != "static"]
-
-
-def _groups(rows: list[Row]) -> list[str]:
-    return sorted({group for row in rows for need in row.needs for group in need.groups})
+def _rows_and_groups() -> tuple[list[Row], list[str]]:
+    """Every route but those of static files, and the groups that may call them."""
+    rows = [row for row in report(current_app).rows if row.endpoint.split(".")[-1] != "static"]
+    return rows, sorted({group for row in rows for need in row.needs for group in need.groups})

@@ -118,13 +118,12 @@ def _first_line(app: Flask, route: Route) -> str:
 def may_call(app: Flask, row: Row, user: Principal) -> Decision:
     """The decision that the guards make for `user`, by groups and by token."""
     decision = groups_may_call(row, user)
-    if decision.allowed and user.is_authenticated:
-        for guard in row.logins:
-            try:
-                check(TokenClaims(user.claims), state_of(app).verifier(guard).expected, time.time())
-            except CognisesError as error:
-                reason = _TOKEN_REASONS.get(error.reason, "it requires tokens of another kind")
-                return Decision(False, reason)
+    for guard in row.logins if decision.allowed and user.is_authenticated else ():
+        try:
+            check(TokenClaims(user.claims), state_of(app).verifier(guard).expected, time.time())
+        except CognisesError as error:
+            reason = _TOKEN_REASONS.get(error.reason, "it requires tokens of another kind")
+            return Decision(False, reason)
     return decision
 
 
