@@ -18,6 +18,7 @@ from running_cognito import PUBLIC_URL
 
 from cognises import Cognises, permission_required
 from cognises.signin import sign_in
+from cognises.web.state import state_of
 from local_aws.cognito import DemoUser, LocalCognito, serving
 from local_aws.environment import isolate
 from local_aws.issuer import Issuer
@@ -43,6 +44,10 @@ class Browser:
 
     def be_disabled(self) -> None:
         self._api.admin_disable_user(**self._who)
+
+    def use_setting(self, name: str, value: str) -> None:
+        self._app.config[name] = value
+        state_of(self._app).reset()
 
     def get(self, path: str) -> tuple[int, str]:
         """Open a path and follow redirects of the service's own; status, and text or target."""
@@ -146,3 +151,16 @@ def test_who_is_disabled_is_signed_out_when_the_token_ends(browser):
 
     assert status == 302
     assert "/oauth2/authorize?" in target
+
+
+def test_a_service_whose_client_has_a_secret_renews_and_signs_in_with_it_alone(browser):
+    client = browser.issuer._pool.clients[browser.issuer.client_id]
+    client.generate_secret, client.secret = True, "s3cr3t+/=%:&x"
+    browser.let_the_token_end()
+    assert browser.get("/page")[0] == 502
+
+    browser.use_setting("COGNITO_CLIENT_SECRET", client.secret)
+    assert browser.get("/page") == (200, "the page")
+    browser.cookies.clear()
+    browser.sign_in()
+    assert browser.get("/page") == (200, "the page")
