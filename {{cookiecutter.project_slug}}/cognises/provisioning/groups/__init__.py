@@ -1,4 +1,1 @@
-"""Groups: from groups.json to IAM roles and Cognito groups.
-
-model, compare, read -> plan, checks, changes, planner -> apply, commands, create_update
-"""
+"""Groups: from groups.json to IAM roles and Cognito groups."""

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from cognises.errors import ProvisionBlocked
@@ -130,43 +130,41 @@ def accept_existing(call: Call, clients: Clients) -> None:
         same = group.get("RoleArn") == wanted.get("RoleArn")
     if not same:
         kind = call.method.removeprefix("create_")
-        raise ProvisionBlocked(
-            [f"{kind} {name} was made by others since the plan was made; run again"]
-        )
+        problem = f"{kind} {name} was made by others since the plan was made; run again"
+        raise ProvisionBlocked([problem])
 
 
 def calls_for(change: Change, pool_id: str, role_path: str = "/") -> list[Call]:
     """The calls of one change, in order."""
     if isinstance(change, GroupChange):
         return [_group_call(change, pool_id)]
-    if change.before and change.after:
-        return list(_update_role(change.before, change.after))
-    if change.after:
-        return list(_create_role(change.after, role_path))
-    return list(_delete_role(change.before)) if change.before else []
+    before, after = change.before, change.after
+    if before and after:
+        return list(_update_role(before, after))
+    if after:
+        return [_create_role(after, role_path), *_update_role(replace(after, policies={}), after)]
+    if before:
+        bare = replace(before, attached=(), policies={})
+        return [*_update_role(before, bare), _iam("delete_role", before)]
+    return []
 
 
 def _group_call(change: GroupChange, pool_id: str) -> Call:
     named, group = {"GroupName": change.group, "UserPoolId": pool_id}, change.after
     if group is None:
         return Call("cognito-idp", "delete_group", named)
-    fields = {
-        "RoleArn": group.role_arn,
-        "Description": group.description,
-        "Precedence": group.precedence,
-    }
-    stated = {name: value for name, value in fields.items() if value is not None}
+    arn, text, precedence = group.role_arn, group.description, group.precedence
+    fields = {**named, "RoleArn": arn, "Description": text, "Precedence": precedence}
     method = "create_group" if change.before is None else "update_group"
-    return Call("cognito-idp", method, {**named, **stated})
+    stated = {name: value for name, value in fields.items() if value is not None}
+    return Call("cognito-idp", method, stated)
 
 
-def _create_role(role: Role, path: str) -> Iterator[Call]:
+def _create_role(role: Role, path: str) -> Call:
     optional = {"PermissionsBoundary": role.boundary} if role.boundary else {}
     optional |= {"Path": path} if path != "/" else {}
     trust, tags = _text(role.trust), _tags(role.tags)
-    yield _iam("create_role", role, AssumeRolePolicyDocument=trust, Tags=tags, **optional)
-    for name, document in role.policies.items():
-        yield _iam("put_role_policy", role, PolicyName=name, PolicyDocument=_text(document))
+    return _iam("create_role", role, AssumeRolePolicyDocument=trust, Tags=tags, **optional)
 
 
 def _update_role(before: Role, after: Role) -> Iterator[Call]:
@@ -188,14 +186,6 @@ def _update_role(before: Role, after: Role) -> Iterator[Call]:
         yield _iam("update_assume_role_policy", after, PolicyDocument=_text(after.trust))
     if recorded is not None:
         yield _iam("tag_role", after, Tags=_tags({HASH_TAG: recorded}))
-
-
-def _delete_role(role: Role) -> Iterator[Call]:
-    for arn in role.attached:
-        yield _iam("detach_role_policy", role, PolicyArn=arn)
-    for name in role.policies:
-        yield _iam("delete_role_policy", role, PolicyName=name)
-    yield _iam("delete_role", role)
 
 
 def _iam(method: str, role: Role, **arguments: Any) -> Call:

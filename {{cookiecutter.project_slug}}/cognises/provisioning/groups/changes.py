@@ -9,93 +9,59 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import Literal
 
-from cognises.provisioning.groups.checks import owned_by
-from cognises.provisioning.groups.compare import broadenings, equivalent, escalations
-from cognises.provisioning.groups.model import (
-    DesiredGroup,
-    Observed,
-    PoolGroup,
-    Role,
-    Scope,
-    fingerprint,
-    trust_policy,
-)
+from cognises.provisioning.groups.compare import broadenings, equivalent, escalations, fingerprint
+from cognises.provisioning.groups.model import Entry, PoolGroup, Role, Scope
 from cognises.provisioning.groups.plan import Change, GroupChange, RoleChange
-from cognises.provisioning.names import HASH_TAG, OWNERSHIP_TAGS, policy_name, role_name
+from cognises.provisioning.names import HASH_TAG, OWNERSHIP_TAGS, policy_name
 
 
-def changes_of(
-    desired: DesiredGroup, observed: Observed, scope: Scope, adopt: Collection[str]
-) -> Iterator[Change]:
+def changes_of(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[Change]:
     """The changes of one entry: its role, then the group that is linked to it."""
-    live = observed.roles.get(role_name(scope.role_prefix, desired.group).lower())
-    group = observed.groups.get(desired.group)
-    desired = replace(desired, pool_group=_linked(desired, live, group))
-    role = None
-    if desired.role is not None:
-        role = _role_change(desired, desired.role, live, group, desired.role.name in adopt)
-    elif live and owned_by(scope, live) and group and group.role_arn == live.arn:
-        role = _retirement(desired.group, live, scope)
-    if role is not None:
-        yield role
-    if group != desired.pool_group:
-        yield _group_change(desired, group, live if desired.role else None)
+    live, group = entry.live_role, entry.live_group
+    if entry.role is not None:
+        yield from _role_changes(entry, entry.role, adopt)
+    elif live and scope.owns(live) and group and group.role_arn == live.arn:
+        yield from _retirement(group.name, live, scope)
+    if group != entry.group:
+        yield _group_change(entry, group)
 
 
-def policy_change(desired: DesiredGroup, live: Role) -> RoleChange | None:
+def policy_change(entry: Entry, live: Role) -> RoleChange | None:
     """What the role's own inline policy needs, all else left as it is; None if nothing."""
-    name = policy_name(desired.group)
-    if name in live.policies and equivalent(live.policies[name], desired.policy):
+    group, name = entry.group, policy_name(entry.group.name)
+    if name in live.policies and equivalent(live.policies[name], entry.policy):
         return None
-    group = desired.pool_group
-    applied = fingerprint(live.trust, desired.policy, group.description, group.precedence)
-    policies = {**live.policies, name: desired.policy}
+    applied = fingerprint(live.trust, entry.policy, group.description, group.precedence)
+    policies = {**live.policies, name: entry.policy}
     after = replace(live, policies=policies, tags={**live.tags, HASH_TAG: applied})
-    return RoleChange(desired.group, "update", live, after, (), *_widening(live, after))
+    return RoleChange(group.name, "update", live, after, (), *_widening(live, after))
 
 
-def _linked(desired: DesiredGroup, live: Role | None, group: PoolGroup | None) -> PoolGroup:
-    """The group as it should be: linked to the live role, which may be at another path.
-
-    Without a role it keeps the link it has, which Cognito can replace and not remove; without a
-    precedence it keeps the one it has.
-    """
-    after = desired.pool_group
-    if desired.role is None:
-        after = replace(after, role_arn=group.role_arn if group else None)
-    elif live:
-        after = replace(after, role_arn=live.arn)
-    if group and after.precedence is None:
-        after = replace(after, precedence=group.precedence)
-    return after
-
-
-def _role_change(
-    desired: DesiredGroup, role: Role, live: Role | None, group: PoolGroup | None, adopting: bool
-) -> RoleChange | None:
+def _role_changes(entry: Entry, role: Role, adopt: Collection[str]) -> Iterator[RoleChange]:
+    name, live, group = entry.group.name, entry.live_role, entry.live_group
     if live is None:
         gone = group is not None and group.role_arn == role.arn
         drift = ("the role is gone; the group still names it",) * gone
-        return RoleChange(desired.group, "create", None, role, drift, *_widening(None, role))
-    after = _merged(desired, role, live)
-    if after == live:
-        return None
-    adopts = adopting and any(live.tags.get(tag) != after.tags[tag] for tag in OWNERSHIP_TAGS)
-    lines = () if adopts else tuple(_role_drift(desired, live, after, group))
-    action: Literal["adopt", "update"] = "adopt" if adopts else "update"
-    return RoleChange(desired.group, action, live, after, lines, *_widening(live, after))
+        yield RoleChange(name, "create", None, role, drift, *_widening(None, role))
+        return
+    after = _merged(entry, role, live)
+    foreign = any(live.tags.get(tag) != after.tags[tag] for tag in OWNERSHIP_TAGS)
+    if after != live and role.name in adopt and foreign:
+        yield RoleChange(name, "adopt", live, after, (), *_widening(live, after))
+    elif after != live:
+        lines = tuple(_role_drift(entry, live, after))
+        yield RoleChange(name, "update", live, after, lines, *_widening(live, after))
 
 
-def _merged(desired: DesiredGroup, role: Role, live: Role) -> Role:
+def _merged(entry: Entry, role: Role, live: Role) -> Role:
     """The live role as it should be: equivalent documents stay, extra policies go."""
-    name = policy_name(desired.group)
+    name, policy = policy_name(entry.group.name), entry.policy
     current = live.policies.get(name, {})
     return replace(
         live,
         trust=live.trust if equivalent(live.trust, role.trust) else role.trust,
-        policies={name: current if equivalent(current, desired.policy) else desired.policy},
+        policies={name: current if equivalent(current, policy) else policy},
         attached=(),
         # A boundary is never removed: without a setting a role keeps the one it has.
         boundary=role.boundary or live.boundary,
@@ -103,61 +69,47 @@ def _merged(desired: DesiredGroup, role: Role, live: Role) -> Role:
     )
 
 
-def _retirement(group: str, live: Role, scope: Scope) -> RoleChange | None:
-    """What the role of an entry that has lost its policy needs; None if nothing.
-
-    It loses its policies and its trust is closed. It stays, for Cognito cannot unlink a role from
-    a group.
-    """
-    closed = trust_policy(scope.identity_service, None)
+def _retirement(group: str, live: Role, scope: Scope) -> Iterator[RoleChange]:
+    """An entry has lost its policy: its role stays, which Cognito cannot unlink, without rights."""
+    closed = scope.trust(closed=True)
     trust = live.trust if equivalent(live.trust, closed) else closed
     tags = {**live.tags, HASH_TAG: fingerprint(trust, None, None, None)}
     after = replace(live, trust=trust, policies={}, attached=(), tags=tags)
-    return None if after == live else RoleChange(group, "update", live, after)
+    if after != live:
+        yield RoleChange(group, "update", live, after)
 
 
 def _widening(before: Role | None, after: Role) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What members could not do before: all of it, and what leads to more rights."""
+    """What members could not do before, and what of it leads to more rights."""
     old, new = before.policies.values() if before else (), after.policies.values()
-    others = _broadening(before, after) if before else ()
-    return (*broadenings(old, new), *others), escalations(old, new)
+    lines = list(broadenings(old, new))
+    if before is not None:
+        lines += [f"trust {line}" for line in broadenings([before.trust], [after.trust])]
+        if before.boundary and before.boundary != after.boundary:
+            lines.append(f"replaces the permissions boundary {before.boundary}")
+        detached = [arn for arn in before.attached if arn not in after.attached]
+        lines += [f"detaches {arn}: what it denied is no longer denied" for arn in detached]
+    return tuple(lines), escalations(old, new)
 
 
-def _broadening(before: Role, after: Role) -> Iterator[str]:
-    yield from (f"trust {line}" for line in broadenings([before.trust], [after.trust]))
-    if before.boundary and before.boundary != after.boundary:
-        yield f"replaces the permissions boundary {before.boundary}"
-    detached = (arn for arn in before.attached if arn not in after.attached)
-    yield from (f"detaches {arn}: what it denied is no longer denied" for arn in detached)
-
-
-def _group_change(desired: DesiredGroup, group: PoolGroup | None, live: Role | None) -> GroupChange:
-    after, recorded = desired.pool_group, live is not None and HASH_TAG in live.tags
+def _group_change(entry: Entry, group: PoolGroup | None) -> GroupChange:
+    after, live = entry.group, entry.live_role
+    recorded = bool(entry.role and live and HASH_TAG in live.tags)
     if group is None:
-        drift = ("the group is gone, or an apply was interrupted",) if recorded else ()
-        return GroupChange(desired.group, "create", None, after, drift)
-    linked, edited = group.role_arn or "no role", _edited_fields(desired, group, live)
-    lines = {
-        f"the group was linked to {linked}": live and recorded and group.role_arn != live.arn,
-        f"the precedence was changed to {group.precedence}": "precedence" in edited,
-        "the description was changed": "description" in edited,
-    }
-    relinked = f"links an existing group to {after.role_arn} (so far {linked})"
-    return GroupChange(
-        desired.group,
-        "update",
-        group,
-        after,
-        drift=tuple(line for line, applies in lines.items() if applies),
-        broadening=() if group.role_arn == after.role_arn else (relinked,),
-    )
+        lines = ["the group is gone, or an apply was interrupted"] * recorded
+        return GroupChange(after.name, "create", None, after, tuple(lines))
+    relinks, edited = group.role_arn != after.role_arn, _edited_fields(entry)
+    link = group.role_arn or "no role"
+    lines = [f"the group was linked to {link}"] * (relinks and recorded)
+    lines += [f"the precedence was changed to {group.precedence}"] * ("precedence" in edited)
+    lines += ["the description was changed"] * ("description" in edited)
+    broadening = (f"links an existing group to {after.role_arn} (so far {link})",) * relinks
+    return GroupChange(after.name, "update", group, after, tuple(lines), broadening)
 
 
-def _role_drift(
-    desired: DesiredGroup, live: Role, after: Role, group: PoolGroup | None
-) -> Iterator[str]:
-    name = policy_name(desired.group)
-    as_recorded = _as_recorded(live, group, name)
+def _role_drift(entry: Entry, live: Role, after: Role) -> Iterator[str]:
+    name = policy_name(entry.group.name)
+    as_recorded = _as_recorded(live, entry.live_group, name)
     yield from (f"inline policy {each} was added" for each in live.policies if each != name)
     yield from (f"policy {arn} was attached" for arn in live.attached)
     if live.boundary != after.boundary:
@@ -165,11 +117,11 @@ def _role_drift(
     if name not in live.policies and not as_recorded:
         yield f"policy {name} is missing"
     if live.tags.get(HASH_TAG) == after.tags[HASH_TAG]:
-        if name in live.policies and not equivalent(live.policies[name], desired.policy):
+        if name in live.policies and not equivalent(live.policies[name], entry.policy):
             yield f"policy {name} was edited"
         if not equivalent(live.trust, after.trust):
             yield "the trust policy was edited"
-    elif not as_recorded and not _edited_fields(desired, group, live):
+    elif not as_recorded and not _edited_fields(entry):
         yield "differs from what was last applied, besides the change in the manifest"
 
 
@@ -187,25 +139,23 @@ def _as_recorded(live: Role, group: PoolGroup | None, name: str) -> bool:
     )
 
 
-def _edited_fields(
-    desired: DesiredGroup, group: PoolGroup | None, live: Role | None
-) -> tuple[str, ...]:
+def _edited_fields(entry: Entry) -> tuple[str, ...]:
     """The fields of the group that were edited, where the role's hash proves it.
 
     It does if it is the manifest's, or if it is right for the live role together with what the
     manifest says of these fields: then the manifest has changed elsewhere.
     """
-    if group is None or live is None or HASH_TAG not in live.tags or desired.role is None:
+    after, group, live = entry.group, entry.live_group, entry.live_role
+    if group is None or live is None or HASH_TAG not in live.tags or entry.role is None:
         return ()
-    after, recorded = desired.pool_group, live.tags[HASH_TAG]
     fields = ("precedence", "description")
     differ = tuple(each for each in fields if getattr(group, each) != getattr(after, each))
-    if recorded == desired.role.tags[HASH_TAG]:
+    if live.tags[HASH_TAG] == entry.role.tags[HASH_TAG]:
         return differ
-    policy = live.policies.get(policy_name(desired.group))
-    for names in (differ[:1], differ[1:], differ):
-        applied = replace(group, **{each: getattr(after, each) for each in names})
+    policy = live.policies.get(policy_name(group.name))
+    for edited in filter(None, (differ[:1], differ[1:], differ)):
+        applied = replace(group, **{each: getattr(after, each) for each in edited})
         found = fingerprint(live.trust, policy, applied.description, applied.precedence)
-        if names and found == recorded:
-            return names
+        if found == live.tags[HASH_TAG]:
+            return edited
     return ()

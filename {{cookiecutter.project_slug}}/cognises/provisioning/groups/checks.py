@@ -4,59 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from cognises.manifest import Group
 from cognises.manifest.placeholders import check_placeholders
 from cognises.provisioning.groups.compare import escalations
-from cognises.provisioning.groups.model import DesiredGroup, IdentityPool, Observed, Role, Scope
-from cognises.provisioning.names import (
-    GROUP_TAG,
-    OWNER_TAG,
-    POOL_TAG,
-    group_of,
-    is_owned,
-    is_provider_group,
-    role_name,
-)
+from cognises.provisioning.groups.model import Entry, IdentityPool, Observed, Role, Scope
+from cognises.provisioning.names import GROUP_TAG, OWNER_TAG, POOL_TAG, is_owned, is_provider_group
 
 # In us-gov-east-1 an identity pool may fail to assume a role whose name and session name together
 # are longer than 24 characters; 4 of them are kept for the session name.
 # Source: AWS GovCloud (US) user guide, "Amazon Cognito".
 SHORT_NAMES_REGION, SHORT_ROLE_NAME = "us-gov-east-1", 20
 LISTED = 10  # names in one warning
+REVERT = "`provision.py bootstrap --revert-drift`"
 
 
-def owned_by(scope: Scope, role: Role) -> bool:
-    """Whether a role was made for this pool under this prefix, name and tags agreeing."""
-    group, pool_id = group_of(role.tags), role.tags.get(POOL_TAG)
-    ours = is_owned(role.tags) and pool_id == scope.pool_id and bool(group)
-    return ours and role.name == role_name(scope.role_prefix, group)
-
-
-def group_blocks(
-    desired: DesiredGroup, observed: Observed, scope: Scope, adopt: Collection[str]
-) -> Iterator[str]:
+def entry_blocks(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[str]:
     """Why the role and the group of one entry must not be touched; nothing if they may be."""
-    if is_provider_group(scope.pool_id, desired.group):
-        yield f"group {desired.group}: Cognito makes groups of this name itself; rename yours"
-    elif desired.role is not None:
-        name = desired.role.name
-        if scope.identity_region == SHORT_NAMES_REGION and len(name) > SHORT_ROLE_NAME:
-            yield (
-                f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} role name and "
-                f"session name together may have 24, so a role name at most {SHORT_ROLE_NAME}: "
-                "shorten the group name or COGNISES_ROLE_PREFIX"
-            )
-        live = observed.roles.get(name.lower())
-        if live and live.name != name:
-            yield (
-                f"role {live.name} exists and IAM ignores case, so {name} cannot be created; "
-                "choose another group name or COGNISES_ROLE_PREFIX"
-            )
-        elif live and name not in adopt:
-            yield from _ownership_blocks(live, desired.role)
+    if is_provider_group(scope.pool_id, entry.group.name):
+        yield f"group {entry.group.name}: Cognito makes groups of this name itself; rename yours"
+        return
+    if entry.role is None:
+        return
+    name, live = entry.role.name, entry.live_role
+    if scope.identity_region == SHORT_NAMES_REGION and len(name) > SHORT_ROLE_NAME:
+        yield (
+            f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} role name and "
+            f"session name together may have 24, so a role name at most {SHORT_ROLE_NAME}: "
+            "shorten the group name or COGNISES_ROLE_PREFIX"
+        )
+    if live and live.name != name:
+        yield (
+            f"role {live.name} exists and IAM ignores case, so {name} cannot be created; choose "
+            "another group name or COGNISES_ROLE_PREFIX"
+        )
+    elif live and name not in adopt:
+        yield from _owner_blocks(live, entry.role)
 
 
-def _ownership_blocks(live: Role, desired: Role) -> Iterator[str]:
+def _owner_blocks(live: Role, desired: Role) -> Iterator[str]:
     name, pool_id, group = live.name, live.tags.get(POOL_TAG), live.tags.get(GROUP_TAG)
     if not is_owned(live.tags):
         yield (
@@ -65,44 +49,37 @@ def _ownership_blocks(live: Role, desired: Role) -> Iterator[str]:
             f"(create_update: adopt=[{name!r}])"
         )
     elif pool_id != desired.tags[POOL_TAG]:
-        yield (
-            f"role {name} belongs to user pool {pool_id}; stages that share an account need a "
-            "COGNISES_ROLE_PREFIX each"
-        )
+        need = "stages that share an account need a COGNISES_ROLE_PREFIX each"
+        yield f"role {name} belongs to user pool {pool_id}; {need}"
     elif group != desired.tags[GROUP_TAG]:
-        yield (
-            f"role {name} belongs to group {group}; two prefixes and names make the same role "
-            "name: choose another COGNISES_ROLE_PREFIX"
-        )
+        why = "two prefixes and names make the same role name: choose another COGNISES_ROLE_PREFIX"
+        yield f"role {name} belongs to group {group}; {why}"
 
 
-def adopt_blocks(
-    adopt: Collection[str], desired: Iterable[DesiredGroup], observed: Observed
-) -> Iterator[str]:
+def adopt_blocks(adopt: Collection[str], entries: Iterable[Entry]) -> Iterator[str]:
     """What is wrong with the names to take over: only the role of a manifest group qualifies."""
-    names = {each.role.name for each in desired if each.role}
+    roles = {each.role.name: each.live_role for each in entries if each.role}
     for name in adopt:
-        if name not in names:
+        if name not in roles:
             yield f"--adopt {name}: no group of the manifest has a role of this name"
-        elif name.lower() not in observed.roles:
+        elif roles[name] is None:
             yield f"--adopt {name}: there is no such role; omit --adopt"
 
 
 def boundary_blocks(scope: Scope) -> Iterator[str]:
     """A permissions boundary must be a policy of the same account, or one of AWS's own."""
     parts = (scope.boundary or "").split(":", 5)
-    if len(parts) < 6:
-        return
-    _, partition, _, _, account, _ = parts
+    partition, account = (parts[1], parts[4]) if len(parts) == 6 else (scope.partition, "aws")
+    pool = f"user pool {scope.pool_id} is in"
     if account not in (scope.account, "aws"):
         yield (
-            f"COGNISES_PERMISSIONS_BOUNDARY is a policy of account {account}, and user pool "
-            f"{scope.pool_id} is in account {scope.account}; name a policy of that account"
+            f"COGNISES_PERMISSIONS_BOUNDARY is a policy of account {account}, and {pool} account "
+            f"{scope.account}; name a policy of that account"
         )
     elif partition != scope.partition:
         yield (
-            f"COGNISES_PERMISSIONS_BOUNDARY is in partition {partition}, and user pool "
-            f"{scope.pool_id} is in {scope.partition}; write arn:{scope.partition}:iam::…"
+            f"COGNISES_PERMISSIONS_BOUNDARY is in partition {partition}, and {pool} "
+            f"{scope.partition}; write arn:{scope.partition}:iam::…"
         )
 
 
@@ -115,34 +92,29 @@ def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str],
     if not any(provider.endswith(f"/{scope.pool_id}") for provider in pool.providers):
         warnings.append(
             f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider; its "
-            "members get no credentials until it does: `provision.py bootstrap --revert-drift` "
-            "adds it"
+            f"members get no credentials until it does: {REVERT} adds it"
         )
     return blocks, warnings
 
 
 def unsafe_flows(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list[str]]:
     """The flows of an identity pool that must be off: blocks, or warnings on an emulator."""
-    findings = []
-    if pool.classic_flow:
-        findings.append(
-            f"identity pool {pool.id} allows the classic flow, in which any member can assume any "
-            "group's role; turn it off with `provision.py bootstrap --revert-drift` "
-            "(AllowClassicFlow: false)"
-        )
-    if pool.guests:
-        findings.append(
-            f"identity pool {pool.id} gives credentials to guests; turn it off with "
-            "`provision.py bootstrap --revert-drift` (AllowUnauthenticatedIdentities: false)"
-        )
+    classic = "allows the classic flow, in which any member can assume any group's role"
+    flows = (
+        (pool.classic_flow, classic, "AllowClassicFlow"),
+        (pool.guests, "gives credentials to guests", "AllowUnauthenticatedIdentities"),
+    )
+    findings = [
+        f"identity pool {pool.id} {what}; turn it off with {REVERT} ({setting}: false)"
+        for is_on, what, setting in flows
+        if is_on
+    ]
     return ([], findings) if loopback else (findings, [])
 
 
-def scope_warnings(
-    scope: Scope, desired: Iterable[DesiredGroup], observed: Observed
-) -> Iterator[str]:
+def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -> Iterator[str]:
     """What settings leave open, and what others have that gives rights where this project's do."""
-    roles = {each.role.name.lower() for each in desired if each.role}
+    roles = {each.role.name.lower() for each in entries if each.role}
     if roles and scope.identity_pool_id is None:
         yield (
             "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust, which no token meets; set it "
@@ -159,47 +131,37 @@ def scope_warnings(
                 f"group {group.name} is Cognito's own for an identity provider and carries "
                 f"{group.role_arn}: every user of that provider gets this role; remove it"
             )
-    untagged = sorted(
-        role.name
-        for key, role in observed.roles.items()
-        if scope.role_prefix and not role.tags.get(OWNER_TAG) and key not in roles
-    )
-    if untagged:
+    others = [role for key, role in observed.roles.items() if key not in roles]
+    untagged = sorted(role.name for role in others if not role.tags.get(OWNER_TAG))
+    if untagged and scope.role_prefix:
         more = f" and {len(untagged) - LISTED} more" if len(untagged) > LISTED else ""
+        noun = "roles" if len(untagged) > 1 else "role"
         yield (
-            f"{'roles' if len(untagged) > 1 else 'role'} {', '.join(untagged[:LISTED])}{more}: "
-            f"without ownership tags, under this project's role prefix {scope.role_prefix}; they "
-            "are not touched: rename them or choose another prefix"
+            f"{noun} {', '.join(untagged[:LISTED])}{more}: without ownership tags, under this "
+            f"project's role prefix {scope.role_prefix}; they are not touched: rename them or "
+            "choose another prefix"
         )
 
 
-def entry_warnings(
-    group: Group, desired: DesiredGroup, observed: Observed, scope: Scope
-) -> Iterator[str]:
+def entry_warnings(entry: Entry, scope: Scope, observed: Observed) -> Iterator[str]:
     """What to know of one entry: rights to more rights, misspelt placeholders, an odd live role."""
-    yield from (f"group {group.name} {line}" for line in escalations([], [desired.policy]))
-    for problem in check_placeholders(group.policy, "group_policy"):
-        yield f"group {group.name}: {problem.place}: {problem.text}"
-    if desired.role is None:
-        pool_group = observed.groups.get(group.name)
-        owned = {role.arn for role in observed.roles.values() if is_owned(role.tags)}
-        if pool_group and pool_group.role_arn and pool_group.role_arn not in owned:
+    group, live = f"group {entry.group.name}", entry.live_role
+    yield from (f"{group} {line}" for line in escalations([], [entry.policy]))
+    for problem in check_placeholders(entry.manifest.policy, "group_policy"):
+        yield f"{group}: {problem.place}: {problem.text}"
+    if entry.role is None:
+        link, found = entry.group.role_arn, observed.roles.values()
+        if link and not any(role.arn == link and is_owned(role.tags) for role in found):
             yield (
-                f"group {group.name} has no group_policy in groups.json and carries "
-                f"{pool_group.role_arn}, which members can use; Cognito cannot unlink it: delete "
-                "the group and apply again"
+                f"{group} has no group_policy in groups.json and carries {link}, which members "
+                "can use; Cognito cannot unlink it: delete the group and apply again"
             )
         return
-    name = desired.role.name
-    live = observed.roles.get(name.lower())
-    if live and live.arn != desired.role.arn and owned_by(scope, live):
-        yield (
-            f"role {live.name} is at {live.arn}, not at COGNISES_ROLE_PATH {scope.role_path}; IAM "
-            "cannot move a role: it keeps its path"
-        )
-    if group.created is not None and group.created != (live is not None):
-        stated, found = ("true", "is no") if group.created else ("false", "is a")
-        yield (
-            f'group {group.name} says "created": "{stated}" and there {found} role {name}; it is '
-            "ignored, so remove it"
-        )
+    if live and live.arn != entry.role.arn and scope.owns(live):
+        path = f"at {live.arn}, not at COGNISES_ROLE_PATH {scope.role_path}"
+        yield f"role {live.name} is {path}; IAM cannot move a role: it keeps its path"
+    created = entry.manifest.created
+    if created is not None and created != (live is not None):
+        stated, is_there = ("true", "is no") if created else ("false", "is a")
+        says = f'says "created": "{stated}" and there {is_there} role {entry.role.name}'
+        yield f"{group} {says}; it is ignored, so remove it"

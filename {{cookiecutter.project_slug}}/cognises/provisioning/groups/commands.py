@@ -15,23 +15,10 @@ from cognises.errors import ProvisionBlocked, SettingsError, printable
 from cognises.manifest import Group, load_groups
 from cognises.provisioning.aws import Clients, group_clients
 from cognises.provisioning.aws_errors import explain, is_aws_error
+from cognises.provisioning.groups import read
 from cognises.provisioning.groups.apply import Outcome, apply_plan
-from cognises.provisioning.groups.plan import (
-    Change,
-    GroupChange,
-    Plan,
-    plan_json,
-    plan_text,
-    summary,
-)
+from cognises.provisioning.groups.plan import Change, GroupChange, Plan, plan_json, plan_text
 from cognises.provisioning.groups.planner import Pruning, make_plan
-from cognises.provisioning.groups.read import (
-    confirm_boundaries,
-    groups_with_members,
-    manifest_of,
-    observe,
-    scope_of,
-)
 from cognises.provisioning.stacks import OwnStack
 from cognises.provisioning.target import (
     EXIT_BLOCKED,
@@ -90,16 +77,17 @@ def _plan(
     adopt: tuple[str, ...] = (),
 ) -> Plan:
     """Read AWS and plan; members are looked up only of groups that would be deleted."""
-    scope = scope_of(target, clients)
+    scope = read.scope_of(target, clients)
     identity = identity_client(target) if scope.identity_pool_id else None
-    observed = observe(clients, scope.pool_id, scope.role_prefix, identity, scope.identity_pool_id)
+    where = (scope.pool_id, scope.role_prefix, identity, scope.identity_pool_id)
+    observed = read.observe(clients, *where)
     if groups and scope.boundary is not None:
-        observed = confirm_boundaries(clients.iam, observed, scope.pool_id)
+        observed = read.confirm_boundaries(clients.iam, observed, scope.pool_id)
     found = make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
     deleted = [c.group for c in found.changes if isinstance(c, GroupChange) and c.after is None]
     if not deleted or (pruning and pruning.force):
         return found
-    members = groups_with_members(clients.cognito, scope.pool_id, deleted)
+    members = read.groups_with_members(clients.cognito, scope.pool_id, deleted)
     observed = replace(observed, with_members=members)
     return make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
 
@@ -122,9 +110,8 @@ def apply(
 ) -> int:
     """Apply today's plan. Returns 0, 1 (failed, or not confirmed); blocks are raised."""
     if adopt and (yes or not sys.stdin.isatty()):
-        raise ProvisionBlocked(
-            ["--adopt takes over a role that others made: run it on a terminal, without --yes"]
-        )
+        problem = "--adopt takes over a role that others made: run it on a terminal, without --yes"
+        raise ProvisionBlocked([problem])
     if as_json and not yes:
         raise click.UsageError("--json needs --yes: it shows the plan when it is done")
     target = read_target(options)
@@ -148,17 +135,16 @@ def apply(
 
 
 def _progress(change: Change, done: int, total: int) -> None:
-    every = max(1, total // 40)  # about 40 lines, however long the work
-    if done % every == 0 or done == total:
-        what = f"{change.action} {change.kind} of {printable(change.group)}"
+    if done == total or done % max(1, total // 40) == 0:  # about 40 lines, however long the work
+        what = f"{change.action} {change.kind} {printable(change.name)}"
         click.echo(f"[{done}/{total}] {what}", err=True)
 
 
 def _report(outcome: Outcome, plan: Plan) -> int:
     """Print on standard error what was done and what failed; returns the exit code."""
+    if outcome.complete and plan.changes:
+        click.echo(f"applied: {plan.summary}", err=True)
     if outcome.complete:
-        if plan.changes:
-            click.echo(f"applied: {summary(plan)}", err=True)
         return 0
     failures: dict[str, list[str]] = {}  # groups by reason, so that each reason is printed once
     for group, error in outcome.failed:
@@ -174,16 +160,15 @@ def _report(outcome: Outcome, plan: Plan) -> int:
 def destroy(
     options: Options, *, pool_id: str | None, force: bool, stack_name: str | None = None
 ) -> int:
-    """Delete every role and group of this project; with the stack named, that too.
+    """Delete every role and group of this project, and the stack if named; users and pool stay.
 
-    The user pool and its users stay. The manifest is not read, so it may be broken. Raises
-    ProvisionBlocked where the id given is not the pool's, or the stack is not this stage's.
+    The manifest is not read, so it may be broken. Raises ProvisionBlocked where the id given is
+    not the pool's, or the stack is not this stage's.
     """
     target = read_target(options)
     clients = group_clients(target.aws)
     stack = OwnStack.find(target, stack_name) if stack_name else None
-    # Typing the pool's id confirms all of it: no limit on the number of deletions, and what the
-    # identity pool allows is no reason to keep the roles.
+    # Typing the pool's id confirms any number of deletions, whatever the identity pool allows.
     everything = Pruning(max_destroy=sys.maxsize, force=force)
     found = _plan(replace(target, identity_pool_id=None), clients, (), everything)
     found = replace(found, warnings=())
@@ -207,7 +192,7 @@ def destroy(
 
 
 def import_groups(options: Options, output: Path | None) -> int:
-    """Write a manifest of the pool's groups, and say on standard error what it does not hold.
+    """Write the pool's groups to a new manifest, and print what it does not hold.
 
     Raises SettingsError where the file exists, and botocore's errors. Nothing in AWS is changed.
     """
@@ -216,9 +201,11 @@ def import_groups(options: Options, output: Path | None) -> int:
     if path.exists():
         raise SettingsError([f"{path} exists; name a new file with --output"])
     clients = group_clients(target.aws)
-    scope = scope_of(target, clients)
-    observed = observe(clients, target.pool.id, "")  # a group may be linked to a role of any name
-    entries, notes = manifest_of(observed, scope)
+    scope = read.scope_of(target, clients)
+    observed = read.observe(
+        clients, target.pool.id, ""
+    )  # a group may be linked to a role of any name
+    entries, notes = read.manifest_of(observed, scope)
     # "x": never over a file that was made meanwhile, never through a link.
     with path.open("x", encoding="utf-8") as file:
         file.write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")

@@ -6,6 +6,7 @@ is compared and hashed; what is sent to AWS is what the manifest says.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +18,6 @@ from cognises.manifest.iam_policy import statements_of, texts
 from cognises.manifest.iam_warnings import escalating_actions
 
 Document = Mapping[str, Any]
-Statement = Mapping[str, Any]
 
 
 def equivalent(left: object, right: object) -> bool:
@@ -26,10 +26,7 @@ def equivalent(left: object, right: object) -> bool:
 
 
 def canonical(document: object) -> str:
-    """One text for all spellings of a document: parsed, JSON text or percent-encoded text.
-
-    What is not a policy keeps its own text, so that it never equals one.
-    """
+    """One text for all spellings of a document, from text too; text that is no policy stays so."""
     parsed = decode(document)
     if not isinstance(parsed, Mapping):
         return _dump(parsed)
@@ -41,8 +38,8 @@ def canonical_statement(statement: object) -> str:
     """One text for all spellings of one statement."""
     if not isinstance(statement, Mapping):
         return _dump(statement)
-    kept = {name: value for name, value in statement.items() if (name, value) != ("Sid", "")}
-    return _dump({name: _element(name, value) for name, value in kept.items()})
+    elements = [(name, value) for name, value in statement.items() if (name, value) != ("Sid", "")]
+    return _dump({name: _element(name, value) for name, value in elements})
 
 
 def decode(document: object) -> object:
@@ -93,21 +90,25 @@ def _dump(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
-def difference(before: Document, after: Document) -> tuple[list[Statement], list[Statement]]:
+def digest_of(content: object) -> str:
+    """Identifies content as parsed from JSON, whatever its white space."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def fingerprint(trust: object, policy: object, text: str | None, precedence: int | None) -> str:
+    """The hash of what was applied, kept in a role's tag; equal for equivalent documents."""
+    return digest_of([canonical(trust), canonical(policy), text, precedence])
+
+
+def difference(before: Document, after: Document) -> tuple[list[Document], list[Document]]:
     """The statements removed and those added; equal ones in any spelling or order cancel out."""
-    old, new = (
-        {canonical_statement(each): each for each in statements([document])}
-        for document in (before, after)
-    )
+    old, new = ({canonical_statement(s): s for s in statements([each])} for each in (before, after))
     removed = [each for key, each in old.items() if key not in new]
     return removed, [each for key, each in new.items() if key not in old]
 
 
 def broadenings(before: Iterable[Document], after: Iterable[Document]) -> tuple[str, ...]:
-    """What the documents of `after` allow that those of `before` did not, a line each.
-
-    What is not clearly inside the old grant counts as new.
-    """
+    """What `after` allows and `before` did not, a line each; what is not clearly covered is new."""
     old, new = statements(before), statements(after)
     lines = [f"allows {what}" for what in _uncovered("Allow", new, old)]
     lines += [f"no longer denies {what}" for what in _uncovered("Deny", old, new)]
@@ -126,7 +127,7 @@ def escalations(before: Iterable[Document], after: Iterable[Document]) -> tuple[
     return tuple(dict.fromkeys(lines))
 
 
-def describe(statement: Statement) -> str:
+def describe(statement: Document) -> str:
     """One statement on one line: effect, actions, resources, and its condition as written."""
     actions = texts(statement.get("Action")) or ["all but", *texts(statement.get("NotAction"))]
     to = f"to {statement['Principal']}" if "Principal" in statement else f"on {_place(statement)}"
@@ -134,19 +135,18 @@ def describe(statement: Statement) -> str:
     return f"{line} if {statement['Condition']}" if statement.get("Condition") else line
 
 
-def _place(statement: Statement) -> str:
+def _place(statement: Document) -> str:
     if "NotResource" in statement:
         return f"all but {', '.join(texts(statement['NotResource']))}"
     return ", ".join(texts(statement.get("Resource"))) or "the role itself"
 
 
-def statements(documents: Iterable[Document]) -> list[Statement]:
+def statements(documents: Iterable[Document]) -> list[Document]:
     """The statements of all documents, in one list."""
-    found = [each for document in documents for _, each in statements_of(document)]
-    return [each for each in found if isinstance(each, Mapping)]
+    return [each for document in documents for _, each in statements_of(document)]
 
 
-def _uncovered(effect: str, of: list[Statement], by: list[Statement]) -> Iterator[str]:
+def _uncovered(effect: str, of: list[Document], by: list[Document]) -> Iterator[str]:
     """What statements of one effect reach and none of `by` does: an action on a resource each."""
     by = [each for each in by if each.get("Effect") == effect]
     equal = {canonical_statement(each) for each in by}
@@ -161,7 +161,7 @@ def _uncovered(effect: str, of: list[Statement], by: list[Statement]) -> Iterato
                 yield f"{action} on {resource or _place(each)}"
 
 
-def _covers(broad: Statement, narrow: Statement, action: str, resource: str) -> bool:
+def _covers(broad: Document, narrow: Document, action: str, resource: str) -> bool:
     """Whether `broad` reaches one action on one resource at least as widely as `narrow` does."""
     if "NotAction" in broad or "NotResource" in broad:
         return False

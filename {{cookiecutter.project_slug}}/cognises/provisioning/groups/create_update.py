@@ -10,8 +10,9 @@ from cognises.manifest import Group, parse_groups
 from cognises.provisioning.aws import Clients, make_client, make_session, on_loopback
 from cognises.provisioning.groups.apply import apply_plan
 from cognises.provisioning.groups.changes import policy_change
-from cognises.provisioning.groups.model import Role, Scope, desired_groups
-from cognises.provisioning.groups.plan import Change, Plan, digest_of
+from cognises.provisioning.groups.compare import digest_of
+from cognises.provisioning.groups.model import Role, Scope, entries_of
+from cognises.provisioning.groups.plan import Change, Plan
 from cognises.provisioning.groups.planner import make_plan
 from cognises.provisioning.groups.read import account_and_partition, observe
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, POOL_TAG, is_owned, role_name
@@ -85,8 +86,8 @@ def _policies_only(groups: Iterable[Group], clients: Clients, role_prefix: str) 
     pool = UserPool.parse(roles[0].tags.get(POOL_TAG))
     _, partition, _, _, account, _ = roles[0].arn.split(":", 5)
     scope = Scope(account, partition, pool.region, pool.id, role_prefix=role_prefix)
-    pairs = zip(desired_groups(groups, scope), roles, strict=True)
-    changes = (policy_change(desired, role) for desired, role in pairs)
+    pairs = zip(entries_of(groups, scope, observed), roles, strict=True)
+    changes = (policy_change(entry, role) for entry, role in pairs)
     return Plan(scope, digest_of(names), tuple(filter(None, changes)))
 
 

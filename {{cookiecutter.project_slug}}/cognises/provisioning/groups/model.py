@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,14 +10,8 @@ from cognises.errors import ManifestError, Problem, SettingsError
 from cognises.manifest import Group
 from cognises.manifest.iam_policy import INLINE_LIMIT, policy_size, resources_of
 from cognises.manifest.placeholders import fill
-from cognises.provisioning.groups.compare import Document, canonical
-from cognises.provisioning.names import (
-    DEFAULT_ROLE_PREFIX,
-    HASH_TAG,
-    ownership_tags,
-    policy_name,
-    role_name,
-)
+from cognises.provisioning import names
+from cognises.provisioning.groups.compare import Document, fingerprint
 from cognises.user_pool import partition_of
 
 # The identity service's name as principal, in condition keys and in policy variables.
@@ -88,7 +80,7 @@ class Scope:
     region: str
     pool_id: str
     identity_pool_id: str | None = None
-    role_prefix: str = DEFAULT_ROLE_PREFIX
+    role_prefix: str = names.DEFAULT_ROLE_PREFIX
     boundary: str | None = None
     role_path: str = "/"
 
@@ -109,10 +101,20 @@ class Scope:
             raise SettingsError([message])
         return _IDENTITY_SERVICES.get(region, "cognito-identity.amazonaws.com")
 
+    def trust(self, *, closed: bool = False) -> dict[str, Any]:
+        """The trust policy of every group's role; closed, what a role without rights gets."""
+        return trust_policy(self.identity_service, None if closed else self.identity_pool_id)
+
     def role_arn(self, group: str) -> str:
         """The ARN that a group's role will get."""
-        name = role_name(self.role_prefix, group)
+        name = names.role_name(self.role_prefix, group)
         return f"arn:{self.partition}:iam::{self.account}:role{self.role_path}{name}"
+
+    def owns(self, role: Role) -> bool:
+        """Whether a role was made for this pool under this prefix, name and tags agreeing."""
+        group = names.group_of(role.tags)
+        ours = names.is_owned(role.tags) and role.tags.get(names.POOL_TAG) == self.pool_id
+        return ours and bool(group) and role.name == names.role_name(self.role_prefix, group)
 
 
 def trust_policy(service: str, identity_pool_id: str | None) -> dict[str, Any]:
@@ -121,54 +123,65 @@ def trust_policy(service: str, identity_pool_id: str | None) -> dict[str, Any]:
     The condition on `aud` keeps every other identity pool of every account out.
     Source: Cognito developer guide, "Role trust and permissions".
     """
+    audience = {f"{service}:aud": identity_pool_id or CLOSED_AUDIENCE}
+    signed_in = {f"{service}:amr": "authenticated"}
     statement = {
         "Effect": "Allow",
         "Principal": {"Federated": service},
         "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {
-            "StringEquals": {f"{service}:aud": identity_pool_id or CLOSED_AUDIENCE},
-            "ForAnyValue:StringLike": {f"{service}:amr": "authenticated"},
-        },
+        "Condition": {"StringEquals": audience, "ForAnyValue:StringLike": signed_in},
     }
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 @dataclass(frozen=True)
-class DesiredGroup:
-    """One group of the manifest, placeholders filled, as pool group and role (None: no role)."""
+class Entry:
+    """One entry of the manifest: its role and group as they should be, and as AWS has them."""
 
-    group: str
-    role: Role | None
-    pool_group: PoolGroup
+    manifest: Group
+    role: Role | None  # None: the entry has no policy
+    group: PoolGroup
+    live_role: Role | None
+    live_group: PoolGroup | None
 
     @property
     def policy(self) -> Document:
-        """The inline policy of the role; empty without a role."""
-        return self.role.policies[policy_name(self.group)] if self.role else {}
+        """The inline policy of the role, placeholders filled; empty without a role."""
+        return self.role.policies[names.policy_name(self.group.name)] if self.role else {}
 
 
-def desired_groups(groups: Iterable[Group], scope: Scope) -> tuple[DesiredGroup, ...]:
-    """Fill the manifest for one pool.
+def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tuple[Entry, ...]:
+    """The manifest filled for one pool, beside what was read of it.
 
     Raises ManifestError where a filled policy is too large or names another partition, and
     SettingsError where a role is to be made in a region whose identity service is not known.
     """
-    desired = tuple(_desired(group, scope) for group in groups)
-    problems = [
-        problem.under(f"[{index}].group_policy")
-        for index, each in enumerate(desired)
-        for problem in _filled_problems(each.policy, scope)
-    ]
+    entries, problems = [], []
+    for index, group in enumerate(groups):
+        role = None if group.policy is None else _desired_role(group, scope)
+        live = observed.roles.get(names.role_name(scope.role_prefix, group.name).lower())
+        live_group = observed.groups.get(group.name)
+        desired = _desired_group(group, role, live, live_group)
+        entries.append(Entry(group, role, desired, live, live_group))
+        found = _filled_problems(entries[-1].policy, scope)
+        problems += [problem.under(f"[{index}].group_policy") for problem in found]
     if problems:
         raise ManifestError(problems)
-    return desired
+    return tuple(entries)
 
 
-def _desired(group: Group, scope: Scope) -> DesiredGroup:
-    role = None if group.policy is None else _desired_role(group, scope)
-    arn = role.arn if role else None
-    pool_group = PoolGroup(group.name, arn, group.description, group.precedence)
-    return DesiredGroup(group.name, role, pool_group)
+def _desired_group(
+    group: Group, role: Role | None, live: Role | None, live_group: PoolGroup | None
+) -> PoolGroup:
+    """Linked to the live role, which may be at another path, else to the role to be made.
+
+    Without a role it keeps its link, which Cognito cannot remove; without a precedence, that.
+    """
+    arn, precedence = (live or role).arn if role else None, group.precedence
+    if live_group:
+        arn = arn if role else live_group.role_arn
+        precedence = live_group.precedence if precedence is None else precedence
+    return PoolGroup(group.name, arn, group.description, precedence)
 
 
 def _desired_role(group: Group, scope: Scope) -> Role:
@@ -180,16 +193,12 @@ def _desired_role(group: Group, scope: Scope) -> Role:
         "IdentityService": scope.identity_service,
     }
     policy = cast("dict[str, Any]", fill(group.policy, values))
-    trust = trust_policy(scope.identity_service, scope.identity_pool_id)
+    trust = scope.trust()
     applied = fingerprint(trust, policy, group.description, group.precedence)
-    return Role(
-        name=role_name(scope.role_prefix, group.name),
-        arn=scope.role_arn(group.name),
-        trust=trust,
-        policies={policy_name(group.name): policy},
-        boundary=scope.boundary,
-        tags={**ownership_tags(scope.pool_id, group.name), HASH_TAG: applied},
-    )
+    tags = {**names.ownership_tags(scope.pool_id, group.name), names.HASH_TAG: applied}
+    name, arn = names.role_name(scope.role_prefix, group.name), scope.role_arn(group.name)
+    policies = {names.policy_name(group.name): policy}
+    return Role(name, arn, trust, policies, (), scope.boundary, tags)
 
 
 def _filled_problems(policy: Document, scope: Scope) -> Iterator[Problem]:
@@ -199,16 +208,6 @@ def _filled_problems(policy: Document, scope: Scope) -> Iterator[Problem]:
     for place, resource in resources_of(policy):
         partition = resource.split(":")[1] if resource.startswith("arn:") else scope.partition
         if partition not in (scope.partition, "*"):
-            problem = (
-                f"{resource!r} is in partition {partition}, and user pool {scope.pool_id} is in "
-                f"{scope.partition}; write arn:${{AWS::Partition}}:…"
-            )
-            yield Problem(place, problem)
-
-
-def fingerprint(
-    trust: object, policy: object, description: str | None, precedence: int | None
-) -> str:
-    """The hash of what was applied, kept in a role's tag; equal for equivalent documents."""
-    parts = [canonical(trust), canonical(policy), description, precedence]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+            here = f"user pool {scope.pool_id} is in {scope.partition}"
+            problem = f"{resource!r} is in partition {partition}, and {here}; write arn:"
+            yield Problem(place, problem + "${AWS::Partition}:…")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from cognises.errors import ProvisionBlocked, printable
-from cognises.provisioning.groups.compare import describe, difference
+from cognises.provisioning.groups.compare import describe, difference, digest_of
 from cognises.provisioning.groups.model import PoolGroup, Role, Scope
 from cognises.provisioning.names import HASH_TAG
 
@@ -96,6 +94,18 @@ class Plan:
             for line in (*change.broadening, *change.escalating)
         )
 
+    @property
+    def summary(self) -> str:
+        """One line of counts."""
+        actions = [change.action for change in self.changes]
+        adopted = f", {actions.count('adopt')} to take over" if "adopt" in actions else ""
+        drifted, granting = sum(bool(each.drift) for each in self.changes), len(self.broadening)
+        grants = "1 change grants" if granting == 1 else f"{granting} changes grant"
+        return (
+            f"{actions.count('create')} to create, {actions.count('update')} to change{adopted}, "
+            f"{actions.count('delete')} to delete; {drifted} drifted; {grants} new permissions"
+        )
+
     def raise_if_blocked(self, *, allow_broadening: bool = True, expect: str | None = None) -> None:
         """Raise ProvisionBlocked where a safety rule, or another digest, refuses this plan."""
         problems = list(self.blocks)
@@ -110,82 +120,55 @@ class Plan:
             raise ProvisionBlocked(problems)
 
 
-def digest_of(content: Sequence[object] | dict[str, object]) -> str:
-    """Identifies content as parsed from JSON, whatever its white space."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def plan_text(plan: Plan) -> str:
     """The whole plan, statement by statement; control characters from AWS are escaped."""
     return "\n".join(printable(line) for line in _lines(plan))
 
 
-def summary(plan: Plan) -> str:
-    """One line of counts."""
-    actions = [change.action for change in plan.changes]
-    drifted = sum(bool(change.drift) for change in plan.changes)
-    adopted = f", {actions.count('adopt')} to take over" if "adopt" in actions else ""
-    granting = len(plan.broadening)
-    grants = "1 change grants" if granting == 1 else f"{granting} changes grant"
-    return (
-        f"{actions.count('create')} to create, {actions.count('update')} to change{adopted}, "
-        f"{actions.count('delete')} to delete; {drifted} drifted; {grants} new permissions"
-    )
-
-
 def _lines(plan: Plan) -> Iterator[str]:
-    scope = plan.scope
+    scope, kept = plan.scope, plan.leftovers
     place = f"account {scope.account} ({scope.partition}), region {scope.region}"
     yield f"user pool {scope.pool_id}, {place}"
     for group, changes in groupby(plan.changes, key=lambda change: change.group):
         yield from ("", f"group {group}")
         for change in changes:
             yield from _change_lines(change)
-    if plan.leftovers:
-        yield from ("", "in AWS and not in groups.json:")
-    for each in plan.leftovers[:LEFTOVERS_SHOWN]:
+    yield from ("", "in AWS and not in groups.json:") if kept else ()
+    for each in kept[:LEFTOVERS_SHOWN]:
         named = [f"group {each.group}"] * each.has_group + [f"role {each.role}"] * bool(each.role)
         yield f"  {', '.join(named)}: {each.note}"
-    if len(plan.leftovers) > LEFTOVERS_SHOWN:
-        yield f"  and {len(plan.leftovers) - LEFTOVERS_SHOWN} more; `plan --json` lists all"
+    if len(kept) > LEFTOVERS_SHOWN:
+        yield f"  and {len(kept) - LEFTOVERS_SHOWN} more; `plan --json` lists all"
     yield ""
     yield from (f"warning: {line}" for line in plan.warnings)
     yield from (f"blocked: {line}" for line in plan.blocks)
-    yield f"plan: {summary(plan)}" if plan.changes else "plan: nothing to do"
+    yield f"plan: {plan.summary}" if plan.changes else "plan: nothing to do"
     yield f"digest: {plan.digest}"
 
 
 def _change_lines(change: Change) -> Iterator[str]:
     yield f"  {MARKS[change.action]} {change.action} {change.kind} {change.name}"
     yield from (f"      drift: {line}" for line in change.drift)
-    if isinstance(change, RoleChange):
-        details = [*_policy_lines(change), *_setting_lines(change.before, change.after)]
-    else:
-        details = list(_group_lines(change))
+    details = _role_lines(change) if isinstance(change, RoleChange) else _group_lines(change)
     yield from (f"      {line}" for line in details)
     yield from (f"      ! widens: {line}" for line in change.broadening)
     yield from (f"      ! escalates: {line}" for line in change.escalating)
 
 
-def _policy_lines(change: RoleChange) -> Iterator[str]:
-    old, new = (
-        {**role.policies, "trust": role.trust} if role else {}
-        for role in (change.before, change.after)
-    )
+def _role_lines(change: RoleChange) -> Iterator[str]:
+    before, after = change.before, change.after
+    old, new = ({**each.policies, "trust": each.trust} if each else {} for each in (before, after))
     for name in sorted({*old, *new}):
         removed, added = difference(old.get(name, {}), new.get(name, {}))
         yield from (f"- {name}: {describe(each)}" for each in removed)
         yield from (f"+ {name}: {describe(each)}" for each in added)
-        if name in old and name in new and old[name].get("Version") != new[name].get("Version"):
-            yield f"~ {name}: Version {old[name].get('Version')} -> {new[name].get('Version')}"
-
-
-def _setting_lines(before: Role | None, after: Role | None) -> Iterator[str]:
+        versions = [each[name].get("Version") for each in (old, new) if name in each]
+        if len({*versions}) > 1:
+            yield "~ {}: Version {} -> {}".format(name, *versions)
     if before is not None and after is not None:
         yield from (f"- attached: {arn}" for arn in before.attached if arn not in after.attached)
-        for tag, value in after.tags.items():
-            if before.tags.get(tag) != value:
-                yield f"~ tag {tag}" + ("" if tag == HASH_TAG else f": {value}")
+        changed = {tag: text for tag, text in after.tags.items() if before.tags.get(tag) != text}
+        yield from (f"~ tag {tag}" + f": {changed[tag]}" * (tag != HASH_TAG) for tag in changed)
     if after is not None and after.boundary != (before.boundary if before else None):
         yield f"~ boundary: {after.boundary}"
 
@@ -200,12 +183,12 @@ def _group_lines(change: GroupChange) -> Iterator[str]:
 def plan_json(plan: Plan) -> dict[str, Any]:
     """One object for JSON, in the words Terraform uses for its own plans."""
     scope = asdict(plan.scope)
-    names = ("account", "partition", "region", "identity_pool_id", "role_prefix")
+    scope["user_pool_id"] = scope.pop("pool_id")
+    del scope["boundary"], scope["role_path"]
     return {
         "format_version": "1.0",
         "digest": plan.digest,
-        "user_pool_id": plan.scope.pool_id,
-        **{name: scope[name] for name in names},
+        **scope,
         "resource_changes": [_resource(change) for change in plan.changes],
         "resource_drift": [_drifted(change) for change in plan.changes if change.drift],
         "leftovers": [asdict(each) for each in plan.leftovers],

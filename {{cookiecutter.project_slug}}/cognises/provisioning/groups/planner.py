@@ -1,35 +1,19 @@
 """Manifest and observed state to a plan. Pure: no clock, no network, no order of dictionaries.
 
 desired + observed -> changes (role, then group, of each entry) + blocks + warnings + leftovers
-
-Leftovers are what AWS has and the manifest does not name. Pruning deletes those that are provably
-this project's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from cognises.manifest import Group
 from cognises.provisioning.groups import checks
 from cognises.provisioning.groups.changes import changes_of
-from cognises.provisioning.groups.model import (
-    DesiredGroup,
-    Observed,
-    PoolGroup,
-    Role,
-    Scope,
-    desired_groups,
-)
-from cognises.provisioning.groups.plan import (
-    Change,
-    GroupChange,
-    Leftover,
-    Plan,
-    RoleChange,
-    digest_of,
-)
+from cognises.provisioning.groups.compare import digest_of
+from cognises.provisioning.groups.model import Observed, PoolGroup, Role, Scope, entries_of
+from cognises.provisioning.groups.plan import Change, GroupChange, Leftover, Plan, RoleChange
 from cognises.provisioning.names import group_of, is_provider_group
 
 LIMITED_FROM = 10  # owned groups; from here on a limit applies by default
@@ -58,42 +42,34 @@ def make_plan(
     and how to prune (None: delete nothing). Raises ManifestError where a filled policy is too
     large or names another partition.
     """
-    desired = desired_groups(groups, scope)
+    entries = entries_of(groups, scope, observed)
     blocks, warnings = checks.identity_pool_findings(scope, observed)
-    blocks += [*checks.boundary_blocks(scope), *checks.adopt_blocks(adopt, desired, observed)]
-    warnings += checks.scope_warnings(scope, desired, observed)
+    blocks += [*checks.boundary_blocks(scope), *checks.adopt_blocks(adopt, entries)]
+    warnings += checks.scope_warnings(scope, entries, observed)
     changes: list[Change] = []
-    for group, each in zip(groups, desired, strict=True):
-        found = list(checks.group_blocks(each, observed, scope, adopt))
+    for entry in entries:
+        found = list(checks.entry_blocks(entry, scope, adopt))
         blocks += found
-        if not found:
-            changes += changes_of(each, observed, scope, adopt)
-        warnings += checks.entry_warnings(group, each, observed, scope)
-    deletions, kept, leftovers = _prune(desired, observed, scope, pruning)
-    manifest = digest_of([asdict(group) for group in groups])
-    return Plan(
-        scope,
-        manifest,
-        (*changes, *deletions),
-        (*blocks, *kept),
-        tuple(warnings),
-        tuple(leftovers),
-    )
+        changes += [] if found else changes_of(entry, scope, adopt)
+        warnings += checks.entry_warnings(entry, scope, observed)
+    has_role = {each.group.name: each.role is not None for each in entries}
+    deletions, limits, leftovers = _prune(has_role, observed, scope, pruning)
+    digest, all_changes = digest_of([asdict(group) for group in groups]), (*changes, *deletions)
+    return Plan(scope, digest, all_changes, (*blocks, *limits), tuple(warnings), tuple(leftovers))
 
 
 def _prune(
-    desired: Iterable[DesiredGroup], observed: Observed, scope: Scope, pruning: Pruning | None
+    has_role: Mapping[str, bool], observed: Observed, scope: Scope, pruning: Pruning | None
 ) -> tuple[list[Change], list[str], list[Leftover]]:
-    """Changes, blocks and leftovers for every owned role that no entry has, and its group.
+    """Changes, blocks and leftovers: owned roles, and their groups, that no entry has.
 
-    The role's tags and the group's link must agree: a group linked elsewhere is left alone, and
-    so is the role. Groups with members, and too many deletions, are blocks.
+    In: whether the entry of each group has a role. The role's tags and the group's link must
+    agree, else both are left alone. Groups with members, and too many deletions, are blocks.
     """
     changes: list[Change] = []
     blocks: list[str] = []
     leftovers: list[Leftover] = []
-    has_role = {each.group: each.role is not None for each in desired}
-    owned = [role for role in observed.roles.values() if checks.owned_by(scope, role)]
+    owned = [role for role in observed.roles.values() if scope.owns(role)]
     members = frozenset() if pruning and pruning.force else observed.with_members - {*has_role}
     for role in sorted(owned, key=lambda role: role.name):
         name = group_of(role.tags)
@@ -114,7 +90,7 @@ def _prune(
             changes.append(RoleChange(name, "delete", role, None))
         leftovers.append(Leftover(name, role.name, group is not None, note))
     if pruning:
-        blocks += _limit_block(len({change.group for change in changes}), len(owned), pruning)
+        blocks += _limit_blocks(len({change.group for change in changes}), len(owned), pruning)
     return changes, blocks, [*leftovers, *_groups_alone(has_role, observed, scope)]
 
 
@@ -131,10 +107,8 @@ def _why_kept(
             "and Cognito cannot unlink a role from a group"
         )
     if group and not linked and not in_manifest:
-        return (
-            f"kept: group {name} is linked to {group.role_arn or 'no role'}, not to this role; "
-            "delete one of the two by hand"
-        )
+        link = f"linked to {group.role_arn or 'no role'}, not to this role"
+        return f"kept: group {name} is {link}; delete one of the two by hand"
     return ""
 
 
@@ -144,23 +118,17 @@ def _groups_alone(
     """Groups without a role, or with a role of this project that is gone: perhaps not ours."""
     arns = {role.arn for role in observed.roles.values()}
     for name, group in sorted(observed.groups.items()):
-        if name in in_manifest or is_provider_group(scope.pool_id, name):
-            continue
-        if group.role_arn is None:
-            why = "it carries no role"
-        elif group.role_arn == scope.role_arn(name) and group.role_arn not in arns:
-            why = f"its role {group.role_arn} is gone"
-        else:
-            continue
-        note = f"kept: {why}, so nothing shows that this project made it; delete it by hand"
-        yield Leftover(name, None, True, note)
+        gone = group.role_arn == scope.role_arn(name) and group.role_arn not in arns
+        listed = name not in in_manifest and not is_provider_group(scope.pool_id, name)
+        if listed and (gone or group.role_arn is None):
+            why = f"its role {group.role_arn} is gone" if gone else "it carries no role"
+            note = f"kept: {why}, so nothing shows that this project made it; delete it by hand"
+            yield Leftover(name, None, True, note)
 
 
-def _limit_block(deleted: int, owned: int, pruning: Pruning) -> list[str]:
+def _limit_blocks(deleted: int, owned: int, pruning: Pruning) -> Iterator[str]:
     default = owned if owned < LIMITED_FROM else int(owned * DEFAULT_SHARE)
     limit = default if pruning.max_destroy is None else pruning.max_destroy
-    message = (
-        f"{deleted} of {owned} groups would be deleted and at most {limit} may be; "
-        f"to confirm: --max-destroy {deleted}"
-    )
-    return [message] if deleted > limit else []
+    if deleted > limit:
+        problem = f"{deleted} of {owned} groups would be deleted and at most {limit} may be"
+        yield f"{problem}; to confirm: --max-destroy {deleted}"

@@ -152,25 +152,19 @@ def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
 def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]], list[str]]:
     """The entries of a manifest, in the order of precedence, and notes on what they cannot say."""
     roles = {role.arn: role for role in observed.roles.values()}
-    found = (
-        (group, roles.get(group.role_arn or ""))
-        for group in sorted(
-            observed.groups.values(),
-            key=lambda each: (each.precedence is None, each.precedence or 0, each.name),
-        )
-        if not is_provider_group(scope.pool_id, group.name)
-    )
-    entries, notes = [], []
-    for group, role in found:
-        entries.append(_entry(group, role, scope))
-        notes += [f"group {group.name}: {note}" for note in _notes(group, role, scope)]
-    return entries, notes
+    entries: list[tuple[bool, int, str, dict[str, Any]]] = []
+    notes: list[str] = []
+    for name, group in sorted(observed.groups.items()):
+        if not is_provider_group(scope.pool_id, name):
+            role, precedence = roles.get(group.role_arn or ""), group.precedence
+            entry = _entry(group, role, scope)
+            entries.append((precedence is None, precedence or 0, name, entry))
+            notes += [f"group {name}: {note}" for note in _notes(group, role, scope)]
+    return [entry for *_, entry in sorted(entries)], notes
 
 
 def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
-    entry: dict[str, Any] = {"group_name": group.name}
-    if group.description:
-        entry["description"] = group.description
+    entry: dict[str, Any] = {"group_name": group.name, "description": group.description}
     entry |= {"precedence": group.precedence, "allowed_functions": []}
     policies = list(role.policies.values()) if role else []
     if len(policies) > 1:
@@ -179,6 +173,8 @@ def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
         policies = [{"Version": "2012-10-17", "Statement": plain}]
     if policies:
         entry["group_policy"] = _with_placeholders(policies[0], scope)
+    if not group.description:
+        del entry["description"]
     return entry
 
 
