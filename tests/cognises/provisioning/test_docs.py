@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from botocore import xform_name
+from worlds import SCOPE
 
 from cognises.provisioning import cli, names
-from cognises.provisioning.groups.model import CLOSED_AUDIENCE, trust_policy
+from cognises.provisioning.groups.model import CLOSED_AUDIENCE
 from cognises.provisioning.policies import runner_policy as printed
 from cognises.provisioning.target import Options, read_target
 from cognises.settings.sources import PROJECT_FOLDER
@@ -48,9 +50,7 @@ def test_the_page_names_every_tag_and_the_closed_trust() -> None:
 
 def test_the_page_shows_the_trust_policy_as_it_is_made() -> None:
     (shown,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    (made,) = trust_policy("cognito-identity.amazonaws.com", "<COGNITO_IDENTITY_POOL_ID>")[
-        "Statement"
-    ]
+    (made,) = replace(SCOPE, identity_pool_id="<COGNITO_IDENTITY_POOL_ID>").trust()["Statement"]
     assert json.loads(shown) == made
 
 

@@ -30,7 +30,6 @@ from cognises.provisioning.aws import (
 )
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups.checks import unsafe_flows
-from cognises.provisioning.groups.commands import identity_client
 from cognises.provisioning.groups.model import IdentityPool
 from cognises.provisioning.groups.read import observe_identity_pool, scope_of
 from cognises.provisioning.names import is_provider_group
@@ -79,7 +78,7 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     """
     target, settings = _configured(options)
     manifest = load_groups(target.groups_file, role_prefix=target.role_prefix)
-    identity = identity_client(target)
+    identity = target.aws.client("cognito-identity", target.identity_region)
     loopback = on_loopback(identity)
     pool = observe_identity_pool(identity, target.identity_pool_id or "")
     blocks, warnings = unsafe_flows(pool, loopback=loopback)

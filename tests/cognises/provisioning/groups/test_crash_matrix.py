@@ -53,8 +53,8 @@ class Stage:
         clients = self.clients
         with wire.under(clients.iam, clients.cognito) if wire else nullcontext():
             plan = self.plan(manifest, pruning)
-            outcome = apply_plan(plan, clients, workers=1, sleep=lambda seconds: None)
-        for _, error in outcome.failed:
+            _, failed = apply_plan(plan, clients, workers=1, sleep=lambda seconds: None)
+        for _, error in failed:
             raise error
         return plan
 

@@ -92,6 +92,9 @@ def test_without_the_pool_only_the_policy_is_touched(
     create_update(
         data, account.iam, account.cognito, account.pool_id, identity_pool_id=identity_pool
     )
+    managed = account.iam.create_policy(PolicyName="x", PolicyDocument=json.dumps(policy()))
+    arn = managed["Policy"]["Arn"]
+    account.iam.attach_role_policy(RoleName="role_Group1", PolicyArn=arn)
     before = account.state()
     changed(data)
     create_update(data, account.iam, account.cognito)

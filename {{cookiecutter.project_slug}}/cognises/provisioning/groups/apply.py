@@ -1,10 +1,8 @@
 """The one place that writes groups and roles: a plan's changes as AWS calls.
 
-The calls of one group are sent in order, several groups at a time. After a failure, or Ctrl-C, no
-new change is begun: the next run does what is left.
-
-Create: role, policy, group. Delete: group, policies, role. Update: narrowing before widening, so
-that no moment in between grants more than the state before or the state after.
+The calls of one group are sent in order, several groups at a time. Create: role, policy, group.
+Delete: group, policies, role. Update: narrowing before widening, so that no moment in between
+grants more than the state before or the state after.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from cognises.errors import ProvisionBlocked
@@ -40,31 +38,22 @@ class Call(NamedTuple):
     arguments: Mapping[str, Any]
 
 
-@dataclass
-class Outcome:
-    """The changes made, and the errors of the groups that failed."""
-
-    total: int
-    done: list[Change] = field(default_factory=list)
-    failed: list[tuple[str, Exception]] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything the plan said was done."""
-        return not self.failed and len(self.done) == self.total
-
-
 def apply_plan(
     plan: Plan,
     clients: Clients,
     *,
     workers: int = WORKERS,
     sleep: Callable[[float], None] = time.sleep,
-    progress: Callable[[Change, int, int], None] = lambda change, done, total: None,
-) -> Outcome:
-    """Make every change of a plan. Raises ProvisionBlocked for a blocked one, and sends nothing."""
+    progress: Callable[[Change, int], None] = lambda change, done: None,
+) -> tuple[list[Change], list[tuple[str, Exception]]]:
+    """Make every change of a plan; after a failure, or Ctrl-C, no new change is begun.
+
+    Out: the changes made, and the groups that failed with their errors. Raises ProvisionBlocked
+    for a blocked plan, and sends nothing.
+    """
     plan.raise_if_blocked()
-    outcome = Outcome(len(plan.changes))
+    done: list[Change] = []
+    failed: list[tuple[str, Exception]] = []
     units: dict[str, list[Change]] = {}
     for change in plan.changes:
         units.setdefault(change.group, []).append(change)
@@ -77,31 +66,28 @@ def apply_plan(
                 if stop.is_set():
                     return
                 for call in calls_for(change, plan.scope.pool_id, plan.scope.role_path):
-                    _send(call, clients, sleep, just_created=is_new)
+                    _send(call, clients, sleep, is_new)
                 with lock:
-                    outcome.done.append(change)
-                    progress(change, len(outcome.done), outcome.total)
+                    done.append(change)
+                    progress(change, len(done))
         except BaseException as error:
             stop.set()  # here, before this worker takes the next unit
             if not isinstance(error, Exception):
                 raise
-            outcome.failed.append((unit[0].group, error))
+            failed.append((unit[0].group, error))
 
     with ThreadPoolExecutor(max(1, min(workers, len(units))), thread_name_prefix="apply") as pool:
         try:
             list(pool.map(apply_unit, units.values()))
-        except BaseException:
-            stop.set()
-            raise
-    return outcome
+        finally:
+            stop.set()  # on Ctrl-C, which reaches no worker
+    return done, failed
 
 
-def _send(
-    call: Call, clients: Clients, sleep: Callable[[float], None], *, just_created: bool
-) -> None:
+def _send(call: Call, clients: Clients, sleep: Callable[[float], None], is_new: bool) -> None:
     method = getattr(clients.iam if call.service == "iam" else clients.cognito, call.method)
     gone = ALREADY_GONE.get(call.method)
-    wait = just_created and not gone
+    wait = is_new and not gone
     try:
         resilient(lambda: method(**call.arguments), just_created=wait, sleep=sleep)
     except Exception as error:

@@ -98,7 +98,7 @@ def _group_change(entry: Entry, group: PoolGroup | None) -> GroupChange:
     if group is None:
         lines = ["the group is gone, or an apply was interrupted"] * recorded
         return GroupChange(after.name, "create", None, after, tuple(lines))
-    relinks, edited = group.role_arn != after.role_arn, _edited_fields(entry)
+    relinks, edited = group.role_arn != after.role_arn, _edited_fields(entry) or ()
     link = group.role_arn or "no role"
     lines = [f"the group was linked to {link}"] * (relinks and recorded)
     lines += [f"the precedence was changed to {group.precedence}"] * ("precedence" in edited)
@@ -108,54 +108,45 @@ def _group_change(entry: Entry, group: PoolGroup | None) -> GroupChange:
 
 
 def _role_drift(entry: Entry, live: Role, after: Role) -> Iterator[str]:
-    name = policy_name(entry.group.name)
-    as_recorded = _as_recorded(live, entry.live_group, name)
+    name, recorded = policy_name(entry.group.name), live.tags.get(HASH_TAG)
+    bare = fingerprint(live.trust, None, None, None)  # what a retirement records
+    as_retired = entry.live_group is not None and name not in live.policies and recorded == bare
     yield from (f"inline policy {each} was added" for each in live.policies if each != name)
     yield from (f"policy {arn} was attached" for arn in live.attached)
     if live.boundary != after.boundary:
         yield f"the permissions boundary is {live.boundary or 'missing'}"
-    if name not in live.policies and not as_recorded:
+    if recorded is None or as_retired:
+        return
+    if name not in live.policies:
         yield f"policy {name} is missing"
-    if live.tags.get(HASH_TAG) == after.tags[HASH_TAG]:
-        if name in live.policies and not equivalent(live.policies[name], entry.policy):
-            yield f"policy {name} was edited"
-        if not equivalent(live.trust, after.trust):
-            yield "the trust policy was edited"
-    elif not as_recorded and not _edited_fields(entry):
-        yield "differs from what was last applied, besides the change in the manifest"
+    if recorded != after.tags[HASH_TAG]:
+        if _edited_fields(entry) is None:
+            yield "differs from what was last applied, besides the change in the manifest"
+        return
+    if name in live.policies and not equivalent(live.policies[name], entry.policy):
+        yield f"policy {name} was edited"
+    if not equivalent(live.trust, after.trust):
+        yield "the trust policy was edited"
 
 
-def _as_recorded(live: Role, group: PoolGroup | None, name: str) -> bool:
-    """Whether the live state is what the hash tag says was applied."""
-    recorded, policy = live.tags.get(HASH_TAG), live.policies.get(name)
-    if group is None or recorded is None:
-        return recorded is None
-    if policy is None:
-        return recorded == fingerprint(live.trust, None, None, None)
-    # A manifest may leave the precedence as it is: then the hash was made without one.
-    return any(
-        recorded == fingerprint(live.trust, policy, group.description, precedence)
-        for precedence in (group.precedence, None)
-    )
-
-
-def _edited_fields(entry: Entry) -> tuple[str, ...]:
-    """The fields of the group that were edited, where the role's hash proves it.
+def _edited_fields(entry: Entry) -> tuple[str, ...] | None:
+    """The fields of the group that were edited, where the role's hash proves it; else None.
 
     It does if it is the manifest's, or if it is right for the live role together with what the
     manifest says of these fields: then the manifest has changed elsewhere.
     """
     after, group, live = entry.group, entry.live_group, entry.live_role
     if group is None or live is None or HASH_TAG not in live.tags or entry.role is None:
-        return ()
+        return None
+    recorded, policy = live.tags[HASH_TAG], live.policies.get(policy_name(group.name))
     fields = ("precedence", "description")
     differ = tuple(each for each in fields if getattr(group, each) != getattr(after, each))
-    if live.tags[HASH_TAG] == entry.role.tags[HASH_TAG]:
+    if recorded == entry.role.tags[HASH_TAG]:
         return differ
-    policy = live.policies.get(policy_name(group.name))
-    for edited in filter(None, (differ[:1], differ[1:], differ)):
+    # A manifest may leave the precedence as it is: then the hash was made without one.
+    for edited in ((), differ[:1], differ[1:], differ):
         applied = replace(group, **{each: getattr(after, each) for each in edited})
-        found = fingerprint(live.trust, policy, applied.description, applied.precedence)
-        if found == live.tags[HASH_TAG]:
+        known = {applied.precedence, *(() if edited else (None,))}
+        if recorded in {fingerprint(live.trust, policy, applied.description, p) for p in known}:
             return edited
-    return ()
+    return None

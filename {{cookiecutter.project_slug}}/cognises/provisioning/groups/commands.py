@@ -16,7 +16,7 @@ from cognises.manifest import Group, load_groups
 from cognises.provisioning.aws import Clients, group_clients
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups import read
-from cognises.provisioning.groups.apply import Outcome, apply_plan
+from cognises.provisioning.groups.apply import apply_plan
 from cognises.provisioning.groups.plan import Change, GroupChange, Plan, plan_json, plan_text
 from cognises.provisioning.groups.planner import Pruning, make_plan
 from cognises.provisioning.stacks import OwnStack
@@ -53,11 +53,6 @@ def prune_options(command: Command) -> Command:
     return wrapped
 
 
-def identity_client(target: Target) -> Any:
-    """A client for the identity pool that the settings name, in the region of its id."""
-    return target.aws.client("cognito-identity", target.identity_region)
-
-
 def plan(options: Options, pruning: Pruning | None, *, as_json: bool, detailed: bool) -> int:
     """Compute and print today's plan. Returns 0, 2 (pending, if detailed) or 3 (blocked)."""
     target = read_target(options)
@@ -78,9 +73,11 @@ def _plan(
 ) -> Plan:
     """Read AWS and plan; members are looked up only of groups that would be deleted."""
     scope = read.scope_of(target, clients)
-    identity = identity_client(target) if scope.identity_pool_id else None
-    where = (scope.pool_id, scope.role_prefix, identity, scope.identity_pool_id)
-    observed = read.observe(clients, *where)
+    identity = None
+    if scope.identity_pool_id:
+        client = target.aws.client("cognito-identity", scope.identity_region)
+        identity = (client, scope.identity_pool_id)
+    observed = read.observe(clients, scope.pool_id, scope.role_prefix, identity)
     if groups and scope.boundary is not None:
         observed = read.confirm_boundaries(clients.iam, observed, scope.pool_id)
     found = make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
@@ -128,32 +125,34 @@ def apply(
         _show(found, as_json=False)
     if found.changes:
         confirm("Apply these changes?", yes=yes, command="apply --yes")
-    outcome = apply_plan(found, clients, progress=_progress)
+    total = len(found.changes)
+
+    def progress(change: Change, done: int) -> None:
+        if done == total or done % max(1, total // 40) == 0:  # at most about 40 lines
+            what = f"{change.action} {change.kind} {printable(change.name)}"
+            click.echo(f"[{done}/{total}] {what}", err=True)
+
+    done, failed = apply_plan(found, clients, progress=progress)
     if as_json:
-        _show(found, as_json=True, applied=len(outcome.done), complete=outcome.complete)
-    return _report(outcome, found)
+        _show(found, as_json=True, applied=len(done), complete=len(done) == total)
+    return _report(found, done, failed)
 
 
-def _progress(change: Change, done: int, total: int) -> None:
-    if done == total or done % max(1, total // 40) == 0:  # about 40 lines, however long the work
-        what = f"{change.action} {change.kind} {printable(change.name)}"
-        click.echo(f"[{done}/{total}] {what}", err=True)
-
-
-def _report(outcome: Outcome, plan: Plan) -> int:
+def _report(plan: Plan, done: list[Change], failed: list[tuple[str, Exception]]) -> int:
     """Print on standard error what was done and what failed; returns the exit code."""
-    if outcome.complete and plan.changes:
-        click.echo(f"applied: {plan.summary}", err=True)
-    if outcome.complete:
+    left = len(plan.changes) - len(done)
+    if not left:
+        if done:
+            click.echo(f"applied: {plan.summary}", err=True)
         return 0
     failures: dict[str, list[str]] = {}  # groups by reason, so that each reason is printed once
-    for group, error in outcome.failed:
+    for group, error in failed:
         reason = explain(error) if is_aws_error(error) else str(error)
         failures.setdefault(reason, []).append(group)
-    left = f"{outcome.total - len(outcome.done)} of {outcome.total} changes are left: run it again"
+    again = f"{left} of {len(plan.changes)} changes are left: run it again"
     for reason, groups in failures.items():
-        click.echo(printable(f"error: {', '.join(groups)}: {reason}; {left}"), err=True)
-    blocked = all(isinstance(error, ProvisionBlocked) for _, error in outcome.failed)
+        click.echo(printable(f"error: {', '.join(groups)}: {reason}; {again}"), err=True)
+    blocked = all(isinstance(error, ProvisionBlocked) for _, error in failed)
     return EXIT_BLOCKED if blocked else EXIT_ERROR
 
 
@@ -162,16 +161,15 @@ def destroy(
 ) -> int:
     """Delete every role and group of this project, and the stack if named; users and pool stay.
 
-    The manifest is not read, so it may be broken. Raises ProvisionBlocked where the id given is
-    not the pool's, or the stack is not this stage's.
+    Reads no manifest. Raises ProvisionBlocked for another pool's id or a stack of another stage.
     """
     target = read_target(options)
     clients = group_clients(target.aws)
     stack = OwnStack.find(target, stack_name) if stack_name else None
     # Typing the pool's id confirms any number of deletions, whatever the identity pool allows.
     everything = Pruning(max_destroy=sys.maxsize, force=force)
-    found = _plan(replace(target, identity_pool_id=None), clients, (), everything)
-    found = replace(found, warnings=())
+    planned = _plan(replace(target, identity_pool_id=None), clients, (), everything)
+    found = replace(planned, warnings=())
     announce(target.aws)
     _show(found, as_json=False)
     found.raise_if_blocked()
@@ -184,7 +182,7 @@ def destroy(
         pool_id = str(click.prompt("Type the user pool's id to delete all this", err=True))
     if pool_id != target.pool.id:
         raise ProvisionBlocked([f"{pool_id!r} is not {target.pool.id}; nothing was deleted"])
-    code = _report(apply_plan(found, clients), found) if found.changes else 0
+    code = _report(found, *apply_plan(found, clients))
     # The roles carry the boundary, which is in the stack: it is deleted after them.
     if stack and code == 0:
         stack.delete()
@@ -192,19 +190,14 @@ def destroy(
 
 
 def import_groups(options: Options, output: Path | None) -> int:
-    """Write the pool's groups to a new manifest, and print what it does not hold.
-
-    Raises SettingsError where the file exists, and botocore's errors. Nothing in AWS is changed.
-    """
+    """Write the pool's groups to a new manifest. Raises SettingsError where the file exists."""
     target = read_target(options)
     path = output or target.groups_file
     if path.exists():
         raise SettingsError([f"{path} exists; name a new file with --output"])
     clients = group_clients(target.aws)
     scope = read.scope_of(target, clients)
-    observed = read.observe(
-        clients, target.pool.id, ""
-    )  # a group may be linked to a role of any name
+    observed = read.observe(clients, target.pool.id, "")  # a group's role may have any name
     entries, notes = read.manifest_of(observed, scope)
     # "x": never over a file that was made meanwhile, never through a link.
     with path.open("x", encoding="utf-8") as file:

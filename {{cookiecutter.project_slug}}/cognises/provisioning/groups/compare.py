@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import product
 from typing import Any
 from urllib.parse import unquote
@@ -47,10 +48,8 @@ def decode(document: object) -> object:
     if not isinstance(document, str):
         return document
     for text in (document, unquote(document)):
-        try:
+        with suppress(ValueError):
             return json.loads(text)
-        except ValueError:
-            continue
     return document
 
 

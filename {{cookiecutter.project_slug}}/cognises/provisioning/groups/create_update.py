@@ -53,25 +53,21 @@ def create_update(
         pool = UserPool.parse(cognito_pool_id)
         account, partition = account_and_partition(cognito_client, pool.id)
         scope = Scope(account, partition, pool.region, pool.id, identity_pool_id, role_prefix)
-        identity = _identity_client(clients, identity_pool_id) if identity_pool_id else None
-        observed = observe(clients, pool.id, role_prefix, identity, identity_pool_id)
+        identity = None
+        if identity_pool_id:  # with the default credentials; an emulator's, if the others are
+            session, region = make_session(None), scope.identity_region
+            endpoint = cognito_client.meta.endpoint_url if on_loopback(*clients) else None
+            client = make_client(session, "cognito-identity", region, endpoint)
+            identity = client, identity_pool_id
+        observed = observe(clients, pool.id, role_prefix, identity)
         names = [adopt] if isinstance(adopt, str) else tuple(adopt)
         plan = make_plan(groups, observed, scope, adopt=names)
-    for _, error in apply_plan(plan, clients, workers=4).failed:
+    _, failed = apply_plan(plan, clients, workers=4)
+    for _, error in failed:
         raise error
     for group in group_detail:
         group["created"] = "true"
     return plan.changes
-
-
-def _identity_client(clients: Clients, identity_pool_id: str) -> Any:
-    """A client with the default credentials; of an emulator if the other clients are.
-
-    Security rule 24 depends on the live identity pool.
-    """
-    endpoint = clients.cognito.meta.endpoint_url if on_loopback(*clients) else None
-    region = identity_pool_id.partition(":")[0]
-    return make_client(make_session(None), "cognito-identity", region, endpoint)
 
 
 def _policies_only(groups: Iterable[Group], clients: Clients, role_prefix: str) -> Plan:

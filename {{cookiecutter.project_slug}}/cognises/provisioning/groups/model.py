@@ -102,8 +102,21 @@ class Scope:
         return _IDENTITY_SERVICES.get(region, "cognito-identity.amazonaws.com")
 
     def trust(self, *, closed: bool = False) -> dict[str, Any]:
-        """The trust policy of every group's role; closed, what a role without rights gets."""
-        return trust_policy(self.identity_service, None if closed else self.identity_pool_id)
+        """The trust policy of a group's role: signed-in users of the identity pool, if not closed.
+
+        The condition on `aud` keeps every other identity pool of every account out.
+        Source: Cognito developer guide, "Role trust and permissions".
+        """
+        service, pool_id = self.identity_service, None if closed else self.identity_pool_id
+        audience = {f"{service}:aud": pool_id or CLOSED_AUDIENCE}
+        signed_in = {f"{service}:amr": "authenticated"}
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Federated": service},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": audience, "ForAnyValue:StringLike": signed_in},
+        }
+        return {"Version": "2012-10-17", "Statement": [statement]}
 
     def role_arn(self, group: str) -> str:
         """The ARN that a group's role will get."""
@@ -115,23 +128,6 @@ class Scope:
         group = names.group_of(role.tags)
         ours = names.is_owned(role.tags) and role.tags.get(names.POOL_TAG) == self.pool_id
         return ours and bool(group) and role.name == names.role_name(self.role_prefix, group)
-
-
-def trust_policy(service: str, identity_pool_id: str | None) -> dict[str, Any]:
-    """A role's trust in signed-in users of one identity pool; None: a closed trust.
-
-    The condition on `aud` keeps every other identity pool of every account out.
-    Source: Cognito developer guide, "Role trust and permissions".
-    """
-    audience = {f"{service}:aud": identity_pool_id or CLOSED_AUDIENCE}
-    signed_in = {f"{service}:amr": "authenticated"}
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": service},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": audience, "ForAnyValue:StringLike": signed_in},
-    }
-    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 @dataclass(frozen=True)
@@ -173,14 +169,12 @@ def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tup
 def _desired_group(
     group: Group, role: Role | None, live: Role | None, live_group: PoolGroup | None
 ) -> PoolGroup:
-    """Linked to the live role, which may be at another path, else to the role to be made.
-
-    Without a role it keeps its link, which Cognito cannot remove; without a precedence, that.
-    """
+    """Linked to the role, at the path it has; what the entry leaves open stays as it is."""
     arn, precedence = (live or role).arn if role else None, group.precedence
-    if live_group:
-        arn = arn if role else live_group.role_arn
-        precedence = live_group.precedence if precedence is None else precedence
+    if live_group and role is None:
+        arn = live_group.role_arn  # Cognito cannot remove it
+    if live_group and precedence is None:
+        precedence = live_group.precedence
     return PoolGroup(group.name, arn, group.description, precedence)
 
 

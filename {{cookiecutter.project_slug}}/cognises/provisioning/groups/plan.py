@@ -112,10 +112,8 @@ class Plan:
         if not allow_broadening:
             problems += [f"--no-broadening: {line}" for line in self.broadening]
         if expect not in (None, self.digest):
-            problems.append(
-                f"--expect: today's plan is {self.digest}, not {expect}; read it again: "
-                "`provision.py plan`"
-            )
+            found = f"today's plan is {self.digest}, not {expect}"
+            problems.append(f"--expect: {found}; read it again: `provision.py plan`")
         if problems:
             raise ProvisionBlocked(problems)
 
@@ -190,7 +188,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "digest": plan.digest,
         **scope,
         "resource_changes": [_resource(change) for change in plan.changes],
-        "resource_drift": [_drifted(change) for change in plan.changes if change.drift],
+        "resource_drift": [_resource(each, drifted=True) for each in plan.changes if each.drift],
         "leftovers": [asdict(each) for each in plan.leftovers],
         "broadening": plan.broadening,
         "blocks": plan.blocks,
@@ -198,22 +196,16 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _resource(change: Change) -> dict[str, Any]:
-    found = asdict(change)
-    action, before, after = (found.pop(name) for name in ("action", "before", "after"))
-    actions = ["update" if action == "adopt" else action]
-    found["change"] = {"actions": actions, "before": before, "after": after}
-    if action == "adopt":
-        found["change"]["importing"] = {"id": change.name}
+def _resource(change: Change, *, drifted: bool = False) -> dict[str, Any]:
+    """One change; of what drifted, from the recorded state to the live one, as in Terraform."""
     address = f"{change.type}.{change.name}"
-    return {"address": address, "type": change.type, "name": change.name, **found}
-
-
-def _drifted(change: Change) -> dict[str, Any]:
-    """From the recorded state to the live one, the direction in which Terraform shows drift."""
-    found = _resource(change)
-    before, after = found["change"]["before"], found["change"]["after"]
-    actions = ["delete" if before is None else "update"]
-    found["change"] = {"actions": actions, "before": after, "after": before}
-    del found["broadening"], found["escalating"]
+    found = {"address": address, "type": change.type, "name": change.name, **asdict(change)}
+    action, before, after = (found.pop(name) for name in ("action", "before", "after"))
+    found["change"] = {"actions": [action], "before": before, "after": after}
+    if drifted:
+        actions = ["delete" if before is None else "update"]
+        found["change"] = {"actions": actions, "before": after, "after": before}
+        del found["broadening"], found["escalating"]
+    elif action == "adopt":
+        found["change"] |= {"actions": ["update"], "importing": {"id": change.name}}
     return found

@@ -39,8 +39,7 @@ def make_plan(
     """What has to change so that AWS is what the manifest says.
 
     In: the checked manifest, one reading of AWS, where it applies, names of roles to take over,
-    and how to prune (None: delete nothing). Raises ManifestError where a filled policy is too
-    large or names another partition.
+    and how to prune (None: delete nothing). Raises ManifestError and SettingsError (entries_of).
     """
     entries = entries_of(groups, scope, observed)
     blocks, warnings = checks.identity_pool_findings(scope, observed)

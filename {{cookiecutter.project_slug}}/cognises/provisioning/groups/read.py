@@ -1,7 +1,4 @@
-"""Reads AWS in bulk, a handful of calls whatever the number of groups; writes nothing.
-
-What was read can be put as a manifest: once its roles are adopted, plan finds nothing to change.
-"""
+"""Reads AWS in bulk, a handful of calls whatever the number of groups; writes nothing there."""
 
 from __future__ import annotations
 
@@ -10,16 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from cognises.errors import SettingsError
+from cognises.provisioning import names
 from cognises.provisioning.aws import Clients, on_loopback
 from cognises.provisioning.groups.compare import Document, decode, statements
 from cognises.provisioning.groups.model import IdentityPool, Observed, PoolGroup, Role, Scope
-from cognises.provisioning.names import (
-    POOL_TAG,
-    is_owned,
-    is_provider_group,
-    policy_name,
-    role_name,
-)
 from cognises.provisioning.target import Target
 
 GROUPS_A_PAGE, ROLES_A_PAGE = 60, 1000  # the most that Cognito and IAM allow
@@ -36,47 +27,33 @@ def account_and_partition(cognito: Any, pool_id: str) -> tuple[str, str]:
 
 def scope_of(target: Target, clients: Clients) -> Scope:
     """Where a plan applies; the account is the one whose pool answers."""
-    return Scope(
-        *account_and_partition(clients.cognito, target.pool.id),
-        target.pool.region,
-        target.pool.id,
-        target.identity_pool_id,
-        target.role_prefix,
-        target.boundary,
-        target.role_path,
-    )
+    account, partition = account_and_partition(clients.cognito, target.pool.id)
+    settings = (target.identity_pool_id, target.role_prefix, target.boundary, target.role_path)
+    return Scope(account, partition, target.pool.region, target.pool.id, *settings)
 
 
 def observe(
-    clients: Clients,
-    pool_id: str | None,
-    prefix: str,
-    identity: Any = None,
-    identity_pool_id: str | None = None,
+    clients: Clients, pool_id: str | None, prefix: str, identity: tuple[Any, str] | None = None
 ) -> Observed:
-    """Read roles, groups and the identity pool.
+    """Read roles, groups and the identity pool. Raises botocore's errors.
 
     In: the pool (None: no groups are read); the role prefix (only roles of that prefix, and owned
-    ones, are kept); a client for the identity pool, if there is one. Raises botocore's errors.
+    ones, are kept); a client for the identity pool, and its id, if there is one.
     """
     roles = _roles(clients.iam, prefix)
     groups = _groups(clients.cognito, pool_id) if pool_id else {}
-    if not identity_pool_id:
-        return Observed(roles, groups, loopback=on_loopback(*clients))
-    pool = observe_identity_pool(identity, identity_pool_id)
-    return Observed(roles, groups, pool, on_loopback(*clients, identity))
+    pool = observe_identity_pool(*identity) if identity else None
+    return Observed(roles, groups, pool, on_loopback(*clients, *(identity or ())[:1]))
 
 
 def observe_identity_pool(identity: Any, identity_pool_id: str) -> IdentityPool:
     """The flows that an identity pool allows, and its providers; not its role map."""
     found = identity.describe_identity_pool(IdentityPoolId=identity_pool_id)
-    providers = found.get("CognitoIdentityProviders", [])
-    return IdentityPool(
-        id=identity_pool_id,
-        classic_flow=bool(found.get("AllowClassicFlow", False)),
-        guests=bool(found.get("AllowUnauthenticatedIdentities", False)),
-        providers=tuple(str(each.get("ProviderName", "")) for each in providers),
+    classic, guests = found.get("AllowClassicFlow"), found.get("AllowUnauthenticatedIdentities")
+    names = (
+        str(each.get("ProviderName", "")) for each in found.get("CognitoIdentityProviders", [])
     )
+    return IdentityPool(identity_pool_id, bool(classic), bool(guests), tuple(names))
 
 
 def groups_with_members(cognito: Any, pool_id: str, groups: Iterable[str]) -> frozenset[str]:
@@ -91,12 +68,12 @@ def groups_with_members(cognito: Any, pool_id: str, groups: Iterable[str]) -> fr
 def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:
     """The same reading, with GetRole called for roles of the pool that seem to have no boundary.
 
-    A bulk reading may be stale, and some emulators leave the boundary out of it. A missing
-    boundary is drift and is repaired, so it must really be missing. Without such roles, no call.
+    A bulk reading may be stale, and some emulators leave the boundary out, which is then no drift.
     """
     roles = dict(observed.roles)
     for key, role in observed.roles.items():
-        if role.boundary is None and is_owned(role.tags) and role.tags.get(POOL_TAG) == pool_id:
+        ours = names.is_owned(role.tags) and role.tags.get(names.POOL_TAG) == pool_id
+        if ours and role.boundary is None:
             found = iam.get_role(RoleName=role.name)["Role"].get("PermissionsBoundary", {})
             roles[key] = replace(role, boundary=found.get("PermissionsBoundaryArn"))
     return replace(observed, roles=roles)
@@ -126,27 +103,20 @@ def _roles(iam: Any, prefix: str) -> dict[str, Role]:
         Filter=["Role"], PaginationConfig={"PageSize": ROLES_A_PAGE}
     )
     found = (role_of(detail) for page in pages for detail in page["RoleDetailList"])
-    return {
-        role.name.lower(): role
-        for role in found
-        if role.name.lower().startswith(prefix.lower()) or is_owned(role.tags)
-    }
+    by_name = {role.name.lower(): role for role in found}
+    start = prefix.lower()
+    return {k: v for k, v in by_name.items() if k.startswith(start) or names.is_owned(v.tags)}
 
 
 def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
     pages = cognito.get_paginator("list_groups").paginate(
         UserPoolId=pool_id, PaginationConfig={"PageSize": GROUPS_A_PAGE}
     )
-    return {
-        each["GroupName"]: PoolGroup(
-            each["GroupName"],
-            each.get("RoleArn"),
-            each.get("Description", ""),
-            each.get("Precedence"),
-        )
-        for page in pages
-        for each in page["Groups"]
-    }
+    found: dict[str, PoolGroup] = {}
+    for each in (each for page in pages for each in page["Groups"]):
+        name, arn = each["GroupName"], each.get("RoleArn")
+        found[name] = PoolGroup(name, arn, each.get("Description", ""), each.get("Precedence"))
+    return found
 
 
 def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]], list[str]]:
@@ -155,7 +125,7 @@ def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]],
     entries: list[tuple[bool, int, str, dict[str, Any]]] = []
     notes: list[str] = []
     for name, group in sorted(observed.groups.items()):
-        if not is_provider_group(scope.pool_id, name):
+        if not names.is_provider_group(scope.pool_id, name):
             role, precedence = roles.get(group.role_arn or ""), group.precedence
             entry = _entry(group, role, scope)
             entries.append((precedence is None, precedence or 0, name, entry))
@@ -164,7 +134,8 @@ def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]],
 
 
 def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
-    entry: dict[str, Any] = {"group_name": group.name, "description": group.description}
+    entry: dict[str, Any] = {"group_name": group.name}
+    entry |= {"description": group.description} if group.description else {}
     entry |= {"precedence": group.precedence, "allowed_functions": []}
     policies = list(role.policies.values()) if role else []
     if len(policies) > 1:
@@ -173,23 +144,19 @@ def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
         policies = [{"Version": "2012-10-17", "Statement": plain}]
     if policies:
         entry["group_policy"] = _with_placeholders(policies[0], scope)
-    if not group.description:
-        del entry["description"]
     return entry
 
 
 def _notes(group: PoolGroup, role: Role | None, scope: Scope) -> Iterator[str]:
     if role is None:
-        if group.role_arn:
-            yield f"its role {group.role_arn} does not exist"
+        yield from [f"its role {group.role_arn} does not exist"] if group.role_arn else []
         return
-    name, policy = role_name(scope.role_prefix, group.name), policy_name(group.name)
+    name, policy = names.role_name(scope.role_prefix, group.name), names.policy_name(group.name)
     if role.name == name:
         yield f"take its role over: apply --adopt {name}"
     else:
         prefix = role.name.removesuffix(group.name)
-        hint = f"; with COGNISES_ROLE_PREFIX={prefix} it can be taken over"
-        hint = hint if role.name.endswith(group.name) else ""
+        hint = f"; with COGNISES_ROLE_PREFIX={prefix} it can be taken over" * (prefix != role.name)
         yield f"its role is {role.name}, and plan creates {name}{hint}"
     if not role.policies:
         yield f"role {role.name} has no inline policy; none written"
