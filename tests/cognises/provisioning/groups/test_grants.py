@@ -9,7 +9,6 @@ from accounts import group, policy, statement
 from worlds import plan
 
 from cognises.provisioning.groups.compare import broadenings, describe, difference, escalations
-from cognises.provisioning.groups.plan import summary
 
 OBJECTS = "arn:aws:s3:::b/*"
 REGION = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
@@ -144,4 +143,4 @@ def test_only_new_ways_to_more_rights_are_marked() -> None:
 )
 def test_the_summary_says_how_much_is_granted(actions: list[str], said: str) -> None:
     wanted = group("a", policy(statement(actions))) if actions else None
-    assert summary(plan(*filter(None, [wanted]))).endswith(said)
+    assert plan(*filter(None, [wanted])).summary.endswith(said)

@@ -26,34 +26,28 @@ def entry_blocks(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator
         return
     name, live = entry.role.name, entry.live_role
     if scope.identity_region == SHORT_NAMES_REGION and len(name) > SHORT_ROLE_NAME:
-        yield (
-            f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} role name and "
-            f"session name together may have 24, so a role name at most {SHORT_ROLE_NAME}: "
-            "shorten the group name or COGNISES_ROLE_PREFIX"
-        )
+        limit = f"role and session name together may have 24, so a role at most {SHORT_ROLE_NAME}"
+        remedy = "shorten the group name or COGNISES_ROLE_PREFIX"
+        yield f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} {limit}: {remedy}"
     if live and live.name != name:
-        yield (
-            f"role {live.name} exists and IAM ignores case, so {name} cannot be created; choose "
-            "another group name or COGNISES_ROLE_PREFIX"
-        )
+        remedy = "choose another group name or COGNISES_ROLE_PREFIX"
+        yield f"role {live.name} exists and IAM ignores case, so {name} cannot be created; {remedy}"
     elif live and name not in adopt:
         yield from _owner_blocks(live, entry.role)
 
 
 def _owner_blocks(live: Role, desired: Role) -> Iterator[str]:
     name, pool_id, group = live.name, live.tags.get(POOL_TAG), live.tags.get(GROUP_TAG)
+    remedy = "choose another COGNISES_ROLE_PREFIX"
     if not is_owned(live.tags):
-        yield (
-            f"role {name} exists and was not made by this project; choose another "
-            f"COGNISES_ROLE_PREFIX, or take it over: apply --adopt {name} "
-            f"(create_update: adopt=[{name!r}])"
-        )
+        adopt = f"take it over: apply --adopt {name} (create_update: adopt=[{name!r}])"
+        yield f"role {name} exists and was not made by this project; {remedy}, or {adopt}"
     elif pool_id != desired.tags[POOL_TAG]:
         need = "stages that share an account need a COGNISES_ROLE_PREFIX each"
         yield f"role {name} belongs to user pool {pool_id}; {need}"
     elif group != desired.tags[GROUP_TAG]:
-        why = "two prefixes and names make the same role name: choose another COGNISES_ROLE_PREFIX"
-        yield f"role {name} belongs to group {group}; {why}"
+        why = "two prefixes and names make the same role name"
+        yield f"role {name} belongs to group {group}; {why}: {remedy}"
 
 
 def adopt_blocks(adopt: Collection[str], entries: Iterable[Entry]) -> Iterator[str]:
@@ -70,17 +64,13 @@ def boundary_blocks(scope: Scope) -> Iterator[str]:
     """A permissions boundary must be a policy of the same account, or one of AWS's own."""
     parts = (scope.boundary or "").split(":", 5)
     partition, account = (parts[1], parts[4]) if len(parts) == 6 else (scope.partition, "aws")
-    pool = f"user pool {scope.pool_id} is in"
+    setting, pool = "COGNISES_PERMISSIONS_BOUNDARY", f"user pool {scope.pool_id} is in"
     if account not in (scope.account, "aws"):
-        yield (
-            f"COGNISES_PERMISSIONS_BOUNDARY is a policy of account {account}, and {pool} account "
-            f"{scope.account}; name a policy of that account"
-        )
+        where = f"a policy of account {account}, and {pool} account {scope.account}"
+        yield f"{setting} is {where}; name a policy of that account"
     elif partition != scope.partition:
-        yield (
-            f"COGNISES_PERMISSIONS_BOUNDARY is in partition {partition}, and {pool} "
-            f"{scope.partition}; write arn:{scope.partition}:iam::…"
-        )
+        where = f"in partition {partition}, and {pool} {scope.partition}"
+        yield f"{setting} is {where}; write arn:{scope.partition}:iam::…"
 
 
 def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str], list[str]]:
@@ -90,10 +80,8 @@ def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str],
         return [], []
     blocks, warnings = unsafe_flows(pool, loopback=observed.loopback)
     if not any(provider.endswith(f"/{scope.pool_id}") for provider in pool.providers):
-        warnings.append(
-            f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider; its "
-            f"members get no credentials until it does: {REVERT} adds it"
-        )
+        problem = f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider"
+        warnings.append(f"{problem}; its members get no credentials until {REVERT} adds it")
     return blocks, warnings
 
 
@@ -127,10 +115,9 @@ def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -
         )
     for group in observed.groups.values():
         if group.role_arn and is_provider_group(scope.pool_id, group.name):
-            yield (
-                f"group {group.name} is Cognito's own for an identity provider and carries "
-                f"{group.role_arn}: every user of that provider gets this role; remove it"
-            )
+            own = "is Cognito's own for an identity provider"
+            effect = "every user of that provider gets this role; remove it"
+            yield f"group {group.name} {own} and carries {group.role_arn}: {effect}"
     others = [role for key, role in observed.roles.items() if key not in roles]
     untagged = sorted(role.name for role in others if not role.tags.get(OWNER_TAG))
     if untagged and scope.role_prefix:
@@ -152,10 +139,8 @@ def entry_warnings(entry: Entry, scope: Scope, observed: Observed) -> Iterator[s
     if entry.role is None:
         link, found = entry.group.role_arn, observed.roles.values()
         if link and not any(role.arn == link and is_owned(role.tags) for role in found):
-            yield (
-                f"{group} has no group_policy in groups.json and carries {link}, which members "
-                "can use; Cognito cannot unlink it: delete the group and apply again"
-            )
+            what = f"has no group_policy in groups.json and carries {link}, which members can use"
+            yield f"{group} {what}; Cognito cannot unlink it: delete the group and apply again"
         return
     if live and live.arn != entry.role.arn and scope.owns(live):
         path = f"at {live.arn}, not at COGNISES_ROLE_PATH {scope.role_path}"

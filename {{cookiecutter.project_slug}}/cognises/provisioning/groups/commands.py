@@ -36,13 +36,10 @@ from cognises.provisioning.target import (
 
 def prune_options(command: Command) -> Command:
     """Add what says how to delete; the command gets one `pruning`, None without --prune."""
+    limit = "Delete at most so many groups [default: from ten groups up, 3 in 10]."
 
     @click.option("--prune", is_flag=True, help="Delete what the manifest no longer names.")
-    @click.option(
-        "--max-destroy",
-        type=click.IntRange(min=0),
-        help="Delete at most so many groups [default: from ten groups up, 3 in 10].",
-    )
+    @click.option("--max-destroy", type=click.IntRange(min=0), help=limit)
     @click.option("--force", is_flag=True, help="Delete groups that have members, too.")
     @wraps(command)
     def wrapped(prune: bool, max_destroy: int | None, force: bool, **rest: Any) -> int:

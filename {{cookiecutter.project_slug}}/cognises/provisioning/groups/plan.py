@@ -43,15 +43,13 @@ class _Change(Generic[State]):
 class RoleChange(_Change[Role]):
     """A change of one role."""
 
-    kind = "role"
-    type = "aws_iam_role"
+    kind, type = "role", "aws_iam_role"
 
 
 class GroupChange(_Change[PoolGroup]):
     """A change of one group of the user pool."""
 
-    kind = "pool group"
-    type = "aws_cognito_user_group"
+    kind, type = "pool group", "aws_cognito_user_group"
 
 
 Change = RoleChange | GroupChange

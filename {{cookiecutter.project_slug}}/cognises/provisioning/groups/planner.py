@@ -101,24 +101,20 @@ def _why_kept(
     if is_provider_group(scope.pool_id, name):
         return f"kept: Cognito itself makes groups like {name}"
     if in_manifest and linked:
-        return (
-            "kept without policies and with a closed trust: groups.json states no group_policy, "
-            "and Cognito cannot unlink a role from a group"
-        )
+        why = "groups.json states no group_policy, and Cognito cannot unlink a role from a group"
+        return f"kept without policies and with a closed trust: {why}"
     if group and not linked and not in_manifest:
         link = f"linked to {group.role_arn or 'no role'}, not to this role"
         return f"kept: group {name} is {link}; delete one of the two by hand"
     return ""
 
 
-def _groups_alone(
-    in_manifest: Collection[str], observed: Observed, scope: Scope
-) -> Iterator[Leftover]:
+def _groups_alone(known: Collection[str], observed: Observed, scope: Scope) -> Iterator[Leftover]:
     """Groups without a role, or with a role of this project that is gone: perhaps not ours."""
     arns = {role.arn for role in observed.roles.values()}
     for name, group in sorted(observed.groups.items()):
         gone = group.role_arn == scope.role_arn(name) and group.role_arn not in arns
-        listed = name not in in_manifest and not is_provider_group(scope.pool_id, name)
+        listed = name not in known and not is_provider_group(scope.pool_id, name)
         if listed and (gone or group.role_arn is None):
             why = f"its role {group.role_arn} is gone" if gone else "it carries no role"
             note = f"kept: {why}, so nothing shows that this project made it; delete it by hand"
