@@ -48,12 +48,10 @@ def apply_plan(
 ) -> tuple[list[Change], list[tuple[str, Exception]]]:
     """Make every change of a plan; after a failure, or Ctrl-C, no new change is begun.
 
-    Out: the changes made, and the groups that failed with their errors. Raises ProvisionBlocked
-    for a blocked plan, and sends nothing.
+    Out: what was made, and groups that failed, with the error. Raises ProvisionBlocked at once.
     """
     plan.raise_if_blocked()
-    done: list[Change] = []
-    failed: list[tuple[str, Exception]] = []
+    done, failed = list[Change](), list[tuple[str, Exception]]()
     units: dict[str, list[Change]] = {}
     for change in plan.changes:
         units.setdefault(change.group, []).append(change)
@@ -101,8 +99,7 @@ def _send(call: Call, clients: Clients, sleep: Callable[[float], None], is_new: 
 def accept_existing(call: Call, clients: Clients) -> None:
     """Return if the existing role or group is the one to be created, else ProvisionBlocked.
 
-    botocore sends a create call again whose answer was lost, and the second one finds what the
-    first one made.
+    botocore repeats a call whose answer was lost, and then finds what the first one made.
     """
     wanted = call.arguments
     if call.method == "create_role":

@@ -1,8 +1,7 @@
 """One entry's live role and pool group compared with the desired ones, and what drifted.
 
-Drift is what others changed since the last apply. The hash tag of a role records what was
-applied. If it equals the manifest's hash, any difference is drift; if not, the manifest has
-changed, and the hash of the live state shows whether that was changed, too.
+Drift is what others changed since the last apply, whose hash is in a tag of the role. If it is the
+manifest's hash, any difference is drift; if not, the hash of the live state shows what was changed.
 """
 
 from __future__ import annotations
@@ -132,8 +131,7 @@ def _role_drift(entry: Entry, live: Role, after: Role) -> Iterator[str]:
 def _edited_fields(entry: Entry) -> tuple[str, ...] | None:
     """The fields of the group that were edited, where the role's hash proves it; else None.
 
-    It does if it is the manifest's, or if it is right for the live role together with what the
-    manifest says of these fields: then the manifest has changed elsewhere.
+    It is the manifest's, or that of the live role with these fields as the manifest has them.
     """
     after, group, live = entry.group, entry.live_group, entry.live_role
     if group is None or live is None or HASH_TAG not in live.tags or entry.role is None:

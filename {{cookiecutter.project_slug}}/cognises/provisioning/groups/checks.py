@@ -21,31 +21,29 @@ def entry_blocks(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator
     """Why the role and the group of one entry must not be touched; nothing if they may be."""
     if is_provider_group(scope.pool_id, entry.group.name):
         yield f"group {entry.group.name}: Cognito makes groups of this name itself; rename yours"
-        return
-    if entry.role is None:
-        return
-    name, live = entry.role.name, entry.live_role
-    if scope.identity_region == SHORT_NAMES_REGION and len(name) > SHORT_ROLE_NAME:
-        limit = f"role and session name together may have 24, so a role at most {SHORT_ROLE_NAME}"
-        remedy = "shorten the group name or COGNISES_ROLE_PREFIX"
-        yield f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} {limit}: {remedy}"
-    if live and live.name != name:
-        remedy = "choose another group name or COGNISES_ROLE_PREFIX"
-        yield f"role {live.name} exists and IAM ignores case, so {name} cannot be created; {remedy}"
-    elif live and name not in adopt:
-        yield from _owner_blocks(live, entry.role)
+    elif entry.role is not None:
+        name = entry.role.name
+        if scope.identity_region == SHORT_NAMES_REGION and len(name) > SHORT_ROLE_NAME:
+            found = f"role {name} has {len(name)} characters; in {SHORT_NAMES_REGION} role name and"
+            limit = f"session name together may have 24, so a role name at most {SHORT_ROLE_NAME}"
+            yield f"{found} {limit}: shorten the group name or COGNISES_ROLE_PREFIX"
+        if entry.live_role and (entry.live_role.name != name or name not in adopt):
+            yield from _live_role_blocks(entry.live_role, entry.role)
 
 
-def _owner_blocks(live: Role, desired: Role) -> Iterator[str]:
+def _live_role_blocks(live: Role, role: Role) -> Iterator[str]:
     name, pool_id, group = live.name, live.tags.get(POOL_TAG), live.tags.get(GROUP_TAG)
     remedy = "choose another COGNISES_ROLE_PREFIX"
-    if not is_owned(live.tags):
+    if name != role.name:
+        problem = f"role {name} exists and IAM ignores case, so {role.name} cannot be created"
+        yield f"{problem}; choose another group name or COGNISES_ROLE_PREFIX"
+    elif not is_owned(live.tags):
         adopt = f"take it over: apply --adopt {name} (create_update: adopt=[{name!r}])"
         yield f"role {name} exists and was not made by this project; {remedy}, or {adopt}"
-    elif pool_id != desired.tags[POOL_TAG]:
+    elif pool_id != role.tags[POOL_TAG]:
         need = "stages that share an account need a COGNISES_ROLE_PREFIX each"
         yield f"role {name} belongs to user pool {pool_id}; {need}"
-    elif group != desired.tags[GROUP_TAG]:
+    elif group != role.tags[GROUP_TAG]:
         why = "two prefixes and names make the same role name"
         yield f"role {name} belongs to group {group}; {why}: {remedy}"
 
@@ -104,15 +102,12 @@ def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -
     """What settings leave open, and what others have that gives rights where this project's do."""
     roles = {each.role.name.lower() for each in entries if each.role}
     if roles and scope.identity_pool_id is None:
-        yield (
-            "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust, which no token meets; set it "
-            "and apply again, so that members can use their roles"
-        )
+        problem = "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust, which no token meets"
+        yield f"{problem}; set it and apply again, so that members can use their roles"
     if scope.boundary is None:
-        yield (
-            "no COGNISES_PERMISSIONS_BOUNDARY: an editor of the manifest can grant anything in "
-            "the account; set it to the ARN of a boundary policy"
-        )
+        problem = "an editor of the manifest can grant anything in the account"
+        remedy = "set it to the ARN of a boundary policy"
+        yield f"no COGNISES_PERMISSIONS_BOUNDARY: {problem}; {remedy}"
     for group in observed.groups.values():
         if group.role_arn and is_provider_group(scope.pool_id, group.name):
             own = "is Cognito's own for an identity provider"

@@ -1,7 +1,7 @@
 """Policies compared: whether two mean the same, and what one allows that the other does not.
 
-AWS returns documents reordered, percent-encoded, with lists for scalars. Only their canonical form
-is compared and hashed; what is sent to AWS is what the manifest says.
+AWS returns documents reordered, percent-encoded, with lists for scalars: only their canonical form
+is compared and hashed, and never sent.
 """
 
 from __future__ import annotations
@@ -117,13 +117,9 @@ def broadenings(before: Iterable[Document], after: Iterable[Document]) -> tuple[
 def escalations(before: Iterable[Document], after: Iterable[Document]) -> tuple[str, ...]:
     """Newly granted actions by which a group's members could give themselves more."""
     old = {canonical_statement(each) for each in statements(before)}
-    lines = [
-        f"could raise its own rights by {action} on {_place(each)}"
-        for each in statements(after)
-        if canonical_statement(each) not in old
-        for action in escalating_actions(each)
-    ]
-    return tuple(dict.fromkeys(lines))
+    new = [each for each in statements(after) if canonical_statement(each) not in old]
+    ways = [f"{action} on {_place(each)}" for each in new for action in escalating_actions(each)]
+    return tuple(dict.fromkeys(f"could raise its own rights by {way}" for way in ways))
 
 
 def describe(statement: Document) -> str:

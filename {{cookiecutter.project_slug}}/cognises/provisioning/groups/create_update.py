@@ -90,12 +90,9 @@ def _policies_only(groups: Iterable[Group], clients: Clients, role_prefix: str) 
 def _raise_unless_owned(names: list[str], roles: list[Role]) -> None:
     missing = set(names) - {role.name for role in roles}
     problems = [f"role {name} is missing; give the user pool's id to make it" for name in missing]
-    problems += [
-        f"role {role.name} was not made by this project; to take it over give the user pool's id "
-        f"and adopt=[{role.name!r}]"
-        for role in roles
-        if not is_owned(role.tags)
-    ]
+    for name in [role.name for role in roles if not is_owned(role.tags)]:
+        remedy = f"to take it over give the user pool's id and adopt=[{name!r}]"
+        problems.append(f"role {name} was not made by this project; {remedy}")
     pools = sorted({role.tags[POOL_TAG] for role in roles if POOL_TAG in role.tags})
     if len(pools) > 1:
         problems.append(f"the roles belong to several pools ({', '.join(pools)}); give one")

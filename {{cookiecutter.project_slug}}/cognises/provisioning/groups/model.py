@@ -94,11 +94,9 @@ class Scope:
         """The identity service's name there. Raises SettingsError where it is not known."""
         region = self.identity_region
         if region not in _IDENTITY_SERVICES and partition_of(region)[0] != "aws":
-            message = (
-                f"the name of the identity service in {region} is not known, so no trust policy "
-                "can be written there; use another region, or groups without a group_policy"
-            )
-            raise SettingsError([message])
+            remedy = "use another region, or groups without a group_policy"
+            problem = f"the name of the identity service in {region} is not known"
+            raise SettingsError([f"{problem}, so no trust policy can be written there; {remedy}"])
         return _IDENTITY_SERVICES.get(region, "cognito-identity.amazonaws.com")
 
     def trust(self, *, closed: bool = False) -> dict[str, Any]:
@@ -150,32 +148,24 @@ def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tup
     """The manifest filled for one pool, beside what was read of it.
 
     Raises ManifestError where a filled policy is too large or names another partition, and
-    SettingsError where a role is to be made in a region whose identity service is not known.
+    SettingsError where a role needs an identity service whose name is not known.
     """
     entries, problems = [], []
     for index, group in enumerate(groups):
         role = None if group.policy is None else _desired_role(group, scope)
         live = observed.roles.get(names.role_name(scope.role_prefix, group.name).lower())
         live_group = observed.groups.get(group.name)
-        desired = _desired_group(group, role, live, live_group)
+        # A link cannot be removed: without a role a group keeps it. A role keeps its path.
+        kept = live_group or PoolGroup(group.name, None)
+        arn = (live or role).arn if role else kept.role_arn
+        precedence = kept.precedence if group.precedence is None else group.precedence
+        desired = PoolGroup(group.name, arn, group.description, precedence)
         entries.append(Entry(group, role, desired, live, live_group))
         found = _filled_problems(entries[-1].policy, scope)
         problems += [problem.under(f"[{index}].group_policy") for problem in found]
     if problems:
         raise ManifestError(problems)
     return tuple(entries)
-
-
-def _desired_group(
-    group: Group, role: Role | None, live: Role | None, live_group: PoolGroup | None
-) -> PoolGroup:
-    """Linked to the role, at the path it has; what the entry leaves open stays as it is."""
-    arn, precedence = (live or role).arn if role else None, group.precedence
-    if live_group and role is None:
-        arn = live_group.role_arn  # Cognito cannot remove it
-    if live_group and precedence is None:
-        precedence = live_group.precedence
-    return PoolGroup(group.name, arn, group.description, precedence)
 
 
 def _desired_role(group: Group, scope: Scope) -> Role:

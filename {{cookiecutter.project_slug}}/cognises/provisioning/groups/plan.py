@@ -86,11 +86,8 @@ class Plan:
     @property
     def broadening(self) -> tuple[str, ...]:
         """Every line that widens rights, with the group it widens."""
-        return tuple(
-            f"{change.group}: {line}"
-            for change in self.changes
-            for line in (*change.broadening, *change.escalating)
-        )
+        widened = ((each.group, each.broadening + each.escalating) for each in self.changes)
+        return tuple(f"{group}: {line}" for group, lines in widened for line in lines)
 
     @property
     def summary(self) -> str:

@@ -60,14 +60,11 @@ def make_plan(
 def _prune(
     has_role: Mapping[str, bool], observed: Observed, scope: Scope, pruning: Pruning | None
 ) -> tuple[list[Change], list[str], list[Leftover]]:
-    """Changes, blocks and leftovers: owned roles, and their groups, that no entry has.
+    """Changes, blocks and leftovers for owned roles, and their groups, that no entry has.
 
-    In: whether the entry of each group has a role. The role's tags and the group's link must
-    agree, else both are left alone. Groups with members, and too many deletions, are blocks.
+    In: whether the entry of each group has a role. The role's tags and the group's link must agree.
     """
-    changes: list[Change] = []
-    blocks: list[str] = []
-    leftovers: list[Leftover] = []
+    changes, blocks, leftovers = list[Change](), list[str](), list[Leftover]()
     owned = [role for role in observed.roles.values() if scope.owns(role)]
     members = frozenset() if pruning and pruning.force else observed.with_members - {*has_role}
     for role in sorted(owned, key=lambda role: role.name):
@@ -75,7 +72,7 @@ def _prune(
         if has_role.get(name):
             continue
         group = observed.groups.get(name)
-        note = _why_kept(name, role, group, scope, in_manifest=name in has_role)
+        note = _why_kept(role, group, scope, name in has_role)
         if not note and pruning is None:
             note = "kept; `provision.py apply --prune` deletes it"
         elif not note and group and name in members:
@@ -93,11 +90,9 @@ def _prune(
     return changes, blocks, [*leftovers, *_groups_alone(has_role, observed, scope)]
 
 
-def _why_kept(
-    name: str, role: Role, group: PoolGroup | None, scope: Scope, *, in_manifest: bool
-) -> str:
+def _why_kept(role: Role, group: PoolGroup | None, scope: Scope, in_manifest: bool) -> str:
     """Why pruning keeps an owned role without an entry's policy; empty if it deletes it."""
-    linked = group is not None and group.role_arn == role.arn
+    name, linked = group_of(role.tags), group is not None and group.role_arn == role.arn
     if is_provider_group(scope.pool_id, name):
         return f"kept: Cognito itself makes groups like {name}"
     if in_manifest and linked:

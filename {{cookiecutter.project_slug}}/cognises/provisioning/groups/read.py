@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from cognises.errors import SettingsError
@@ -58,18 +59,12 @@ def observe_identity_pool(identity: Any, identity_pool_id: str) -> IdentityPool:
 
 def groups_with_members(cognito: Any, pool_id: str, groups: Iterable[str]) -> frozenset[str]:
     """Those of the groups that have at least one member; one call a group."""
-    return frozenset(
-        group
-        for group in groups
-        if cognito.list_users_in_group(UserPoolId=pool_id, GroupName=group, Limit=1)["Users"]
-    )
+    first = partial(cognito.list_users_in_group, UserPoolId=pool_id, Limit=1)
+    return frozenset(group for group in groups if first(GroupName=group)["Users"])
 
 
 def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:
-    """The same reading, with GetRole called for roles of the pool that seem to have no boundary.
-
-    A bulk reading may be stale, and some emulators leave the boundary out, which is then no drift.
-    """
+    """The same, with GetRole called for roles whose boundary the bulk reading may have left out."""
     roles = dict(observed.roles)
     for key, role in observed.roles.items():
         ours = names.is_owned(role.tags) and role.tags.get(names.POOL_TAG) == pool_id
@@ -122,15 +117,15 @@ def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
 def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]], list[str]]:
     """The entries of a manifest, in the order of precedence, and notes on what they cannot say."""
     roles = {role.arn: role for role in observed.roles.values()}
-    entries: list[tuple[bool, int, str, dict[str, Any]]] = []
-    notes: list[str] = []
-    for name, group in sorted(observed.groups.items()):
-        if not names.is_provider_group(scope.pool_id, name):
-            role, precedence = roles.get(group.role_arn or ""), group.precedence
-            entry = _entry(group, role, scope)
-            entries.append((precedence is None, precedence or 0, name, entry))
-            notes += [f"group {name}: {note}" for note in _notes(group, role, scope)]
-    return [entry for *_, entry in sorted(entries)], notes
+    groups = [
+        (group.precedence is None, group.precedence or 0, name)
+        for name, group in observed.groups.items()
+        if not names.is_provider_group(scope.pool_id, name)
+    ]
+    found = [observed.groups[name] for *_, name in sorted(groups)]
+    pairs = [(each, roles.get(each.role_arn or "")) for each in found]
+    notes = [f"group {g.name}: {note}" for g, role in pairs for note in _notes(g, role, scope)]
+    return [_entry(*pair, scope) for pair in pairs], notes
 
 
 def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
