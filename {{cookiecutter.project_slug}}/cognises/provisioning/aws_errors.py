@@ -186,7 +186,9 @@ def is_aws_error(error: BaseException) -> bool:
 def explain(error: BaseException) -> str:
     """One line: cause, remedy, and what AWS said, escaped."""
     if not isinstance(getattr(error, "response", None), Mapping):
-        return f"{_advice_for_class(type(error))} ({_shortened(str(error))})".strip()
+        names = [each.__name__ for each in type(error).__mro__]
+        found = (CLASSES[each] for name in names for each in CLASSES if re.fullmatch(each, name))
+        return f"{next(found, '')} ({_shortened(str(error))})".strip()
     code, text = error_code(error), error_message(error)
     operation = str(getattr(error, "operation_name", None) or "AWS")
     quoted = "" if re.fullmatch(SIGNATURES, code) else f": {_shortened(text)}"
@@ -205,12 +207,6 @@ def advice_for(operation: str, code: str, text: str) -> str:
         return f"{_SIGN_IN} `aws sso login` or `aws login`, or export new keys"
     said = f"{operation}: {code}: {text}"
     found = (advice for pattern, advice in TABLE.items() if re.search(pattern, said, re.I | re.S))
-    return next(found, "")
-
-
-def _advice_for_class(kind: type) -> str:
-    names = [each.__name__ for each in kind.__mro__]
-    found = (CLASSES[each] for name in names for each in CLASSES if re.fullmatch(each, name))
     return next(found, "")
 
 

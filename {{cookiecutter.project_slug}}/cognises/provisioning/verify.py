@@ -41,7 +41,6 @@ from cognises.tokens.verifier import Verifier, own_key_set
 
 LARGEST = 64 * 1024  # bytes; four times what any verifier here accepts
 _TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]*)*")
-_GIVE = "give the ID token in a file or on standard input"
 _CONNECT = "`provision.py bootstrap --revert-drift` connects them"
 # What the verifier says of a token, and what the identity pool says, in lower case.
 REASONS = {
@@ -112,18 +111,12 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
         problem = compare(found, why_none, loopback=loopback)
         agrees = not problem
     found |= {"agrees": agrees, "problems": [problem] if problem else [], "warnings": warnings}
-    _print(found, why_none, as_json=as_json)
-    return EXIT_ERROR if problem else 0
-
-
-def _print(found: Mapping[str, Any], why_none: str, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    else:
-        click.echo("\n".join(map(printable, _as_lines(found, why_none))))
+    lines = [json.dumps(found, indent=2)] if as_json else map(printable, _as_lines(found, why_none))
+    click.echo("\n".join(lines))
     for level, key in (("warning", "warnings"), ("error", "problems")):
         for line in found[key]:
             click.echo(printable(f"{level}: {line}"), err=True)
+    return EXIT_ERROR if problem else 0
 
 
 def _configured(options: Options) -> tuple[Target, Settings]:
@@ -131,13 +124,10 @@ def _configured(options: Options) -> tuple[Target, Settings]:
     target = read_target(options)
     settings = parse(PROJECT_FOLDER, settings_values(options))
     required = {"IDENTITY_POOL_ID": target.identity_pool_id, "CLIENT_ID": settings.client_ids}
-    missing = [name for name, value in required.items() if not value]
+    missing = [f"COGNITO_{name} is not set" for name, value in required.items() if not value]
     if missing:
-        raise SettingsError(
-            f"COGNITO_{name} is not set; put it into .env, or run `provision.py bootstrap`, which "
-            "creates user pool, app client and identity pool"
-            for name in missing
-        )
+        advice = "put it into .env, or run `provision.py bootstrap`, which creates and writes it"
+        raise SettingsError(f"{each}; {advice}" for each in missing)
     return target, settings
 
 
@@ -155,10 +145,9 @@ def read_token(file: Path | None) -> str:
             data = opened.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise click.ClickException("the input is too large for a token")
-    token = str(data.decode("ascii", "replace")).strip()
-    if not token:
-        raise click.ClickException(f"the input is empty; {_GIVE}")
-    return token
+    if token := str(data.decode("ascii", "replace")).strip():
+        return token
+    raise click.ClickException("the input is empty; give the ID token in a file or on stdin")
 
 
 def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[str, Any]:
