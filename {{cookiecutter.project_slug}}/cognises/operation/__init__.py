@@ -75,9 +75,8 @@ def ready() -> Response:
 def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
     """Let scripts of exactly these origins call the service, with a token, without cookies.
 
-    A preflight is Flask's automatic OPTIONS, which has no guard; the call that follows has all of
-    them. Every response has `Vary: Origin`, or a cache could serve one without the headers of CORS
-    to an origin that needs them (Fetch standard, "CORS protocol and HTTP caches").
+    A preflight is Flask's automatic OPTIONS, which has no guard; the call that follows has all.
+    Every response has `Vary: Origin` (Fetch standard, "CORS protocol and HTTP caches").
     """
     from flask_cors import CORS
 

@@ -33,7 +33,7 @@ _TIMEOUT = "408 Request Timeout"
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]
-    """Logs no requests unless `accesslog` is set; gunicorn does so for a `logconfig_dict` too."""
+    """Logs requests if `accesslog` is set; gunicorn's own does for a `logconfig_dict` too."""
 
     @property
     def access_log_enabled(self) -> bool:
@@ -95,9 +95,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             while self.accept(listener):
                 pass
             listener.close()
-        latest = time.monotonic() + HEAD_SECONDS
         for conn in self._waiting:
-            conn.deadline = min(conn.deadline, latest)
+            conn.deadline = min(conn.deadline, time.monotonic() + HEAD_SECONDS)
 
     def accept(self, listener: socket.socket) -> bool:
         """Accept a connection, if there is one."""

@@ -1,7 +1,4 @@
-"""Numbers for Prometheus, at an address of their own: requests, decisions, key fetches.
-
-prometheus-client is one package of pure Python; OpenTelemetry would bring an SDK and threads.
-"""
+"""Numbers for Prometheus, at an address of their own: requests, decisions, key fetches."""
 
 from __future__ import annotations
 

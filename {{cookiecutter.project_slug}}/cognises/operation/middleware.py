@@ -104,9 +104,8 @@ def _report(
         observe(fields, seconds)
     if log.isEnabledFor(logging.INFO):
         # As log.info does, without its walk up the stack for the caller.
-        extra = {"request_id": identity, **fields}
         line = (log.name, logging.INFO, __file__, 0, "request", (), None)
-        log.handle(log.makeRecord(*line, extra=extra))
+        log.handle(log.makeRecord(*line, extra={"request_id": identity, **fields}))
 
 
 def limit_bodies(app: Flask, max_body_bytes: int) -> None:
@@ -123,11 +122,8 @@ def limit_bodies(app: Flask, max_body_bytes: int) -> None:
 
 
 def _watch_body(environ: WSGIEnvironment) -> None:
-    """Watch a body without a Content-Length: a view must not take a part of it for the whole.
-
-    werkzeug 3 cuts such a body at the limit without an error, and reads an empty one where the
-    server (a2wsgi, for one) does not say that it ends the stream.
-    """
+    # werkzeug 3 cuts a body without a Content-Length at the limit, without an error, and reads an
+    # empty one where the server (a2wsgi, for one) does not say that it ends the stream.
     is_chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
     if is_chunked or not environ.get("CONTENT_LENGTH"):
         if environ.get("wsgi.input_terminated"):

@@ -40,10 +40,9 @@ class SharedKeys:
         """The newest reading and when it was made, or None."""
         readings = []
         for start in range(0, SLOTS * SLOT, SLOT):
-            head = self._memory[start : start + _HEAD]
-            size = min(int.from_bytes(head[32:], "big"), SLOT - _HEAD)
-            data = self._memory[start + _HEAD : start + _HEAD + size]
-            if size and sha256(data).digest() == head[:32]:
+            slot = self._memory[start : start + SLOT]
+            data = slot[_HEAD : _HEAD + int.from_bytes(slot[32:_HEAD], "big")]
+            if data and sha256(data).digest() == slot[:32]:
                 found = json.loads(data)
                 readings.append((found["document"], ClockReading(*found["since"])))
         return max(readings, key=lambda reading: reading[1].monotonic, default=None)
