@@ -1,5 +1,5 @@
 """The settings of one app, checked; every problem is reported at once."""
-# ruff: noqa: RUF009 (_from returns a field)
+# ruff: noqa: RUF009 (_of returns a field)
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ DEPLOYED_MARKERS = (
 )  # fmt: skip
 
 
-def _from(name: str, read: Callable[..., Any], default: Any = None, needs: str = "") -> Any:
-    """A field with the name of its setting, and what reads its text (and needs folder or local)."""
+def _of(name: str, read: Callable[..., Any], default: Any = None, needs: str = "") -> Any:
+    """A field, the name of its setting, and what reads its text, in a folder or with `local`."""
     return field(default=default, metadata={"name": name, "read": read, "needs": needs})
 
 
@@ -36,38 +36,34 @@ class Settings:
     folder: Path
     given: frozenset[str] = frozenset()  # the names that are set, to a good or a bad value
     warnings: tuple[str, ...] = ()  # unknown names: logged, they do not stop the service
-    local: bool = _from("COGNISES_LOCAL", v.flag, False)
-    pool: UserPool | None = _from("COGNITO_USER_POOL_ID", UserPool.parse)
-    client_ids: frozenset[str] = _from(
-        "COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, frozenset), frozenset()
-    )
-    sign_in_client_id: str | None = _from("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, itemgetter(0)))
-    client_secret: v.Secret | None = _from("COGNITO_CLIENT_SECRET", v.secret)
-    token_use: frozenset[str] = _from("COGNITO_TOKEN_USE", v.token_use, frozenset({"id"}))
-    groups_claim: str = _from("COGNITO_GROUPS_CLAIM", v.claim_name, "cognito:groups")
-    audiences: frozenset[str] = _from(
-        "COGNITO_AUDIENCE", v.items(v.AUDIENCE, frozenset), frozenset()
-    )
-    additional_regions: tuple[str, ...] = _from("COGNITO_ADDITIONAL_REGIONS", v.items(v.REGION), ())
-    identity_pool_id: str | None = _from("COGNITO_IDENTITY_POOL_ID", v.matching(v.IDENTITY_POOL_ID))
-    jwks_file: Path | None = _from("COGNITO_JWKS_FILE", v.existing_file, needs="folder")
-    jwks_url: str | None = _from("COGNITO_JWKS_URL", v.loopback_url)
-    issuer: str | None = _from("COGNITO_ISSUER", v.loopback_url)
-    public_url: str | None = _from("COGNISES_PUBLIC_URL", v.public_address, needs="local")
-    domain: str | None = _from("COGNITO_DOMAIN", v.login_address, needs="local")
-    scopes: tuple[str, ...] = _from(
+    local: bool = _of("COGNISES_LOCAL", v.flag, False)
+    pool: UserPool | None = _of("COGNITO_USER_POOL_ID", UserPool.parse)
+    client_ids: frozenset[str] = _of("COGNITO_CLIENT_ID", v.item_set(v.CLIENT_ID), frozenset())
+    sign_in_client_id: str | None = _of("COGNITO_CLIENT_ID", v.items(v.CLIENT_ID, itemgetter(0)))
+    client_secret: v.Secret | None = _of("COGNITO_CLIENT_SECRET", v.secret)
+    token_use: frozenset[str] = _of("COGNITO_TOKEN_USE", v.token_use, frozenset({"id"}))
+    groups_claim: str = _of("COGNITO_GROUPS_CLAIM", v.claim_name, "cognito:groups")
+    audiences: frozenset[str] = _of("COGNITO_AUDIENCE", v.item_set(v.AUDIENCE), frozenset())
+    additional_regions: tuple[str, ...] = _of("COGNITO_ADDITIONAL_REGIONS", v.items(v.REGION), ())
+    identity_pool_id: str | None = _of("COGNITO_IDENTITY_POOL_ID", v.matching(v.IDENTITY_POOL_ID))
+    jwks_file: Path | None = _of("COGNITO_JWKS_FILE", v.existing_file, needs="folder")
+    jwks_url: str | None = _of("COGNITO_JWKS_URL", v.loopback_url)
+    issuer: str | None = _of("COGNITO_ISSUER", v.loopback_url)
+    public_url: str | None = _of("COGNISES_PUBLIC_URL", v.public_address, needs="local")
+    domain: str | None = _of("COGNITO_DOMAIN", v.login_address, needs="local")
+    scopes: tuple[str, ...] = _of(
         "COGNITO_SCOPES", v.sign_in_scopes, ("openid", "email", "profile")
     )
-    cookie_name: str = _from("COGNITO_COOKIE_NAME", v.cookie_name, "token_cookie")
-    realm: str = _from("COGNISES_REALM", v.matching(r"[ !#-\[\]-~]{1,64}"), "cognises")
-    groups_file: Path = _from("COGNISES_GROUPS_FILE", v.file, Path("groups.json"), needs="folder")
-    token_cache_size: int = _from("COGNISES_TOKEN_CACHE_SIZE", v.count, 4096)
-    log_format: str = _from("COGNISES_LOG_FORMAT", v.matching("json|text"), "json")
-    log_level: str = _from("COGNISES_LOG_LEVEL", v.matching("DEBUG|INFO|WARNING|ERROR"), "INFO")
-    behind_proxy: bool = _from("COGNISES_BEHIND_PROXY", v.flag, False)
-    cors_origins: tuple[str, ...] = _from("COGNISES_CORS_ORIGINS", v.web_origins, (), needs="local")
-    max_body_bytes: int = _from("COGNISES_MAX_BODY_BYTES", v.size, 1024 * 1024)
-    metrics_address: tuple[str, int] | None = _from("COGNISES_METRICS_ADDRESS", v.socket_address)
+    cookie_name: str = _of("COGNITO_COOKIE_NAME", v.cookie_name, "token_cookie")
+    realm: str = _of("COGNISES_REALM", v.matching(r"[ !#-\[\]-~]{1,64}"), "cognises")
+    groups_file: Path = _of("COGNISES_GROUPS_FILE", Path, Path("groups.json"), needs="folder")
+    token_cache_size: int = _of("COGNISES_TOKEN_CACHE_SIZE", v.count, 4096)
+    log_format: str = _of("COGNISES_LOG_FORMAT", v.matching("json|text"), "json")
+    log_level: str = _of("COGNISES_LOG_LEVEL", v.matching("DEBUG|INFO|WARNING|ERROR"), "INFO")
+    behind_proxy: bool = _of("COGNISES_BEHIND_PROXY", v.flag, False)
+    cors_origins: tuple[str, ...] = _of("COGNISES_CORS_ORIGINS", v.web_origins, (), needs="local")
+    max_body_bytes: int = _of("COGNISES_MAX_BODY_BYTES", v.size, 1024 * 1024)
+    metrics_address: tuple[str, int] | None = _of("COGNISES_METRICS_ADDRESS", v.socket_address)
 
     @property
     def public_path(self) -> str:
@@ -96,7 +92,6 @@ def check(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """The Settings, with defaults for those that are wrong, and everything that is wrong."""
     problems: list[str] = []
     local = texts.get("COGNISES_LOCAL") == "1"
-    context: dict[str, list[Any]] = {"folder": [folder], "local": [local], "": []}
     found: dict[str, Any] = {
         "given": frozenset(texts),
         "groups_file": folder / "groups.json",
@@ -105,9 +100,10 @@ def check(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]:
     for each in _READ:
         name = each.metadata["name"]
         if name in texts:
+            text = texts[name]
+            arguments = {"": (text,), "local": (text, local), "folder": (folder / text,)}
             try:
-                read, needs = each.metadata["read"], context[each.metadata["needs"]]
-                found[each.name] = read(texts[name], *needs)
+                found[each.name] = each.metadata["read"](*arguments[each.metadata["needs"]])
             except (SettingsError, ValueError) as error:
                 problems.append(f"{name}: {error}")
     settings = Settings(folder, **found)

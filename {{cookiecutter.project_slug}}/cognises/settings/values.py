@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,8 @@ def items(
     return read
 
 
-token_use = items("|".join(TOKEN_USES), frozenset, unique=True)
+item_set = partial(items, make=frozenset)
+token_use = item_set("|".join(TOKEN_USES), unique=True)
 
 
 def sign_in_scopes(text: str) -> tuple[str, ...]:
@@ -124,12 +125,7 @@ def socket_address(text: str) -> tuple[str, int]:
     raise ValueError("must be address:port, as in 127.0.0.1:9464")
 
 
-def file(text: str, folder: Path) -> Path:
-    return folder / text
-
-
-def existing_file(text: str, folder: Path) -> Path:
-    path = folder / text
+def existing_file(path: Path) -> Path:
     if not path.is_file():
         raise ValueError("there is no such file (a relative path starts beside wsgi.py)")
     return path
