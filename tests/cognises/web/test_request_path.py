@@ -12,7 +12,9 @@ from flask import Flask
 from request_side import manifest
 
 import cognises
-from cognises import login_check, permission_required
+from app import create_app
+from cognises import load_groups, login_check, permission_required
+from cognises.settings.sources import PROJECT_FOLDER
 
 MODULE = str(Path(cognises.__file__).parent)
 
@@ -36,18 +38,22 @@ class Trace:
             self.calls.append(f"{Path(file).name}: {frame.f_code.co_name}")
 
 
-def traced(app: Flask, path: str, headers: dict[str, str]) -> Trace:
+def assert_short(app: Flask, path: str, headers: dict[str, str], **where: str) -> None:
     client = app.test_client()
     for _ in range(2):
-        assert client.get(path, headers=headers).status_code == 200
+        assert client.get(path, headers=headers, **where).status_code == 200
     gc.collect()  # hooks of blueprints that other tests have left
     trace = Trace()
     sys.setprofile(trace)
     try:
-        client.get(path, headers=headers)
+        client.get(path, headers=headers, **where)
     finally:
         sys.setprofile(None)
-    return trace
+    # Connected by guards on classes, which other tests have left.
+    calls = [call for call in trace.calls if not call.endswith(" _refuse_unhandled_method")]
+    assert len(trace.files) <= 10, sorted(trace.files)
+    assert 15 < len(calls) <= 27, calls
+    assert trace.deepest <= 7
 
 
 @pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
@@ -60,11 +66,18 @@ def test_a_repeated_token_passes_few_files_and_few_calls(extension, make_app, co
             return {"user": response["user_email"], "groups": response["user_group"]}
 
     app = make_app(views, manifest(editors=["thing"]), extension=extension)
-    trace = traced(app, "/thing", cognito.bearer(["editors"]))
 
-    assert len(trace.files) <= 10, sorted(trace.files)
-    assert len(trace.calls) <= 27, trace.calls
-    assert trace.deepest <= 7
+    assert_short(app, "/thing", cognito.bearer(["editors"]))
+
+
+def test_in_the_generated_service_with_sign_in_limits_and_logs_it_passes_no_more(cognito):
+    own = "https://service.example.org"
+    app = create_app({"TESTING": True, "COGNITO_DOMAIN": "https://sign-in.example.org",
+                      "COGNISES_PUBLIC_URL": own})  # fmt: skip
+    cognito.attach(app)
+    group = load_groups(PROJECT_FOLDER / "groups.json")[-1].name
+
+    assert_short(app, "/protected", cognito.bearer([group]), base_url=own)
 
 
 def test_the_architecture_page_lists_the_types_of_a_request_and_all_of_them_exist():

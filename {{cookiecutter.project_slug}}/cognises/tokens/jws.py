@@ -23,13 +23,6 @@ _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _ENDINGS = ((_BASE64URL, b""), (b"", b""), (b"AQgw", b"=="), (b"AEIMQUYcgkosw048", b"="))
 
 
-def to_bytes(token: object) -> bytes:
-    """A token's text as bytes. Raises CognisesError (`invalid_token`) if it cannot be a token."""
-    if isinstance(token, str) and len(token) <= MAX_TOKEN and token.isascii():
-        return token.encode()
-    raise CognisesError("invalid_token", "not text, not ASCII or too long")
-
-
 def split(token: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     """Header, payload and signature of a compact JWS, and what is signed. Raises CognisesError."""
     try:

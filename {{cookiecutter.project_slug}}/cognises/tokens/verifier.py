@@ -101,7 +101,7 @@ class Verifier:
 
     def verify_cached(self, token: object) -> TokenClaims:
         """As `verify`; later calls return the same object, so callers must not change it."""
-        data = jws.to_bytes(token)
+        data = _to_bytes(token)
         digest = sha256(data).digest()
         cache = self._cache
         claims = cache.tokens.get(digest)
@@ -115,7 +115,7 @@ class Verifier:
 
     def verify_signature(self, token: object) -> bytes:
         """The payload of a token that a key of the pool signed; no claim is checked."""
-        return jws.decode_segment(self._verified(jws.to_bytes(token))[0])
+        return jws.decode_segment(self._verified(_to_bytes(token))[0])
 
     def load_jwks(self, document: object) -> None:
         """Use the keys of a JWKS. Without a usable one: CognisesError, and the old keys stay."""
@@ -182,3 +182,10 @@ def one_or_more(
     if len(found) < least:
         raise SettingsError([f"{name}: missing"])
     return frozenset(map(str, found))
+
+
+def _to_bytes(token: object) -> bytes:
+    """A token's text as bytes. Raises CognisesError (`invalid_token`) if it cannot be a token."""
+    if isinstance(token, str) and len(token) <= jws.MAX_TOKEN and token.isascii():
+        return token.encode()
+    raise CognisesError("invalid_token", "not text, not ASCII or too long")

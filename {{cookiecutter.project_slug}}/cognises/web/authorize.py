@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, SupportsIndex, cast
 
 from flask import Request, has_request_context
@@ -35,19 +36,17 @@ _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWAR
 log = logging.getLogger("cognises.decisions")
 
 
+@dataclass(slots=True, eq=False)
 class AuthResult:
     """What one request has passed, with one credential: policies, and the principal of each."""
 
-    __slots__ = ("authorization", "cookies", "denied_principal", "is_checked", "passed", "refusal")
-
-    def __init__(self, authorization: str | None, cookies: str | None) -> None:
-        self.authorization = authorization
-        self.cookies = cookies
-        self.passed: list[tuple[RoutePolicy, Principal]] = []
-        self.is_checked = False
-        # For logs alone: no decision reads these two.
-        self.refusal: CognisesError | None = None
-        self.denied_principal = ANONYMOUS
+    authorization: str | None
+    cookies: str | None
+    passed: list[tuple[RoutePolicy, Principal]] = field(default_factory=list)
+    is_checked: bool = False
+    # For logs alone: no decision reads these two.
+    refusal: CognisesError | None = None
+    denied_principal: Principal = ANONYMOUS
 
     @property
     def principal(self) -> Principal:
@@ -142,9 +141,6 @@ def require_loopback(request: Request) -> None:
         raise CognisesError("forbidden", "local mode answers no forwarded request")
 
 
-# Policies: compiled once, kept in the app's state
-
-
 def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
     """The view that a request is dispatched to, and its policy; None without such a view."""
     app, endpoint = state.app, request.endpoint
@@ -233,9 +229,6 @@ def _belong(
     handler = getattr(view_class, handler_name(view_class, request.method) or "", None)
     is_handler = handler and any(getattr(f, "__func__", None) is handler for f in chain(guarded))
     return bool(is_handler) and {g.key for g in guards} <= {g.key for g in policy.guards}
-
-
-# Afterwards
 
 
 class AuthOutcome(NamedTuple):

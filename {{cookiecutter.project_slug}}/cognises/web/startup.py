@@ -27,10 +27,7 @@ def check(app: Flask) -> None:
 
 
 def check_once(app: Flask) -> None:
-    """The same for a first request: what `check` has found counts, if nothing was registered since.
-
-    And for every other one: never looked at again.
-    """
+    """The same for the first request, unless nothing was registered since `check`."""
     state = state_of(app)
     if state.start_problems is None:
         registered, found = state.checked or (None, [])

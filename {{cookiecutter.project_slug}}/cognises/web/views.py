@@ -66,18 +66,18 @@ class Room(NamedTuple):
         by_name = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
         modules = [getattr(f, "__globals__", {}).get("__name__", "") for f in chain(view)]
         is_filled = any(module.partition(".")[0] in _FILLING for module in modules)
-        takes = {each.name: each.name if _can_take(each, is_filled) else "" for each in parameters}
+        needed = {e.name for e in parameters if e.default is inspect.Parameter.empty}
+        can_take = (set() if is_filled else needed - _INSTANCE) | {"response"}
         start = int(bool(positional) and _is_method(view, positional[0].name))
         is_wrapper = hasattr(getattr(view, "func", view), "__wrapped__")
         # Flask passes nothing by position to `dispatch_request`, and MethodView takes nothing.
         is_dispatch = getattr(view, "__name__", "") == "dispatch_request"
         takes_args = inspect.Parameter.VAR_POSITIONAL in kinds and not is_dispatch
-        later = (*positional[start + 1 :], *by_name)
-        needed = (*positional[start:], *by_name)
+        later = [each.name for each in (*positional[start + 1 :], *by_name)]
         return cls(
-            tuple(takes[each.name] for each in positional),
-            () if is_wrapper else tuple(takes[each.name] for each in later),
-            tuple(each.name for each in needed if each.default is inspect.Parameter.empty),
+            tuple(each.name if each.name in can_take else "" for each in positional),
+            () if is_wrapper else tuple(name for name in later if name in can_take),
+            tuple(each.name for each in (*positional[start:], *by_name) if each.name in needed),
             frozenset(each.name for each in parameters if each.kind in _NAMED),
             bool(start),
             takes_args,
@@ -103,13 +103,6 @@ class Room(NamedTuple):
         takes_it = "response" in self.named or (self.takes_kwargs and not self.takes_args)
         first = self.first(int(self.is_method))
         return takes_it and (not first or first in taken)
-
-
-def _can_take(parameter: inspect.Parameter, is_filled: bool) -> bool:
-    if parameter.name == "response":
-        return True
-    has_default = parameter.default is not inspect.Parameter.empty
-    return not has_default and not is_filled and parameter.name not in _INSTANCE
 
 
 class ResponseInjector:
