@@ -14,15 +14,16 @@ from urllib.parse import urlsplit
 import click
 
 from cognises.errors import SettingsError
-from cognises.provisioning.bootstrap_request import (
+from cognises.provisioning.bootstrap_settings import (
     OPTIONAL,
     Request,
     default_domain_prefix,
+    read_env,
     read_pairs,
     read_request,
     source_of_pool_id,
+    update_env,
 )
-from cognises.provisioning.env_write import read_env, update_env
 from cognises.provisioning.names import stack_tags
 from cognises.provisioning.stack_state import Stack, read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack

@@ -18,7 +18,7 @@ from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning import target as t
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.bootstrap_request import read_request
+from cognises.provisioning.bootstrap_settings import read_request
 from cognises.provisioning.groups import commands
 from cognises.provisioning.groups.commands import prune_options
 from cognises.provisioning.groups.planner import Pruning

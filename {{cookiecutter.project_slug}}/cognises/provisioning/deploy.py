@@ -14,7 +14,7 @@ import click
 
 from cognises.errors import SettingsError
 from cognises.provisioning.aws import Aws
-from cognises.provisioning.bootstrap_request import read_pairs, read_request
+from cognises.provisioning.bootstrap_settings import read_pairs, read_request
 from cognises.provisioning.names import stack_name, stack_tags
 from cognises.provisioning.package import Package, parameters_of, stored_checksum
 from cognises.provisioning.service_file import merge, read_service_file

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from cognises.manifest.iam_policy import VERSION
-from cognises.provisioning.bootstrap_request import Request
+from cognises.provisioning.bootstrap_settings import Request
 from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
 from cognises.provisioning.target import Target
 from cognises.user_pool import partition_of

@@ -14,7 +14,7 @@ from fake_cloudformation import OUTPUTS, REGION, FakeCloudFormation, change, eve
 
 from cognises.provisioning import bootstrap as command_bootstrap
 from cognises.provisioning.bootstrap import deployment_steps
-from cognises.provisioning.bootstrap_request import default_domain_prefix
+from cognises.provisioning.bootstrap_settings import default_domain_prefix
 from cognises.provisioning.names import stack_tags, stage_name
 from cognises.provisioning.stack_state import Stack
 

@@ -11,7 +11,7 @@ import pytest
 from cognises.manifest.iam_policy import check_policy, policy_size
 from cognises.manifest.iam_warnings import check_reference
 from cognises.provisioning import main
-from cognises.provisioning.bootstrap_request import read_request
+from cognises.provisioning.bootstrap_settings import read_request
 from cognises.provisioning.policies import bootstrap_policy
 from cognises.provisioning.target import Options
 
