@@ -59,7 +59,7 @@ def test_a_deployment_hears_nothing_of_the_other(bakes, deployment):
 @pytest.mark.parametrize("deployment", DEPLOYED)
 def test_the_stacks_give_cfn_lint_nothing_to_say(bakes, deployment):
     stacks = sorted((bakes[deployment, ""] / "infra").glob("*.yaml"))
-    assert [path.name for path in stacks] == ["cognito.yaml", "delivery.yaml", "service.yaml"]
+    assert [path.stem for path in stacks] == ["cognito", "delivery", "network", "service"]
     command = [Path(sys.prefix, "bin", "cfn-lint"), "--include-checks", "I", "--"]
     done = run([*command, *map(str, stacks)])
     assert (done.returncode, done.stdout) == (0, "")
@@ -214,11 +214,12 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.parametrize("name", ["deploying", "production"])
 @pytest.mark.parametrize("deployment", DEPLOYED)
-def test_every_command_of_the_page_can_be_typed(bakes, deployment):
+def test_every_command_of_the_page_can_be_typed(bakes, deployment, name):
     """Verbs, options and parameters exist, and so does every file that the page names."""
     project = bakes[deployment, ""]
-    page = (project / "docs" / "deploying.md").read_text()
+    page = (project / "docs" / f"{name}.md").read_text()
     blocks = "".join(re.findall(r"```console\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
     inline = [text for text in re.findall(r"`([^`\n]+)`", page) if " " in text]
     lines = [line.strip().removeprefix("$ ") for line in (*blocks.splitlines(), *inline)]
@@ -240,13 +241,12 @@ def test_every_command_of_the_page_can_be_typed(bakes, deployment):
     )
     assert done.returncode == 0, done.stderr
 
-    known = {name for each in ("service", "delivery")
-             for name in stack(bakes, deployment, each)["Parameters"]}  # fmt: skip
+    stacks = [stack(bakes, deployment, path.stem) for path in (project / "infra").iterdir()]
+    known = {parameter for each in stacks for parameter in each["Parameters"]}
     given = set(re.findall(r"--parameter (\w+)=", page))
     assert given
     assert given <= known
-    outputs = {name for each in ("service", "delivery")
-               for name in stack(bakes, deployment, each)["Outputs"]}  # fmt: skip
+    outputs = {output for each in stacks for output in each["Outputs"]}
     told = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`", page))
     assert told <= known | outputs
     for name in re.findall(r"`((?:infra|docs|\.github|build)/[\w./-]+)`", page):
