@@ -157,7 +157,7 @@ def test_a_page_is_well_formed_and_holds_nothing_inline_or_from_elsewhere(
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/admin"])
-def test_every_page_offers_who_is_signed_in_to_sign_out_and_nobody_else(
+def test_every_page_offers_sign_out_to_signed_in_users_only(
     path: str, app: Flask, pool: FakePool
 ) -> None:
     app.config.update(

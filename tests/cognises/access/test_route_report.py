@@ -119,7 +119,7 @@ def add_misspelling(app: Flask) -> None:
         (add_misspelling, "editt: no route has this name"),
     ],
 )
-def test_what_needs_a_look_is_named_and_fails_the_check(add, said):
+def test_a_problem_is_named_and_fails_the_check(add, said):
     app = make_app()
     add(app)
 
@@ -156,7 +156,7 @@ def test_where_two_permissions_are_needed_a_user_in_a_group_of_each_may_call():
     assert run(app, "--check")[0] == 0
 
 
-def test_where_one_permission_holds_the_other_the_stricter_one_is_told():
+def test_where_one_permission_includes_the_other_the_stricter_one_is_reported():
     app = Flask("service", static_folder=None)
     details = manifest(admins=["*"], writers=["write"])
     guard = permission_required(details, name="write")
@@ -165,7 +165,7 @@ def test_where_one_permission_holds_the_other_the_stricter_one_is_told():
     assert report(app).rows[0].open_to == ("admins",)
 
 
-def test_static_files_that_are_not_public_are_told_to_be_closed(tmp_path):
+def test_static_files_that_are_not_public_are_reported_as_closed(tmp_path):
     (tmp_path / "static").mkdir()
     app = Flask("service", root_path=str(tmp_path))
     Cognises(app, public_static=False)
@@ -174,7 +174,7 @@ def test_static_files_that_are_not_public_are_told_to_be_closed(tmp_path):
     assert "(static): unguarded" in run(app, "--check")[1]
 
 
-def test_a_route_of_another_pool_that_borrows_the_apps_manifest_is_told_to_be_closed(tmp_path):
+def test_a_route_of_another_pool_that_uses_the_apps_manifest_is_reported_as_closed(tmp_path):
     app = Flask("service", root_path=str(tmp_path), static_folder=None)
     app.config["COGNITO_USER_POOL_ID"] = "us-east-1_Own"
     (tmp_path / "groups.json").write_text(json.dumps(manifest(editors=["foreign"])))

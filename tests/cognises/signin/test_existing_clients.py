@@ -42,7 +42,7 @@ def test_without_a_secret_no_authorization_is_sent(browser, endpoint):
     assert endpoint.authorizations == [None]
 
 
-def test_a_wrong_secret_is_told_in_the_log_without_the_secret(with_secret, endpoint, caplog):
+def test_the_log_names_a_wrong_secret_without_the_secret(with_secret, endpoint, caplog):
     query = {"code": "c", "state": begin(with_secret, endpoint)["state"]}
     endpoint.change = lambda body: (400, {"error": "invalid_client"})
 

@@ -106,7 +106,7 @@ def test_a_large_token_is_renewed_when_it_has_expired(large, endpoint, cognito):
     assert large.get("/page", headers=HTML).status_code == 200
 
 
-def test_a_refresh_token_that_no_browser_keeps_is_told_and_loops_nowhere(browser, endpoint):
+def test_a_refresh_token_too_large_for_a_cookie_gets_a_page_and_no_loop(browser, endpoint):
     state = begin(browser, endpoint)["state"]
     endpoint.change = lambda body: (200, {**body, "refresh_token": "r" * 5000})
 

@@ -121,7 +121,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("headers", PROGRAMS.values(), ids=PROGRAMS.keys())
-def test_a_program_is_told_in_json(headers, browser):
+def test_a_program_gets_the_refusal_in_json(headers, browser):
     answer = browser.get("/page", headers=headers)
 
     assert answer.status_code == 401
@@ -141,7 +141,7 @@ def test_a_form_without_a_session_gets_a_page_that_says_how_to_continue(browser)
 
 
 @pytest.mark.parametrize("headers", PROGRAMS.values(), ids=PROGRAMS.keys())
-def test_a_program_that_posts_without_a_session_is_told_in_json(headers, browser):
+def test_a_program_that_posts_without_a_session_gets_the_refusal_in_json(headers, browser):
     answer = browser.post("/change", headers=headers)
 
     assert answer.status_code == 401
@@ -256,7 +256,7 @@ def test_an_attempt_older_than_ten_minutes_is_refused(browser, endpoint, monkeyp
 
 
 @pytest.mark.parametrize("value", ["", "!!!", "bm8", "W10", "WzEsMiwzLDQsNV0", "bnVsbA"])
-def test_an_attempt_cookie_that_somebody_else_wrote_is_refused(value, browser, endpoint):
+def test_an_attempt_cookie_that_sign_in_did_not_write_is_refused(value, browser, endpoint):
     sent = begin(browser, endpoint)
     (name,) = [name for name in cookie_names(browser) if name.startswith("signin-")]
     browser.set_cookie(name, value)
@@ -328,7 +328,7 @@ MIXED_UP = {
 
 
 @pytest.mark.parametrize("make", MIXED_UP.values(), ids=MIXED_UP.keys())
-def test_tokens_that_are_not_this_attempts_sign_nobody_in(make, browser, endpoint, caplog):
+def test_tokens_that_are_not_this_attempts_are_refused(make, browser, endpoint, caplog):
     sent = begin(browser, endpoint)
     endpoint.change = lambda body: make(endpoint)
 
@@ -575,7 +575,7 @@ def test_an_endpoint_that_does_not_answer_is_a_page(app, cognito, browser, endpo
     assert answer.status_code == 503
 
 
-def test_a_script_that_signs_out_is_told_where_to_go(browser, endpoint):
+def test_a_script_that_signs_out_gets_the_address_to_go_to(browser, endpoint):
     signed_in(browser, endpoint)
 
     answer = browser.post("/logout", headers={**SAME, "Accept": "application/json"})

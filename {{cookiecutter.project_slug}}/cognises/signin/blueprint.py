@@ -203,7 +203,7 @@ def _to_sign_in() -> Response:
         return problem_page(problem, _current_path())
     if problem:
         log.info("%s: session not renewed (%s)", request.path, problem.detail)
-    # Another tab may have renewed the session in the meantime: /login looks for it then.
+    # Another tab may have renewed the session in the meantime: /login checks for that.
     renewal = "refused" if problem else None
     return redirect_to(url_for("signin.login", next=_current_path(), renewal=renewal))
 

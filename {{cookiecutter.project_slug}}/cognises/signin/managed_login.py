@@ -136,7 +136,7 @@ class ManagedLogin:
         return WebApplicationClient(self._client_id)  # it keeps state: one for each call
 
     def _fetch_tokens(self, body: str, refused: str) -> Tokens:
-        """`refused` is the reason where the endpoint does not take the code or refresh token."""
+        """`refused` is the reason where the endpoint refuses the code or refresh token."""
         from oauthlib.oauth2 import OAuth2Error
 
         status, answer = self._post("/oauth2/token", body)
