@@ -193,8 +193,7 @@ def decide(
 class Permissions:
     """The manifest inverted: from a function's name to the groups that list it.
 
-    Two objects made from equal manifests are equal, so that a guard made for each request shares
-    what was compiled for the first one.
+    Equal manifests make equal objects: guards made in each request share what is compiled.
     """
 
     def __init__(self, groups: Iterable[Group]) -> None:
@@ -222,10 +221,7 @@ class Permissions:
     def open_to(
         self, name: str | None, endpoint: str | None = None, ambiguous: frozenset[str] = _NONE
     ) -> OpenTo:
-        """Who may use a view, by its name, its endpoint, its blueprints, or `*`.
-
-        Entries in `ambiguous` open nothing.
-        """
+        """Who may use a view, by name, endpoint, blueprints or `*`, but by no `ambiguous` entry."""
         entries = {"*", *([name] if name else ()), *endpoint_entries(endpoint)} - ambiguous
         groups = frozenset().union(*(self._index.get(entry, ()) for entry in entries))
         return OpenTo(groups, frozenset().union(*(self._scopes.get(g, ()) for g in groups)))

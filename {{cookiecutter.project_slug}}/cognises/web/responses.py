@@ -139,10 +139,7 @@ def mark_guarded(request: Request) -> None:
 
 
 def mark_secret(request: Request) -> None:
-    """Note that this request's answer carries a secret: no cache keeps it, whatever its view says.
-
-    Call it before the answer is finished, in an after_request function at the latest.
-    """
+    """Note that this request's answer carries a secret: no cache keeps it, whatever it says."""
     request.__dict__[_SECRET] = True
 
 
@@ -165,10 +162,7 @@ def forbid_shared_caching(headers: Headers) -> None:
 
 
 def relative_redirect(error: RequestRedirect, request: Request) -> HTTPException | WerkzeugResponse:
-    """werkzeug's own redirect (to the path with its slash, or with fewer), without the host.
-
-    The host in it is the one that the client wrote. A redirect to another host is the app's own.
-    """
+    """werkzeug's own redirect, without the host that the client wrote; the app's own is kept."""
     url = urlsplit(error.new_url)
     if url.netloc != request.host:
         return error
@@ -208,10 +202,7 @@ def prefers_html(request: Request) -> bool:
 
 
 def is_navigation(request: Request) -> bool:
-    """Whether a browser shows the answer to a person: an opened address, or a form that was sent.
-
-    By `Sec-Fetch-Mode` (Fetch Metadata) where a browser sends it, and by `Accept`.
-    """
+    """Whether a person opened an address or sent a form: by `Sec-Fetch-Mode` and `Accept`."""
     return request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate" and prefers_html(request)
 
 

@@ -118,10 +118,7 @@ def is_automatic_options(request: Request) -> bool:
 
 
 def handler_name(view_class: Any, method: str) -> str:
-    """The method of a class-based view that handles an HTTP method; empty where there is none.
-
-    A made-up HTTP method has no handler, so it adds no entry to what is kept by handler.
-    """
+    """The method of a class-based view that handles an HTTP method; empty for a made-up one."""
     name = method.lower()
     if callable(getattr(view_class, name, None)) and not hasattr(MethodView, name):
         return name
@@ -131,7 +128,7 @@ def handler_name(view_class: Any, method: str) -> str:
 def refuse_unhandled_method(request: Request, view: View | None) -> bool:
     """Whether a class-based view has no handler for a request's method: then Flask answers 405.
 
-    Flask itself goes by the methods of the rule, which may name none, or others than the class has.
+    Flask itself goes by the rule, which may name no methods, or others than the class has.
     """
     rule, view_class = request.url_rule, getattr(view, "view_class", None)
     if rule is None or not isinstance(view_class, type) or not issubclass(view_class, MethodView):
@@ -152,8 +149,7 @@ def refuse_unhandled_method(request: Request, view: View | None) -> bool:
 def ambiguous_names(app: Flask) -> frozenset[str]:
     """Names that two endpoints carry and that therefore open neither.
 
-    A view carries its endpoint, and its function's name or `name=` in its place; several views
-    may share a name only if each of them states it.
+    A view carries its endpoint, and `name=` or its function's name; views may share a stated one.
     """
     carried: dict[str, dict[str, bool]] = {}
     for route in routes(app):

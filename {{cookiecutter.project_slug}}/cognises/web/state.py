@@ -123,7 +123,7 @@ class AppState:
 
     @cached_property
     def settings_with_problems(self) -> tuple[Settings, list[str]]:
-        """The app's settings as far as they can be read, and everything wrong with them."""
+        """The settings as far as they can be read, and everything wrong with them."""
         return read_settings(project_folder(self.app.root_path), self.app.config)
 
     @cached_property
@@ -158,7 +158,7 @@ class AppState:
         self, groups: tuple[str, ...], name: str, machine_scopes: frozenset[str] = frozenset()
     ) -> bool:
         """Whether the manifest lists a function's name, or an endpoint, for a principal."""
-        # As a guard has read them last: a page asks it for each of its buttons.
+        # By the last walk over the routes: a page asks it for each of its buttons.
         facts = self._route_facts or self._facts_of_routes()
         open_to = self.permissions.open_to(name, name, facts.ambiguous_names)
         return decide(groups, open_to, machine_scopes).allowed

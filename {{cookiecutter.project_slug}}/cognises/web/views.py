@@ -182,10 +182,7 @@ class ResponseInjector:
         return room.name_for(kwargs) if (first in kwargs or not first) and not given else ""
 
     def _learn(self, error: TypeError, tried: set[str]) -> bool:
-        """Whether the view did not run, for its arguments, and is to be called again.
-
-        A decorator below has passed arguments of its own: what they leave free is in the error.
-        """
+        """Whether the view did not run, for what a decorator below passed, and is called again."""
         misfit = _MISFIT.fullmatch(str(error)) if self.room.is_opaque else None
         if misfit is None or not _has_not_run(self._view, misfit["function"], error):
             return False
@@ -248,10 +245,7 @@ def room_of_class(view: View, method: str) -> Room | None:
 def signature_problems(
     view: View, method: str, variables: frozenset[str], *, is_direct: bool
 ) -> Iterator[str]:
-    """What is wrong between a guarded view's parameters and the variables of its URL.
-
-    `is_direct`: nothing between Flask and the guard adds or takes arguments.
-    """
+    """What is wrong with a guarded view's parameters; `is_direct`: all that it gets is known."""
     room = room_of_class(view, method) or Room.of(view)
     if "response" in variables and room.confuses(variables):
         yield "a URL variable is called response, like the parameter for the response; rename it"
