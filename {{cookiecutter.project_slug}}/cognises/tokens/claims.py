@@ -1,6 +1,6 @@
-"""The claims of a verified payload: what they must say, and what is read from them. Pure.
+"""The claims of a verified payload (RFC 7519 section 4.1): what is read, and what they must be.
 
-Sources: RFC 7519 section 4.1; AWS, "Verifying JSON web tokens" (Cognito developer guide).
+Source: the Cognito developer guide, "Verifying JSON web tokens".
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
 from cognises.errors import CognisesError
@@ -37,7 +38,6 @@ class TokenClaims:
     def __init__(self, payload: Mapping[str, Any], groups_claim: str = GROUPS_CLAIM) -> None:
         get = payload.get
         self.payload = payload
-        self._frozen: Mapping[str, Any] | None = None
         self.groups = groups_of(payload, groups_claim)
         self.issuer, self.use, self.sub = get("iss"), get("token_use"), get("sub")
         # An ID token names its client in `aud`, an access token in `client_id`.
@@ -48,12 +48,11 @@ class TokenClaims:
         times = get("exp"), get("iat", 0), get("nbf", 0)
         self.expires, self.issued, self.begins = map(_time, times)
 
-    @property
+    @cached_property
     def claims(self) -> Mapping[str, Any]:
         """All of them, read-only at every depth; made on first use."""
-        if self._frozen is None:
-            self._frozen = freeze(self.payload)
-        return self._frozen
+        found: FrozenDict = freeze(self.payload)
+        return found
 
     @property
     def is_machine(self) -> bool:
@@ -80,19 +79,18 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     # An ID token may name its client twice; an access token with `aud` is for that resource only
     # (RFC 8707).
     others = expected.client_ids if token.use == "id" else expected.audiences
-    is_other_accepted = token.other is _ABSENT or token.other in others
-    if token.client not in expected.client_ids or not is_other_accepted:
+    is_foreign = token.other is not _ABSENT and token.other not in others
+    if is_foreign or token.client not in expected.client_ids:
         raise CognisesError("wrong_client", "client or audience not accepted")
     if expected.scopes and not expected.scopes <= scopes_of(token.payload):
         needed = sorted(expected.scopes)
         raise CognisesError("insufficient_scope", "a scope is missing", scopes=needed)
 
 
-def _time(value: object) -> float:
+def _time(value: Any) -> float:
     """A NumericDate (RFC 7519 section 2), or NaN."""
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
-        return value
-    return math.nan
+    is_time = type(value) is int or (type(value) is float and math.isfinite(value))
+    return value if is_time else math.nan
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:

@@ -7,13 +7,10 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent import futures
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from cognises.tokens.jwk import admit
-
-if TYPE_CHECKING:
-    import requests
 
 TIMEOUT, MAX_BYTES = 3.0, 1024 * 1024
 
@@ -23,10 +20,7 @@ class FetchError(Exception):
 
 
 def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
-    """The JSON object at `url`, an https address or a loopback one in local mode.
-
-    No redirect is followed; the size limit counts decoded bytes. Raises FetchError.
-    """
+    """The JSON object at `url`; redirects are not followed. Raises FetchError."""
     status, body = _call("GET", url, timeout)
     if status != 200:
         raise FetchError(f"answered {status}")
@@ -40,10 +34,7 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
 
 
 def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
-    """The key set of the first address that responds, and that has `kid` if one is given.
-
-    All hosts of a pool publish the same keys, if not at the same time. Raises FetchError.
-    """
+    """The key set of the first address that responds, and that has `kid` if one is given."""
     others: list[Mapping[str, Any]] = []
     failure = FetchError("no address")
     deadline = time.monotonic() + 2.5
@@ -64,10 +55,7 @@ def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
 def post_form(
     url: str, form: bytes, *, authorization: str | None = None, timeout: float = TIMEOUT
 ) -> tuple[int, bytes]:
-    """Status and body of the response to a form, already encoded. Raises FetchError.
-
-    The call has a thread of its own: however slowly it ends, the caller waits for `timeout` only.
-    """
+    """Status and body of the response to a form, already encoded. Raises FetchError."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     if authorization is not None:
         headers["Authorization"] = authorization
@@ -79,6 +67,7 @@ def post_form(
         except BaseException as error:
             response.set_exception(error)
 
+    # However slowly a server sends its headers, the caller waits for `timeout` only.
     threading.Thread(target=call, daemon=True, name="cognises-form").start()
     try:
         return response.result(timeout)
@@ -97,15 +86,14 @@ def _call(method: str, url: str, timeout: float, **content: Any) -> tuple[int, b
             # A proxy may carry https; requests to loopback go direct.
             session.trust_env = urlsplit(url).scheme == "https"
             session.auth = lambda request: request  # else a password from ~/.netrc
-            response = session.request(
-                method, url, timeout=timeout, stream=True, allow_redirects=False, **content
-            )
+            content |= {"timeout": timeout, "stream": True, "allow_redirects": False}
+            response = session.request(method, url, **content)
             return response.status_code, _read(response, deadline)
     except (requests.RequestException, HTTPError) as error:
         raise FetchError(type(error).__name__) from None
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+def _read(response: Any, deadline: float) -> bytes:
     body = bytearray()
     # read1 returns after one read of the socket, so that the deadline is checked in time.
     while chunk := response.raw.read1(65_536, decode_content=True):

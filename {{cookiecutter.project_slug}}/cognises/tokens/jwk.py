@@ -43,11 +43,8 @@ def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
             kid, modulus = entry["kid"], _number(entry["n"])
             if allow_emulators or _EMULATORS.isdisjoint((kid, thumbprint(modulus))):
                 moduli.setdefault(kid, set()).add(modulus)
-    return {
-        kid: jwk.construct(_public_jwk(*found), "RS256")
-        for kid, found in moduli.items()
-        if len(found) == 1
-    }
+    unique = {kid: found for kid, found in moduli.items() if len(found) == 1}
+    return {kid: jwk.construct(_public_jwk(*found), "RS256") for kid, found in unique.items()}
 
 
 def read_key_file(file: Path, *, allow_emulators: bool) -> object:

@@ -1,7 +1,4 @@
-"""A token's text, parsed strictly: RFC 7515 compact serialization, RS256 only.
-
-Nothing here is trusted: the payload is returned as bytes, to be read after the signature verifies.
-"""
+"""A token's text, parsed strictly (RFC 7515, RS256 only). Nothing that is returned is trusted."""
 
 from __future__ import annotations
 

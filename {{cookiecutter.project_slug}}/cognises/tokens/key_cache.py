@@ -20,14 +20,11 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cognises.errors import CognisesError
 from cognises.tokens.http import TIMEOUT, FetchError
 from cognises.tokens.jwk import Key
-
-if TYPE_CHECKING:
-    from cognises.operation.shared_keys import SharedKeys
 
 # For COOL_DOWN seconds a fetch counts as the pool's word on the keys that it lacks.
 COOL_DOWN, REFRESH_DUE, STALE, EXPIRED = 10.0, 600.0, 3600.0, 86400.0
@@ -84,7 +81,7 @@ class KeySet:
 
     def __init__(self, load: Load, admit: Callable[[object], dict[str, Key]]) -> None:
         self._load, self._admit = load, admit
-        self.shared: SharedKeys | None = None
+        self.shared: Any = None  # cognises.operation.shared_keys, where processes share
         self._snapshot: Snapshot | None = None
         self._missed: Snapshot | None = None  # lacks a kid that it was fetched for
         self._failures, self._retry_at = 0, 0.0
@@ -101,7 +98,7 @@ class KeySet:
         keys = self._admit(document)
         if not keys:
             raise CognisesError("keys_unavailable", "no usable key in the given set")
-        # A function responds first: a fetch would share its core with the first response.
+        # On Lambda a fetch would share its core with the first response.
         age = REFRESH_DUE - (HEAD_START if _LAMBDA in os.environ else 0)
         self._snapshot = Snapshot(keys, ClockReading.now().earlier(age), fetched=False)
 
@@ -124,11 +121,9 @@ class KeySet:
         return self._refresh_if_due(kid, current)
 
     def _refresh_if_due(self, kid: str | None, current: Snapshot | None) -> Snapshot:
-        is_lambda = _LAMBDA in os.environ  # frozen between requests, threads included
-        if _age(current) < STALE and not (current and current.fetched and is_lambda):
-            self._start_fetch(kid, current)
-        else:
-            self._wait_for_fetch(kid, current)
+        is_frozen = current and current.fetched and _LAMBDA in os.environ  # between requests
+        refresh = self._wait_for_fetch if is_frozen or _age(current) >= STALE else self._start_fetch
+        refresh(kid, current)
         return self._usable()
 
     def _usable(self) -> Snapshot:
@@ -210,11 +205,12 @@ class KeySet:
             keys = self._admit(document)
             if not keys:
                 raise FetchError("no usable key")
-            if not self._replace(keys, started, "read"):
-                return  # it timed out, and its successor was faster
+            made = self._replace(keys, started, "read")
+            if not made:
+                return  # this fetch timed out, and a later one was faster
             self._failures, self._retry_at = 0, 0.0
             if kid is not None and kid not in keys:
-                self._missed = self._snapshot
+                self._missed = made
             for observe in fetch_observers:
                 observe(True)
             if self.shared:
@@ -235,15 +231,15 @@ class KeySet:
             return False
         return kid in keys if kid is not None else since.age() < REFRESH_DUE
 
-    def _replace(self, keys: Mapping[str, Key], since: ClockReading, how: str) -> bool:
+    def _replace(self, keys: Mapping[str, Key], since: ClockReading, how: str) -> Snapshot | None:
         """Use the keys of a fetch, unless those of a later one are in use."""
         with self._lock:
             current = self._snapshot
             if current and current.fetched and current.since.monotonic > since.monotonic:
-                return False
-            self._snapshot = Snapshot(keys, since, fetched=True)
+                return None
+            made = self._snapshot = Snapshot(keys, since, fetched=True)
         log.info("key set %s: %d keys", how, len(keys))
-        return True
+        return made
 
     def _fail(self, pending: PendingFetch, why: str) -> None:
         """Back off, and release the waiters, unless the fetch has timed out before."""

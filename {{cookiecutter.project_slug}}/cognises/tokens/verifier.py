@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cognises.errors import CognisesError, SettingsError
+from cognises.settings.model import Settings
 from cognises.settings.values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_USES, claim_name
 from cognises.tokens import jws
 from cognises.tokens.claims import GROUPS_CLAIM, Expectations, TokenClaims, check
@@ -21,22 +22,16 @@ from cognises.tokens.jwk import Key, admit, read_key_file
 from cognises.tokens.key_cache import KeySet, Load, Snapshot
 from cognises.user_pool import UserPool
 
-if TYPE_CHECKING:
-    from cognises.settings.model import Settings
-
 DEFAULT_CACHE_SIZE, MAX_HEADERS = 4096, 64
 
 
 @dataclass(eq=False, slots=True)
 class VerifiedTokenCache:
-    """Signatures that verified under one snapshot of the keys; another gets an empty cache.
-
-    `keys` by the whole header segment, `tokens` by the SHA-256 of the whole token.
-    """
+    """Signatures that verified under one snapshot of the keys; another gets an empty cache."""
 
     snapshot: Snapshot | None
-    keys: dict[bytes, Key] = field(default_factory=dict)
-    tokens: dict[bytes, TokenClaims] = field(default_factory=dict)
+    keys: dict[bytes, Key] = field(default_factory=dict)  # by the whole header segment
+    tokens: dict[bytes, TokenClaims] = field(default_factory=dict)  # by SHA-256 of the whole token
 
     def cache_claims(self, digest: bytes, claims: TokenClaims, size: int) -> None:
         # Each step is atomic: threads can exceed the size by their number, and need no lock.
@@ -93,10 +88,7 @@ class Verifier:
         self._cache = VerifiedTokenCache(None)
 
     def verify(self, token: object) -> Mapping[str, Any]:
-        """The claims of a good token, read-only at every depth.
-
-        Raises CognisesError for anything else, whatever it is.
-        """
+        """The claims of a good token, read-only at every depth. Raises CognisesError for others."""
         return self.verify_cached(token).claims
 
     def verify_cached(self, token: object) -> TokenClaims:
@@ -159,10 +151,9 @@ def pool_key_set(
 
 
 def own_key_set(settings: Settings, pool: UserPool, load: Load | None = None) -> KeySet:
-    """The key set of the pool in the settings; nothing is fetched yet.
+    """The key set of the pool in the settings, or from `load` alone (for tests).
 
-    With `load` the keys come from there alone (for tests). Raises SettingsError for a key file
-    that cannot be used.
+    Nothing is fetched yet. Raises SettingsError for a key file that cannot be used.
     """
     local, url, file = settings.local, settings.jwks_url, settings.jwks_file
     source = partial(load_first, (url,)) if url and load is None else load
