@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any, NoReturn
 
 from cognises.errors import CognisesError
@@ -16,6 +17,7 @@ from cognises.errors import CognisesError
 GROUPS_CLAIM = "cognito:groups"
 LEEWAY = 60.0
 _ABSENT = object()
+_is_mutable = frozenset({dict, list}).__contains__
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,7 @@ def freeze(value: Any) -> Any:
     """A copy that is read-only at every depth: lists become tuples, objects FrozenDict."""
     if isinstance(value, dict):
         copy = FrozenDict(value)
-        for name, each in value.items():
-            if isinstance(each, (dict, list)):
-                dict.__setitem__(copy, name, freeze(each))
+        for name in compress(value, map(_is_mutable, map(type, value.values()))):
+            dict.__setitem__(copy, name, freeze(value[name]))
         return copy
     return tuple(map(freeze, value)) if isinstance(value, list) else value
