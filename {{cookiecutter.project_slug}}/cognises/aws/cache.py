@@ -15,11 +15,10 @@ T = TypeVar("T")
 
 
 class TokenCache(Generic[T]):
-    """Values by the digest of a token, each kept until its end, at most `size`.
+    """At most `size` values by the digest of a token, each kept until its end.
 
-    The first request for a token makes its value, equal requests wait for it. Values that have
-    ended go first, then those used least recently. A failure is shared by the requests that wait
-    for it and is not kept.
+    The first request for a token makes its value; equal requests wait for it, or share its failure,
+    which is not kept. Values that have ended go first, then those used least recently.
     """
 
     def __init__(self, size: int = MAX_TOKENS) -> None:
@@ -36,10 +35,7 @@ class TokenCache(Generic[T]):
         return len(self._kept)
 
     def get(self, digest: bytes, make: Callable[[], tuple[T, float]]) -> T:
-        """The value of a token. `make()` returns it and its end, in seconds since the epoch.
-
-        Raises what `make` raises.
-        """
+        """The value of a token. `make()` returns it and its end (seconds since the epoch)."""
         with self._lock:
             now = time.time()
             for key, each in list(self._kept.items()):

@@ -97,11 +97,7 @@ class UserSessions:
         _require_local_endpoint(self._identity, settings)
 
     def session_for(self, token: str, claims: Mapping[str, Any]) -> UserSession:
-        """The session of the user of a verified ID token.
-
-        Raises CognisesError: `no_role` where the user has no role or no single one,
-        `aws_unavailable` where AWS does not answer.
-        """
+        """The session of a verified ID token. CognisesError: `no_role`, `aws_unavailable`."""
         digest = sha256(token.encode()).digest()
         return self.sessions.get(digest, lambda: self._make(token, claims))
 

@@ -167,7 +167,6 @@ class FakePool:
 
 
 def _federated(provider: str, token_use: str) -> dict[str, Any]:
-    """The claims that differ for a user of an identity provider, by the provider's name."""
     user = "123456789012345678901"
     if token_use == "access":
         return {"username": f"{provider}_{user}"}
