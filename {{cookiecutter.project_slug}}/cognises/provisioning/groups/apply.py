@@ -1,8 +1,7 @@
 """The one place that writes groups and roles: a plan's changes as AWS calls.
 
-The calls of one group are sent in order, several groups at a time. Create: role, policy, group.
-Delete: group, policies, role. Update: narrowing before widening, so that no moment in between
-grants more than the state before or the state after.
+The calls of a group are sent in order, several groups at a time. Create: role, policy, group.
+Delete: the reverse. Update: narrowing before widening, so that no moment in between grants more.
 """
 
 from __future__ import annotations
@@ -85,9 +84,8 @@ def apply_plan(
 def _send(call: Call, clients: Clients, sleep: Callable[[float], None], is_new: bool) -> None:
     method = getattr(clients.iam if call.service == "iam" else clients.cognito, call.method)
     gone = ALREADY_GONE.get(call.method)
-    wait = is_new and not gone
     try:
-        resilient(lambda: method(**call.arguments), just_created=wait, sleep=sleep)
+        resilient(lambda: method(**call.arguments), just_created=is_new and not gone, sleep=sleep)
     except Exception as error:
         code = error_code(error)
         if code in ALREADY_THERE:
@@ -113,8 +111,7 @@ def accept_existing(call: Call, clients: Clients) -> None:
         same = group.get("RoleArn") == wanted.get("RoleArn")
     if not same:
         kind = call.method.removeprefix("create_")
-        problem = f"{kind} {name} was made by others since the plan was made; run again"
-        raise ProvisionBlocked([problem])
+        raise ProvisionBlocked([f"{kind} {name} was made by others since the plan; run again"])
 
 
 def calls_for(change: Change, pool_id: str, role_path: str = "/") -> list[Call]:

@@ -26,10 +26,10 @@ def changes_of(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[C
         yield _group_change(entry, group)
 
 
-def policy_change(entry: Entry, live: Role) -> RoleChange | None:
-    """What the role's own inline policy needs, all else left as it is; None if nothing."""
-    group, name = entry.group, policy_name(entry.group.name)
-    if name in live.policies and equivalent(live.policies[name], entry.policy):
+def policy_change(entry: Entry) -> RoleChange | None:
+    """What the live role's own inline policy needs, all else left as it is; None if nothing."""
+    group, live, name = entry.group, entry.live_role, policy_name(entry.group.name)
+    if live is None or equivalent(live.policies.get(name, {}), entry.policy):
         return None
     applied = fingerprint(live.trust, entry.policy, group.description, group.precedence)
     policies = {**live.policies, name: entry.policy}

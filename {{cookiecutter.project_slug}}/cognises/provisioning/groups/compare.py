@@ -1,7 +1,6 @@
 """Policies compared: whether two mean the same, and what one allows that the other does not.
 
-AWS returns documents reordered, percent-encoded, with lists for scalars: only their canonical form
-is compared and hashed, and never sent.
+AWS returns documents reordered, encoded, with lists for scalars: a canonical form is compared.
 """
 
 from __future__ import annotations

@@ -82,8 +82,7 @@ def _policies_only(groups: Iterable[Group], clients: Clients, role_prefix: str) 
     pool = UserPool.parse(roles[0].tags.get(POOL_TAG))
     _, partition, _, _, account, _ = roles[0].arn.split(":", 5)
     scope = Scope(account, partition, pool.region, pool.id, role_prefix=role_prefix)
-    pairs = zip(entries_of(groups, scope, observed), roles, strict=True)
-    changes = (policy_change(entry, role) for entry, role in pairs)
+    changes = (policy_change(entry) for entry in entries_of(groups, scope, observed))
     return Plan(scope, digest_of(names), tuple(filter(None, changes)))
 
 

@@ -133,15 +133,11 @@ class Entry:
     """One entry of the manifest: its role and group as they should be, and as AWS has them."""
 
     manifest: Group
-    role: Role | None  # None: the entry has no policy
+    policy: Document  # placeholders filled; empty if the entry has none
+    role: Role | None  # None without a policy
     group: PoolGroup
     live_role: Role | None
     live_group: PoolGroup | None
-
-    @property
-    def policy(self) -> Document:
-        """The inline policy of the role, placeholders filled; empty without a role."""
-        return self.role.policies[names.policy_name(self.group.name)] if self.role else {}
 
 
 def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tuple[Entry, ...]:
@@ -160,8 +156,9 @@ def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tup
         arn = (live or role).arn if role else kept.role_arn
         precedence = kept.precedence if group.precedence is None else group.precedence
         desired = PoolGroup(group.name, arn, group.description, precedence)
-        entries.append(Entry(group, role, desired, live, live_group))
-        found = _filled_problems(entries[-1].policy, scope)
+        policy = role.policies[names.policy_name(group.name)] if role else {}
+        entries.append(Entry(group, policy, role, desired, live, live_group))
+        found = _filled_problems(policy, scope)
         problems += [problem.under(f"[{index}].group_policy") for problem in found]
     if problems:
         raise ManifestError(problems)

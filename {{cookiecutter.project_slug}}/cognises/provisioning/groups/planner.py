@@ -1,7 +1,4 @@
-"""Manifest and observed state to a plan. Pure: no clock, no network, no order of dictionaries.
-
-desired + observed -> changes (role, then group, of each entry) + blocks + warnings + leftovers
-"""
+"""Manifest and observed state to a plan. Pure: no clock, no network, no order of dictionaries."""
 
 from __future__ import annotations
 
