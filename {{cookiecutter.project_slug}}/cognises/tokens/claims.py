@@ -71,7 +71,7 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
     if not (token.expires > now and token.issued <= latest and token.begins <= latest):
         if token.expires <= now:
             raise CognisesError("token_expired", "exp is past")
-        raise CognisesError("invalid_token", "iat or nbf is in the future, or a time is no number")
+        raise CognisesError("invalid_token", "iat or nbf is in the future, or not a number")
     if token.issuer not in expected.issuers:
         raise CognisesError("invalid_token", "iss is not the pool's")
     if type(token.sub) is not str or not token.sub:

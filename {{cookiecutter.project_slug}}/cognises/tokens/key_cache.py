@@ -34,7 +34,7 @@ _LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
 
 Load = Callable[["str | None"], Mapping[str, Any]]
 log = logging.getLogger("cognises.tokens.jwk")
-fetch_observers: list[Callable[[bool], None]] = []  # of every fetch: did it succeed
+fetch_observers: list[Callable[[bool], None]] = []  # called after each fetch
 
 
 class ClockReading(NamedTuple):
@@ -98,7 +98,7 @@ class KeySet:
         keys = self._admit(document)
         if not keys:
             raise CognisesError("keys_unavailable", "no usable key in the given set")
-        # On Lambda a fetch would share its core with the first response.
+        # On Lambda a fetch at once would slow the first response down.
         age = REFRESH_DUE - (HEAD_START if _LAMBDA in os.environ else 0)
         self._snapshot = Snapshot(keys, ClockReading.now().earlier(age), fetched=False)
 
@@ -229,7 +229,7 @@ class KeySet:
         keys, since = self._admit(found[0]), found[1]
         if not keys or not self._replace(keys, since, "taken from another process"):
             return False
-        return kid in keys if kid is not None else since.age() < REFRESH_DUE
+        return since.age() < REFRESH_DUE if kid is None else kid in keys
 
     def _replace(self, keys: Mapping[str, Key], since: ClockReading, how: str) -> Snapshot | None:
         """Use the keys of a fetch, unless those of a later one are in use."""

@@ -151,10 +151,7 @@ def pool_key_set(
 
 
 def own_key_set(settings: Settings, pool: UserPool, load: Load | None = None) -> KeySet:
-    """The key set of the pool in the settings, or from `load` alone (for tests).
-
-    Nothing is fetched yet. Raises SettingsError for a key file that cannot be used.
-    """
+    """The key set of the pool in the settings; from `load` in tests. Raises SettingsError."""
     local, url, file = settings.local, settings.jwks_url, settings.jwks_file
     source = partial(load_first, (url,)) if url and load is None else load
     keys = pool_key_set(pool, settings.additional_regions, load=source, local=local)
