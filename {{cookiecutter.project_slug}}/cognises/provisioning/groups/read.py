@@ -51,10 +51,9 @@ def observe_identity_pool(identity: Any, identity_pool_id: str) -> IdentityPool:
     """The flows that an identity pool allows, and its providers; not its role map."""
     found = identity.describe_identity_pool(IdentityPoolId=identity_pool_id)
     classic, guests = found.get("AllowClassicFlow"), found.get("AllowUnauthenticatedIdentities")
-    names = (
-        str(each.get("ProviderName", "")) for each in found.get("CognitoIdentityProviders", [])
-    )
-    return IdentityPool(identity_pool_id, bool(classic), bool(guests), tuple(names))
+    providers = found.get("CognitoIdentityProviders", [])
+    named = tuple(str(each.get("ProviderName", "")) for each in providers)
+    return IdentityPool(identity_pool_id, bool(classic), bool(guests), named)
 
 
 def groups_with_members(cognito: Any, pool_id: str, groups: Iterable[str]) -> frozenset[str]:
