@@ -70,12 +70,11 @@ def questions():
 def layers(package):
     """The import layers of a package, as import-linter checks them."""
     contract = re.search(
-        rf'containers = \["{re.escape(package)}"\].*?layers = \[\n(.*?)\n\]',
+        rf'containers = \["{re.escape(package)}"\].*?layers = \[(.*?)\]',
         (PROJECT / "cognises" / "import-contracts.toml").read_text(encoding="utf-8"),
         re.DOTALL,
     )[1]
-    lines = [line.strip().strip('",') for line in contract.splitlines()]
-    cog.out("\n".join(["```text", *lines, "```", ""]))
+    cog.out("\n".join(["```text", *re.findall('"(.*?)"', contract), "```", ""]))
 
 
 def _recorded():

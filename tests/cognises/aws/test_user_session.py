@@ -17,7 +17,7 @@ from flask import Flask
 
 from cognises import CognisesError
 from cognises.aws import sessions, user_client
-from cognises.aws.cache import TokenCache
+from cognises.aws.sessions import TokenCache
 from cognises.settings.sources import PROJECT_FOLDER
 from cognises.testing import FakePool
 

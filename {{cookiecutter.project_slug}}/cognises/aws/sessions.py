@@ -7,12 +7,15 @@ then GetCredentialsForIdentity). The pool picks the role of the group with the l
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import boto3
@@ -23,7 +26,6 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.loaders import Loader, create_loader
 
-from cognises.aws.cache import TokenCache
 from cognises.errors import CognisesError, printable
 from cognises.settings.model import Settings
 from cognises.settings.values import is_loopback
@@ -31,6 +33,9 @@ from cognises.web.responses import ForbiddenRefusal, Refusal, ServiceUnavailable
 
 log = logging.getLogger("cognises.aws")
 
+T = TypeVar("T")
+
+MAX_TOKENS = 128
 # Credentials are replaced this long before AWS ends them, so that no call is signed too late.
 MARGIN = 60.0
 # Anything else that the identity pool answers is about the token, the pool or its roles.
@@ -39,6 +44,61 @@ _UNAVAILABLE = {"InternalErrorException", "TooManyRequestsException", "ExternalS
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
 _BUSY = {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
          "RequestLimitExceeded", "SlowDown", "ProvisionedThroughputExceededException"}  # fmt: skip
+
+
+class TokenCache(Generic[T]):
+    """At most `size` values by the digest of a token, each kept until its end.
+
+    The first request for a token makes its value; equal requests wait for it, or share its failure,
+    which is not kept. Values that have ended go first, then those used least recently.
+    """
+
+    def __init__(self, size: int = MAX_TOKENS) -> None:
+        self._size = size
+        self.clear()
+        _CACHES.add(self)
+
+    def clear(self) -> None:
+        """Start again, with a lock that no other thread holds."""
+        self._lock = threading.Lock()
+        self._kept: dict[bytes, Future[tuple[T, float]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, digest: bytes, make: Callable[[], tuple[T, float]]) -> T:
+        """The value of a token. `make()` returns it and its end (seconds since the epoch)."""
+        with self._lock:
+            now = time.time()
+            for key, each in list(self._kept.items()):
+                if each.done() and each.result()[1] <= now:
+                    del self._kept[key]
+            found = self._kept.pop(digest, None)
+            kept = self._kept[digest] = found or Future()  # at the end: used most recently
+            while len(self._kept) > self._size:
+                del self._kept[next(iter(self._kept))]
+        if found is None:
+            try:
+                kept.set_result(make())
+            except BaseException as error:
+                with self._lock:
+                    if self._kept.get(digest) is kept:
+                        del self._kept[digest]
+                kept.set_exception(error)
+        return kept.result()[0]
+
+
+_CACHES: weakref.WeakSet[TokenCache[Any]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """A child process has no credentials of its parent, and no lock that is held."""
+    for cache in list(_CACHES):
+        cache.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class UserCredentials(Credentials):  # type: ignore[misc,unused-ignore]
