@@ -47,8 +47,10 @@ class TokenClaims:
             self.client, self.other = get("aud"), get("client_id", _ABSENT)
         else:
             self.client, self.other = get("client_id"), get("aud", _ABSENT)
-        times = get("exp"), get("iat", 0), get("nbf", 0)
-        self.expires, self.issued, self.begins = map(_time, times)
+        expires, issued, begins = get("exp"), get("iat", 0), get("nbf", 0)
+        self.expires = expires if type(expires) is int else _time(expires)
+        self.issued = issued if type(issued) is int else _time(issued)
+        self.begins = begins if type(begins) is int else _time(begins)
 
     @cached_property
     def claims(self) -> Mapping[str, Any]:
@@ -89,10 +91,9 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
         raise CognisesError("insufficient_scope", "a scope is missing", scopes=needed)
 
 
-def _time(value: Any) -> float:
-    """A NumericDate (RFC 7519 section 2), or NaN."""
-    is_time = type(value) is int or (type(value) is float and math.isfinite(value))
-    return value if is_time else math.nan
+def _time(value: object) -> float:
+    """A value that is not an int, as a NumericDate (RFC 7519 section 2): a finite float, or NaN."""
+    return value if type(value) is float and math.isfinite(value) else math.nan
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:
