@@ -4,7 +4,8 @@ import json
 import re
 import shutil
 
-from baking import contents, make, run
+import pytest
+from baking import DEPLOYMENTS, contents, make, run
 
 
 def test_the_answers_arrive_in_the_settings(bakes):
@@ -25,6 +26,15 @@ def test_the_answers_arrive_in_the_settings(bakes):
 
 def test_two_bakes_are_byte_identical(bake, bakes):
     assert contents(bake().project) == contents(bakes["container", ""])
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS)
+def test_a_project_is_small_enough_to_be_taken_in(bakes, deployment):
+    lines = {name: data.count(b"\n") for name, data in contents(bakes[deployment, ""]).items()}
+    assert len(lines) <= 200
+    assert sum(lines.values()) <= 24_000
+    assert sum(lines[name] for name in lines if name.startswith("cognises/")) <= 12_500
+    assert {name: n for name, n in lines.items() if name.endswith(".py") and n > 300} == {}
 
 
 def test_hooks_change_nothing(bake, bakes):
