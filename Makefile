@@ -23,7 +23,7 @@ define fill
 	@echo "Installing $< into .venv"
 	@if command -v uv >/dev/null 2>&1; then \
 	    { test -d $(VENV) || uv venv --quiet --python $(PYTHON) $(VENV); } && \
-	    uv pip install --quiet --python $(BIN)/python --require-hashes -r $<; \
+	    uv pip install --quiet $(BYTECODE) --python $(BIN)/python --require-hashes -r $<; \
 	else \
 	    { test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV); } && \
 	    $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
@@ -34,6 +34,8 @@ endef
 $(VENV)/.new: requirements.txt
 	$(fill)
 
+# The suite starts hundreds of processes that write no bytecode: it is there from the start.
+$(VENV)/.dev: BYTECODE := --compile-bytecode
 $(VENV)/.dev: requirements-dev.txt
 	$(fill)
 
