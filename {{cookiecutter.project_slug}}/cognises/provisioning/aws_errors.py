@@ -22,6 +22,11 @@ _LIMIT = ": (LimitExceeded|ServiceQuotaExceeded)"
 _OF_USERS = "(ListUsers|Admin|CreateUserImportJob)"
 _OF_STACKS = "(Stack|ChangeSet|Template|UserPool(Client|Domain)|Repositor|Image|Bucket|Object)"
 _ENABLE = "enable it: `aws account enable-region --region-name REGION`"
+_RENAME = "rename the group or choose another COGNISES_ROLE_PREFIX"
+_NOT_HERE = "not found in this account and region; check"
+_SIGN_IN = "the AWS sign-in has expired; run"
+_FIXED = ", and this limit cannot be raised"
+_THROTTLED = "AWS is throttling; wait a minute and run the command again"
 
 # A pattern for `Operation: Code: text`, and what to do; the first that is found counts. For stack
 # events this is `AWS::Type: : reason`.
@@ -31,10 +36,8 @@ TABLE = {
     "organization denies this; only an administrator of the organization can change it",
     "permissions boundary allows|deny in a permissions boundary": "the caller's own permissions "
     "boundary does not allow this; ask the administrator who set it to extend it",
-    "session policy": "the session policy that these credentials were made with does not allow "
-    "this; get credentials without it",
-    "VPC endpoint policy": "the policy of the VPC endpoint does not allow this; change it, or run "
-    "this from another network",
+    "session policy": "the credentials' session policy does not allow this; get some without it",
+    "VPC endpoint policy": "the VPC endpoint's policy denies this; change it, or leave its network",
     r"(AssumeRole\w*|GetSessionToken): .*(invalid MFA|MultiFactorAuthentication failed)": "the MFA "
     "code was not accepted; a code is accepted once: wait for the next one and run this again",
     rf"AssumeRole\w*: {_DENIED}": "the role of the AWS profile cannot be assumed; check role_arn, "
@@ -47,15 +50,12 @@ TABLE = {
     "--users` prints to the caller",
     rf"^(AWS::|\w*{_OF_STACKS}).*{_NOT_ALLOWED}": "access denied; attach the policy that "
     "`provision.py policy --bootstrap` prints to the caller",
-    _NOT_ALLOWED: "access denied; attach the policy that `provision.py policy` prints to the "
-    "caller",
+    _NOT_ALLOWED: "access denied; attach what `provision.py policy` prints to the caller",
     # Credentials and regions
-    f"({SIGNATURES}): .*(expired|not yet current|skewed)": "the signature has expired; set this "
-    "machine's clock",
-    f": ({SIGNATURES})": "AWS does not accept the signature; check the secret key and this "
-    "machine's clock",
-    ": Request(Expired|TimeTooSkewed|InTheFuture)": "AWS does not accept the time of the request; "
-    "set this machine's clock",
+    f"({SIGNATURES}): .*(expired|not yet current|skewed)|: Request(Expired|TimeTooSkewed|InThe)": (
+        "AWS does not accept the time of the request; set this machine's clock"
+    ),
+    f": ({SIGNATURES})": "AWS does not accept the signature; check the secret key and the clock",
     ": RegionDisabledException": f"STS is not active in this region for this account; {_ENABLE}",
     ": (OptInRequired|SubscriptionRequired)": "this account has not enabled the region or the "
     f"service; {_ENABLE}",
@@ -65,33 +65,29 @@ TABLE = {
     # Limits
     "daily e?mail limit": "Cognito's own sender sends no more e-mails today; use Amazon SES, or "
     "set a password instead of an invitation: `provision.py users set-password`",
-    "policy size|PolicySize|size of .*policy": "the policy is too long, and this limit cannot be "
-    "raised; shorten the policies in groups.json",
-    f"{_LIMIT}.*(groups?.*(per|in).*user ?pool|maximum number of groups)": "a user pool has 10,000 "
-    "groups at most, and this limit cannot be raised; delete groups",
-    f"{_LIMIT}.*(groups? per user|user.*groups)": "a user is in 100 groups at most, and this limit "
-    "cannot be raised; remove the user from a group",
-    f"{_LIMIT}.*tags": "a role has 50 tags at most, and this limit cannot be raised; remove some "
-    "of its tags",
+    "policy ?size|size of .*policy": f"the policy is too long{_FIXED}; shorten the policies",
+    f"{_LIMIT}.*(groups?.*(per|in).*user ?pool|maximum number of groups)": (
+        f"a user pool has 10,000 groups at most{_FIXED}; delete groups"
+    ),
+    f"{_LIMIT}.*(groups? per user|user.*groups)": (
+        f"a user is in 100 groups at most{_FIXED}; remove the user from a group"
+    ),
+    f"{_LIMIT}.*tags": f"a role has 50 tags at most{_FIXED}; remove some of its tags",
     f"{_LIMIT}|limit ?exceeded|quota|maximum number": "an AWS quota is used up; raise it in the "
     "Service Quotas console, or delete what is not needed",
-    "Throttl|TooManyRequests|SlowDown|rate exceeded|too many requests": "AWS is throttling; wait a "
-    "minute and run the command again",
+    "Throttl|too ?many ?requests|SlowDown|rate exceeded": _THROTTLED,
     # Users
     "(Username|Alias)ExistsException: .*(e-?mail|phone|alias|another (account|user))": "another "
     "user has this e-mail, phone number or alias; `provision.py users list` shows who",
-    "UsernameExistsException": "a user of this name exists; `provision.py users list` shows all "
-    "(the pool may ignore case)",
+    "UsernameExistsException": "a user of this name exists (the pool may ignore case)",
     "UserNotFoundException": "there is no such user; `provision.py users list` shows all",
     "CodeDeliveryFailure|InvalidEmailRoleAccessPolicy|InvalidSms.*Exception": "the message could "
     "not be sent; check the address and the pool's e-mail and SMS configuration",
     "InvalidPasswordException": "the pool's password policy does not allow this password",
     "PasswordHistoryPolicyViolation": "this password was used before; choose another",
-    r"(User|Unexpected)Lambda\w*Exception|InvalidLambdaResponse": "a Lambda trigger of the pool "
-    "refused this or failed; see its log",
+    "(User|Unexpected|Invalid)Lambda": "a Lambda trigger refused this or failed; see its log",
     # Roles, policies and groups
-    "UserPoolDomain.*already (exists|associated)": "this sign-in domain is taken; choose another "
-    "with --domain-prefix",
+    "UserPoolDomain.*already": "this sign-in domain is taken; choose another with --domain-prefix",
     "OIDCProvider.*already exists": "this account has GitHub's provider already, and other "
     "repositories use it: add --parameter GitHubProviderArn="
     "arn:PARTITION:iam::ACCOUNT:oidc-provider/token.actions.githubusercontent.com",
@@ -101,31 +97,26 @@ TABLE = {
     "still in use: run `provision.py destroy` for every stage first",
     "DeleteConflict": "something was attached to the role meanwhile; run the command again",
     r"^\w*Role\w*: EntityAlreadyExists": "a role of this name exists, perhaps in another case, "
-    "which IAM ignores; rename the group or choose another COGNISES_ROLE_PREFIX",
-    "UnmodifiableEntity": "this role belongs to an AWS service and cannot be changed; rename the "
-    "group or choose another COGNISES_ROLE_PREFIX",
-    "MalformedPolicyDocument": "IAM does not accept the policy; correct it in groups.json: "
-    "`provision.py validate` checks it",
-    "ConcurrentModification|EntityTemporarilyUnmodifiable": "another change of the same resource "
-    "is in progress; run the command again",
-    "deletion protection": "it is protected from deletion; turn that off only if the data may be "
-    "deleted",
+    f"which IAM ignores; {_RENAME}",
+    "UnmodifiableEntity": f"this role belongs to an AWS service; {_RENAME}",
+    "MalformedPolicy": "IAM does not accept the policy; `provision.py validate` checks groups.json",
+    "ConcurrentModification|EntityTemporarilyUnmodifiable": (
+        "another change of the same resource is in progress; run the command again"
+    ),
+    "deletion protection": "it is protected from deletion; turn that off only to lose the data",
     "already exists": "a resource of this name exists; rename or delete it",
     "NoSuchEntity": "this role or policy is gone; run the command again",
-    r"^\w*IdentityPool\w*: ResourceNotFound": "there is no such identity pool in this account and "
-    "region; check COGNITO_IDENTITY_POOL_ID and the profile",
-    "ResourceNotFoundException": "not found in this account and region; check "
-    "COGNITO_USER_POOL_ID, COGNITO_IDENTITY_POOL_ID and the profile",
+    r"^\w*IdentityPool\w*: ResourceNotFound": f"{_NOT_HERE} COGNITO_IDENTITY_POOL_ID, the profile",
+    "ResourceNotFoundException": f"{_NOT_HERE} COGNITO_USER_POOL_ID, the other ids, the profile",
     # The endpoint
     r"^[\w:]+: ([345]\d\d:|(UnknownOperation\w*|InvalidAction|UnknownEndpoint)?: .*(\b[345]\d\d\b"
     "|not found|not allowed|unknown|not valid for this|moved|forbidden|bad gateway|no such))": (
         "the endpoint is not AWS, or not of this call; check AWS_ENDPOINT_URL, AWS_REGION and proxy"
     ),
-    ": (Internal(Failure|(Server)?Error)|ServiceFailure|ServiceUnavailable)": "AWS failed, not the "
-    "request; wait a minute and run the command again",
+    ": (Internal(Failure|(Server)?Error)|Service(Failure|Unavailable))": (
+        "AWS failed, not the request; wait a minute and run the command again"
+    ),
 }
-
-_SIGN_IN = "the AWS sign-in has expired; run"
 
 # For errors without an answer: the names of the exception's class, or of one it derives from.
 CLASSES = {
@@ -138,8 +129,7 @@ CLASSES = {
     "credential_process and role_arn of the profile",
     "MetadataRetrievalError": "the instance's or container's credentials could not be fetched; "
     "check its role, or name a profile with --profile",
-    "RefreshWithMFAUnsupportedError": "the session has expired; run the command again and enter a "
-    "new MFA code",
+    "RefreshWithMFAUnsupportedError": "the session has expired; run this again with a new MFA code",
     "SSOError|TokenRetrievalError": f"{_SIGN_IN} `aws sso login`",
     "LoginError": f"{_SIGN_IN} `aws login`",
     "LoginInsufficientPermissions": "the AWS sign-in lacks a permission; attach the AWS managed "
@@ -154,8 +144,7 @@ CLASSES = {
     "ConnectTimeoutError": "AWS does not answer; check the network, the proxy and AWS_ENDPOINT_URL",
     "ReadTimeoutError": "AWS did not answer in time; run the command again",
     r"ConnectionClosedError|ResponseStreamingError|IncompleteReadError|\w*ChecksumError"
-    "|AwsChunkedWrapperError|UnseekableStreamError": "the connection to AWS broke; run the command "
-    "again",
+    "|AwsChunkedWrapperError|UnseekableStreamError": "the connection broke; run the command again",
     "ConnectionError|EndpointConnectionError|HTTPClientError": "AWS cannot be reached; check the "
     "network, AWS_REGION and AWS_ENDPOINT_URL",
     "BaseEndpointResolverError|EndpointProviderError|InvalidEndpointConfigurationError"
@@ -172,9 +161,10 @@ CLASSES = {
     "ResponseParserError": "the endpoint is not AWS; check AWS_ENDPOINT_URL and the proxy",
     "WaiterError": "AWS did not finish as expected; run the command again",
     "PaginationError": "AWS answered the same page twice; run the command again",
-    "CapacityNotAvailableError": "AWS is throttling; wait a minute and run the command again",
-    "BotoCoreError|Boto3Error|UndefinedModelAttributeError": "the installed boto3 is incomplete or "
-    "too old; install the locked packages: `make install`",
+    "CapacityNotAvailableError": _THROTTLED,
+    "BotoCoreError|Boto3Error|UndefinedModelAttributeError": (
+        "the installed boto3 is incomplete or too old; run `make install`"
+    ),
 }
 
 
