@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from cognises.settings.values import is_loopback
 
 T = TypeVar("T")
+Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 
 GROUP_WRITES = ("CreateGroup", "UpdateGroup", "DeleteGroup")
@@ -27,9 +28,8 @@ ENDPOINT_VARIABLES = {"cognito-idp": "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER
     service: f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"
     for service in ("cloudformation", "cognito-identity", "ecr", "iam", "s3", "sts")
 }
-GENERAL_ENDPOINT = "AWS_ENDPOINT_URL"
 IGNORE_ENDPOINTS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
-ENDPOINTS = (GENERAL_ENDPOINT, *ENDPOINT_VARIABLES.values())
+ENDPOINTS = ("AWS_ENDPOINT_URL", *ENDPOINT_VARIABLES.values())
 AWS_NAMES = ("AWS_PROFILE", IGNORE_ENDPOINTS, *ENDPOINTS)  # `.env` may hold them, too
 
 
@@ -41,10 +41,10 @@ class Clients(NamedTuple):
 
 
 class Aws:
-    """The boto3 session of one run, and one client for each service and region asked for.
+    """The boto3 session of one run, and its clients. Methods raise botocore's errors.
 
     In: the default region, a profile (None: botocore's own search), and the AWS_* settings of
-    `.env`, which count where the environment sets none. Its methods raise botocore's errors.
+    `.env`, which count where the environment sets none.
     """
 
     def __init__(
@@ -56,25 +56,22 @@ class Aws:
 
     @cached_property
     def session(self) -> Any:
-        """Made when the first client is."""
         return make_session(self.profile)
 
     def client(self, service: str, region: str | None = None) -> Any:
         """The client of a service, the same one each time."""
         key = (service, region or self.region)
         if key not in self._clients:
-            self._clients[key] = make_client(
-                self.session, *key, self.endpoint_for(service), self._ignores_config()
-            )
+            endpoint, ignores = self.endpoint_for(service), self._ignores_config()
+            self._clients[key] = make_client(self.session, *key, endpoint, ignores)
         return self._clients[key]
 
     def endpoint_for(self, service: str) -> str | None:
         """The address that the environment or `.env` gives a service; None: botocore decides.
 
-        botocore's order: AWS_ENDPOINT_URL_<SERVICE>, then AWS_ENDPOINT_URL, then the config file.
         Source: AWS SDKs and tools reference guide, "Service-specific endpoints".
         """
-        names = (ENDPOINT_VARIABLES[service], GENERAL_ENDPOINT)
+        names = (ENDPOINT_VARIABLES[service], "AWS_ENDPOINT_URL")
         return None if self._ignores_config() else self._first(*names)
 
     def is_local(self) -> bool:
@@ -151,16 +148,10 @@ class RateLimiter:
     """Lets callers pass one at a time, never closer together than the rate allows."""
 
     def __init__(
-        self,
-        per_second: float,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Sleep = time.sleep,
+        self, per_second: float, *, clock: Clock = time.monotonic, sleep: Sleep = time.sleep
     ) -> None:
-        self._interval = MARGIN / per_second
-        self._clock, self._sleep = clock, sleep
-        self._next = clock()
-        self._lock = threading.Lock()
+        self._interval, self._lock = MARGIN / per_second, threading.Lock()
+        self._clock, self._sleep, self._next = clock, sleep, clock()
 
     def wait(self) -> None:
         """Return when it is the caller's turn."""
@@ -171,11 +162,9 @@ class RateLimiter:
             self._next = max(self._next, self._clock()) + self._interval
 
 
-# IAM answers 409 while another change to the same role is in progress, and 404 for a while after
-# a role is created. Both pass, so both are retried, a bounded number of times.
+# IAM answers 409 while a role is being changed, and 404 for a while after it is created: retried.
 CONFLICTS = ("ConcurrentModification", "EntityTemporarilyUnmodifiable")
-TRIES = 7
-FIRST_PAUSE = 0.25  # seconds; doubled each time: 16 s in all
+TRIES, FIRST_PAUSE = 7, 0.25  # seconds; doubled each time: 16 s in all
 
 
 def resilient(call: Callable[[], T], *, just_created: bool = False, sleep: Sleep = time.sleep) -> T:
@@ -193,23 +182,18 @@ def resilient(call: Callable[[], T], *, just_created: bool = False, sleep: Sleep
 
 def _is_unseen(error: Exception) -> bool:
     """IAM's answer about a new role, or Cognito's about a group whose role it does not see yet."""
-    code = error_code(error)
-    if code == "InvalidParameterException":
+    if error_code(error) == "InvalidParameterException":
         return "role" in error_message(error).lower()
-    return code.removesuffix("Exception") == "NoSuchEntity"
+    return error_code(error).removesuffix("Exception") == "NoSuchEntity"
 
 
-def error_code(error: BaseException) -> str:
-    """The code of an AWS error response, empty for any other exception."""
-    return _error_part(error, "Code")
+def error_code(error: BaseException, part: str = "Code") -> str:
+    """The code (or another part) of an AWS error response, empty for any other exception."""
+    response = getattr(error, "response", None)
+    found = response.get("Error", {}) if isinstance(response, Mapping) else {}
+    return str(found.get(part, "")) if isinstance(found, Mapping) else ""
 
 
 def error_message(error: BaseException) -> str:
     """The message of an AWS error response, as AWS wrote it; empty for any other exception."""
-    return _error_part(error, "Message")
-
-
-def _error_part(error: BaseException, part: str) -> str:
-    response = getattr(error, "response", None)
-    found = response.get("Error", {}) if isinstance(response, Mapping) else {}
-    return str(found.get(part, "")) if isinstance(found, Mapping) else ""
+    return error_code(error, "Message")

@@ -37,7 +37,7 @@ TABLE = {
     "permissions boundary allows|deny in a permissions boundary": "the caller's own permissions "
     "boundary does not allow this; ask the administrator who set it to extend it",
     "session policy": "the credentials' session policy does not allow this; get some without it",
-    "VPC endpoint policy": "the VPC endpoint's policy denies this; change it, or leave its network",
+    "VPC endpoint policy": "the VPC endpoint's policy denies this; change it or the network",
     r"(AssumeRole\w*|GetSessionToken): .*(invalid MFA|MultiFactorAuthentication failed)": "the MFA "
     "code was not accepted; a code is accepted once: wait for the next one and run this again",
     rf"AssumeRole\w*: {_DENIED}": "the role of the AWS profile cannot be assumed; check role_arn, "
@@ -103,7 +103,7 @@ TABLE = {
     "ConcurrentModification|EntityTemporarilyUnmodifiable": (
         "another change of the same resource is in progress; run the command again"
     ),
-    "deletion protection": "it is protected from deletion; turn that off only to lose the data",
+    "deletion protection": "it is protected from deletion; turn that off only if the data may go",
     "already exists": "a resource of this name exists; rename or delete it",
     "NoSuchEntity": "this role or policy is gone; run the command again",
     r"^\w*IdentityPool\w*: ResourceNotFound": f"{_NOT_HERE} COGNITO_IDENTITY_POOL_ID, the profile",

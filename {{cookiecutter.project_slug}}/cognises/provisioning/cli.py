@@ -27,12 +27,11 @@ from cognises.provisioning.policies import bootstrap_policy, runner_policy, user
 from cognises.provisioning.target import Options
 from cognises.provisioning.users import users
 
-_dry_run = click.option(
-    "--dry-run", is_flag=True, help="Show what would change, and leave nothing behind."
-)
+_dry_run = click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 _parameters = click.option(
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
 )
+_WRITES = click.FloatRange(0.1, DEFAULT_GROUP_WRITES)  # the default is Cognito's own limit
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -72,11 +71,7 @@ def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exit
 @click.option("--no-broadening", is_flag=True, help="Refuse to grant anything new.")
 @t.json_option
 @click.option(
-    "--group-writes",
-    type=click.FloatRange(0.1, 15),
-    default=DEFAULT_GROUP_WRITES,
-    show_default=True,
-    help="Group writes a second, at most; Cognito's own limit is 15.",
+    "--group-writes", type=_WRITES, default=_WRITES.max, help="So many a second, at most."
 )
 def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
     """Apply groups.json to AWS. Safe to interrupt and to run again."""
@@ -109,15 +104,9 @@ def deploy(options: Options, **choices: Any) -> int:
     return command_deploy.run(options, **choices)
 
 
-def _account_id(_: click.Context, __: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"[0-9]{12}|\*", value):
-        raise click.BadParameter(f"{value!r} is not twelve digits")
-    return value
-
-
 @cli.command()
 @t.where("env_file", "permissions_boundary")
-@click.option("--account", metavar="ID", default="*", callback=_account_id, help="Twelve digits.")
+@click.option("--account", metavar="ID", default="*", help="Twelve digits.")
 @click.option("--bootstrap", "for_bootstrap", is_flag=True, help="Of the caller of bootstrap.")
 @click.option("--users", "users_too", is_flag=True, help="Also what the `users` commands need.")
 @click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
@@ -125,6 +114,8 @@ def policy(
     options: Options, account: str, for_bootstrap: bool, users_too: bool, users_only: bool
 ) -> int:
     """Print the least-privilege policy of the caller of plan and apply; offline."""
+    if not re.fullmatch(r"[0-9]{12}|\*", account):
+        raise click.BadParameter(f"{account!r} is not twelve digits", param_hint="--account")
     if for_bootstrap + users_too + users_only > 1:
         raise click.UsageError("--bootstrap, --users and --users-only exclude one another")
     if for_bootstrap:
@@ -135,8 +126,7 @@ def policy(
         target = t.read_target(options)
         document = runner_policy(target, account, users=users_too)
         if target.boundary is None:
-            text = "warning: no COGNISES_PERMISSIONS_BOUNDARY: not conditioned on one"
-            click.echo(text, err=True)
+            click.echo("warning: not conditioned on a COGNISES_PERMISSIONS_BOUNDARY", err=True)
     click.echo(json.dumps(document, indent=2))
     return 0
 
@@ -165,8 +155,7 @@ def destroy(options: Options, confirm: str | None, force: bool, stack: str | Non
 @t.json_option
 def verify(options: Options, token_file: Path | None, as_json: bool) -> int:
     """Exchange a user's ID token for AWS credentials, and show whose role they are."""
-    # Here, for with it comes all that verifies tokens.
-    from cognises.provisioning import verify as command_verify
+    from cognises.provisioning import verify as command_verify  # and all that verifies tokens
 
     return command_verify.run(options, token_file, as_json=as_json)
 
@@ -177,8 +166,7 @@ cli.add_command(users)
 def run(argv: Sequence[str] | None = None, program: str = "provision.py") -> int:
     """Run one command line and return its exit code; errors become one message each."""
     try:
-        outcome = cli.main(argv, prog_name=program, standalone_mode=False)
-        return int(outcome or 0)
+        return int(cli.main(argv, prog_name=program, standalone_mode=False) or 0)
     except click.UsageError as error:
         error.show()
         return t.EXIT_USAGE

@@ -48,8 +48,7 @@ def is_provider_group(pool_id: str, group: str) -> bool:
 def stage_name(prefix: str) -> str:
     """A stage's plain name, from its role prefix; empty where that has no letter or digit."""
     plain = re.sub("[^a-z0-9]+", "-", prefix.lower()).strip("-")
-    named = f"stage-{plain}" if plain[:1].isdigit() else plain
-    return named[:48].strip("-")
+    return (f"stage-{plain}" if plain[:1].isdigit() else plain)[:48].strip("-")
 
 
 def stack_name(prefix: str, kind: str) -> str:

@@ -1,7 +1,4 @@
-"""What a command works on, checked: options, the environment, `--env-file`, `.env`, `.flaskenv`.
-
-And how a command declares its options, and asks before it acts.
-"""
+"""What a command works on, checked; how it declares its options and asks before it acts."""
 
 from __future__ import annotations
 
@@ -34,8 +31,7 @@ BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{
 ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9a-f:]+")
 
-# What bootstrap writes for a stage. With `--env-file`, these are not taken from `.env`, which
-# may be another stage's.
+# What bootstrap writes for a stage. `--env-file` excludes those of `.env`: it may be another's.
 OF_A_STAGE = (
     "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID", "COGNITO_IDENTITY_POOL_ID", "COGNITO_DOMAIN",
     "COGNISES_PERMISSIONS_BOUNDARY", "COGNISES_PUBLIC_URL",
@@ -77,10 +73,8 @@ def read_target(options: Options) -> Target:
     problems: list[str] = []
     pool = read_pool(values, problems)
     if "COGNITO_USER_POOL_ID" not in values:
-        problems.append(
-            "COGNITO_USER_POOL_ID is not set; put the pool's id into .env, or run "
-            "`provision.py bootstrap`, which creates a pool"
-        )
+        advice = "put the pool's id into .env, or run `provision.py bootstrap`, which creates one"
+        problems.append(f"COGNITO_USER_POOL_ID is not set; {advice}")
     problems += shape_problems(values)
     if problems or pool is None:
         raise SettingsError([f"error: {problem}" for problem in problems])
@@ -106,14 +100,14 @@ def settings_values(options: Options) -> dict[str, str]:
         for name in given.keys() & set(names):
             if os.environ.get(name) is None:
                 values[name] = given[name] or ""
-    boundary = options.permissions_boundary
-    chosen = {"AWS_REGION": options.region, "COGNISES_PERMISSIONS_BOUNDARY": boundary}
-    values |= {name: value for name, value in chosen.items() if value}
+    boundary = options.permissions_boundary or values.get("COGNISES_PERMISSIONS_BOUNDARY", "")
+    values["COGNISES_PERMISSIONS_BOUNDARY"] = boundary
+    values["AWS_REGION"] = options.region or values.get("AWS_REGION", "")
     return {name: value for name, value in values.items() if value}
 
 
 def read_env_file(path: Path) -> dict[str, str | None]:
-    """The names and values of `--env-file`. Raises SettingsError, also for a malformed line.
+    """The values of `--env-file`. Raises SettingsError, also for a malformed line.
 
     Such a line may be a misspelt prefix or pool, and the run would change another stage.
     """
@@ -123,17 +117,13 @@ def read_env_file(path: Path) -> dict[str, str | None]:
         raise SettingsError([f"--env-file {path}: there is no such file"]) from None
     except UnicodeDecodeError:
         raise SettingsError([f"--env-file {path}: must be UTF-8; save it as UTF-8"]) from None
-    malformed = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
-    if malformed:
+    if malformed := [each.original.line for each in parse_stream(StringIO(text)) if each.error]:
         raise SettingsError(f"--env-file {path}: line {n}: write NAME=value" for n in malformed)
     return dotenv_values(stream=StringIO(text), interpolate=False)
 
 
 def forget_env_files() -> None:
-    """Take out of the environment what flask's command line has put there from the env files.
-
-    Otherwise `.env` would stand above `--env-file`, and the run could change another stage.
-    """
+    """Remove what flask put into the environment from `.env`: it would win over `--env-file`."""
     for name in (".env", ".flaskenv"):
         for key, value in dotenv_values(PROJECT_FOLDER / name).items():
             if value is not None and os.environ.get(key) == value:
@@ -141,17 +131,13 @@ def forget_env_files() -> None:
 
 
 def aws_of(options: Options, values: Mapping[str, str], region: str) -> Aws:
-    """The AWS session for options and raw settings; nothing is read or sent yet.
-
-    AWS_PROFILE of `.env` is used as if it were exported, so exported access keys win over it.
-    """
-    given = ((name, values.get(name)) for name in AWS_NAMES if not os.environ.get(name))
-    files = {name: value for name, value in given if value}
+    """The AWS session. AWS_PROFILE of `.env` counts as if exported: exported keys win over it."""
+    named = (name for name in AWS_NAMES if values.get(name) and not os.environ.get(name))
+    files = {name: values[name] for name in named}
     profile = files.get("AWS_PROFILE")
     if profile and not options.profile and os.environ.get("AWS_ACCESS_KEY_ID"):
         note = f"AWS_ACCESS_KEY_ID is exported and is used instead of AWS_PROFILE={profile} of .env"
-        advice = "to use the profile, unset AWS_ACCESS_KEY_ID or pass --profile"
-        click.echo(f"note: {note}; {advice}", err=True)
+        click.echo(f"note: {note}; to use the profile, unset it or pass --profile", err=True)
         profile = None
     return Aws(region, profile=options.profile or profile, env_file=files)
 
@@ -202,46 +188,45 @@ def read_pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None
         return None
     region = values.get("AWS_REGION", pool.region)
     if region != pool.region:
-        problems.append(
-            f"AWS_REGION is {region} and user pool {pool.id} is in {pool.region}; correct "
-            "whichever is wrong (--region, AWS_REGION or COGNITO_USER_POOL_ID)"
-        )
+        problem = f"AWS_REGION is {region} and user pool {pool.id} is in {pool.region}"
+        problems.append(f"{problem}; correct --region, AWS_REGION or COGNITO_USER_POOL_ID")
     return pool
 
 
-# The command line
-
 Command = Callable[..., int]
+AddOptions = Callable[[Command], Command]
 PATH = click.Path(path_type=Path)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object on standard output."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_BOUNDARY = "The boundary every role gets."
 _WHERE = {
     "profile": click.option("--profile", help="The AWS profile to use."),
     "region": click.option("--region", help="Must be the pool's; default: AWS_REGION."),
     "env_file": click.option("--env-file", type=PATH, help="One stage's settings."),
     "groups_file": click.option("--groups-file", type=PATH, help="The manifest."),
-    "permissions_boundary": click.option(
-        "--permissions-boundary", metavar="ARN", help="The boundary every role gets."
-    ),
+    "permissions_boundary": click.option("--permissions-boundary", metavar="ARN", help=_BOUNDARY),
 }
 
 
-def where(*names: str) -> Callable[[Command], Command]:
-    """Add the named fields of `Options` as options; the command gets one `options`."""
+def gather(name: str, kind: Callable[..., Any], options: Mapping[str, Any]) -> AddOptions:
+    """Add options by their field of `kind`; the command gets one `kind` of them, named `name`."""
 
     def add(command: Command) -> Command:
         @wraps(command)
         def wrapped(**given: Any) -> int:
-            options = Options(**{name: given.pop(name) for name in names})
-            return command(options=options, **given)
+            fields = {each: given.pop(each) for each in options}
+            return command(**{name: kind(**fields)}, **given)
 
-        for name in reversed(names):
-            wrapped = _WHERE[name](wrapped)
+        for option in reversed(options.values()):
+            wrapped = option(wrapped)
         return wrapped
 
     return add
+
+
+def where(*names: str) -> AddOptions:
+    """Add the named fields of `Options` as options; the command gets one `options`."""
+    return gather("options", Options, {name: _WHERE[name] for name in names})
 
 
 account_options = where("profile", "region", "env_file")
@@ -256,8 +241,7 @@ class NoSecretArguments(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         if ctx.args:
-            text = "one argument too many; passwords and tokens are never arguments"
-            raise click.UsageError(text, ctx)
+            raise click.UsageError("one argument too many; secrets are never arguments", ctx)
         return super().invoke(ctx)
 
 
@@ -284,9 +268,9 @@ def require_terminal(command: str) -> None:
 
 
 def confirm(question: str, *, yes: bool, command: str) -> None:
-    """Return if `--yes` was given or the answer is yes; raise ClickException if not.
+    """Return if `--yes` was given or the answer is yes, else raise ClickException.
 
-    In: the question, and the command to name where there is no terminal to ask on.
+    `command` is to be run where there is no terminal to ask on.
     """
     if not yes:
         require_terminal(command)

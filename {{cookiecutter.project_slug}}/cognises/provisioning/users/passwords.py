@@ -1,7 +1,4 @@
-"""Where a password comes from and where a generated one goes: never an argument, never a log.
-
-Cognito checks the pool's password policy.
-"""
+"""Where a password comes from and where a generated one goes: never an argument, never a log."""
 
 from __future__ import annotations
 
@@ -9,16 +6,15 @@ import os
 import secrets
 import string
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
-from cognises.provisioning.target import PATH, require_terminal
+from cognises.provisioning.target import PATH, gather, require_terminal
 
 LONGEST = 256
 GENERATED_LENGTH = 20
@@ -35,8 +31,8 @@ _KINDS = (
 def generate_password(minimum: int) -> str:
     """A random password that every password policy of this minimum length accepts."""
     chosen = [secrets.choice(kind) for kind in _KINDS]
-    length = max(GENERATED_LENGTH, minimum)
-    chosen += [secrets.choice("".join(_KINDS)) for _ in range(length - len(chosen))]
+    more = max(GENERATED_LENGTH, minimum) - len(chosen)
+    chosen += [secrets.choice("".join(_KINDS)) for _ in range(more)]
     secrets.SystemRandom().shuffle(chosen)
     return "".join(chosen)
 
@@ -56,26 +52,28 @@ class PasswordChoice:
         """How many options say where a password comes from."""
         return self.prompt + self.stdin + (self.generate or self.file is not None)
 
-    def check(self) -> None:
-        """Raise UsageError for options that contradict one another, before anything is done."""
+    def check(self) -> PasswordChoice:
+        """Itself. Raises UsageError for options that contradict one another."""
         if self.given > 1:
             names = "--password-prompt, --password-stdin and --password-generate"
             raise click.UsageError(f"{names} exclude one another")
         if self.generate and self.file is None and not sys.stderr.isatty():
             problem = "--password-generate shows the password on a terminal, and there is none here"
             raise click.UsageError(f"{problem}; name a new file for it: --password-file FILE")
+        return self
 
     @contextmanager
     def obtain(self, minimum: int, name: str) -> Iterator[str]:
-        """The password, for the block that sets it. In: the pool's minimum length, the user's name.
+        """The password, for the block that sets it. Raises ClickException.
 
-        After the block a generated one is shown, once, unless it is in a file. Where the block
-        fails, the file is deleted again. Raises ClickException.
+        After the block a generated one is shown, once, or is in the file. If it fails, in neither.
         """
         if self.stdin:
             yield _from_stdin()
         elif not (self.generate or self.file):
-            yield _typed(name)
+            require_terminal("it with --password-stdin, or --password-file FILE to generate one")
+            ask = f"Password for {name}"
+            yield str(click.prompt(ask, hide_input=True, confirmation_prompt="Once more", err=True))
         elif not self.file:
             yield (text := generate_password(minimum))
             click.echo(f"password of {name}, shown once: {text}", err=True)
@@ -100,28 +98,15 @@ class PasswordChoice:
         return {**found, "password_file": str(self.file)} if self.file else found
 
 
-def password_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add where a password comes from; the command gets one `choice`."""
-
-    @click.option("--password-prompt", "prompt", is_flag=True, help="Ask for it, twice, hidden.")
-    @click.option("--password-stdin", "stdin", is_flag=True, help="Read it from standard input.")
-    @click.option("--password-generate", "generate", is_flag=True, help="Generate, and show it.")
-    @click.option("--password-file", "file", type=PATH, help="Generate it into this new file.")
-    @click.option("--permanent", is_flag=True, help="It need not be changed at the next sign-in.")
-    @wraps(command)
-    def wrapped(**given: Any) -> int:
-        fields = ("prompt", "stdin", "generate", "file", "permanent")
-        choice = PasswordChoice(**{name: given.pop(name) for name in fields})
-        choice.check()
-        return command(choice=choice, **given)
-
-    return wrapped
-
-
-def _typed(name: str) -> str:
-    require_terminal("it with --password-stdin, or --password-file FILE to generate one")
-    prompt = f"Password for {name}"
-    return str(click.prompt(prompt, hide_input=True, confirmation_prompt="Once more", err=True))
+_flag = partial(click.option, is_flag=True)
+_OPTIONS = {
+    "prompt": _flag("--password-prompt", "prompt", help="Ask for it, twice, hidden."),
+    "stdin": _flag("--password-stdin", "stdin", help="Read it from standard input."),
+    "generate": _flag("--password-generate", "generate", help="Generate, and show it."),
+    "file": click.option("--password-file", "file", type=PATH, help="Generate it into a new file."),
+    "permanent": _flag("--permanent", help="It need not be changed at the next sign-in."),
+}
+password_options = gather("choice", lambda **given: PasswordChoice(**given).check(), _OPTIONS)
 
 
 def _from_stdin() -> str:
@@ -145,7 +130,6 @@ def _write_new(file: Path, text: str) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        advice = "--password-file takes the name of a new file"
-        raise click.ClickException(f"{file} exists; {advice}") from None
+        raise click.ClickException(f"{file} exists; --password-file takes a new name") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text + "\n")
