@@ -208,7 +208,7 @@ _WHERE = {
 }
 
 
-def gather(name: str, kind: Callable[..., Any], options: Mapping[str, Any]) -> AddOptions:
+def gather(name: str, kind: Callable[..., Any], options: dict[str, Any]) -> AddOptions:
     """Add options by their field of `kind`; the command gets one `kind` of them, named `name`."""
 
     def add(command: Command) -> Command:

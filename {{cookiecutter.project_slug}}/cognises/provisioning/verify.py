@@ -21,13 +21,8 @@ import click
 
 from cognises.errors import CognisesError, ProvisionBlocked, SettingsError, printable
 from cognises.manifest import Group, load_groups
-from cognises.provisioning.aws import (
-    error_code,
-    error_message,
-    group_clients,
-    make_client,
-    on_loopback,
-)
+from cognises.provisioning import aws
+from cognises.provisioning.aws import error_code, make_client, on_loopback
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups.checks import unsafe_flows
 from cognises.provisioning.groups.model import IdentityPool
@@ -45,12 +40,10 @@ _CONNECT = "`provision.py bootstrap --revert-drift` connects them"
 # What the verifier says of a token, and what the identity pool says, in lower case.
 REASONS = {
     "token_expired": "the token has expired; sign in again and use the new ID token",
-    "wrong_token_use": "this is not an ID token, and the identity pool accepts no other; is it an "
-    "access token?",
+    "wrong_token_use": "this is not an ID token, and the identity pool accepts no other",
     "wrong_client": "the token was issued to an app client that COGNITO_CLIENT_ID does not name",
     "unknown_key": "no key of user pool {pool} signed the token; is it another pool's?",
-    "keys_unavailable": "the keys of user pool {pool} cannot be fetched now, so the token cannot "
-    "be verified; try again",
+    "keys_unavailable": "the keys of user pool {pool} cannot be fetched now; try again",
 }
 REFUSALS = {
     "ambiguous role": "the token prefers no role: the user is in no group that has one, or in "
@@ -61,19 +54,17 @@ REFUSALS = {
     "logged out": "the user was signed out since the token was issued; sign in again",
     "revoked": "the token was revoked; sign in again",
     "disabled": "the user is disabled; `provision.py users enable` enables it",
-    "supported provider": "the identity pool does not accept tokens of this user pool and app "
-    f"client; {_CONNECT}",
-    "invalididentitypoolconfiguration": "the identity pool may not assume the role that the token "
-    "prefers; the role is missing, or its trust names another identity pool: `provision.py plan` "
-    "shows it",
+    "supported provider": f"the identity pool does not accept tokens of this client; {_CONNECT}",
+    "invalididentitypoolconfiguration": "the preferred role is missing, or its trust names another "
+    "identity pool: `provision.py plan` shows it",
 }
 
 
 def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     """Show whose role a token's credentials are. Returns 0, or 1 if it is not the expected one.
 
-    Prints no credential and no token, and creates no user. Raises ProvisionBlocked where the
-    identity pool allows guests or the classic flow.
+    Prints no credential and no token. Raises ProvisionBlocked where the identity pool allows
+    guests or the classic flow.
     """
     target, settings = _configured(options)
     manifest = load_groups(target.groups_file, role_prefix=target.role_prefix)
@@ -86,7 +77,7 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     token = read_token(token_file)
     claims = verified_claims(token, settings, target)
     groups, preferred = list(groups_of(claims)), claims.get("cognito:preferred_role")
-    scope = scope_of(target, group_clients(target.aws))
+    scope = scope_of(target, aws.group_clients(target.aws))
     group, why_none = expected_group(groups, manifest)
     caller = exchange_token(identity, pool, target, token)
     found: dict[str, Any] = {
@@ -97,25 +88,23 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
         "preferred_role": preferred if isinstance(preferred, str) else None,
         "credentials_of": caller,
     }
-    beside = sorted(set(groups) - {each.name for each in manifest})
     warnings += [
         f"group {name} of the token is not in groups.json: no route is open to it"
-        for name in beside
+        for name in sorted(set(groups) - {each.name for each in manifest})
         if not is_provider_group(scope.pool_id, name)
     ]
-    problem, agrees = "", None
-    if loopback and caller["role_arn"] is None:
+    comparable = caller["role_arn"] is not None or not loopback
+    problem = compare(found, why_none, loopback=loopback) if comparable else ""
+    if not comparable:
         note = "which is not a role: nothing can be compared"
         warnings.append(f"this emulator's credentials belong to {caller['arn']}, {note}")
-    else:
-        problem = compare(found, why_none, loopback=loopback)
-        agrees = not problem
-    found |= {"agrees": agrees, "problems": [problem] if problem else [], "warnings": warnings}
+    found["agrees"] = not problem if comparable else None
+    found |= {"problems": [problem] if problem else [], "warnings": warnings}
     lines = [json.dumps(found, indent=2)] if as_json else map(printable, _as_lines(found, why_none))
     click.echo("\n".join(lines))
-    for level, key in (("warning", "warnings"), ("error", "problems")):
-        for line in found[key]:
-            click.echo(printable(f"{level}: {line}"), err=True)
+    notes = [f"warning: {each}" for each in warnings]
+    for note in (*notes, *(f"error: {each}" for each in found["problems"])):
+        click.echo(printable(note), err=True)
     return EXIT_ERROR if problem else 0
 
 
@@ -132,10 +121,7 @@ def _configured(options: Options) -> tuple[Target, Settings]:
 
 
 def read_token(file: Path | None) -> str:
-    """The token: from a file, from standard input, or typed hidden on a terminal.
-
-    Raises UsageError where the option holds the token itself, without repeating it.
-    """
+    """The token, from a file, standard input or a hidden prompt. Never repeats an argument."""
     if file is not None and (_TOKEN.match(str(file)) or len(str(file)) > 1024):
         raise click.UsageError("--token-file takes the name of a file, and never the token")
     if file is None and sys.stdin.isatty():
@@ -151,10 +137,7 @@ def read_token(file: Path | None) -> str:
 
 
 def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[str, Any]:
-    """The claims of a valid ID token of the pool and its app clients. Raises ClickException.
-
-    `COGNITO_TOKEN_USE` says what the app accepts; an identity pool accepts ID tokens only.
-    """
+    """The claims of a valid ID token, all an identity pool accepts. Raises ClickException."""
     verifier = Verifier(
         target.pool.id,
         settings.client_ids,
@@ -180,10 +163,8 @@ def exchange_token(
     """
     provider = next((each for each in pool.providers if each.endswith(f"/{target.pool.id}")), None)
     if provider is None:
-        raise click.ClickException(
-            f"identity pool {pool.id} does not name user pool {target.pool.id} as a provider, so "
-            f"users get no credentials; {_CONNECT}"
-        )
+        problem = f"identity pool {pool.id} does not name user pool {target.pool.id} as a provider"
+        raise click.ClickException(f"{problem}, so users get no credentials; {_CONNECT}")
     logins = {provider: token}
     try:
         found = identity.get_id(IdentityPoolId=pool.id, Logins=logins)["IdentityId"]
@@ -213,7 +194,7 @@ def _sts_client(credentials: Mapping[str, str], target: Target) -> Any:
 
 
 def _refusal(error: Exception) -> str:
-    code, text = error_code(error), printable(error_message(error)[:300])
+    code, text = error_code(error), printable(aws.error_message(error)[:300])
     if code not in ("NotAuthorizedException", "InvalidIdentityPoolConfigurationException"):
         return explain(error)
     found = (advice for sign, advice in REFUSALS.items() if sign in f"{code}: {text}".lower())
@@ -225,41 +206,38 @@ def expected_group(groups: Sequence[str], manifest: Iterable[Group]) -> tuple[st
 
     A group without a policy has no role; one without a precedence comes last.
     """
-    ranked = sorted(
-        (each for each in manifest if each.name in groups and each.policy is not None),
-        key=lambda each: (each.precedence is None, each.precedence or 0),
-    )
-    first = [group.name for group in ranked if group.precedence == ranked[0].precedence]
-    if len(first) == 1:
-        return first[0], ""
-    if first:
+    having = [each for each in manifest if each.name in groups and each.policy is not None]
+    if not having:
+        return None, "none of the user's groups has one" if groups else "the user is in no group"
+    lowest = min((each.precedence for each in having if each.precedence is not None), default=None)
+    first = [each.name for each in having if each.precedence == lowest]
+    if len(first) > 1:
         return None, f"groups {' and '.join(first)} have the same precedence"
-    return None, "none of the user's groups has one" if groups else "the user is in no group"
+    return first[0], ""
 
 
 def compare(found: Mapping[str, Any], why_none: str, *, loopback: bool) -> str:
     """What is wrong with the credentials, empty if they are as expected. Pure."""
     expected, preferred = found["expected"], found["preferred_role"]
     role, arn = found["credentials_of"]["role_arn"], found["credentials_of"]["arn"]
+    # As STS returns a role's ARN: `…:role/path/name` becomes `…:role/name`.
+    given, named = (
+        re.sub(":role/.*/", ":role/", each or "") for each in (expected["role_arn"], preferred)
+    )
     advice = "repair the role mapping: bootstrap --revert-drift"
     if role is None:
         return f"the credentials belong to {arn}, which is not a group's role"
     if expected["role_arn"] is None:
         problem = f"groups.json gives this user no role: {why_none}"
-    elif role != without_path(expected["role_arn"]):
+    elif role != given:
         problem = f"groups.json gives {expected['role_arn']} (group {expected['group']})"
         emulator = "an emulator may not choose roles by token; elsewhere: " if loopback else ""
         advice = f"{emulator}plan and apply, then sign in again"
-    elif preferred and without_path(preferred) != role:
+    elif preferred and named != role:
         problem = f"the token prefers {preferred}"
     else:
         return ""
     return f"the credentials belong to {role}, and {problem}; {advice}"
-
-
-def without_path(role_arn: str) -> str:
-    """A role's ARN as STS returns it: `…:role/path/name` becomes `…:role/name`."""
-    return re.sub(":role/.*/", ":role/", role_arn)
 
 
 def _as_lines(found: Mapping[str, Any], why_none: str) -> Iterator[str]:
