@@ -1,7 +1,4 @@
-"""`users …`: list the users, and change one. Each change reads first and writes what is missing.
-
-Source: Cognito API reference, the `Admin…` operations.
-"""
+"""`users …`: list the users, and change one. Each change reads first and writes what is missing."""
 
 from __future__ import annotations
 
@@ -30,17 +27,15 @@ MFA_SETTINGS = {
 _ROW = "{:<36}  {:<40}  {}"  # fixed widths: a line is printed before the next page is read
 
 
-class _Users(click.Group):
-    command_class = t.NoSecretArguments
-
-
-@click.group(cls=_Users)
+@click.group()
 def users() -> None:
     """List, create and manage the users of the user pool.
 
-    NAME is the user name; where people sign in by e-mail or phone number, that one or Cognito's own
-    name.
+    NAME is the user name, or the e-mail or phone number where people sign in by it.
     """
+
+
+users.command_class = t.NoSecretArguments
 
 
 @dataclass(frozen=True)
@@ -63,10 +58,7 @@ Action = Callable[..., Result]
 
 
 def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
-    """Make an action a command on the user NAME, with the help text of its docstring.
-
-    The action gets the open Directory, the name, and the values of the options in `declared`.
-    """
+    """Make an action on a Directory and the user NAME a command; its docstring is the help."""
 
     def declare(action: Action) -> Action:
         verb = action.__name__.replace("_", "-")
@@ -76,8 +68,8 @@ def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
             result = action(Directory.open(options), name, **given)
             for warning in result.warnings:
                 click.echo(printable(f"warning: {warning}"), err=True)
-            found = json.dumps(result.as_json(verb), indent=2)
-            click.echo(found if as_json else printable(result.message))
+            document = json.dumps(result.as_json(verb), indent=2)
+            click.echo(document if as_json else printable(result.message))
             return 0
 
         for option in (t.json_option, *reversed(declared), click.argument("name"), t.place_options):
@@ -155,22 +147,21 @@ def delete(directory: Directory, name: str, yes: bool) -> Result:
 @on_user()
 def enable(directory: Directory, name: str) -> Result:
     """Allow a disabled user to sign in again."""
-    user = directory.user(name)
-    if user.enabled:
-        return _nothing_to_do(user, "is enabled already")
-    directory.write("admin_enable_user", user.name)
-    return Result(replace(user, enabled=True), f"enabled user {user}")
+    return _switch(directory, name, "enable")
 
 
 @on_user()
 def disable(directory: Directory, name: str) -> Result:
     """Keep a user from signing in."""
-    user = directory.user(name)
-    if not user.enabled:
-        return _nothing_to_do(user, "is disabled already")
-    directory.write("admin_disable_user", user.name)
-    message = f"disabled user {user}: no new sign-in; {TOKENS_STAY_VALID}"
-    return Result(replace(user, enabled=False), message)
+    return _switch(directory, name, "disable", f": no new sign-in; {TOKENS_STAY_VALID}")
+
+
+def _switch(directory: Directory, name: str, verb: str, note: str = "") -> Result:
+    user, enabled = directory.user(name), verb == "enable"
+    if user.enabled == enabled:
+        return _nothing_to_do(user, f"is {verb}d already")
+    directory.write(f"admin_{verb}_user", user.name)
+    return Result(replace(user, enabled=enabled), f"{verb}d user {user}{note}")
 
 
 @on_user()
@@ -187,9 +178,7 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
     user = directory.user(name)
     if user.status == "EXTERNAL_PROVIDER":
         advice = "a password here would bypass the provider: change it there"
-        raise ProvisionBlocked(
-            [f"user {user.name} signs in through an identity provider; {advice}"]
-        )
+        raise ProvisionBlocked([f"user {user.name} signs in by an identity provider; {advice}"])
     with choice.obtain(directory.minimum_password, name) as password:
         directory.set_password(user, password, permanent=choice.permanent)
     user = replace(user, status="CONFIRMED" if choice.permanent else d.INVITED)
@@ -207,12 +196,9 @@ def resend(directory: Directory, name: str) -> Result:
         raise UserProblem(f"user {user} {reason}; {advice}")
     # AdminCreateUser takes the e-mail or number, not the UUID, where people sign in by one.
     contacts = (user.attributes.get(each) for each in directory.names)
-    directory.write(
-        "admin_create_user",
-        next(filter(None, contacts), user.name),
-        MessageAction="RESEND",
-        DesiredDeliveryMediums=["EMAIL" if user.email else "SMS"],
-    )
+    to, by = next(filter(None, contacts), user.name), "EMAIL" if user.email else "SMS"
+    more: Any = {"MessageAction": "RESEND", "DesiredDeliveryMediums": [by]}
+    directory.write("admin_create_user", to, **more)
     return Result(user, f"sent the invitation to {user} again, with a new temporary password")
 
 

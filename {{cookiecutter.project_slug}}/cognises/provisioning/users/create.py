@@ -1,7 +1,4 @@
-"""`users create` and `users import`: checked before anything is created, completed if it exists.
-
-Source: Cognito API reference, AdminCreateUser.
-"""
+"""`users create` and `users import`: checked before anything is created, completed if it exists."""
 
 from __future__ import annotations
 
@@ -45,8 +42,7 @@ def create(
     """
     desired = _desired(directory, name, groups, contact)
     raise_for(_problems(directory, desired) or directory.group_problems(desired.groups or ()))
-    found = directory.find(name)
-    if found is not None:
+    if found := directory.find(name):
         return _complete(directory, found, desired, choice)
     if choice.permanent and desired.contact and not choice.given:
         raise UserProblem("--permanent needs a password: add --password-prompt, for example")
@@ -104,7 +100,13 @@ def _create(directory: Directory, desired: User, choice: PasswordChoice) -> Resu
 
 def _complete(directory: Directory, user: User, desired: User, choice: PasswordChoice) -> Result:
     """The user exists: put them into the groups that are missing, and change nothing else."""
-    raise_for(_conflicts(user, desired, choice))
+    conflicts, exists = [], f"user {user.name} exists"
+    if not _same_contact(user, desired):
+        advice = "nothing was changed; `provision.py users set-attributes` changes them"
+        conflicts.append(f"{exists} with another e-mail or phone number; {advice}")
+    if choice.given or choice.permanent:
+        conflicts.append(f"{exists}; `provision.py users set-password` sets a new password")
+    raise_for(conflicts)
     before, groups = directory.groups_of(user), desired.groups or ()
     missing = tuple(group for group in groups if group not in before)
     for group in missing:
@@ -114,28 +116,16 @@ def _complete(directory: Directory, user: User, desired: User, choice: PasswordC
     return Result(user, message, bool(missing), directory.group_warnings(groups))
 
 
-def _conflicts(user: User, desired: User, choice: PasswordChoice) -> list[str]:
-    """Why an existing user is not the desired one."""
-    found, exists = [], f"user {user.name} exists"
-    if not _same_contact(user, desired):
-        advice = "nothing was changed; `provision.py users set-attributes` changes them"
-        found.append(f"{exists} with another e-mail or phone number; {advice}")
-    if choice.given or choice.permanent:
-        found.append(f"{exists}; `provision.py users set-password` sets a new password")
-    return found
-
-
 def _new(directory: Directory, desired: User, password: str | None) -> User:
     """One call. Raises UserProblem where another user has the name or an alias."""
     given = [{"Name": key, "Value": value} for key, value in desired.attributes.items()]
-    arguments: dict[str, Any] = {"UserAttributes": given}
+    how: Any = {"MessageAction": "SUPPRESS", "TemporaryPassword": password}
     if password is None:
-        arguments["DesiredDeliveryMediums"] = ["EMAIL" if desired.email else "SMS"]
-    else:
-        arguments |= {"MessageAction": "SUPPRESS", "TemporaryPassword": password}
+        how = {"DesiredDeliveryMediums": ["EMAIL" if desired.email else "SMS"]}
+    how["UserAttributes"] = given
     errors = directory.cognito.exceptions
     try:
-        return User.of(directory.write("admin_create_user", desired.name, **arguments)["User"])
+        return User.of(directory.write("admin_create_user", desired.name, **how)["User"])
     except (errors.UsernameExistsException, errors.AliasExistsException):
         user = directory.find(desired.name)
     if user is None:
@@ -187,9 +177,7 @@ def _finish(directory: Directory, user: User, desired: User, permanent: str | No
 
 
 def _into(groups: tuple[str, ...]) -> str:
-    if not groups:
-        return ""
-    return f", in {'group' if len(groups) == 1 else 'groups'} {', '.join(groups)}"
+    return f", in {'groups' if groups[1:] else 'group'} {', '.join(groups)}" if groups else ""
 
 
 @users.command("import")
@@ -202,13 +190,12 @@ def import_users(options: t.Options, file: Path, as_json: bool) -> int:
     Its first line names the columns: name,email,phone,email_verified,groups. Groups are separated
     by spaces. Prints one result per line of the file.
     """
-    directory = Directory.open(options)
-    results = []
+    directory, results = Directory.open(options), []
     for line, row in _rows(file):
         found = _import_row(directory, row)
         results.append({"line": line, **found})
         if not as_json:
-            text = f"error: {found['error']}" if "error" in found else found["message"]
+            text = found.get("message") or f"error: {found['error']}"
             notes = "".join(f"; warning: {each}" for each in found.get("warnings", ()))
             click.echo(printable(f"line {line}: {text}{notes}"))
     failed = sum("error" in each for each in results)
@@ -226,9 +213,8 @@ def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
         found = [(rows.line_num, row) for row in rows]
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserProblem(f"{file.name} is not readable as CSV in UTF-8: {error}") from None
-    unknown = [name for name in names if name not in COLUMNS]
     known = f"the columns are {', '.join(COLUMNS)}"
-    problems = [f"column {name!r} is unknown; {known}" for name in unknown]
+    problems = [f"column {each!r} is unknown; {known}" for each in names if each not in COLUMNS]
     if "name" not in names:
         problems.append(f"the first line must name the columns: {','.join(COLUMNS)}")
     if len(set(names)) != len(names):
@@ -260,6 +246,5 @@ def _arguments(row: dict[str, Any]) -> dict[str, Any]:
     email, phone, name = found["email"], found["phone"], found["name"]
     if not (email or phone or d.is_email(name) or d.is_phone(name)):
         raise UserProblem("an invitation needs an e-mail or a phone number")
-    contact = {"email": email or None, "phone": phone or None}
-    groups = found["groups"].split()
-    return {"name": name, "groups": groups, "email_verified": verified == "true", **contact}
+    contact = {"email": email or None, "phone": phone or None, "email_verified": verified == "true"}
+    return {"name": name, "groups": found["groups"].split(), **contact}

@@ -1,7 +1,4 @@
-"""One pool's users and groups: read page by page, and written through one place.
-
-Source: Cognito API reference, UserType, UserPoolType.
-"""
+"""One pool's users and groups: read page by page, and written through one place."""
 
 from __future__ import annotations
 
@@ -110,8 +107,7 @@ def is_phone(text: str) -> bool:
 class Directory:
     """The users and groups of one pool. Create it with `open`. Methods raise botocore's errors.
 
-    `names` are the attributes that people sign in by. Aliases are not among them: in a pool of
-    user names anybody may claim another user's e-mail.
+    `names` are the attributes that people sign in by, without aliases: anybody may claim those.
     """
 
     def __init__(self, cognito: Any, pool: Mapping[str, Any], target: Target) -> None:
@@ -142,10 +138,7 @@ class Directory:
         return next((each for each in self.names if shapes[each](name)), None)
 
     def write(self, operation: str, name: str, **arguments: Any) -> Any:
-        """Make one call that changes a user; before the first, print account, region and caller.
-
-        `name` is Cognito's own username where the user exists, not what was typed.
-        """
+        """One change of the user with this Cognito name; the first prints account and caller."""
         if not self._announced:
             announce(self.target.aws)
             self._announced = True
@@ -166,10 +159,7 @@ class Directory:
         raise UserProblem(f"no user {name} in user pool {self.pool_id}; {shown}")
 
     def find(self, name: str) -> User | None:
-        """The user of a name, or of an e-mail or phone number where people sign in by it.
-
-        One call. Raises UserProblem for a name that is only an alias of a user.
-        """
+        """The user of a name, e-mail or number to sign in by. Raises UserProblem for an alias."""
         try:
             found = User.of(self.cognito.admin_get_user(UserPoolId=self.pool_id, Username=name))
         except self.cognito.exceptions.UserNotFoundException:
@@ -199,11 +189,11 @@ class Directory:
         return [User.of(each) for each in found]
 
     def all(self) -> Iterator[User]:
-        """Every user, sixty a call; a page is requested when the one before it is used up."""
+        """Every user; a page is requested when the one before it is used up."""
         return map(User.of, self._pages("list_users", "Users"))
 
     def members(self, group: str) -> Iterator[User]:
-        """The members of a group, sixty a call. Raises UserProblem where there is no such group."""
+        """The members of a group. Raises UserProblem where there is no such group."""
         try:
             yield from map(User.of, self._pages("list_users_in_group", "Users", GroupName=group))
         except self.cognito.exceptions.ResourceNotFoundException as error:
@@ -219,10 +209,7 @@ class Directory:
         return tuple(str(each["GroupName"]) for each in found)
 
     def with_groups(self, users: Iterator[User]) -> Iterator[User]:
-        """The users with their groups, by one call a user or by reading every group's members.
-
-        Whichever needs fewer calls for the number of users that Cognito estimates.
-        """
+        """The users with their groups: by a call a user, or by a group where that is less."""
         names = self.groups()
         if self._estimated_users <= len(names):
             yield from (replace(user, groups=self.groups_of(user)) for user in users)
