@@ -173,18 +173,15 @@ def resilient(call: Callable[[], T], *, just_created: bool = False, sleep: Sleep
         try:
             return call()
         except Exception as error:
-            is_conflict = error_code(error).removesuffix("Exception") in CONFLICTS
-            if not (is_conflict or (just_created and _is_unseen(error))):
+            code = error_code(error).removesuffix("Exception")
+            # IAM's answer about a new role, and Cognito's about a group whose role it cannot see.
+            unseen = code == "NoSuchEntity" or (
+                code == "InvalidParameter" and "role" in error_message(error).lower()
+            )
+            if code not in CONFLICTS and not (just_created and unseen):
                 raise
             sleep(FIRST_PAUSE * 2**attempt)
     return call()
-
-
-def _is_unseen(error: Exception) -> bool:
-    """IAM's answer about a new role, or Cognito's about a group whose role it does not see yet."""
-    if error_code(error) == "InvalidParameterException":
-        return "role" in error_message(error).lower()
-    return error_code(error).removesuffix("Exception") == "NoSuchEntity"
 
 
 def error_code(error: BaseException, part: str = "Code") -> str:

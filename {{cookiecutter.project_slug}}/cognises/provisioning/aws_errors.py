@@ -123,12 +123,9 @@ CLASSES = {
     "NoCredentialsError": "no AWS credentials; run `aws configure`, `aws sso login` or "
     "`aws login`, or name a profile with --profile",
     "NoAuthTokenError": "no AWS token; run `aws sso login`",
-    "PartialCredentialsError": "the AWS credentials are incomplete; set both AWS_ACCESS_KEY_ID "
-    "and AWS_SECRET_ACCESS_KEY, or use --profile",
-    "CredentialRetrievalError": "the AWS credentials could not be fetched; sign in again, or check "
-    "credential_process and role_arn of the profile",
-    "MetadataRetrievalError": "the instance's or container's credentials could not be fetched; "
-    "check its role, or name a profile with --profile",
+    "PartialCredentialsError": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile",
+    "CredentialRetrievalError": "sign in, or check credential_process and role_arn of the profile",
+    "MetadataRetrievalError": "no instance or container credentials; check the role or --profile",
     "RefreshWithMFAUnsupportedError": "the session has expired; run this again with a new MFA code",
     "SSOError|TokenRetrievalError": f"{_SIGN_IN} `aws sso login`",
     "LoginError": f"{_SIGN_IN} `aws login`",
@@ -137,8 +134,7 @@ CLASSES = {
     "MissingDependencyException": "a package is missing that the AWS profile needs; install it: "
     "`python -m pip install 'botocore[crt]'`",
     "ProfileNotFound": "there is no such AWS profile; list them with `aws configure list-profiles`",
-    "SSLError": "no trusted TLS connection to AWS; where a proxy inspects TLS, set AWS_CA_BUNDLE "
-    "to the file of its certificate authority",
+    "SSLError": "no trusted TLS connection; behind a TLS proxy, set AWS_CA_BUNDLE to its CA's file",
     "ProxyConnectionError": "the proxy cannot be reached; check HTTPS_PROXY and NO_PROXY",
     "InvalidProxiesConfigError": "the proxy's configuration is not valid; check HTTPS_PROXY",
     "ConnectTimeoutError": "AWS does not answer; check the network, the proxy and AWS_ENDPOINT_URL",
@@ -155,9 +151,8 @@ CLASSES = {
     r"|Unsupported\w+ConfigurationError": "the AWS configuration cannot be used; fix "
     "~/.aws/config or name another --profile",
     "NoRegionError": "no region; set AWS_REGION or pass --region",
-    "ParamValidationError|ValidationError|MissingParametersError|InvalidDNSNameError"
-    r"|Unsupported\w+ArnError|UnsupportedOutpostResourceError": "AWS does not accept a value that "
-    "was given; check names, ids and options",
+    r"\w*ValidationError|MissingParametersError|InvalidDNSNameError|Unsupported\w+ArnError"
+    r"|UnsupportedOutpost\w+": "AWS does not accept a given value; check names, ids and options",
     "ResponseParserError": "the endpoint is not AWS; check AWS_ENDPOINT_URL and the proxy",
     "WaiterError": "AWS did not finish as expected; run the command again",
     "PaginationError": "AWS answered the same page twice; run the command again",

@@ -27,7 +27,7 @@ from cognises.provisioning.policies import bootstrap_policy, runner_policy, user
 from cognises.provisioning.target import Options
 from cognises.provisioning.users import users
 
-_dry_run = click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Show the changes; leave nothing behind.")
 _parameters = click.option(
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
 )
@@ -71,7 +71,7 @@ def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exit
 @click.option("--no-broadening", is_flag=True, help="Refuse to grant anything new.")
 @t.json_option
 @click.option(
-    "--group-writes", type=_WRITES, default=_WRITES.max, help="So many a second, at most."
+    "--group-writes", type=_WRITES, default=_WRITES.max, show_default=True, help="Limit a second."
 )
 def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
     """Apply groups.json to AWS. Safe to interrupt and to run again."""
@@ -107,24 +107,22 @@ def deploy(options: Options, **choices: Any) -> int:
 @cli.command()
 @t.where("env_file", "permissions_boundary")
 @click.option("--account", metavar="ID", default="*", help="Twelve digits.")
-@click.option("--bootstrap", "for_bootstrap", is_flag=True, help="Of the caller of bootstrap.")
-@click.option("--users", "users_too", is_flag=True, help="Also what the `users` commands need.")
+@click.option("--bootstrap", is_flag=True, help="Of the caller of bootstrap.")
+@click.option("--users", is_flag=True, help="Also what the `users` commands need.")
 @click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
-def policy(
-    options: Options, account: str, for_bootstrap: bool, users_too: bool, users_only: bool
-) -> int:
+def policy(options: Options, account: str, **of: bool) -> int:
     """Print the least-privilege policy of the caller of plan and apply; offline."""
     if not re.fullmatch(r"[0-9]{12}|\*", account):
         raise click.BadParameter(f"{account!r} is not twelve digits", param_hint="--account")
-    if for_bootstrap + users_too + users_only > 1:
+    if sum(of.values()) > 1:
         raise click.UsageError("--bootstrap, --users and --users-only exclude one another")
-    if for_bootstrap:
+    if of["bootstrap"]:
         document = bootstrap_policy(read_request(options), account)
-    elif users_only:
+    elif of["users_only"]:
         document = users_policy(t.read_target(options), account)
     else:
         target = t.read_target(options)
-        document = runner_policy(target, account, users=users_too)
+        document = runner_policy(target, account, users=of["users"])
         if target.boundary is None:
             click.echo("warning: not conditioned on a COGNISES_PERMISSIONS_BOUNDARY", err=True)
     click.echo(json.dumps(document, indent=2))
@@ -191,7 +189,6 @@ def _problems(error: Exception) -> Sequence[str]:
 
 
 def _fail(problems: Iterable[str], code: int = t.EXIT_ERROR) -> int:
-    """Print each problem on a line of its own, whatever is in it."""
     for problem in problems:
         level = "" if problem.startswith(("error:", "warning:", "blocked:")) else "error: "
         click.echo(f"{level}{printable(problem)}", err=True)

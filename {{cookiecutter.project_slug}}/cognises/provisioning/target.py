@@ -96,21 +96,17 @@ def settings_values(options: Options) -> dict[str, str]:
     if options.env_file:
         committed = dotenv_values(PROJECT_FOLDER / ".flaskenv", interpolate=False)
         given = {name: committed.get(name) for name in OF_A_STAGE}
-        given |= {name: value for name, value in read_env_file(options.env_file).items() if value}
-        for name in given.keys() & set(names):
-            if os.environ.get(name) is None:
-                values[name] = given[name] or ""
+        given |= {name: value for name, value in _read_env_file(options.env_file).items() if value}
+        for name in (given.keys() & set(names)) - os.environ.keys():
+            values[name] = given[name] or ""
     boundary = options.permissions_boundary or values.get("COGNISES_PERMISSIONS_BOUNDARY", "")
     values["COGNISES_PERMISSIONS_BOUNDARY"] = boundary
     values["AWS_REGION"] = options.region or values.get("AWS_REGION", "")
     return {name: value for name, value in values.items() if value}
 
 
-def read_env_file(path: Path) -> dict[str, str | None]:
-    """The values of `--env-file`. Raises SettingsError, also for a malformed line.
-
-    Such a line may be a misspelt prefix or pool, and the run would change another stage.
-    """
+def _read_env_file(path: Path) -> dict[str, str | None]:
+    """Refuses a malformed line: a misspelt prefix or pool would change another stage."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -246,10 +242,7 @@ class NoSecretArguments(click.Command):
 
 
 def announce(aws: Aws) -> None:
-    """Print account, region and caller on standard error, before a command changes anything.
-
-    GetCallerIdentity needs no permission. An emulator without STS is not a reason to stop.
-    """
+    """Print account, region and caller, before a change. An emulator may have no STS."""
     sts = aws.client("sts")
     try:
         found = sts.get_caller_identity()
@@ -268,10 +261,7 @@ def require_terminal(command: str) -> None:
 
 
 def confirm(question: str, *, yes: bool, command: str) -> None:
-    """Return if `--yes` was given or the answer is yes, else raise ClickException.
-
-    `command` is to be run where there is no terminal to ask on.
-    """
+    """Ask unless `--yes` was given. Raises ClickException for no, and off a terminal."""
     if not yes:
         require_terminal(command)
         if not click.confirm(question, err=True):

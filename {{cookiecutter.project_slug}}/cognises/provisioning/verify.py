@@ -1,10 +1,8 @@
 """`verify`: a user's ID token, exchanged for credentials, shows whose role they are.
 
-A token gets the role of the user's group of lowest precedence, named in `cognito:preferred_role`;
-with two such groups there is no claim, and there are no credentials. Nothing prints credentials.
-
-Source: Cognito developer guide, "Assigning precedence values to groups", "Identity pools
-authentication flow", "Using role-based access control".
+A token gets the role of the user's group of lowest precedence, `cognito:preferred_role`; with two
+such groups there are no credentials. Source: Cognito developer guide, "Assigning precedence values
+to groups", "Identity pools authentication flow", "Using role-based access control".
 """
 
 from __future__ import annotations
@@ -113,10 +111,9 @@ def _configured(options: Options) -> tuple[Target, Settings]:
     target = read_target(options)
     settings = parse(PROJECT_FOLDER, settings_values(options))
     required = {"IDENTITY_POOL_ID": target.identity_pool_id, "CLIENT_ID": settings.client_ids}
-    missing = [f"COGNITO_{name} is not set" for name, value in required.items() if not value]
-    if missing:
-        advice = "put it into .env, or run `provision.py bootstrap`, which creates and writes it"
-        raise SettingsError(f"{each}; {advice}" for each in missing)
+    advice = "put it into .env, or run `provision.py bootstrap`, which creates and writes it"
+    if missing := [name for name, value in required.items() if not value]:
+        raise SettingsError(f"COGNITO_{name} is not set; {advice}" for name in missing)
     return target, settings
 
 
@@ -157,10 +154,7 @@ def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[s
 def exchange_token(
     identity: Any, pool: IdentityPool, target: Target, token: str
 ) -> dict[str, str | None]:
-    """Account, ARN and role of the user's credentials. Raises ClickException.
-
-    By the enhanced flow, two unsigned calls; then STS returns whose the credentials are.
-    """
+    """Account, ARN and role of the user's credentials, by the enhanced flow and STS."""
     provider = next((each for each in pool.providers if each.endswith(f"/{target.pool.id}")), None)
     if provider is None:
         problem = f"identity pool {pool.id} does not name user pool {target.pool.id} as a provider"
@@ -220,7 +214,7 @@ def compare(found: Mapping[str, Any], why_none: str, *, loopback: bool) -> str:
     """What is wrong with the credentials, empty if they are as expected. Pure."""
     expected, preferred = found["expected"], found["preferred_role"]
     role, arn = found["credentials_of"]["role_arn"], found["credentials_of"]["arn"]
-    # As STS returns a role's ARN: `…:role/path/name` becomes `…:role/name`.
+    # STS returns a role's ARN without its path: `…:role/path/name` as `…:role/name`.
     given, named = (
         re.sub(":role/.*/", ":role/", each or "") for each in (expected["role_arn"], preferred)
     )

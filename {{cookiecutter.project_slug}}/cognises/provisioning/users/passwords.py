@@ -130,6 +130,7 @@ def _write_new(file: Path, text: str) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise click.ClickException(f"{file} exists; --password-file takes a new name") from None
+        advice = "--password-file takes the name of a new file"
+        raise click.ClickException(f"{file} exists; {advice}") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(text + "\n")
