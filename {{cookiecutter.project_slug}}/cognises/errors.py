@@ -18,9 +18,8 @@ class Answer(NamedTuple):
 # RFC 6750 section 3: no error code where no credential was sent; 503 is never a challenge.
 ANSWERS: Mapping[str, Answer] = {
     "missing_token": Answer(401, "Sign in to use this address.", ""),
-    "invalid_request": Answer(
-        400, "The request carries no single well-formed credential.", "invalid_request"
-    ),
+    "invalid_request": Answer(400, "The request carries no single well-formed credential.",
+                              "invalid_request"),
     "invalid_token": Answer(401, "The token is not valid.", "invalid_token"),
     "token_expired": Answer(401, "The token has expired.", "invalid_token"),
     "wrong_token_use": Answer(401, "This kind of token is not accepted.", "invalid_token"),
@@ -36,7 +35,7 @@ ANSWERS: Mapping[str, Answer] = {
     "keys_unavailable": Answer(503, "The signing keys cannot be read now; try again soon."),
     "misconfigured": Answer(500, "The service is not configured."),
     "blocked": Answer(500, "The plan was refused by a safety rule."),
-}
+}  # fmt: skip
 
 
 class CognisesError(Exception):

@@ -9,10 +9,6 @@ from cognises.errors import SettingsError
 
 REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}")
 _POOL_ID = re.compile(rf"(?P<region>{REGION.pattern})_[0-9A-Za-z]{{1,50}}")
-_NOT_AN_ID = (
-    "user pool id: not of the form <region>_<letters and digits>, as in us-east-1_AbCd12345 "
-    "(Cognito console, user pool overview)"
-)
 # Region prefix to partition and DNS suffix, as botocore's partitions.json has them (1.44).
 _PARTITIONS = (
     ("cn-", "aws-cn", "amazonaws.com.cn"),
@@ -42,7 +38,9 @@ class UserPool(NamedTuple):
         """The pool named by an id such as `eu-west-1_Ab12Cd34E`; anything else: SettingsError."""
         match = _POOL_ID.fullmatch(pool_id) if isinstance(pool_id, str) else None
         if match is None:
-            raise SettingsError([_NOT_AN_ID])
+            form = "<region>_<letters and digits>, as in us-east-1_AbCd12345"
+            where = "Cognito console, user pool overview"
+            raise SettingsError([f"user pool id: not of the form {form} ({where})"])
         return cls(match.group(), match["region"])
 
     @property

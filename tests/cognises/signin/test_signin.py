@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
@@ -370,7 +371,7 @@ def test_a_missing_at_hash_is_refused_outside_local_mode(app, endpoint):
     service, state = app.extensions["cognises.signin"], state_of(app)
     service.check_new(tokens, "n")
 
-    state.settings = state.settings._replace(local=False)
+    state.settings = replace(state.settings, local=False)
     with pytest.raises(SignInProblem, match="at_hash"):
         service.check_new(tokens, "n")
 

@@ -73,13 +73,12 @@ def parse_access(data: Any) -> tuple[Group, ...]:
 
 
 def _access_of(raw: Mapping[str, Any]) -> Group:
-    functions, scopes = raw["allowed_functions"], raw.get("scopes", ())
-    return Group(raw["group_name"], tuple(functions), scopes=tuple(scopes))
+    scopes = tuple(raw.get("scopes", ()))
+    return Group(raw["group_name"], tuple(raw["allowed_functions"]), scopes=scopes)
 
 
 def _raise_errors(found: Iterable[Problem]) -> None:
-    errors = [problem for problem in found if problem.level == "error"]
-    if errors:
+    if errors := [problem for problem in found if problem.level == "error"]:
         raise ManifestError(errors)
 
 

@@ -15,18 +15,15 @@ from ipaddress import ip_network
 
 from cognises.errors import Problem, warning
 
-_OPERATORS = [
-    f"{quantity}{name}"
-    for quantity in ("", "ForAllValues:", "ForAnyValue:")
-    for name in (
-        *("StringEquals", "StringNotEquals", "StringLike", "StringNotLike"),
-        *("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "Bool", "BinaryEquals", "Null"),
-        *("ArnEquals", "ArnNotEquals", "ArnLike", "ArnNotLike", "IpAddress", "NotIpAddress"),
-        *("NumericEquals", "NumericNotEquals", "NumericLessThan", "NumericLessThanEquals"),
-        *("NumericGreaterThan", "NumericGreaterThanEquals", "DateEquals", "DateNotEquals"),
-        *("DateLessThan", "DateLessThanEquals", "DateGreaterThan", "DateGreaterThanEquals"),
-    )
-]
+_EQUAL, _LIKE = ("Equals", "NotEquals"), ("Like", "NotLike")
+_ORDER = ("LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals")
+_NAMES = {
+    "String": (*_EQUAL, *_LIKE, "EqualsIgnoreCase", "NotEqualsIgnoreCase"),
+    "Arn": (*_EQUAL, *_LIKE), "Numeric": (*_EQUAL, *_ORDER), "Date": (*_EQUAL, *_ORDER),
+    "": ("Bool", "BinaryEquals", "Null", "IpAddress", "NotIpAddress"),
+}  # fmt: skip
+_QUANTITIES = ("", "ForAllValues:", "ForAnyValue:")
+_OPERATORS = [f"{q}{kind}{name}" for q in _QUANTITIES for kind in _NAMES for name in _NAMES[kind]]
 
 
 def check_condition(condition: object) -> Iterator[Problem]:
@@ -83,6 +80,7 @@ def _date(text: str) -> object:
     return is_short or datetime.fromisoformat(re.sub(r"(\.\d+)?[Zz]$", "+00:00", text))
 
 
+_network = partial(ip_network, strict=False)
 _BOOLEAN = (re.compile("true|false", re.IGNORECASE).fullmatch, 'write "true" or "false"')
 # A part of the operator's name: what reads a value (or None, or ValueError), and the remedy.
 _KINDS: dict[str, tuple[Callable[[str], object], str]] = {
@@ -90,10 +88,7 @@ _KINDS: dict[str, tuple[Callable[[str], object], str]] = {
     "Null": _BOOLEAN,
     "Numeric": (re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII).fullmatch, "write a number"),
     "Date": (_date, "write a date as 2027-01-31T00:00:00Z"),
-    "IpAddress": (
-        partial(ip_network, strict=False),
-        "write a range as 203.0.113.0/24, or an address",
-    ),
+    "IpAddress": (_network, "write a range as 203.0.113.0/24, or an address"),
     "Binary": (partial(b64decode, validate=True), "write base64"),
 }
 
@@ -105,10 +100,10 @@ _MARK = "\0"  # stands for a variable; no document that IAM accepts contains it
 _ACCOUNT = re.compile(r"|\d{12}|\d*[*?][\d*?]*|aws|cloudfront")
 _REGION = re.compile(r"|[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}|[a-z0-9*?-]*[*?][a-z0-9*?-]*")
 _IAM_PATHS = (
-    *("user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "policy/", "*"),
-    *("server-certificate/", "sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "root"),
-    *("access-report/", "delegation-request/", "role-template/"),
-)
+    "user/", "federated-user/", "role/", "group/", "instance-profile/", "mfa/", "policy/", "*",
+    "server-certificate/", "sms-mfa/", "saml-provider/", "oidc-provider/", "report/", "root",
+    "access-report/", "delegation-request/", "role-template/",
+)  # fmt: skip
 _FORM = "an ARN is arn:partition:service:region:account:name"
 _S3_REGIONAL = ("accesspoint/", "access-grants/", "job/", "storage-lens", "async-request/")
 

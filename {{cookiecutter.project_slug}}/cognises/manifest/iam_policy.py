@@ -41,9 +41,9 @@ def check_policy(document: object) -> Iterator[Problem]:
     for place, statement in statements:
         yield from (problem.under(place) for problem in _statement(statement, sids))
     for place, text, _ in all_texts(document):
-        for found in _REFUSED_CHARACTERS.findall(text)[:1]:
-            problem = f"{text!a} contains {found!a}; IAM accepts tab, line ends, U+0020 to U+00FF"
-            yield Problem(place, problem)
+        if found := _REFUSED_CHARACTERS.search(text):
+            accepted = "IAM accepts tab, line ends, U+0020 to U+00FF"
+            yield Problem(place, f"{text!a} contains {found[0]!a}; {accepted}")
 
 
 def policy_size(document: object) -> int:
@@ -76,9 +76,9 @@ def texts(value: object) -> list[str]:
 def _items(holder: Mapping[str, object], name: str) -> list[tuple[str, object]]:
     """The values of an element with their places; one outside a list is a list of one."""
     found = holder.get(name, [])
-    if isinstance(found, list):
-        return [(f"{name}[{index}]", each) for index, each in enumerate(found)]
-    return [(name, found)]
+    if not isinstance(found, list):
+        return [(name, found)]
+    return [(f"{name}[{index}]", each) for index, each in enumerate(found)]
 
 
 def _unknown_elements(found: Mapping[str, object], known: tuple[str, ...]) -> Iterator[Problem]:
@@ -91,7 +91,6 @@ def _unknown_elements(found: Mapping[str, object], known: tuple[str, ...]) -> It
 
 
 def _statement(statement: object, sids: set[str]) -> Iterator[Problem]:
-    """`sids` are those of earlier statements."""
     if not isinstance(statement, dict):
         yield Problem("", "must be an object with Effect, Action and Resource")
         return

@@ -51,10 +51,9 @@ def check_risks(document: object) -> Iterator[Problem]:
 
 
 def escalating_actions(statement: Mapping[str, object]) -> list[str]:
-    """The actions of an Allow statement by which a group could give itself more.
+    """The actions of an Allow statement, as written, by which a group could give itself more.
 
-    The actions are returned as written; for NotAction, which grants all the rest, `NotAction`
-    itself unless it leaves out all services that matter.
+    For NotAction: `NotAction` itself, unless it leaves out all services that matter.
     """
     if statement.get("Effect") != "Allow":
         return []
@@ -135,8 +134,8 @@ def _check_condition_keys(aws: Any, statement: Mapping[str, object]) -> Iterator
     for operator, keys in condition.items() if isinstance(condition, dict) else ():
         for key in keys if isinstance(keys, dict) else ():
             if not _GLOBAL_KEYS.fullmatch(key) and not _knows_key(aws, key):
-                text = f"AWS knows no condition key {key}; fix the name"
-                yield warning(f"Condition.{operator}.{key}", text)
+                place = f"Condition.{operator}.{key}"
+                yield warning(place, f"AWS knows no condition key {key}; fix the name")
 
 
 def _knows_key(aws: Any, key: str) -> bool:

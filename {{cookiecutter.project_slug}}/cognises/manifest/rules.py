@@ -101,17 +101,11 @@ def _name(name: object, room: int | None) -> Iterator[str]:
 
 # Per key: what an item must match, the form of the list, and the form of an item.
 _LISTS = {
-    "allowed_functions": (
-        _FUNCTION,
-        'must be a list of texts; [] for none, ["*"] for all',
-        "write a view's function name, an endpoint (a.view), a blueprint (a.*) or *; no other star",
-    ),
-    "scopes": (
-        _SCOPE,
-        'must be a list of scopes, as in ["orders/read"]; leave it out',
-        "write resource server and scope, as in orders/read",
-    ),
-}
+    "allowed_functions": (_FUNCTION, 'must be a list of texts; [] for none, ["*"] for all',
+       "write a view's function name, an endpoint (a.view), a blueprint (a.*) or *; no other star"),
+    "scopes": (_SCOPE, 'must be a list of scopes, as in ["orders/read"]; leave it out',
+       "write resource server and scope, as in orders/read"),
+}  # fmt: skip
 
 
 def _listed(key: str, values: object) -> Iterator[Problem]:
@@ -129,8 +123,7 @@ def _listed(key: str, values: object) -> Iterator[Problem]:
 
 
 def _policy(policy: object, warn: bool) -> Iterator[Problem]:
-    placeholders = list(check_placeholders(policy))
-    yield from placeholders
+    yield from (placeholders := list(check_placeholders(policy)))
     if any(problem.level == "error" for problem in placeholders):
         return
     filled = fill(policy, EXAMPLE_VALUES)
@@ -167,6 +160,6 @@ def _equal_precedence(groups: _Groups) -> Iterator[Problem]:
     counts = Counter(value for value in stated.values() if isinstance(value, int))
     for index, value in stated.items():
         if isinstance(value, int) and counts[value] > 1:
-            text = f"{value} is shared with another group (without one, the place in the file"
-            text += " counts); members of both have no preferred role"
+            what = "another group (without one, the place in the file counts)"
+            text = f"{value} is shared with {what}; members of both have no preferred role"
             yield warning(f"[{index}].precedence", text)

@@ -25,9 +25,7 @@ _SECRETS = re.compile(
 )
 # A text without one of these holds nothing to redact.
 _SIGN = re.compile(r"eyJ|@|%40|earer ")
-_GUNICORN_REQUEST = re.compile(
-    r"^(Invalid request from ip=\S+(?=: )|Error handling request).*", re.S
-)
+_GUNICORN = re.compile(r"^(Invalid request from ip=\S+(?=: )|Error handling request).*", re.S)
 
 _encode = json.JSONEncoder(default=str).encode
 
@@ -41,10 +39,9 @@ class JsonFormatter(logging.Formatter):
     """`{"time": …, "level": …, "logger": …, "message": …, "request_id": …, …}`, one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = record.__dict__
-        message = record.getMessage()
+        extras, message = record.__dict__, record.getMessage()
         if record.name.startswith("gunicorn"):  # it repeats the line or header that it refuses
-            message = _GUNICORN_REQUEST.sub(r"\1", message)
+            message = _GUNICORN.sub(r"\1", message)
         second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, object] = {
             "time": f"{second}.{int(record.msecs):03d}Z",
@@ -56,10 +53,10 @@ class JsonFormatter(logging.Formatter):
             "exception": self.formatException(record.exc_info) if record.exc_info else None,
         }
         line = {name: value for name, value in line.items() if value is not None}
-        text = _encode(line)
-        if not _SIGN.search(text):
-            return text
-        return _encode({name: redact(v) if isinstance(v, str) else v for name, v in line.items()})
+        if _SIGN.search(text := _encode(line)):
+            line = {name: redact(v) if isinstance(v, str) else v for name, v in line.items()}
+            text = _encode(line)
+        return text
 
 
 class TextFormatter(logging.Formatter):

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "cognises.request_id"
 MAX_FORM_PARTS = 100
-# In this order: our own client or proxy, then the load balancer.
-_ID_HEADERS = ("HTTP_X_REQUEST_ID", "HTTP_X_AMZN_TRACE_ID")
 # Accepts "Root=1-67891233-abcdef012345678912345678;Parent=...;Sampled=1"; refuses line breaks,
 # quotes, commas (two headers in one) and anything as long as a token.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;=/+-]{0,127}")
@@ -56,18 +54,17 @@ def surround(app: WSGIApplication) -> WSGIApplication:
             _report(environ, request, identity, status, time.perf_counter() - started)
 
         try:
-            body = app(environ, start)  # type: ignore[arg-type]
+            return ClosingIterator(app(environ, start), close)  # type: ignore[arg-type]
         except BaseException:
             close()
             raise
-        return ClosingIterator(body, close)
 
     return wsgi_app
 
 
 def choose_id(environ: Mapping[str, object]) -> str:
     """The id that the request came with if that is plain, else a new one."""
-    for name in _ID_HEADERS:
+    for name in ("HTTP_X_REQUEST_ID", "HTTP_X_AMZN_TRACE_ID"):  # a proxy's, a load balancer's
         text = environ.get(name)
         if isinstance(text, str) and _is_plain(text):
             return text
@@ -90,14 +87,9 @@ def _report(
     # No field holds the query.
     path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
     outcome = outcome_of(request) if request is not None else UNGUARDED
-    fields = {
-        "method": environ.get("REQUEST_METHOD", "")[:20],
-        "path": path[:300],
-        "endpoint": request.endpoint if request is not None else None,
-        "status": status,
-        "duration_ms": round(seconds * 1000, 1),
-        **outcome._asdict(),
-    }
+    method, endpoint = environ.get("REQUEST_METHOD", "")[:20], request and request.endpoint
+    fields = {"method": method, "path": path[:300], "endpoint": endpoint, "status": status,
+              "duration_ms": round(seconds * 1000, 1), **outcome._asdict()}  # fmt: skip
     if outcome.sub and not _is_plain(outcome.sub):
         del fields["sub"]
     for observe in observers:
@@ -116,9 +108,8 @@ def limit_bodies(app: Flask, max_body_bytes: int) -> None:
     config = app.config
     if config.get("MAX_CONTENT_LENGTH") is None:
         config["MAX_CONTENT_LENGTH"] = max_body_bytes
-    in_memory = config["MAX_FORM_MEMORY_SIZE"] or max_body_bytes
-    config["MAX_FORM_MEMORY_SIZE"] = min(max_body_bytes, in_memory)
-    config["MAX_FORM_PARTS"] = min(MAX_FORM_PARTS, config["MAX_FORM_PARTS"] or MAX_FORM_PARTS)
+    for name, most in (("MEMORY_SIZE", max_body_bytes), ("PARTS", MAX_FORM_PARTS)):
+        config[f"MAX_FORM_{name}"] = min(most, config[f"MAX_FORM_{name}"] or most)
 
 
 def _watch_body(environ: WSGIEnvironment) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from operator import itemgetter
@@ -51,9 +52,7 @@ class Settings:
     issuer: str | None = _of("COGNITO_ISSUER", v.loopback_url)
     public_url: str | None = _of("COGNISES_PUBLIC_URL", v.public_address, needs="local")
     domain: str | None = _of("COGNITO_DOMAIN", v.login_address, needs="local")
-    scopes: tuple[str, ...] = _of(
-        "COGNITO_SCOPES", v.sign_in_scopes, ("openid", "email", "profile")
-    )
+    scopes: tuple[str, ...] = _of("COGNITO_SCOPES", v.sign_in_scopes, v.DEFAULT_SCOPES)
     cookie_name: str = _of("COGNITO_COOKIE_NAME", v.cookie_name, "token_cookie")
     realm: str = _of("COGNISES_REALM", v.matching(r"[ !#-\[\]-~]{1,64}"), "cognises")
     groups_file: Path = _of("COGNISES_GROUPS_FILE", Path, Path("groups.json"), needs="folder")
@@ -92,15 +91,10 @@ def check(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """The Settings, with defaults for those that are wrong, and everything that is wrong."""
     problems: list[str] = []
     local = texts.get("COGNISES_LOCAL") == "1"
-    found: dict[str, Any] = {
-        "given": frozenset(texts),
-        "groups_file": folder / "groups.json",
-        "log_format": "text" if local else "json",
-    }
+    found: dict[str, Any] = {"given": frozenset(texts), "groups_file": folder / "groups.json"}
+    found["log_format"] = "text" if local else "json"
     for each in _READ:
-        name = each.metadata["name"]
-        if name in texts:
-            text = texts[name]
+        if (text := texts.get(name := each.metadata["name"])) is not None:
             arguments = {"": (text,), "local": (text, local), "folder": (folder / text,)}
             try:
                 found[each.name] = each.metadata["read"](*arguments[each.metadata["needs"]])
@@ -111,25 +105,17 @@ def check(folder: Path, texts: Mapping[str, str]) -> tuple[Settings, list[str]]:
 
 
 def _cross_checks(settings: Settings, texts: Mapping[str, str]) -> list[str]:
-    problems = []
     if settings.local:
-        problems += [
-            f"COGNISES_LOCAL: refused where {name} is set: this looks like a deployed service"
-            for name in DEPLOYED_MARKERS
-            if os.environ.get(name)
-        ]
+        problem = "COGNISES_LOCAL: refused where {} is set: this looks like a deployed service"
+        names = [name for name in DEPLOYED_MARKERS if os.environ.get(name)]
     else:
-        problems += [
-            f"{name}: only for local mode (COGNISES_LOCAL=1); remove it: keys come from the pool"
-            for name in ("COGNITO_JWKS_URL", "COGNITO_ISSUER")
-            if name in texts
-        ]
+        problem = "{}: only for local mode (COGNISES_LOCAL=1); remove it: keys come from the pool"
+        names = [name for name in ("COGNITO_JWKS_URL", "COGNITO_ISSUER") if name in texts]
+    problems = [problem.format(name) for name in names]
     if "COGNITO_DOMAIN" in texts and "COGNISES_PUBLIC_URL" not in texts:
         problems.append("COGNISES_PUBLIC_URL: missing; COGNITO_DOMAIN needs the service's address")
-    if settings.domain and (settings.public_url or "").startswith("http:"):
-        problems += [
-            f"COGNITO_COOKIE_NAME: a {prefix} cookie needs https; local http needs a plain name"
-            for prefix in ("__Host-", "__Secure-")
-            if settings.cookie_name.startswith(prefix)
-        ]
+    is_http = settings.domain and (settings.public_url or "").startswith("http:")
+    if is_http and (found := re.match("__(Host|Secure)-", settings.cookie_name)):
+        problem = "cookie needs https; local http needs a plain name"
+        problems.append(f"COGNITO_COOKIE_NAME: a {found[0]} {problem}")
     return problems

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from cognises.errors import SettingsError, printable
 from cognises.settings import model
-from cognises.settings.model import Settings
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
 
@@ -43,8 +42,7 @@ def read_values(
 ) -> dict[str, str]:
     """The settings in force as text, by name; unset and empty ones are left out.
 
-    `folder` is the folder of `wsgi.py`. Raises SettingsError where an env file holds what it must
-    not, or a configured value is not text.
+    Raises SettingsError where an env file holds what it must not, or a configured value is no text.
     """
     values, problems, _ = _gather(folder, config or {}, names)
     if problems:
@@ -52,7 +50,7 @@ def read_values(
     return {name: text for name, text in values.items() if text}
 
 
-def read(folder: Path, config: Mapping[str, object]) -> tuple[Settings, list[str]]:
+def read(folder: Path, config: Mapping[str, object]) -> tuple[model.Settings, list[str]]:
     """The settings of an app, with defaults for those that are wrong, and everything wrong."""
     values, problems, written = _gather(folder, config, NAMES)
     settings, wrong = model.check(folder, {name: text for name, text in values.items() if text})

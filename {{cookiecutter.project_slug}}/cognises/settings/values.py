@@ -15,6 +15,7 @@ from cognises.user_pool import REGION as REGION
 TOKEN_USES = frozenset({"id", "access"})
 CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
 SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
+DEFAULT_SCOPES = ("openid", "email", "profile")
 AUDIENCE = re.compile(r"[!#-+\--~]{1,512}")
 # Source: IAM API reference, CreateRole; narrower, so that no path is a pattern in an ARN.
 ROLE_PATH = re.compile(r"/(?:[\w+=,.@-]{1,64}/){0,7}", re.ASCII)

@@ -97,8 +97,7 @@ def callback() -> WerkzeugResponse:
     return_to = current_sign_in.return_path(request, attempt.return_path if attempt else None)
     response = redirect_to(return_to)
     try:
-        tokens = _tokens_of_callback(attempt)
-        cookies.keep_session(response, tokens, request.cookies, is_new=True)
+        cookies.keep_session(response, _tokens_of_callback(attempt), request.cookies, is_new=True)
     except SignInProblem as problem:
         # A signed-in user at a used callback (Back, or a reloaded page) continues to the app.
         if problem.reason != "no_attempt" or not current_sign_in.is_signed_in(request):
@@ -129,8 +128,7 @@ def _tokens_of_callback(attempt: Attempt | None) -> Tokens:
 def logout() -> WerkzeugResponse:
     """End the session here, the refresh token at Cognito, and Cognito's own session."""
     managed = current_sign_in.managed_login(request)
-    refresh_token = current_sign_in.cookies.refresh_token(request)
-    if refresh_token:
+    if refresh_token := current_sign_in.cookies.refresh_token(request):
         try:
             managed.revoke(refresh_token)
         except SignInProblem as problem:

@@ -1,8 +1,7 @@
-"""The cookies of a signed-in browser, and of each attempt to sign in.
+"""The cookies of a signed-in browser, and of each attempt to sign in: HttpOnly and SameSite=Lax.
 
-All are HttpOnly and SameSite=Lax, for this host and all of its paths; over https their names start
-with `__Host-` (RFC 6265bis section 4.1.3.2), where the token's own name is a setting. They last as
-long as the browser runs: the token inside says when it expires.
+Over https their names start with `__Host-` (RFC 6265bis section 4.1.3.2), but the token's is a
+setting. They last as long as the browser runs: the token inside says when it expires.
 """
 
 from __future__ import annotations
@@ -131,7 +130,6 @@ class Cookies:
             raise SignInProblem("no_session", error.detail) from None
 
     def has_session(self, request: Request) -> bool:
-        """Whether the browser holds a session, good or not."""
         return bool(request.cookies.get(self._token) or self.refresh_token(request))
 
     def replace_token(self, request: Request, tokens: Tokens) -> None:

@@ -23,15 +23,14 @@ if TYPE_CHECKING:  # imported on first use: most requests do not sign in
     from werkzeug.datastructures import MultiDict
 
 _MAX_CODE = 2048
+_PROMPT = "(?:login|select_account|consent)"
 # What `/login` passes on to the authorize endpoint, and the values that it accepts.
 _FORWARDED = {
     "identity_provider": re.compile(r"[\w .:/@+-]{1,128}"),
     "idp_identifier": re.compile(r"[\w .:/@+-]{1,128}"),
     "login_hint": re.compile(r"[^\x00-\x1f\x7f]{1,256}"),
     "lang": re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*"),
-    "prompt": re.compile(
-        r"(?:none|login|select_account|consent)(?: (?:login|select_account|consent))*"
-    ),
+    "prompt": re.compile(rf"(?:none|{_PROMPT})(?: {_PROMPT})*"),
 }
 # RFC 6749 section 5.2: the token endpoint refuses this app client, whatever the browser sent.
 _CLIENT_ERRORS = {"invalid_client", "unauthorized_client", "invalid_scope", "redirect_mismatch",
@@ -84,14 +83,12 @@ class ManagedLogin:
         body = self._client().prepare_request_body(
             code=code, redirect_uri=self._redirect_uri, code_verifier=attempt.verifier
         )
-        return self._fetch_tokens(body, refused="no_attempt")
+        return self._fetch_tokens(body, "no_attempt")
 
     def refresh(self, refresh_token: str) -> Tokens:
         """New tokens for a refresh token (RFC 6749 section 6). Raises SignInProblem."""
-        body = self._client().prepare_refresh_body(
-            refresh_token=refresh_token, client_id=self._client_id
-        )
-        return self._fetch_tokens(body, refused="no_session")
+        fields = {"refresh_token": refresh_token, "client_id": self._client_id}
+        return self._fetch_tokens(self._client().prepare_refresh_body(**fields), "no_session")
 
     def revoke(self, refresh_token: str) -> None:
         """End a refresh token and its access tokens (RFC 7009). Raises SignInProblem."""
@@ -117,16 +114,16 @@ class ManagedLogin:
         return ": ".join(filter(None, (name, shown, hint)))
 
     def _setting_to_fix(self, text: str) -> str:
-        callback = f"list the callback address {self._redirect_uri}"
+        uri = self._redirect_uri
         client = "COGNITO_CLIENT_SECRET is not the secret of the app client COGNITO_CLIENT_ID"
         if self._settings.client_secret is None:
             client = "the app client has a secret: set COGNITO_CLIENT_SECRET; or it does not exist"
+        grant = "the app client does not allow the authorization code grant, or does not"
         hints = {
             "scope": "COGNITO_SCOPES names a scope that the app client does not allow",
-            "redirect": f"the app client does not {callback}",
+            "redirect": f"the app client does not list the callback address {uri}",
             "invalid_client": client,
-            "unauthorized_client": "the app client does not allow the authorization code grant, "
-            f"or does not {callback}",
+            "unauthorized_client": f"{grant} list the callback address {uri}",
         }
         return next((hint for word, hint in hints.items() if word in text), "")
 

@@ -30,10 +30,8 @@ from cognises.web.route_metadata import DEFAULT_LOGIN, LoginGuard
 from cognises.web.state import state_of
 
 ENDED = frozenset({"token_expired", "missing_token"})  # reasons that a renewal can help
-
+RENEWAL_PROBLEM = "_cognises_renewal_problem"  # on a request that tried one: why it failed, or None
 _EXTENSION = "cognises.signin"
-# On a request whose renewal was tried: why it failed, or None.
-RENEWAL_PROBLEM = "_cognises_renewal_problem"
 
 MAX_RENEWALS = 256
 SHARED_SECONDS = 15.0
@@ -46,22 +44,21 @@ _ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
 # What a browser removes from a path before it asks for it: the route would be another one.
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
 
+Renew = Callable[[], Tokens]
+
 
 class Renewals:
-    """The renewals that this process has started in the last `SHARED_SECONDS`. Thread-safe.
+    """At most `MAX_RENEWALS` of this process's last `SHARED_SECONDS`. Thread-safe.
 
     Tabs of one browser ask at the same time with the same cookies, and with refresh-token rotation
-    the second use of a refresh token is refused: equal requests share the first answer. At most
-    `MAX_RENEWALS` are shared.
+    the second use of a refresh token is refused: equal requests share the first answer.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shared: dict[bytes, tuple[float, Future[Tokens]]] = {}  # with the time of its start
 
-    def share(
-        self, refresh_token: str, previous: str | None, renew: Callable[[], Tokens]
-    ) -> Tokens:
+    def share(self, refresh_token: str, previous: str | None, renew: Renew) -> Tokens:
         """The tokens of `renew()`, or of an equal request's. Raises SignInProblem.
 
         `previous` is the token that the browser holds: once it holds the new one, its next
@@ -86,9 +83,7 @@ class Renewals:
         except SignInProblem as problem:  # the exception object is another thread's
             raise SignInProblem(problem.reason, problem.detail) from None
 
-    def _run(
-        self, key: bytes, own: Future[Tokens], renew: Callable[[], Tokens], *, keep: bool
-    ) -> None:
+    def _run(self, key: bytes, own: Future[Tokens], renew: Renew, *, keep: bool) -> None:
         """Renew; `keep` tokens and refusals, nothing else, for requests that are on their way."""
         try:
             own.set_result(renew())
@@ -138,8 +133,7 @@ class SignIn:
         path = urlsplit(text).path
         if "//" in path or _ENCODED_SLASH.search(path) or not path.startswith(home):
             return home
-        plain = unquote(path)
-        routes = self._state.app.url_map.bind("localhost")
+        plain, routes = unquote(path), self._state.app.url_map.bind("localhost")
         try:
             endpoint, _ = routes.match(plain[len(home) - 1 :], method="GET")
         except HTTPException:  # RequestRedirect included
@@ -149,8 +143,7 @@ class SignIn:
     def is_signed_in(self, request: Request) -> bool:
         """Whether the browser holds a token that is good now."""
         try:
-            token = self.cookies.token(request)
-            self._state.verifier(DEFAULT_LOGIN).verify(token or "")
+            self._state.verifier(DEFAULT_LOGIN).verify(self.cookies.token(request) or "")
         except (CognisesError, SignInProblem):
             return False
         return True
@@ -184,8 +177,7 @@ class SignIn:
         has_header = "HTTP_AUTHORIZATION" in request.environ
         if error.reason not in ENDED or has_header or not is_page_view(request):
             return False
-        tokens = self.try_renewal(request)
-        if tokens is not None:
+        if tokens := self.try_renewal(request):
             self.cookies.replace_token(request, tokens)
         return tokens is not None
 
