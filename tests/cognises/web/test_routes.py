@@ -6,7 +6,7 @@ from flask import Blueprint, Flask
 from flask.views import MethodView, View
 
 from cognises import login_check, permission_required, protect, public
-from cognises.web.route_metadata import LoginGuard, PermissionGuard, Requirement, declaration_of
+from cognises.web.route_metadata import Declaration, LoginGuard, PermissionGuard, declaration_of
 from cognises.web.routes import (
     ambiguous_names,
     declaration_at,
@@ -129,11 +129,11 @@ def test_a_guard_that_was_reached_twice_is_still_a_guard():
 def test_a_requirement_asks_who_it_is_before_what_they_may_do():
     login, permission = LoginGuard(), PermissionGuard()
 
-    assert Requirement.of((permission, login)).logins == (login,)
-    assert Requirement.of((permission,)).logins != ()
-    assert not Requirement.of((permission, LoginGuard(optional=True))).admits_anonymous
-    assert not Requirement.of((login, LoginGuard(optional=True))).admits_anonymous
-    assert Requirement.of((LoginGuard(optional=True),)).admits_anonymous
+    assert Declaration((permission, login)).logins == (login,)
+    assert Declaration((permission,)).logins != ()
+    assert not Declaration((permission, LoginGuard(optional=True))).admits_anonymous
+    assert not Declaration((login, LoginGuard(optional=True))).admits_anonymous
+    assert Declaration((LoginGuard(optional=True),)).admits_anonymous
 
 
 def test_public_marks_the_function_and_hands_it_back():

@@ -15,7 +15,7 @@ from flask.cli import with_appcontext
 from cognises.errors import CognisesError, ProblemsError
 from cognises.tokens.claims import TokenClaims, check
 from cognises.web.principal import Decision, OpenTo, Principal, decide, endpoint_entries
-from cognises.web.route_metadata import LoginGuard, Requirement, View, chain
+from cognises.web.route_metadata import LoginGuard, View, chain
 from cognises.web.routes import Route, function_name, path_rules_of, routes
 from cognises.web.startup import manifest_names, route_problems
 from cognises.web.state import state_of
@@ -81,10 +81,10 @@ def _row(app: Flask, route: Route) -> Row:
         own_name = function_name(app, endpoint)
         name = next((guard.name for guard in declared.permissions if guard.name), own_name)
         if not declared.is_contradictory:
-            needs = state_of(app).open_to(Requirement.of(declared.guards), own_name, endpoint)
+            needs = state_of(app).open_to(declared, own_name, endpoint)
     open_to = _group_names(needs) if needs else (_label(app, route),)
     by_group = bool(needs) and all(need.groups for need in needs)
-    does, logins = _first_line(app, route), declared.logins
+    does, logins = _first_line(app, route), declared.logins if declared.guards else ()
     return Row(route.method, route.path, endpoint, name, open_to, does, by_group, needs, logins)
 
 
@@ -104,7 +104,7 @@ def _label(app: Flask, route: Route) -> str:
         return EVERYBODY
     if route.declaration.is_contradictory or not guards:
         return NOBODY
-    return EVERYBODY if Requirement.of(guards).admits_anonymous else SIGNED_IN
+    return EVERYBODY if route.declaration.admits_anonymous else SIGNED_IN
 
 
 def _first_line(app: Flask, route: Route) -> str:

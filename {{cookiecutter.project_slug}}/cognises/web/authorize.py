@@ -1,7 +1,6 @@
 """The request flow: request -> token -> claims -> principal -> decision.
 
-What a request has passed is kept on the request object itself, under the credential that it came
-with and the guards that it passed; a client cannot write there, and the next request starts empty.
+What a request has passed is kept on the request object, where no client can write.
 """
 
 from __future__ import annotations
@@ -21,13 +20,8 @@ from cognises.web import responses
 from cognises.web.credentials import read_token
 from cognises.web.principal import ANONYMOUS, Principal, cannot, decide
 from cognises.web.responses import GUARDED
-from cognises.web.route_metadata import Guard, Requirement, View, chain, declaration_of
-from cognises.web.routes import (
-    declaration_at,
-    function_name,
-    handler_name,
-    refuse_unhandled_method,
-)
+from cognises.web.route_metadata import Declaration, Guard, View, chain, declaration_of
+from cognises.web.routes import declaration_at, function_name, handler_name, refuse_unhandled_method
 from cognises.web.state import AppState, CompiledRoute, PolicyKey, RoutePolicy
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
@@ -38,7 +32,7 @@ log = logging.getLogger("cognises.decisions")
 
 @dataclass(slots=True, eq=False)
 class AuthResult:
-    """What one request has passed, with one credential: policies, and the principal of each."""
+    """What one request has passed with one credential; its principal is the first policy's."""
 
     authorization: str | None
     cookies: str | None
@@ -50,7 +44,6 @@ class AuthResult:
 
     @property
     def principal(self) -> Principal:
-        """Who the request is from, by the first policy that it passed."""
         return self.passed[0][1] if self.passed else ANONYMOUS
 
     def principal_for(self, guard: Guard) -> Principal | None:
@@ -174,14 +167,14 @@ def compile_policy(
 ) -> RoutePolicy:
     """Make guards ready for requests. Raises SettingsError or ManifestError."""
     responses.install(state.app)
-    requirement = Requirement.of(guards)
-    first, *others = dict.fromkeys(requirement.logins)
+    declared = Declaration(guards)
+    first, *others = dict.fromkeys(declared.logins)
     return RoutePolicy(
         guards=frozenset(guards),
         verifier=state.verifier(first),
         other_verifiers=tuple(state.verifier(guard) for guard in others),
-        open_to=state.open_to(requirement, name, endpoint),
-        admits_anonymous=requirement.admits_anonymous,
+        open_to=state.open_to(declared, name, endpoint),
+        admits_anonymous=declared.admits_anonymous,
         label=endpoint or name or "",
         can=state.can if state.is_own_pool(first) else cannot,
         check=state.check,
@@ -199,7 +192,7 @@ def policy_of(
     That of the view being dispatched, or of the guarded function that another view calls.
     """
     route = compiled_route(state, request)
-    if route and route.policy and _belong(guards, guarded, route.view, route.policy, request):
+    if route and route.policy and _belong(guards, guarded, route, request):
         return route.policy
     declared = declaration_of(guarded).guards or guards
     name = getattr(guarded, "__name__", "")
@@ -213,26 +206,20 @@ def policy_of(
 
 
 def _belong(
-    guards: tuple[Guard, ...],
-    guarded: View,
-    view: View | None,
-    policy: RoutePolicy,
-    request: Request,
+    guards: tuple[Guard, ...], guarded: View, route: CompiledRoute, request: Request
 ) -> bool:
-    """Whether guards are part of a route's policy: the very ones that its view declares.
-
-    Extensions decorate the handler anew in each request: then their values count.
-    """
-    if policy.guards.issuperset(guards):
+    """Whether guards are those of a route's policy; by value where an extension made them again."""
+    own_guards = route.policy.guards if route.policy else frozenset()
+    if own_guards.issuperset(guards):
         return True
-    view_class = getattr(view, "view_class", None)
+    view_class = getattr(route.view, "view_class", None)
     handler = getattr(view_class, handler_name(view_class, request.method) or "", None)
     is_handler = handler and any(getattr(f, "__func__", None) is handler for f in chain(guarded))
-    return bool(is_handler) and {g.key for g in guards} <= {g.key for g in policy.guards}
+    return bool(is_handler) and {g.key for g in guards} <= {g.key for g in own_guards}
 
 
 class AuthOutcome(NamedTuple):
-    """How a request fared at the guards, for logs: `decision` is None where nothing guarded it."""
+    """What was decided about a request, for logs; `decision` is None where nothing guarded it."""
 
     decision: str | None = None
     reason: str | None = None
@@ -255,10 +242,8 @@ def outcome_of(request: Request) -> AuthOutcome:
 
 
 def _current_principal() -> Principal:
-    if not has_request_context():
-        return ANONYMOUS
-    result: AuthResult | None = flask_request.__dict__.get(GUARDED)
-    return auth_result_for(flask_request).principal if result else ANONYMOUS
+    is_guarded = has_request_context() and flask_request.__dict__.get(GUARDED)
+    return auth_result_for(flask_request).principal if is_guarded else ANONYMOUS
 
 
 class CurrentUser(LocalProxy[Principal]):

@@ -51,10 +51,9 @@ def login_check(
 ) -> Any:
     """Open a view to users with a verified token of the pool; use it bare or with arguments.
 
-    What is left out is the app's setting. The view receives the response (see `Principal`) where
-    it has room for it (see `views`). With `optional=True` a request without credentials runs the
-    view with status 401 in the response; bad credentials are refused all the same. Wrong arguments
-    raise SettingsError at once.
+    What is left out is the app's setting. The view receives the response (see `Principal`) where it
+    has room (see `views`). With `optional=True` a request without credentials runs the view with
+    status 401 in the response; bad ones are refused. Wrong arguments raise SettingsError at once.
     """
     if callable(region):
         if (pool_id, client_ids, token_use, scopes, optional) != (None, None, None, None, False):
@@ -65,15 +64,10 @@ def login_check(
         raise SettingsError(["login_check: the region is not the one in the user pool id"])
     if not isinstance(optional, bool):
         raise SettingsError(["login_check: optional must be True or False"])
-    return _guarded_by(
-        LoginGuard(
-            pool=pool,
-            client_ids=_optional("client_ids", client_ids, CLIENT_ID.fullmatch),
-            token_use=_optional("token_use", token_use, TOKEN_USES.__contains__),
-            scopes=_optional("scopes", scopes, SCOPE.fullmatch) or frozenset(),
-            optional=optional,
-        )
-    )
+    clients = _optional("client_ids", client_ids, CLIENT_ID.fullmatch)
+    uses = _optional("token_use", token_use, TOKEN_USES.__contains__)
+    needed = _optional("scopes", scopes, SCOPE.fullmatch) or frozenset()
+    return _guarded_by(LoginGuard(pool, clients, uses, needed, optional))
 
 
 def _optional(
@@ -136,7 +130,7 @@ def protect(
     guards = tuple(guard for each in found for guard in each)
     hooks = target.before_request_funcs.setdefault(None, [])
     if isinstance(target, Flask):
-        hooks.insert(0, GuardHook(guards, rules=_add_path_rules(target, paths, guards)))
+        hooks.insert(0, GuardHook(guards, _add_path_rules(target, paths, guards)))
     else:
         declare_blueprint(target, *guards)
         hook = GuardHook(guards, target)
@@ -159,28 +153,24 @@ def _add_path_rules(app: Flask, paths: Iterable[str], guards: tuple[Guard, ...])
 
 
 class GuardHook:
-    """Asks guards of a blueprint or a path where `Cognises(app)` has not asked them."""
+    """Asks guards of a blueprint or by path rules where `Cognises(app)` has not asked them."""
 
-    def __init__(
-        self,
-        guards: tuple[Guard, ...],
-        blueprint: Blueprint | None = None,
-        rules: Iterable[PathRule] = (),
-    ) -> None:
-        self._guards, self._blueprint, self._rules = guards, blueprint, rules
+    def __init__(self, guards: tuple[Guard, ...], target: Blueprint | list[PathRule]) -> None:
+        self._guards, self._target = guards, target
         request_started.connect(_refuse_unhandled_method)
 
     def __call__(self) -> None:
         """As a before_request function. Raises a Refusal."""
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
-        rule, registered = request.url_rule, current_app.blueprints
+        rule, target, registered = request.url_rule, self._target, current_app.blueprints
         if rule is None or is_automatic_options(request):
             return
-        is_in = any(registered[name] is self._blueprint for name in request.blueprints)
-        if not is_in and not any(each.applies(rule, request.path) for each in self._rules):
-            return
+        if isinstance(target, Blueprint):
+            is_in = any(registered[name] is target for name in request.blueprints)
+        else:
+            is_in = any(each.applies(rule, request.path) for each in target)
         result = auth_result_for(request)
-        if any(result.principal_for(guard) is None for guard in self._guards):
+        if is_in and any(result.principal_for(guard) is None for guard in self._guards):
             _authorize(request, self, self._guards)
 
     def on_signal(self, sender: object, **kwargs: object) -> None:
@@ -197,10 +187,7 @@ def _refuse_unhandled_method(sender: Flask, **kwargs: object) -> None:
 
 
 def _guarded_by(guard: Guard) -> Decorator:
-    """A decorator that marks a view and, where nothing else did, enforces its guards.
-
-    Guards placed directly on each other become one wrapper around the view itself.
-    """
+    """Guards placed directly on each other become one wrapper around the view itself."""
 
     def decorate(view: View) -> View:
         # What a request has passed is kept by guard: one object must not stand on two views.
@@ -215,10 +202,7 @@ def _guarded_by(guard: Guard) -> Decorator:
 
 
 def _wrap(view: View, guards: tuple[Guard, ...], like: View) -> View:
-    """The guarded view. It takes its name and attributes from `like`, a wrapper that it replaces.
-
-    An attribute is `view_class`, by which Flask and others know a class-based view.
-    """
+    """The guarded view, with the name and attributes (`view_class`) of the replaced `like`."""
     first, injector = guards[0], ResponseInjector(view)
     # How Flask calls most views: by name, and the first parameter is free.
     free = injector.free

@@ -29,15 +29,11 @@ from cognises.web.state import Check, state_of
 
 log = logging.getLogger("cognises.decisions")
 
-_PROVISIONING = (
-    *("apply", "bootstrap", "deploy", "destroy", "import", "plan"),
-    *("policy", "users", "validate", "verify"),
-)
+_PROVISIONING = ("apply", "bootstrap", "deploy", "destroy", "import", "plan", "policy", "users",
+                 "validate", "verify")  # fmt: skip
 # Name of the command: its module, and the click command in it.
-COMMANDS = {
-    "access": "cognises.access.route_report:access_command",
-    **{name: f"cognises.provisioning.cli:flask_{name}" for name in _PROVISIONING},
-}
+COMMANDS = {name: f"cognises.provisioning.cli:flask_{name}" for name in _PROVISIONING}
+COMMANDS["access"] = "cognises.access.route_report:access_command"
 
 
 class Cognises:
@@ -112,17 +108,13 @@ class RequestGuard:
         return self._proceed(*args)
 
     def _refuse(self, request: Request, refused: Refusal) -> Any:
-        """The response to a refusal, after what `after_request` functions and error pages rely on.
-
-        What `before_request` functions return or raise is not an answer.
-        """
+        """The response, after the `before_request` functions that error pages rely on."""
         for function in self._functions_before(request):
             try:
                 function()
             except Exception as error:
                 log.info("before_request of a refused request raised %s", type(error).__name__)
-        # The class's own method: extensions put theirs in its place on the app object, and
-        # would write an answer of their own.
+        # The class's own method: what extensions put in its place would write another answer.
         return type(self._app).handle_user_exception(self._app, refused)
 
     def _functions_before(self, request: Request) -> Iterator[Callable[[], object]]:

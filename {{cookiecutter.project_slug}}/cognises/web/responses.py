@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
+from werkzeug.http import parse_set_header
 from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -42,8 +43,7 @@ class Refusal(HTTPException):
     """Carries the error as `error`; an app's handlers see it by status code or by class."""
 
     error: CognisesError
-    data: dict[str, object]
-    """The body, where Flask-RESTX and Flask-RESTful look for it."""
+    data: dict[str, object]  # the body, where Flask-RESTX and Flask-RESTful look for it
 
 
 class BadRequestRefusal(Refusal, BadRequest):
@@ -62,12 +62,7 @@ class ServiceUnavailableRefusal(Refusal, ServiceUnavailable):
     """503"""
 
 
-_CLASSES: dict[int, type[Refusal]] = {
-    400: BadRequestRefusal,
-    401: UnauthorizedRefusal,
-    403: ForbiddenRefusal,
-    503: ServiceUnavailableRefusal,
-}
+_CLASSES = {each.code: each for each in Refusal.__subclasses__()}
 
 
 def refusal(error: CognisesError, realm: str) -> Refusal:
@@ -76,16 +71,14 @@ def refusal(error: CognisesError, realm: str) -> Refusal:
     response = Response(json.dumps(body), error.status, mimetype="application/json")
     response.headers.update(error.headers_for(realm))
     exception = _CLASSES[error.status](description=error.message, response=response)
-    exception.error = error
-    exception.data = body
+    exception.error, exception.data = error, body
     return exception
 
 
 def respond(error: Refusal) -> ResponseReturnValue | Refusal:
     """The response to a refusal where the app has no handler for its class or status.
 
-    The app's own handler of every HTTPException or exception decides, one of an installed extension
-    (flask-smorest, connexion) does not: it would drop the challenge.
+    The app's own handler of every exception decides; an extension's would drop the challenge.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     handlers = app.error_handler_spec[None][None]
@@ -109,8 +102,8 @@ def _is_installed(app: Flask, handler: object) -> bool:
 def install(app: Flask) -> None:
     """Answer refusals of `app`, and give every guarded answer its headers. Twice does no harm.
 
-    Around finalize_request: no after_request function comes later, an answer that one of them has
-    failed on passes here too, and every middleware around the app, a cache for one, sees them.
+    Around finalize_request: no after_request function comes later, and an answer that one of them
+    has failed on passes here too.
     """
     if _INSTALLED in app.extensions:
         return
@@ -154,10 +147,9 @@ def forbid_shared_caching(headers: Headers) -> None:
     if "vary" not in present:
         headers.add("Vary", _VARY)
         return
-    names = [name.strip() for name in ",".join(headers.getlist("Vary")).split(",") if name.strip()]
+    names = parse_set_header(",".join(headers.getlist("Vary")))
     if "*" not in names:
-        known = {name.lower() for name in names}
-        names += [name for name in _VARY.split(", ") if name.lower() not in known]
+        names.update(_VARY.split(", "))
         headers["Vary"] = ", ".join(names)
 
 

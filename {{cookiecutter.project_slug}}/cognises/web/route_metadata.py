@@ -1,9 +1,7 @@
 """What views, blueprints and paths declare about who may use them. Pure data.
 
-A marker belongs to one function object: `functools.wraps` copies the attribute, but not the owner
-that is written inside it, so a copy counts for nothing. Guards are also found below decorators
-that were placed above them (through `__wrapped__`); `public` must be outermost, since what is
-above it was not declared public.
+A marker names the function that it belongs to, so the copy that `functools.wraps` makes does not
+count. Guards are found below other decorators (`__wrapped__`); `public` must be outermost.
 """
 
 from __future__ import annotations
@@ -70,38 +68,26 @@ class Declaration(NamedTuple):
 
     @property
     def logins(self) -> tuple[LoginGuard, ...]:
-        return tuple(guard for guard in self.guards if isinstance(guard, LoginGuard))
+        """What is checked before the permissions; the default one where none is declared."""
+        found = tuple(guard for guard in self.guards if isinstance(guard, LoginGuard))
+        return found or (DEFAULT_LOGIN,)
 
     @property
     def permissions(self) -> tuple[PermissionGuard, ...]:
         return tuple(guard for guard in self.guards if isinstance(guard, PermissionGuard))
+
+    @property
+    def admits_anonymous(self) -> bool:
+        """Whether guards let a request without credentials pass: only if every one says so."""
+        return not self.permissions and all(guard.optional for guard in self.logins)
 
     @classmethod
     def joined(cls, *parts: Declaration) -> Declaration:
         """Path, blueprint, view and method together: every guard counts."""
         guards = tuple(guard for part in parts for guard in part.guards)
         is_public = any(part.is_public for part in parts)
-        is_contradictory = any(part.is_contradictory for part in parts)
-        return cls(
-            guards, is_public and not guards, is_contradictory or (is_public and bool(guards))
-        )
-
-
-class Requirement(NamedTuple):
-    """Guards in the order they are checked: first who it is, then what they may do."""
-
-    logins: tuple[LoginGuard, ...]
-    permissions: tuple[PermissionGuard, ...]
-
-    @classmethod
-    def of(cls, guards: tuple[Guard, ...]) -> Requirement:
-        declared = Declaration(guards)
-        return cls(declared.logins or (DEFAULT_LOGIN,), declared.permissions)
-
-    @property
-    def admits_anonymous(self) -> bool:
-        """Whether a request without credentials passes: only if every guard says so."""
-        return not self.permissions and all(guard.optional for guard in self.logins)
+        is_mixed = (is_public and bool(guards)) or any(part.is_contradictory for part in parts)
+        return cls(guards, is_public and not guards, is_mixed)
 
 
 class Marker(NamedTuple):
@@ -125,7 +111,7 @@ def marker_of(function: View) -> Marker | None:
 
 
 def markers_of(view: View | None) -> list[Marker]:
-    """The markers of a view and of the functions that it wraps, outermost first."""
+    """Those of a view and of the functions that it wraps, outermost first."""
     return [found for function in chain(view) if (found := marker_of(function))]
 
 
@@ -139,18 +125,11 @@ def declaration_of(view: View) -> Declaration:
 
 
 def guards_of_decorators(decorators: Iterable[View]) -> tuple[Guard, ...]:
-    """The guards that decorators put on a view, read from a function made for the purpose.
-
-    What is not a guard, or does not accept that function, adds none.
-    """
-
-    def probe(*args: object, **kwargs: object) -> None:
-        """Is never called."""
-
+    """The guards among decorators, which are tried on a function that is never called."""
     found: list[Guard] = []
     for decorator in decorators:
         try:
-            decorated = decorator(probe)
+            decorated = decorator(lambda *args, **kwargs: None)
         except Exception:  # noqa: S112  (a decorator of another package may raise anything)
             continue
         found += declaration_of(decorated).guards if callable(decorated) else ()
@@ -194,8 +173,7 @@ class PathRule(NamedTuple):
     def applies(self, rule: Rule, path: str | None) -> bool:
         """Whether it counts for a request: a guard by the path too, an opening by the rule alone.
 
-        A catch-all route that was written for other paths is guarded below the prefix, and never
-        opened by it.
+        The prefix guards a catch-all route that was written for other paths, and never opens it.
         """
         paths = [rule.rule, path] if self.guards and path is not None else [rule.rule]
         return any(f"{each}/".startswith(f"{self.prefix}/") for each in paths)

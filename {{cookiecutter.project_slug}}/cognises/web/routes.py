@@ -10,6 +10,7 @@ from flask.views import MethodView
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import Rule
 
+from cognises.web.principal import endpoint_entries
 from cognises.web.route_metadata import (
     Declaration,
     Guard,
@@ -65,12 +66,10 @@ def declaration_at(
 ) -> Declaration:
     """Everything that is declared for an endpoint under a method, and by these path rules."""
     view = app.view_functions[endpoint]
-    parts = [rule.declaration for rule in rules]
     # Its blueprints are part of its name, the outermost first.
-    names = endpoint.split(".")
-    for end in range(1, len(names)):
-        blueprint = app.blueprints.get(".".join(names[:end]))
-        parts += [declaration_of_blueprint(blueprint)] if blueprint else []
+    names = [each.removesuffix(".*") for each in endpoint_entries(endpoint)[1:]]
+    blueprints = [app.blueprints[name] for name in names if name in app.blueprints]
+    parts = [rule.declaration for rule in rules] + [*map(declaration_of_blueprint, blueprints)]
     parts.append(declaration_of(view))
     view_class = getattr(view, "view_class", None)
     if view_class is None:
@@ -78,11 +77,10 @@ def declaration_at(
     handler = handler_name(view_class, method)
     for name in ("dispatch_request", *([handler] if handler else [])):
         parts.append(declaration_of(getattr(view_class, name)))
-    joined = Declaration.joined(*parts)
-    known = {guard.key for guard in joined.guards}
+    known = {guard.key for part in parts for guard in part.guards}
     listed = _listed_guards(view_class, handler or method.lower())
     more = tuple(guard for guard in listed if guard.key not in known)
-    return Declaration.joined(joined, Declaration(more)) if more else joined
+    return Declaration.joined(*parts, Declaration(more))
 
 
 def _listed_guards(view_class: Any, handler: str) -> Iterator[Guard]:
@@ -103,17 +101,14 @@ def function_name(app: Flask, endpoint: str) -> str | None:
 def own_static_view(app: Flask) -> View | None:
     """The view Flask itself made for the app's static folder, identified by its definition."""
     view = app.view_functions.get("static")
-    is_flasks = (
-        getattr(view, "__module__", "") == "flask.app"
-        and getattr(view, "__qualname__", "") == "Flask.__init__.<locals>.<lambda>"
-    )
+    defined = (getattr(view, "__module__", ""), getattr(view, "__qualname__", ""))
+    is_flasks = defined == ("flask.app", "Flask.__init__.<locals>.<lambda>")
     return view if is_flasks and app.has_static_folder else None
 
 
 def is_automatic_options(request: Request) -> bool:
     """Whether Flask itself answers this OPTIONS request, without running a view."""
-    rule = request.url_rule
-    is_automatic = getattr(rule, "provide_automatic_options", False)
+    is_automatic = getattr(request.url_rule, "provide_automatic_options", False)
     return request.method == "OPTIONS" and bool(is_automatic)
 
 
@@ -160,6 +155,5 @@ def ambiguous_names(app: Flask) -> frozenset[str]:
             if name:
                 views = carried.setdefault(name, {})
                 views[route.endpoint] = views.get(route.endpoint, True) and is_stated
-    return frozenset(
-        name for name, views in carried.items() if len(views) > 1 and not all(views.values())
-    )
+    shared = [name for name, views in carried.items() if len(views) > 1 and not all(views.values())]
+    return frozenset(shared)

@@ -9,7 +9,7 @@ from flask.views import MethodView
 
 from cognises.errors import ProblemsError, SettingsError
 from cognises.tokens.jwk import read_key_file
-from cognises.web.route_metadata import DEFAULT_LOGIN, Requirement, markers_of
+from cognises.web.route_metadata import DEFAULT_LOGIN, markers_of
 from cognises.web.routes import Route, routes
 from cognises.web.state import state_of
 from cognises.web.views import signature_problems
@@ -58,32 +58,29 @@ def problems(app: Flask) -> list[str]:
 
 def route_problems(app: Flask) -> list[str]:
     """What is wrong with the routes and the manifest, each and together."""
-    found = [problem for route in routes(app) for problem in _problems_of(app, route)]
-    state = state_of(app)
+    state, every = state_of(app), list(routes(app))
+    found = [f"{each.place}: {text}" for each in every for text in _problems_of(app, each)]
     try:
         listed = manifest_names(app)
     except ProblemsError as error:
         file = state.settings_with_problems[0].groups_file.name
         return [*dict.fromkeys(found), *(f"{file}: {line}" for line in error.problems)]
-    found += [
-        f"{name}: two endpoints carry this name of the manifest, so it opens neither; list the "
-        f"endpoints, or say the same name= on both"
-        for name in sorted(state.ambiguous_names & listed)
-    ]
+    for name in sorted(state.ambiguous_names & listed):
+        found.append(f"{name}: two endpoints carry this name of the manifest, so it opens neither; "
+                     "list the endpoints, or say the same name= on both")  # fmt: skip
     return list(dict.fromkeys(found))
 
 
 def _problems_of(app: Flask, route: Route) -> Iterable[str]:
-    if route.declaration.is_contradictory:
-        yield f"{route.place}: public and a guard together; keep one of them"
-    yield from (f"{route.place}: {problem}" for problem in _signature_problems(app, route))
-    requirement = Requirement.of(route.declaration.guards)
-    state = state_of(app)
-    foreign = [guard for guard in requirement.logins if not state.is_own_pool(guard)]
+    declared, state = route.declaration, state_of(app)
+    if declared.is_contradictory:
+        yield "public and a guard together; keep one of them"
+    yield from _signature_problems(app, route)
+    foreign = [guard for guard in declared.logins if not state.is_own_pool(guard)]
     if any(guard.client_ids is None for guard in foreign):
-        yield f"{route.place}: names another pool and needs client_ids of its own"
-    if foreign and any(guard.permissions is None for guard in requirement.permissions):
-        yield f"{route.place}: names another pool and needs group_details of its own"
+        yield "names another pool and needs client_ids of its own"
+    if foreign and any(guard.permissions is None for guard in declared.permissions):
+        yield "names another pool and needs group_details of its own"
 
 
 def _signature_problems(app: Flask, route: Route) -> Iterable[str]:
@@ -96,13 +93,11 @@ def _signature_problems(app: Flask, route: Route) -> Iterable[str]:
     is_plain = not any(app.url_value_preprocessors.values())
     dispatch = getattr(view_class, "dispatch_request", None)
     calls_handler = dispatch is MethodView.dispatch_request and not hasattr(view, "__wrapped__")
-    for function, is_called in ((view, True), (handler, calls_handler)):
-        for marker in markers_of(function):
-            is_direct = is_plain and is_called and marker.owner is function
-            if marker.view is not None:
-                yield from signature_problems(
-                    marker.view, route.method, variables, is_direct=is_direct
-                )
+    for function, is_called in ((view, is_plain), (handler, is_plain and calls_handler)):
+        for owner, _, inner in markers_of(function):
+            if inner is not None:
+                is_direct = is_called and owner is function
+                yield from signature_problems(inner, route.method, variables, is_direct=is_direct)
 
 
 def manifest_names(app: Flask) -> frozenset[str]:

@@ -24,16 +24,15 @@ from cognises.tokens.verifier import Verifier, own_key_set, pool_key_set
 from cognises.user_pool import UserPool
 from cognises.web.credentials import CookieRules
 from cognises.web.principal import Can, OpenTo, Permissions, Principal, decide
-from cognises.web.route_metadata import Guard, LoginGuard, Requirement, View
+from cognises.web.route_metadata import Declaration, Guard, LoginGuard, View
 from cognises.web.routes import ambiguous_names, own_static_view, path_rules_of, routes
 
 _EXTENSION = "cognises"
-# More than any app has of its own; guards made during a request are many only where an app makes
-# each of them different, and then the oldest go.
+# More than any app has, unless it makes other guards in each request: then the oldest go.
 MAX_POLICIES, MAX_VERIFIERS = 4096, 256
 
 Check = Callable[[Principal], object]
-# Replaces the credential of a request that was refused, where it can; then it is decided again.
+# Replaces the credential of a refused request, where it can.
 Renew = Callable[[Request, CognisesError], bool]
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,15 +41,11 @@ log = logging.getLogger("cognises.settings")
 
 
 class PolicyKey(NamedTuple):
-    """Under what a policy is kept. No part of it is written by a client.
+    """Under what a policy is kept. No part of it is written by a client."""
 
-    For the view being dispatched: its endpoint, the handler of a class-based view, the numbers of
-    the path rules that apply. Else: no endpoint, the guarded function's name, its guards' values.
-    """
-
-    endpoint: str | None
-    name: str
-    parts: tuple[object, ...] = ()
+    endpoint: str | None  # None: guards are asked inside a view
+    name: str  # the handler of a class-based view; without an endpoint, the guarded function
+    parts: tuple[object, ...] = ()  # numbers of path rules; without an endpoint, guards' values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +53,7 @@ class RoutePolicy:
     """Guards at one target, with everything looked up that does not change by request.
 
     The first login guard's verifier makes the principal; the `other_verifiers` must accept the
-    token too. Without guards the view is not declared, and closed to signed-in users too.
+    token too. Without guards the view is not declared, and closed to everyone.
     """
 
     guards: frozenset[Guard]
@@ -82,8 +77,6 @@ class CompiledRoute(NamedTuple):
 
 
 class _RouteFacts(NamedTuple):
-    """What is the same for every route of an app, and the views and rules it was read from."""
-
     source: tuple[object, ...]
     ambiguous_names: frozenset[str]
     pools: frozenset[UserPool]
@@ -136,7 +129,6 @@ class AppState:
 
     @cached_property
     def public_path(self) -> str:
-        """The path of `COGNISES_PUBLIC_URL`, empty if it has none."""
         return self.settings_with_problems[0].public_path
 
     @cached_property
@@ -185,15 +177,14 @@ class AppState:
 
     @property
     def ambiguous_names(self) -> frozenset[str]:
-        """Names that two endpoints carry and that therefore open neither."""
         return self._facts_of_routes().ambiguous_names
 
     def open_to(
-        self, requirement: Requirement, name: str | None, endpoint: str | None
+        self, declared: Declaration, name: str | None, endpoint: str | None
     ) -> tuple[OpenTo, ...]:
         """Who passes at a view, for each permission that is asked for there."""
-        is_own, found = self.is_own_pool(requirement.logins[0]), []
-        for guard in requirement.permissions:
+        is_own, found = self.is_own_pool(declared.logins[0]), []
+        for guard in declared.permissions:
             # The app's manifest does not name another pool's groups.
             manifest = guard.permissions or (self.permissions if is_own else Permissions(()))
             found.append(manifest.open_to(guard.name or name, endpoint, self.ambiguous_names))
@@ -221,8 +212,7 @@ class AppState:
         client_ids = guard.client_ids or self._default_client_ids(pool)
         token_use = guard.token_use or settings.token_use
         key = (pool, client_ids, token_use, guard.scopes)
-        found = self._verifiers.get(key)
-        if found is not None:
+        if (found := self._verifiers.get(key)) is not None:
             return found
         is_own = pool == self.own_pool
         made = Verifier(
@@ -248,8 +238,7 @@ class AppState:
         return settings.client_ids
 
     def _key_set(self, pool: UserPool, is_own: bool) -> KeySet:
-        found = self._key_sets.get(pool)
-        if found is not None:
+        if (found := self._key_sets.get(pool)) is not None:
             return found
         settings, load = self.settings, self._test_keys.get(pool.id)
         if self.own_pool is None and (settings.jwks_file or settings.jwks_url):
