@@ -12,8 +12,8 @@ from flask import Flask
 
 from cognises.access.route_report import aligned
 from cognises.manifest import Group, load_groups
+from cognises.web.extension import check
 from cognises.web.routes import Route, function_name, routes
-from cognises.web.startup import check
 from cognises.web.state import state_of
 from local_aws.embedded import apply_manifest, embedded
 from local_aws.service import running

@@ -14,7 +14,7 @@ import threading
 from werkzeug.serving import make_server
 
 from cognises.errors import SettingsError
-from cognises.web.startup import check
+from cognises.web.extension import check
 from local_aws.service import HOST
 
 

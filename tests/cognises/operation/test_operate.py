@@ -21,7 +21,7 @@ from cognises.errors import CognisesError, SettingsError
 from cognises.tokens.http import FetchError
 from cognises.tokens.jwk import admit
 from cognises.tokens.key_cache import KeySet
-from cognises.web.startup import check
+from cognises.web.extension import check
 
 ORIGINS = "https://app.example.org,https://admin.example.org:8443"
 

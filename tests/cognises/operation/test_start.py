@@ -25,7 +25,7 @@ from cognises.operation import init_operations, operate
 from cognises.settings import model
 from cognises.signin import sign_in
 from cognises.testing import FakePool
-from cognises.web.startup import check
+from cognises.web.extension import check
 
 NAMES = {"PROJECT_NAME": "x"}
 

@@ -24,7 +24,7 @@ from cognises import (
     public,
 )
 from cognises.testing import FakePool
-from cognises.web.startup import check, problems
+from cognises.web.extension import check, problems
 
 GROUPS = manifest(editors=["thing"])
 
@@ -582,7 +582,7 @@ def test_a_misconfigured_app_is_looked_at_once_and_not_at_every_request(tmp_path
         looks.append(app)
         return problems(app)
 
-    monkeypatch.setattr("cognises.web.startup.problems", counted)
+    monkeypatch.setattr("cognises.web.extension.problems", counted)
     client = app.test_client()
 
     assert [client.get("/thing").status_code for _ in range(3)] == [500, 500, 500]

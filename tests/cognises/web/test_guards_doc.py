@@ -13,7 +13,7 @@ from flask.views import MethodView
 import cognises
 from cognises import Cognises
 from cognises.settings.sources import PROJECT_FOLDER
-from cognises.web.startup import check
+from cognises.web.extension import check
 
 PAGE = (PROJECT_FOLDER / "docs" / "guards.md").read_text()
 EXAMPLES = re.findall(r"^```python\n(.*?)^```\n```text\n(.*?)^```", PAGE, re.S | re.M)

@@ -7,7 +7,7 @@ from flask import Blueprint, Flask
 from request_side import manifest
 
 from cognises import SettingsError, current_user, login_check, permission_required, protect, public
-from cognises.web.startup import check
+from cognises.web.extension import check
 
 GROUPS = manifest(editors=["panel"])
 both_ways = pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])

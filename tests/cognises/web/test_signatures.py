@@ -13,7 +13,7 @@ from test_views import shown
 from werkzeug.routing import Rule
 
 from cognises import SettingsError, current_user, login_check, permission_required
-from cognises.web.startup import check
+from cognises.web.extension import check
 
 both_ways = pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
 

@@ -14,8 +14,8 @@ from cognises import Cognises, SettingsError, login_check
 from cognises.testing import FakePool, SigningKey
 from cognises.tokens.http import FetchError
 from cognises.user_pool import UserPool
+from cognises.web.extension import check
 from cognises.web.route_metadata import LoginGuard
-from cognises.web.startup import check
 from cognises.web.state import state_of
 
 

@@ -20,7 +20,7 @@ from cognises import (
     permission_required,
     public,
 )
-from cognises.web.startup import check
+from cognises.web.extension import check
 
 GROUPS = manifest(editors=["*"])
 

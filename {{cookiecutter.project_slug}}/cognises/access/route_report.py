@@ -14,10 +14,10 @@ from flask.cli import with_appcontext
 
 from cognises.errors import CognisesError, ProblemsError
 from cognises.tokens.claims import TokenClaims, check
+from cognises.web.extension import manifest_names, route_problems
 from cognises.web.principal import Decision, OpenTo, Principal, decide, endpoint_entries
 from cognises.web.route_metadata import LoginGuard, View, chain
 from cognises.web.routes import Route, function_name, path_rules_of, routes
-from cognises.web.startup import manifest_names, route_problems
 from cognises.web.state import state_of
 from cognises.web.views import Room, closure_of
 
