@@ -69,24 +69,25 @@ def authorize(request: Request, policy: RoutePolicy) -> Principal:
     try:
         return _authorize(request, policy)
     except CognisesError as error:
-        if policy.renew is None or not policy.renew(request, error):
+        renew = policy.state.renew
+        if renew is None or not renew(request, error):
             raise
     return _authorize(request, policy)
 
 
 def _authorize(request: Request, policy: RoutePolicy) -> Principal:
-    result, principal = auth_result_for(request), ANONYMOUS
+    result, principal, state = auth_result_for(request), ANONYMOUS, policy.state
     try:
-        if policy.is_local:
+        if state.settings.local:
             require_loopback(request)
-        token = read_token(request, policy.cookie_rules)
+        token = read_token(request, state.cookie_rules)
         if token is not None:
             claims = policy.verifier.verify_cached(token)
             principal = result.denied_principal = Principal(claims, policy.can, token)
             for verifier in policy.other_verifiers:
                 verifier.verify_cached(token)
-            if policy.check is not None and not result.is_checked:
-                _require_true(policy.check(principal))
+            if state.check is not None and not result.is_checked:
+                _require_true(state.check(principal))
                 result.is_checked = True
         elif not policy.admits_anonymous:
             raise CognisesError("missing_token", "no credential")
@@ -177,10 +178,7 @@ def compile_policy(
         admits_anonymous=declared.admits_anonymous,
         label=endpoint or name or "",
         can=state.can if state.is_own_pool(first) else cannot,
-        check=state.check,
-        renew=state.renew,
-        cookie_rules=state.cookie_rules,
-        is_local=state.settings.local,
+        state=state,
     )
 
 

@@ -1,8 +1,7 @@
 """The one credential of a request: a bearer header, else a cookie. RFC 6750 section 2.1.
 
 A token too large for one cookie (4,096 bytes, RFC 6265 section 6.1) is in up to four: `token`,
-`token-2`, `token-3` and `token-4`, so that all carry the name's `__Host-` prefix. The first starts
-with their number, as in `3:eyJ…`, which no token does.
+`token-2` … `token-4`. The first starts with their number, as in `3:eyJ…`, which no token does.
 """
 
 from __future__ import annotations
@@ -44,10 +43,9 @@ class CookieRules(NamedTuple):
 
 
 def read_token(request: Request, rules: CookieRules) -> str | None:
-    """The token text, or None where the request carries no credential at all.
+    """The token text; None without a credential. A bad header never falls back to the cookie.
 
-    A header wins over the cookie and a bad header never falls back to it. Raises CognisesError:
-    `invalid_request`, `cross_site`, or `invalid_token` for text past any token's length.
+    Raises CognisesError: `invalid_request`, `cross_site`, or `invalid_token` where it is too long.
     """
     header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if header is None:
@@ -57,8 +55,7 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
         raise CognisesError("invalid_token", "header too long")
     scheme, _, token = header.partition(" ")
     token = token.lstrip(" ")  # one or more spaces (RFC 9110 section 11.4)
-    # A comma joins repeated headers: two credentials, of which none is accepted. White space is
-    # HTTP's (RFC 9110 section 5.6.3); the verifier accepts no other in a token either.
+    # A comma joins repeated headers. White space is HTTP's (RFC 9110 section 5.6.3).
     if not token or " " in token or "," in token or "\t" in token or scheme.lower() != "bearer":
         named = f"; its scheme is {scheme.lower()}" if scheme.lower() in _OTHER_SCHEMES else ""
         raise CognisesError("invalid_request", f"Authorization is not one Bearer credential{named}")
@@ -80,8 +77,7 @@ def _token_in_cookies(request: Request, cookies: str, rules: CookieRules) -> str
 def is_same_origin(request: Request, public_origin: str | None) -> bool:
     """Whether a browser says that the service's own pages sent this request.
 
-    By `Sec-Fetch-Site` (Fetch Metadata), else by `Origin` (RFC 6454) against the service's own
-    address, else against Host; with neither header there is no proof, and the answer is no.
+    By `Sec-Fetch-Site` (Fetch Metadata), else by `Origin` (RFC 6454); with neither, it is not.
     """
     return _origin_problem(request, public_origin) is None
 
@@ -106,12 +102,12 @@ def _normal(origin: str) -> tuple[str, str, int] | None:
         return None
     try:
         url = urlsplit(origin)
-        port = url.port
-    except ValueError:
+        port = url.port or _PORTS[url.scheme]
+    except (ValueError, KeyError):
         return None
-    if url.scheme not in _PORTS or not url.hostname or url.path or url.query or url.fragment:
+    if not url.hostname or url.scheme not in _PORTS or url.path or url.query or url.fragment:
         return None
-    return url.scheme, url.hostname, port or _PORTS[url.scheme]
+    return url.scheme, url.hostname, port
 
 
 def cookie_names(name: str) -> tuple[str, ...]:
@@ -136,10 +132,9 @@ def split_token(name: str, token: str) -> Mapping[str, str] | None:
 
 
 def join_token(cookies: MultiDict[str, str], name: str) -> str | None:
-    """The token that a request's cookies carry.
+    """The token that a request's cookies carry; None where a piece is missing or surplus.
 
-    A missing or surplus piece is no credential: None. Two cookies of one name are
-    `invalid_request`, raised as CognisesError.
+    Two cookies of one name are `invalid_request`, raised as CognisesError.
     """
     found = [cookies.getlist(each) for each in cookie_names(name)]
     if any(len(values) > 1 for values in found):
@@ -147,8 +142,7 @@ def join_token(cookies: MultiDict[str, str], name: str) -> str | None:
     if not found[0]:
         return None
     numbered = _NUMBERED.fullmatch(found[0][0])
-    count = int(numbered[1]) if numbered else 1
+    count, first = (int(numbered[1]), numbered[2]) if numbered else (1, found[0][0])
     if [bool(values) for values in found] != [number < count for number in range(MAX_PIECES)]:
         return None
-    first = numbered[2] if numbered else found[0][0]
     return "".join([first, *(values[0] for values in found[1:count])])

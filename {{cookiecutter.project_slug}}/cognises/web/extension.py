@@ -80,10 +80,7 @@ class Cognises:
 
 
 class RequestGuard:
-    """Decides about each request after routing, before the app does anything with it.
-
-    It wraps `preprocess_request`: no before_request function comes earlier.
-    """
+    """Decides about each request after routing, before any before_request function."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -92,7 +89,6 @@ class RequestGuard:
         app.preprocess_request = self.preprocess_request  # type: ignore[method-assign]
 
     def preprocess_request(self, *args: Any) -> Any:
-        """What Flask's own returns, or the response to a refused request."""
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         state = self._state
         if state.start_problems != []:

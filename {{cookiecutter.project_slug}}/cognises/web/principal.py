@@ -18,7 +18,7 @@ _NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
 _NONE: frozenset[str] = frozenset()
 _SIGNED_IN = {"status": 200, "message": "Validation successful"}
 _ANONYMOUS = {"status": 401, "message": ANSWERS["missing_token"].message}
-# Of this process and its forks: what is printed of a principal says nothing to anyone else.
+# Of this process and its forks: what is printed of a principal says nothing elsewhere.
 _PRINT_KEY = os.urandom(32)
 
 
@@ -49,8 +49,7 @@ class Principal(FrozenDict):
         token: str | None = None,
     ) -> None:
         self._token = found = claims if isinstance(claims, TokenClaims) else TokenClaims(claims)
-        self._can = can
-        self._credential = token
+        self._can, self._credential = can, token
         email = found.payload.get("email") if found.use == "id" else None
         super().__init__(
             _SIGNED_IN if found.payload else _ANONYMOUS,
@@ -86,7 +85,7 @@ class Principal(FrozenDict):
 
     @property
     def machine_scopes(self) -> frozenset[str]:
-        """The scopes that make a machine a member of manifest entries; none for a user."""
+        """A machine's scopes, which count like groups; none for a user."""
         return self.scopes if self._token.is_machine else _NONE
 
     @property
@@ -173,27 +172,21 @@ class Decision(NamedTuple):
     reason: str
 
 
-_ALLOWED = Decision(True, "a group lists it")
-_ALLOWED_MACHINE = Decision(True, "a manifest entry with one of the scopes lists it")
-_NO_GROUP = Decision(False, "the user is in no group")
-_UNLISTED = Decision(False, "no group of the user lists it")
-
-
 def decide(
     groups: tuple[str, ...], open_to: OpenTo, machine_scopes: frozenset[str] = _NONE
 ) -> Decision:
     """The decision for a user in `groups`, or a machine with `machine_scopes`. Default: denied."""
     if not open_to.groups.isdisjoint(groups):
-        return _ALLOWED
+        return Decision(True, "a group lists it")
     if not open_to.scopes.isdisjoint(machine_scopes):
-        return _ALLOWED_MACHINE
-    return _UNLISTED if groups else _NO_GROUP
+        return Decision(True, "a manifest entry with one of the scopes lists it")
+    return Decision(False, "no group of the user lists it" if groups else "the user is in no group")
 
 
 class Permissions:
     """The manifest inverted: from a function's name to the groups that list it.
 
-    Equal manifests make equal objects: guards made in each request share what is compiled.
+    Equal manifests make equal objects, so guards made in each request share what is compiled.
     """
 
     def __init__(self, groups: Iterable[Group]) -> None:

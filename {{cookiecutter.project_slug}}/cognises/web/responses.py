@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _NO_STORE = "private, no-store"
 _VARY = "Authorization, Cookie"
-_INSTALLED, _MOUNTED = "cognises.web.responses", "cognises.web.public_path"
+_INSTALLED = "cognises.web.responses"
 # On a request whose answer is meant for one user; its value is what the guards have found out.
 GUARDED = "_cognises_guarded"
 _SECRET = "_cognises_secret"
@@ -46,20 +46,16 @@ class Refusal(HTTPException):
     data: dict[str, object]  # the body, where Flask-RESTX and Flask-RESTful look for it
 
 
-class BadRequestRefusal(Refusal, BadRequest):
-    """400"""
+class BadRequestRefusal(Refusal, BadRequest): ...
 
 
-class UnauthorizedRefusal(Refusal, Unauthorized):
-    """401"""
+class UnauthorizedRefusal(Refusal, Unauthorized): ...
 
 
-class ForbiddenRefusal(Refusal, Forbidden):
-    """403"""
+class ForbiddenRefusal(Refusal, Forbidden): ...
 
 
-class ServiceUnavailableRefusal(Refusal, ServiceUnavailable):
-    """503"""
+class ServiceUnavailableRefusal(Refusal, ServiceUnavailable): ...
 
 
 _CLASSES = {each.code: each for each in Refusal.__subclasses__()}
@@ -122,8 +118,7 @@ def install(app: Flask) -> None:
         return response
 
     app.finalize_request = finalize_request  # type: ignore[method-assign]
-    # Afterwards: no thread may believe it before it is true.
-    app.extensions[_INSTALLED] = True
+    app.extensions[_INSTALLED] = True  # last: no thread may believe it before it is true
 
 
 def mark_guarded(request: Request) -> None:
@@ -137,10 +132,7 @@ def mark_secret(request: Request) -> None:
 
 
 def forbid_shared_caching(headers: Headers) -> None:
-    """`Cache-Control: private, no-store` unless the app set its own, and always `Vary`.
-
-    Source: RFC 9111, sections 3.5 and 4.1.
-    """
+    """`Cache-Control` unless the app set its own, and always `Vary` (RFC 9111, 3.5 and 4.1)."""
     present = set(map(str.lower, map(itemgetter(0), headers)))
     if "cache-control" not in present:
         headers.add("Cache-Control", _NO_STORE)
@@ -158,8 +150,7 @@ def relative_redirect(error: RequestRedirect, request: Request) -> HTTPException
     url = urlsplit(error.new_url)
     if url.netloc != request.host:
         return error
-    # A path that starts with two slashes would be read as a host.
-    path = f"/{url.path.lstrip('/')}"
+    path = f"/{url.path.lstrip('/')}"  # two slashes would start a host
     return redirect(f"{path}?{url.query}" if url.query else path, error.code)
 
 
@@ -168,11 +159,8 @@ def serve_below_public_path(app: Flask) -> None:
 
     What is in front keeps it in PATH_INFO (an HTTP API with a named stage) or not (a REST API).
     """
-    if _MOUNTED in app.extensions:
-        return
     inner: WSGIApplication = app.wsgi_app
     state = state_of(app)
-    app.extensions[_MOUNTED] = True
 
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         public = state.public_path

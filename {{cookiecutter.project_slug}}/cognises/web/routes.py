@@ -123,7 +123,7 @@ def handler_name(view_class: Any, method: str) -> str:
 def refuse_unhandled_method(request: Request, view: View | None) -> bool:
     """Whether a class-based view has no handler for a request's method: then Flask answers 405.
 
-    Flask itself goes by the rule, which may name no methods, or others than the class has.
+    Flask goes by the rule, which may name no methods, or others than the class has.
     """
     rule, view_class = request.url_rule, getattr(view, "view_class", None)
     if rule is None or not isinstance(view_class, type) or not issubclass(view_class, MethodView):
@@ -135,9 +135,8 @@ def refuse_unhandled_method(request: Request, view: View | None) -> bool:
         listed = {each for each in listed if handler_name(view_class, each)}
     if request.method in listed or is_automatic_options(request):
         return False
-    # As where no rule matches.
     request.routing_exception = MethodNotAllowed(sorted(listed))
-    request.url_rule = request.view_args = None
+    request.url_rule = request.view_args = None  # as where no rule matches
     return True
 
 

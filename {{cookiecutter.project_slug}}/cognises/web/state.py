@@ -63,10 +63,7 @@ class RoutePolicy:
     admits_anonymous: bool
     label: str
     can: Can
-    check: Check | None
-    renew: Renew | None
-    cookie_rules: CookieRules
-    is_local: bool
+    state: AppState
 
 
 class CompiledRoute(NamedTuple):
@@ -167,7 +164,7 @@ class AppState:
 
     @property
     def own_pool(self) -> UserPool | None:
-        """The pool of the manifest and given keys: that of the settings, or the only one named."""
+        """The pool of the settings, or the only one that guards name."""
         pool = self.settings_with_problems[0].pool
         named = () if pool else self._facts_of_routes().pools
         return next(iter(named)) if len(named) == 1 else pool
@@ -201,7 +198,7 @@ class AppState:
 
     @property
     def registered(self) -> tuple[object, ...]:
-        """The app's views and the number of its rules: what tells that routes have changed."""
+        """What changes with the routes: the number of rules, and the views."""
         return (len(list(self.app.url_map.iter_rules())), *self.app.view_functions.values())
 
     def verifier(self, guard: LoginGuard) -> Verifier:

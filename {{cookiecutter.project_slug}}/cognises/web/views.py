@@ -1,10 +1,9 @@
 """How a view takes its response, if it has room for it.
 
-A view has room where a parameter takes it that no URL variable takes: the first positional one
-(after `self` in methods), or one called `response`. A parameter with a default takes it only if
-it is called `response`. Behind a URL variable it is given to the next positional one, unless a
-decorator below might pass an argument there. Other views are called without it. Where a decorator
-below passes arguments that leave no room, the first request shows it: the view is called again.
+A view has room where a parameter without a default is free of URL variables: the first positional
+one (after `self`), the next where a URL variable takes that, or one called `response`, which may
+have a default. Other views are called without it. Where a decorator below passes arguments that
+leave no room, the first request shows it: the view is called again.
 """
 
 from __future__ import annotations
@@ -39,20 +38,16 @@ _MISFIT = re.compile(
 
 
 class Room(NamedTuple):
-    """The parameters of a view that matter for its response; empty: one that cannot take it.
+    """The parameters of a view that matter for its response."""
 
-    `later`: those that may take it by name behind the first, none where a decorator below may pass
-    them. `is_opaque`: a decorator below may pass arguments that the signature does not tell.
-    """
-
-    positional: tuple[str, ...]
-    later: tuple[str, ...]
+    positional: tuple[str, ...]  # empty: one that cannot take it
+    later: tuple[str, ...]  # may take it by name, behind the first
     required: tuple[str, ...]
     named: frozenset[str]
     is_method: bool
     takes_args: bool
     takes_kwargs: bool
-    is_opaque: bool
+    is_opaque: bool  # a decorator below may pass arguments that the signature does not tell
 
     @classmethod
     def of(cls, view: View) -> Room:
@@ -91,11 +86,8 @@ class Room(NamedTuple):
 
     def name_for(self, taken: Iterable[str]) -> str:
         """The parameter that takes the response by name, where these are taken; empty if none."""
-        free = (
-            self.first(int(self.is_method)),
-            "response" if "response" in self.named else "",
-            *self.later,
-        )
+        named = "response" if "response" in self.named else ""
+        free = (self.first(int(self.is_method)), named, *self.later)
         return next((name for name in free if name and name not in taken), "")
 
     def confuses(self, taken: Iterable[str]) -> bool:
@@ -112,10 +104,8 @@ class ResponseInjector:
         self._view = view
         self.room = room = Room.of(view)
         self._is_dispatcher = room.takes_kwargs and not room.positional and not room.takes_args
-        self.free = "" if room.is_opaque else room.first(0)
-        """The parameter that takes it if the view is called by name."""
-        self._learned: str | None = None
-        """The parameter that a failed call has left for it; empty: none."""
+        self.free = "" if room.is_opaque else room.first(0)  # if the view is called by name
+        self._learned: str | None = None  # what a failed call has left for it; empty: none
 
     def call_view(self, principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the view returns. Raises SettingsError, and what the view raises."""
@@ -204,16 +194,14 @@ def _has_not_run(view: View, function: str, error: TypeError) -> bool:
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     entered = {frame.f_code for frame in frames}
     below = [*chain(view), *chain(getattr(view, "func", None)), *frames[-1].f_locals.values()]
-    functions = [each for each in below if type(each) in (FunctionType, MethodType)]
     for each in chain(view):
         code = getattr(each, "__code__", None)
         if code in entered and not code.co_flags & _ANY_ARGUMENTS:
             return False  # it passes nothing on: the view itself has begun
-    return any(
-        function in {each.__qualname__, f"{each.__module__}.{each.__qualname__}"}
-        and each.__code__ not in entered
-        for each in functions
-    )
+    missed = [each for each in below if type(each) in (FunctionType, MethodType)
+              and each.__code__ not in entered]  # fmt: skip
+    names = {each.__qualname__ for each in missed}
+    return function in names | {f"{each.__module__}.{each.__qualname__}" for each in missed}
 
 
 def closure_of(function: object) -> dict[str, object]:
@@ -264,7 +252,7 @@ def is_async(view: View) -> bool:
 
 
 def _is_method(view: View, first: str) -> bool:
-    """Whether the first parameter is the instance: by its name, or by where it was defined."""
+    """Whether the first parameter is the instance: by its name or the function's."""
     if first in _INSTANCE:
         return True
     path = getattr(view, "__qualname__", "").split(".")
@@ -280,7 +268,6 @@ def _class_of(view: View) -> Any:
         is_flasks = getattr(function, "__globals__", {}).get("__name__") == "flask.views"
         if is_flasks and function.__code__.co_name == "view":
             held = closure_of(function)
-            return (
-                type(held["self"]) if "self" in held else getattr(held["view"], "view_class", None)
-            )
+            view_class = getattr(held.get("view"), "view_class", None)
+            return type(held["self"]) if "self" in held else view_class
     return None
