@@ -20,9 +20,9 @@ from cognises.web import responses
 from cognises.web.credentials import read_token
 from cognises.web.principal import ANONYMOUS, Principal, cannot, decide
 from cognises.web.responses import GUARDED
-from cognises.web.route_metadata import Declaration, Guard, View, chain, declaration_of
+from cognises.web.route_metadata import Declaration, Guard, Guards, View, chain, declaration_of
 from cognises.web.routes import declaration_at, function_name, handler_name, refuse_unhandled_method
-from cognises.web.state import AppState, CompiledRoute, PolicyKey, RoutePolicy
+from cognises.web.state import AppState, CompiledRoute, RoutePolicy
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
                         "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"})  # fmt: skip
@@ -150,7 +150,7 @@ def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
         if refuse_unhandled_method(request, view):
             return None
         handler = handler_name(view_class, request.method)
-    key = PolicyKey(endpoint, handler, applying)
+    key = (endpoint, handler, applying)
     found = state.policies.get(key)
     if found is None or found.view is not view:
         rules_here = [state.path_rules[number] for number in applying]
@@ -164,7 +164,7 @@ def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
 
 
 def compile_policy(
-    state: AppState, guards: tuple[Guard, ...], name: str | None, endpoint: str | None
+    state: AppState, guards: Guards, name: str | None, endpoint: str | None
 ) -> RoutePolicy:
     """Make guards ready for requests. Raises SettingsError or ManifestError."""
     responses.install(state.app)
@@ -182,9 +182,7 @@ def compile_policy(
     )
 
 
-def policy_of(
-    state: AppState, request: Request, guarded: View, guards: tuple[Guard, ...]
-) -> RoutePolicy:
+def policy_of(state: AppState, request: Request, guarded: View, guards: Guards) -> RoutePolicy:
     """The policy for guards that are asked inside a view, or without `Cognises(app)`.
 
     That of the view being dispatched, or of the guarded function that another view calls.
@@ -194,7 +192,7 @@ def policy_of(
         return route.policy
     declared = declaration_of(guarded).guards or guards
     name = getattr(guarded, "__name__", "")
-    key = PolicyKey(None, name, tuple(guard.key for guard in declared))
+    key = (None, name, tuple(guard.key for guard in declared))
     found = state.policies.get(key)
     policy = found.policy if found else None
     if policy is None:
@@ -203,9 +201,7 @@ def policy_of(
     return policy
 
 
-def _belong(
-    guards: tuple[Guard, ...], guarded: View, route: CompiledRoute, request: Request
-) -> bool:
+def _belong(guards: Guards, guarded: View, route: CompiledRoute, request: Request) -> bool:
     """Whether guards are those of a route's policy; by value where an extension made them again."""
     own_guards = route.policy.guards if route.policy else frozenset()
     if own_guards.issuperset(guards):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from cognises.web.principal import Permissions, Principal
 from cognises.web.responses import refusal
 from cognises.web.route_metadata import (
     Guard,
+    Guards,
     LoginGuard,
     PathRule,
     PermissionGuard,
@@ -29,7 +31,6 @@ from cognises.web.route_metadata import (
     guards_of_decorators,
     mark,
     marker_of,
-    path_rules,
 )
 from cognises.web.routes import is_automatic_options, path_rules_of, refuse_unhandled_method
 from cognises.web.state import forget_policies, state_of
@@ -38,6 +39,8 @@ from cognises.web.views import ResponseInjector, is_async, room_of_class
 Decorator = Callable[[View], View]
 
 _HOOKS = "_cognises_hooks"
+# Segments as request.path has them: decoded, without a query, a pattern or a variable.
+_PREFIX = re.compile(r"(/(?!\.\.?(/|$))[^/<>?#%*]+)*/?(?<=.)")
 
 
 def login_check(
@@ -144,10 +147,14 @@ def protect(
     return target
 
 
-def _add_path_rules(app: Flask, paths: Iterable[str], guards: tuple[Guard, ...]) -> list[PathRule]:
-    rules = path_rules(paths, guards)
-    if not rules:
+def _add_path_rules(app: Flask, paths: Iterable[str], guards: Guards) -> list[PathRule]:
+    given = [paths] if isinstance(paths, str) else list(paths)
+    if not given:
         raise SettingsError(["protect and public with an app need paths, as in paths=('/dash/',)"])
+    for path in given:
+        if not isinstance(path, str) or not _PREFIX.fullmatch(path):
+            raise SettingsError([f"paths: {path!r} is not a path prefix such as '/dash/'"])
+    rules = [PathRule(path.rstrip("/"), guards) for path in given]
     path_rules_of(app).extend(rules)
     return rules
 
@@ -155,7 +162,7 @@ def _add_path_rules(app: Flask, paths: Iterable[str], guards: tuple[Guard, ...])
 class GuardHook:
     """Asks guards of a blueprint or by path rules where `Cognises(app)` has not asked them."""
 
-    def __init__(self, guards: tuple[Guard, ...], target: Blueprint | list[PathRule]) -> None:
+    def __init__(self, guards: Guards, target: Blueprint | list[PathRule]) -> None:
         self._guards, self._target = guards, target
         request_started.connect(_refuse_unhandled_method)
 
@@ -201,7 +208,7 @@ def _guarded_by(guard: Guard) -> Decorator:
     return decorate
 
 
-def _wrap(view: View, guards: tuple[Guard, ...], like: View) -> View:
+def _wrap(view: View, guards: Guards, like: View) -> View:
     """The guarded view, with the name and attributes (`view_class`) of the replaced `like`."""
     first, injector = guards[0], ResponseInjector(view)
     # How Flask calls most views: by name, and the first parameter is free.
@@ -235,7 +242,7 @@ def _wrap(view: View, guards: tuple[Guard, ...], like: View) -> View:
     return guarded
 
 
-def _authorize(request: Request, guarded: View, guards: tuple[Guard, ...]) -> Principal:
+def _authorize(request: Request, guarded: View, guards: Guards) -> Principal:
     """Ask guards that `Cognises(app)` has not asked. Raises a Refusal."""
     state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
     try:

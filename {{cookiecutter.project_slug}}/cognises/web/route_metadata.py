@@ -6,7 +6,6 @@ count. Guards are found below other decorators (`__wrapped__`); `public` must be
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,15 +14,12 @@ from typing import Any, NamedTuple, Union
 from flask.sansio.blueprints import Blueprint
 from werkzeug.routing import Rule
 
-from cognises.errors import SettingsError
 from cognises.user_pool import UserPool
 from cognises.web.principal import Permissions
 
 View = Callable[..., Any]
 _ATTRIBUTE = "__cognises__"
 _MAX_DEPTH = 100
-# Segments as request.path has them: decoded, without a query, a pattern or a variable.
-_PREFIX = re.compile(r"(/(?!\.\.?(/|$))[^/<>?#%*]+)*/?(?<=.)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +51,7 @@ class PermissionGuard:
 
 
 Guard = Union[LoginGuard, PermissionGuard]  # noqa: UP007
+Guards = tuple[Guard, ...]
 
 DEFAULT_LOGIN = LoginGuard()
 
@@ -62,7 +59,7 @@ DEFAULT_LOGIN = LoginGuard()
 class Declaration(NamedTuple):
     """What is declared for a view, all places taken together; guards are outermost first."""
 
-    guards: tuple[Guard, ...] = ()
+    guards: Guards = ()
     is_public: bool = False
     is_contradictory: bool = False
 
@@ -94,7 +91,7 @@ class Marker(NamedTuple):
     """What one function object declares, outermost guard first; no guards: it is public."""
 
     owner: View
-    guards: tuple[Guard, ...]
+    guards: Guards
     view: View | None = None
     """The function that the guards wrap."""
 
@@ -124,7 +121,7 @@ def declaration_of(view: View) -> Declaration:
     return Declaration(guards, is_outermost and not guards, is_public and bool(guards))
 
 
-def guards_of_decorators(decorators: Iterable[View]) -> tuple[Guard, ...]:
+def guards_of_decorators(decorators: Iterable[View]) -> Guards:
     """The guards among decorators, which are tried on a function that is never called."""
     found: list[Guard] = []
     for decorator in decorators:
@@ -160,7 +157,7 @@ class PathRule(NamedTuple):
     """A prefix, whole segments only, and the guards of everything below it; none: public."""
 
     prefix: str
-    guards: tuple[Guard, ...]
+    guards: Guards
 
     @property
     def declaration(self) -> Declaration:
@@ -177,12 +174,3 @@ class PathRule(NamedTuple):
         """
         paths = [rule.rule, path] if self.guards and path is not None else [rule.rule]
         return any(f"{each}/".startswith(f"{self.prefix}/") for each in paths)
-
-
-def path_rules(paths: Iterable[str], guards: tuple[Guard, ...]) -> list[PathRule]:
-    """One rule for each path. Raises SettingsError where a path is not an absolute prefix."""
-    given = [paths] if isinstance(paths, str) else list(paths)
-    for path in given:
-        if not isinstance(path, str) or not _PREFIX.fullmatch(path):
-            raise SettingsError([f"paths: {path!r} is not a path prefix such as '/dash/'"])
-    return [PathRule(path.rstrip("/"), guards) for path in given]

@@ -40,14 +40,6 @@ V = TypeVar("V")
 log = logging.getLogger("cognises.settings")
 
 
-class PolicyKey(NamedTuple):
-    """Under what a policy is kept. No part of it is written by a client."""
-
-    endpoint: str | None  # None: guards are asked inside a view
-    name: str  # the handler of a class-based view; without an endpoint, the guarded function
-    parts: tuple[object, ...] = ()  # numbers of path rules; without an endpoint, guards' values
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RoutePolicy:
     """Guards at one target, with everything looked up that does not change by request.
@@ -107,7 +99,7 @@ class AppState:
         self._route_facts: _RouteFacts | None = None
         self._verifiers: dict[tuple[object, ...], Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
-        self.policies: dict[PolicyKey, CompiledRoute] = {}
+        self.policies: dict[tuple[object, ...], CompiledRoute] = {}
         self.checked: tuple[object, list[str]] | None = None
         self.start_problems: list[str] | None = None
 
@@ -143,17 +135,15 @@ class AppState:
             for warning in self.settings_with_problems[0].warnings:
                 log.warning("%s", warning)
 
-    def can(
-        self, groups: tuple[str, ...], name: str, machine_scopes: frozenset[str] = frozenset()
-    ) -> bool:
+    def can(self, groups: tuple[str, ...], name: str, machine_scopes: frozenset[str]) -> bool:
         """Whether the manifest lists a function's name, or an endpoint, for a principal."""
         # By the last walk over the routes: a page asks it for each of its buttons.
         facts = self._route_facts or self._facts_of_routes()
         open_to = self.permissions.open_to(name, name, facts.ambiguous_names)
         return decide(groups, open_to, machine_scopes).allowed
 
-    def keep_policy(self, key: PolicyKey, route: CompiledRoute) -> None:
-        """Keep what was compiled; of more than `MAX_POLICIES` the oldest half goes."""
+    def keep_policy(self, key: tuple[object, ...], route: CompiledRoute) -> None:
+        """Keep what was compiled, by a key of which a client writes no part."""
         self.policies.pop(key, None)
         _keep(self.policies, key, route, MAX_POLICIES)
 

@@ -23,6 +23,9 @@ from cognises.web.principal import Principal
 from cognises.web.route_metadata import View, chain
 from cognises.web.routes import handler_name
 
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 _INSTANCE = {"self", "cls"}
@@ -107,7 +110,7 @@ class ResponseInjector:
         self.free = "" if room.is_opaque else room.first(0)  # if the view is called by name
         self._learned: str | None = None  # what a failed call has left for it; empty: none
 
-    def call_view(self, principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
         """What the view returns. Raises SettingsError, and what the view raises."""
         tried: set[str] = set()
         while True:
@@ -118,9 +121,7 @@ class ResponseInjector:
                 if not self._learn(error, tried):
                     raise
 
-    async def await_view(
-        self, principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    async def await_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
         """The same for an async view."""
         tried: set[str] = set()
         while True:
@@ -131,9 +132,7 @@ class ResponseInjector:
                 if not self._learn(error, tried):
                     raise
 
-    def _inject(
-        self, principal: Principal, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Any, ...]:
+    def _inject(self, principal: Principal, args: Args, kwargs: Kwargs) -> Args:
         """The positional arguments, and `kwargs` changed in place. Raises SettingsError."""
         view, room = self._view, self.room
         if self._is_dispatcher:  # by name, to the method that a class-based view dispatches to
@@ -154,9 +153,7 @@ class ResponseInjector:
             kwargs.setdefault(where, principal)
         return args
 
-    def _place(
-        self, room: Room, given: tuple[Any, ...], start: int, kwargs: dict[str, Any]
-    ) -> str | None:
+    def _place(self, room: Room, given: Args, start: int, kwargs: Kwargs) -> str | None:
         """The parameter that takes the response by name, empty: none; or None: by position."""
         if self._is_dispatcher:
             return room.name_for(kwargs)
