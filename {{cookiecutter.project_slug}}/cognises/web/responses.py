@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _NO_STORE = "private, no-store"
 _VARY = "Authorization, Cookie"
-_INSTALLED = "cognises.web.responses"
+_INSTALLED, _MOUNTED = "cognises.web.responses", "cognises.web.public_path"
 # On a request whose answer is meant for one user; its value is what the guards have found out.
 GUARDED = "_cognises_guarded"
 _SECRET = "_cognises_secret"
@@ -159,8 +159,10 @@ def serve_below_public_path(app: Flask) -> None:
 
     What is in front keeps it in PATH_INFO (an HTTP API with a named stage) or not (a REST API).
     """
+    if _MOUNTED in app.extensions:
+        return
     inner: WSGIApplication = app.wsgi_app
-    state = state_of(app)
+    state = app.extensions[_MOUNTED] = state_of(app)
 
     def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         public = state.public_path
