@@ -1,7 +1,4 @@
-"""`bootstrap`: the stack of infra/cognito.yaml, and its ids in `.env`.
-
-Every step can be repeated, so a second run finds nothing to do.
-"""
+"""`bootstrap`: the stack of infra/cognito.yaml, and its ids in `.env`; it can be repeated."""
 
 from __future__ import annotations
 
@@ -14,16 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from cognises.errors import SettingsError
-from cognises.provisioning.bootstrap_settings import (
-    OPTIONAL,
-    Request,
-    default_domain_prefix,
-    read_env,
-    read_pairs,
-    read_request,
-    source_of_pool_id,
-    update_env,
-)
+from cognises.provisioning import bootstrap_settings as asked
 from cognises.provisioning.names import stack_tags
 from cognises.provisioning.stack_state import Stack, read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack
@@ -56,9 +44,10 @@ def run(
     yes: bool,
 ) -> int:
     """Deploy the stack and write the ids. Returns 0; refusals and failures are raised."""
-    request = read_request(options, public_url, domain_prefix, read_pairs(parameters))
+    pairs = asked.read_pairs(parameters)
+    request = asked.read_request(options, public_url, domain_prefix, pairs)
     env_file = options.env_file or sources.PROJECT_FOLDER / ".env"
-    read_env(env_file)  # a file that cannot be written is refused before anything is created
+    asked.read_env(env_file)  # a file that cannot be written is refused before anything is created
     bootstrap = Bootstrap(request, options)
     outputs = bootstrap.deploy(revert_drift=revert_drift, dry_run=dry_run, yes=yes)
     if not dry_run:
@@ -73,7 +62,7 @@ class Bootstrap:
     ours, botocore's errors.
     """
 
-    def __init__(self, request: Request, options: Options) -> None:
+    def __init__(self, request: asked.Request, options: Options) -> None:
         self.request, self.is_local = request, request.aws.is_local()
         self.cognito = request.aws.client("cognito-idp")
         self.cloudformation = request.aws.client("cloudformation")
@@ -89,9 +78,9 @@ class Bootstrap:
         if not of_stack:
             return named or ""
         if named not in (None, of_stack):
-            problem = f"COGNITO_USER_POOL_ID is {named} ({source_of_pool_id(options)}) and stack "
-            problem += f"{self.stack.name} has {of_stack}; correct the setting, or give this stage "
-            raise SettingsError([f"{problem}a COGNISES_ROLE_PREFIX of its own"])
+            problem = f"COGNITO_USER_POOL_ID is {named} ({asked.source_of_pool_id(options)})"
+            remedy = "correct the setting, or give this stage a COGNISES_ROLE_PREFIX of its own"
+            raise SettingsError([f"{problem} and stack {self.stack.name} has {of_stack}; {remedy}"])
         return self.stack.parameters.get("ExistingUserPoolId", "")
 
     def _pool(self, pool_id: str) -> dict[str, Any]:
@@ -104,10 +93,10 @@ class Bootstrap:
         prefix = request.domain_prefix or before.get("DomainPrefix", "")
         if not prefix and public_url and existing is None:
             account = request.aws.client("sts").get_caller_identity()["Account"]
-            prefix = default_domain_prefix(request.stage, account)
+            prefix = asked.default_domain_prefix(request.stage, account)
         optional = {
             name: request.parameters.get(name, before.get(name, default))
-            for name, default in OPTIONAL.items()
+            for name, default in asked.OPTIONAL.items()
         }
         tier = existing.get("UserPoolTier") if existing else optional["UserPoolTier"]
         managed = public_url and not self.is_local and tier != "LITE"
@@ -149,8 +138,8 @@ class Bootstrap:
         # CloudFormation would notice too, but only after it has created a user pool.
         found = self.cognito.describe_user_pool_domain(Domain=prefix).get("DomainDescription", {})
         if found.get("UserPoolId") not in (None, "", self.stack.outputs.get("UserPoolId")):
-            problem = f"the sign-in domain {prefix} belongs to another user pool; choose one with "
-            problems.append(f"{problem}--domain-prefix")
+            problem = f"the sign-in domain {prefix} belongs to another user pool"
+            problems.append(f"{problem}; choose one with --domain-prefix")
         return problems
 
     def deploy(self, *, revert_drift: bool, dry_run: bool, yes: bool) -> Mapping[str, str]:
@@ -163,20 +152,13 @@ class Bootstrap:
         self._print_notes()
         steps = deployment_steps(self.stack, self.parameters)
         if len(steps) > 1:
-            say(
-                "note: a user pool takes one sign-in domain of each kind, so the old one is "
-                "removed first: two updates; sign-in pages are not available in between"
-            )
+            say("note: a pool takes one sign-in domain of each kind, and the old one goes first:")
+            say("two updates; sign-in pages are not available in between")
+        name, tags = self.request.stack, stack_tags(self.request.role_prefix)
+        template, protected = TEMPLATE.read_text("utf-8"), frozenset({"AWS::Cognito::UserPool"})
         outputs: Mapping[str, str] = {}
         for parameters in steps[:1] if dry_run else steps:
-            desired = StackInput(
-                name=self.request.stack,
-                template=TEMPLATE.read_text(encoding="utf-8"),
-                parameters=parameters,
-                tags=stack_tags(self.request.role_prefix),
-                protected=frozenset({"AWS::Cognito::UserPool"}),
-                revert_drift=revert_drift,
-            )
+            desired = StackInput(name, template, parameters, tags, protected, revert_drift)
             outputs = deploy_stack(self.cloudformation, desired, ask, dry_run=dry_run)
         return outputs
 
@@ -186,12 +168,11 @@ class Bootstrap:
             say(f"user pool {pool['Id']} exists already and is not altered")
         if not chosen["PublicUrl"]:
             say(f"note: no --public-url: {_LATER} it when the service has an address")
-        elif pool and not (
-            self.is_local or any(chosen[kind] for kind in DOMAINS) or self._login_urls(pool)
-        ):
-            say(
-                f"note: user pool {pool['Id']} has no sign-in domain: {_LATER} --domain-prefix NAME"
-            )
+            return
+        has_domain = any(chosen[kind] for kind in DOMAINS)
+        if pool and not (self.is_local or has_domain or self._login_urls(pool)):
+            lacks = f"user pool {pool['Id']} has no sign-in domain"
+            say(f"note: {lacks}: {_LATER} --domain-prefix NAME")
 
     def settings(self, outputs: Mapping[str, str]) -> dict[str, str]:
         """The lines of `.env`, from the new outputs and parameters, and the stack before.
@@ -200,9 +181,9 @@ class Bootstrap:
         """
         missing = [output for output in WRITTEN.values() if not outputs.get(output)]
         if missing:
-            problem = f"stack {self.stack.name} has no output {', '.join(missing)}; what answered "
-            problem += "does not create Cognito's resources (moto does not: use `make dev`)"
-            raise SettingsError([problem])
+            problem = f"stack {self.stack.name} has no output {', '.join(missing)}"
+            why = "what answered does not create Cognito's resources (use `make dev`, not moto)"
+            raise SettingsError([f"{problem}; {why}"])
         values = {name: outputs[output] for name, output in WRITTEN.items()}
         values["COGNITO_CLIENT_ID"] = self._client_ids(outputs)
         if self.parameters["PublicUrl"]:
@@ -267,7 +248,7 @@ def deployment_steps(stack: Stack, chosen: Mapping[str, str]) -> list[dict[str, 
 def _write(path: Path, values: dict[str, str]) -> None:
     """Write the settings into the file, and say which; where that fails, print them."""
     try:
-        is_changed = update_env(path, values)
+        is_changed = asked.update_env(path, values)
     except (OSError, SettingsError) as error:
         say(f"the stack is deployed, but {path.name} cannot be written; add these lines to it:")
         for name, value in values.items():

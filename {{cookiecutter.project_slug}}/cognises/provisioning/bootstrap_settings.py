@@ -1,6 +1,4 @@
-"""What `bootstrap`, `deploy` and `policy --bootstrap` read, where a pool id may be missing; and the
-env file that bootstrap writes: atomically, with mode 0600, never through a link.
-"""
+"""What `bootstrap`, `deploy` and `policy --bootstrap` read; the env file that bootstrap writes."""
 
 from __future__ import annotations
 
@@ -18,15 +16,10 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from cognises.errors import SettingsError
+from cognises.provisioning import target as t
 from cognises.provisioning.aws import Aws
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
-from cognises.provisioning.target import (
-    Options,
-    aws_of,
-    read_pool,
-    settings_values,
-    shape_problems,
-)
+from cognises.provisioning.target import Options
 from cognises.settings import sources
 from cognises.settings.values import is_loopback, origin
 from cognises.user_pool import REGION
@@ -44,12 +37,10 @@ OPTIONAL = {
 DOMAIN_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED = ("aws", "amazon", "cognito")
 _CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[0-9A-Za-z-]+")
-# The env file. python-dotenv's own writer changes CRLF line ends, drops a comment behind a value,
-# keeps the mode of the file, and writes one setting at a time.
+# python-dotenv's own writer changes CRLF line ends, drops comments behind values, keeps the mode.
 _BOM = "\ufeff"
 _HEADER = "# Written by `provision.py bootstrap`; ignored by git.\n"
-# What needs no quotes, whoever reads the file.
-_PLAIN = re.compile(r"[\w:/.@+,=%-]*", re.ASCII)
+_PLAIN = re.compile(r"[\w:/.@+,=%-]*", re.ASCII)  # needs no quotes, whoever reads the file
 _BLANK = r"[^\S\r\n]"
 _LINE = re.compile(
     rf"""(?P<name>\s*(?:export{_BLANK}+)?['"]?[^\s='"]+['"]?)(?P<equals>{_BLANK}*={_BLANK}*)?"""
@@ -85,11 +76,11 @@ def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
     names = [pair.partition("=")[0] for pair in pairs]
     malformed = [pair for pair in pairs if not re.match("[A-Za-z0-9]+=", pair)]
     problems = [f"--parameter {pair!r}: write NAME=VALUE" for pair in malformed]
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    twice = dict.fromkeys(name for name in names if names.count(name) > 1)
     problems += [f"--parameter {name}: given twice" for name in twice]
     if problems:
         raise SettingsError(problems)
-    return dict(zip(names, (pair.partition("=")[2] for pair in pairs), strict=True))
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def read_request(
@@ -99,15 +90,15 @@ def read_request(
     parameters: Mapping[str, str] | None = None,
 ) -> Request:
     """The checked request. Raises SettingsError with every problem at once."""
-    values = settings_values(options)
-    problems = shape_problems(values)
-    pool = read_pool(values, problems)
+    values = t.settings_values(options)
+    problems = t.shape_problems(values)
+    pool = t.read_pool(values, problems)
     region = values.get("AWS_REGION") or (pool.region if pool else "")
     if not region:
         problems.append("no region: name one with --region or AWS_REGION")
     elif not REGION.fullmatch(region):
         problems.append(f"AWS_REGION: {region!r} is not the name of a region, such as eu-west-1")
-    aws = aws_of(options, values, region)
+    aws = t.aws_of(options, values, region)
     clients = values.get("COGNITO_CLIENT_ID", "").split(",")
     request = Request(
         aws=aws,
@@ -135,15 +126,13 @@ def _public_url(text: str | None, aws: Aws, problems: list[str]) -> str:
         problems.append(f"COGNISES_PUBLIC_URL: {error}")
         return ""
     if not aws.is_local() and is_loopback(urlsplit(address).hostname or ""):
-        problems.append(
-            "COGNISES_PUBLIC_URL: is this machine; AWS would send each user's sign-in code to "
-            "the user's own machine: give the service's real address (`make dev` needs none)"
-        )
+        problem = "COGNISES_PUBLIC_URL: is this machine; AWS would send users' codes to their own:"
+        problems.append(f"{problem} give the service's real address (`make dev` needs none)")
     return address
 
 
 def _option_problems(request: Request) -> list[str]:
-    prefix, known = request.domain_prefix, ", ".join(OPTIONAL)
+    prefix = request.domain_prefix
     named = f"--domain-prefix: {prefix!r}"
     reserved = [word for word in RESERVED if word in prefix]
     problems = [f"{named} contains {word!r}, which Cognito reserves" for word in reserved]
@@ -151,15 +140,12 @@ def _option_problems(request: Request) -> list[str]:
         problems.append(f"{named}: use 1 to 63 lower-case letters, digits and inner hyphens")
     if prefix and not request.public_url:
         problems.append("--domain-prefix: needs --public-url, the address to return to")
-    for name in request.parameters:
-        if name not in OPTIONAL:
-            problems.append(f"--parameter {name}: bootstrap takes {known}")
+    unknown, known = request.parameters.keys() - OPTIONAL.keys(), ", ".join(OPTIONAL)
+    problems += [f"--parameter {name}: bootstrap takes {known}" for name in sorted(unknown)]
     certificate = request.parameters.get("CustomDomainCertificateArn")
     if certificate and not _CERTIFICATE.fullmatch(certificate):
-        problems.append(
-            "--parameter CustomDomainCertificateArn: needs the ARN of an ACM certificate in "
-            "us-east-1, where Cognito's custom domains are served"
-        )
+        needs = "needs the ARN of an ACM certificate in us-east-1, as Cognito's custom domains do"
+        problems.append(f"--parameter CustomDomainCertificateArn: {needs}")
     if not request.stage:
         problems.append("COGNISES_ROLE_PREFIX: has no letter or digit to name the stage by")
     return problems
@@ -167,21 +153,19 @@ def _option_problems(request: Request) -> list[str]:
 
 def source_of_pool_id(options: Options) -> str:
     """Where the pool id that counts is written."""
-    name = "COGNITO_USER_POOL_ID"
-    if os.environ.get(name):
+    if os.environ.get("COGNITO_USER_POOL_ID"):
         return "the environment"
     for path in filter(None, (options.env_file, sources.PROJECT_FOLDER / ".env")):
-        if dotenv_values(path, interpolate=False).get(name):
+        if dotenv_values(path, interpolate=False).get("COGNITO_USER_POOL_ID"):
             return path.name
     return ".flaskenv"
 
 
 def default_domain_prefix(stage: str, account: str) -> str:
     """A prefix that is free: the stage and the account, without Cognito's reserved words."""
-    plain = stage
     for word in RESERVED:
-        plain = plain.replace(word, "")
-    plain = re.sub("-+", "-", plain).strip("-") or "service"
+        stage = stage.replace(word, "")
+    plain = re.sub("-+", "-", stage).strip("-") or "service"
     return f"{plain[: 62 - len(account)].strip('-')}-{account}"
 
 
@@ -198,26 +182,23 @@ def read_env(path: Path) -> str | None:
         raise SettingsError([f"{path.name} is a link; put a regular file in its place"])
     if not stat.S_ISREG(mode):
         raise SettingsError([f"{path.name} is not a regular file; move it away"])
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        content = file.read()
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:
-        return content.decode("utf-8")
+        with os.fdopen(descriptor, encoding="utf-8", newline="") as file:
+            return file.read()
     except UnicodeDecodeError:
         raise SettingsError([f"{path.name}: not UTF-8; save it as UTF-8"]) from None
 
 
 def with_values(text: str | None, values: Mapping[str, str]) -> str:
-    """The text of an env file with these values in force; every other byte stays.
+    """The text of an env file with these values in force, and no other change.
 
-    An existing setting is changed where it occurs last, which is the one in force; one that has
-    the value already stays as it is written; a new one is appended.
+    A setting is changed where it occurs last, which is the one in force; a new one is appended.
     """
     for name, value in values.items():
         if not _PLAIN.fullmatch(value):
-            raise SettingsError(
-                [f"{name}: {value!r} is not an id or address of AWS; nothing written"]
-            )
+            problem = f"{name}: {value!r} is not an id or address of AWS; nothing written"
+            raise SettingsError([problem])
     text = _HEADER if text is None else text
     bom, text = (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
     newline = "\r\n" if "\r\n" in text else "\n"

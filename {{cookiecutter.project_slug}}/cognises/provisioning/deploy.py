@@ -1,7 +1,4 @@
-"""`deploy`: the stack of `infra/service.yaml`, or of another template beside it.
-
-A package is uploaded after the answer, under a key that contains its digest.
-"""
+"""`deploy`: the stack of `infra/service.yaml`, or of another template beside it."""
 
 from __future__ import annotations
 
@@ -60,9 +57,8 @@ def run(
     built = Package.read(package) if package else None
     request = read_request(options)
     if len(request.stage) > LONGEST_STAGE:
-        problem = f"COGNISES_ROLE_PREFIX names the stage {request.stage}, and a stage that is "
-        problem += f"deployed has {LONGEST_STAGE} characters at most; choose a shorter one"
-        raise SettingsError([problem])
+        problem = f"COGNISES_ROLE_PREFIX names the stage {request.stage}, and a deployed stage has"
+        raise SettingsError([f"{problem} {LONGEST_STAGE} characters at most; choose a shorter one"])
     template = _template(stack, request.stage)
     client, tags = request.aws.client("cloudformation"), stack_tags(request.role_prefix)
     summary = client.get_template_summary(TemplateBody=template)
@@ -113,21 +109,17 @@ def _refuse_contradictions(
     """Raise SettingsError where an option determines a parameter that is given as well."""
     determined = {"ImageDigest": "--image-tag"} if image_tag else {}
     determined |= dict.fromkeys(OF_A_PACKAGE, "--package") if package else {}
-    problems = [
-        f"{option} determines {name}; omit one of --parameter {name} and {option}"
-        for name, option in determined.items()
-        if name in given
-    ]
-    if problems:
-        raise SettingsError(problems)
+    twice = [(name, option) for name, option in determined.items() if name in given]
+    if twice:
+        problem = "{1} determines {0}; omit one of --parameter {0} and {1}"
+        raise SettingsError([problem.format(*each) for each in twice])
 
 
 def _template(stack: str, stage: str) -> str:
     path = sources.PROJECT_FOLDER / "infra" / f"{stack}.yaml"
     if not path.is_file():
-        raise click.ClickException(
-            f"there is no infra/{path.name}: this project has no deployment of its own"
-        )
+        problem = f"there is no infra/{path.name}: this project has no deployment of its own"
+        raise click.ClickException(problem)
     return merge(path.read_text(encoding="utf-8"), read_service_file(), stage)
 
 
@@ -138,19 +130,14 @@ def resolve(
 
     Raises SettingsError that names every unknown parameter and every missing value.
     """
-    names = {each.name for each in declared}
-    unknown = [name for name in given if name not in names]
+    values = {each: given.get(each.name, known.get(each.name, each.default)) for each in declared}
+    unknown = [name for name in given if name not in {each.name for each in values}]
     problems = [f"--parameter {name}: the template has no such parameter" for name in unknown]
-    chosen: dict[str, str] = {}
-    for each in declared:
-        value = given.get(each.name, known.get(each.name, each.default))
-        if value is None:
-            problems.append(_missing(each.name, each.setting))
-        else:
-            chosen[each.name] = value
+    lacking = [each for each, value in values.items() if value is None]
+    problems += [_missing(each.name, each.setting) for each in lacking]
     if problems:
         raise SettingsError(problems)
-    return chosen
+    return {each.name: value for each, value in values.items() if value is not None}
 
 
 def _missing(name: str, setting: str = "") -> str:

@@ -23,11 +23,9 @@ import click
 from cognises.provisioning.aws import error_code
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can have
-MODE = 0o100644
 KEYS = "jwks.json"
 _KEY = re.compile(r"function/[0-9a-f]{64}\.(?P<architecture>arm64|x86_64)(?P<keys>\.keys)?\.zip")
 MAX_BYTES = 250 * 1024 * 1024  # unpacked: AWS, "Lambda quotas"
-
 # Test keys, provisioning, an installer's own records, and what no import reads.
 _LEFT_OUT = re.compile(
     r"cognises/(testing|provisioning)(\.py$|/)|bin/|(.+/)?__pycache__/|.+\.(pyi|c|h|pyx)$"
@@ -68,7 +66,7 @@ def write_zip(folder: Path, target: Path) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
-            entry.external_attr = MODE << 16
+            entry.external_attr = 0o100644 << 16
             entry.create_system = 3  # unix, wherever this runs
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
@@ -101,13 +99,9 @@ class Package(NamedTuple):
         checksum = base64.b64encode(bytes.fromhex(self.digest)).decode()
         if stored_checksum(s3, bucket, self.key) == checksum:
             return False
-        s3.put_object(
-            Bucket=bucket,
-            Key=self.key,
-            Body=self.path.read_bytes(),
-            ChecksumAlgorithm="SHA256",  # emulators need this too
-            ChecksumSHA256=checksum,  # S3 refuses other bytes
-        )
+        # S3 refuses other bytes; emulators need the algorithm's name too.
+        content = {"Body": self.path.read_bytes(), "ChecksumAlgorithm": "SHA256"}
+        s3.put_object(Bucket=bucket, Key=self.key, **content, ChecksumSHA256=checksum)
         return True
 
 
@@ -124,8 +118,7 @@ def stored_checksum(s3: Any, bucket: str, key: str) -> str | None:
 
 def parameters_of(key: str) -> dict[str, str]:
     """The stack's parameters that belong to a package; only its key for one of another name."""
-    found = _KEY.fullmatch(key)
-    if not found:
+    if not (found := _KEY.fullmatch(key)):
         return {"CodeKey": key}
     keys = KEYS if found["keys"] else ""
     return {"CodeKey": key, "Architecture": found["architecture"], "CognitoJwksFile": keys}
@@ -138,11 +131,9 @@ def main(folder: Path, runtime: str) -> None:
     """Prune FOLDER, add bytecode, and write FOLDER.zip."""
     prune(folder)
     if not add_bytecode(folder, runtime):
-        click.echo(
-            f"warning: no Python {runtime} found (uv python install {runtime}): the package has no "
-            "bytecode, and each cold start compiles it",
-            err=True,
-        )
+        effect = "the package has no bytecode, and each cold start compiles it"
+        problem = f"no Python {runtime} found (uv python install {runtime})"
+        click.echo(f"warning: {problem}: {effect}", err=True)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > MAX_BYTES:
         raise click.ClickException(f"{size} bytes unpacked; Lambda takes {MAX_BYTES}")

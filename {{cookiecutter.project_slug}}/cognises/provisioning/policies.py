@@ -1,13 +1,10 @@
 """IAM policies: the least that `plan`, `apply`, `users` and `bootstrap` need; `policy` prints them.
 
-Judged together with the pipeline's policies in infra/delivery.yaml. Source: AWS service
-authorization reference; the handlers' permissions in CloudFormation's resource schemas.
+Source: AWS service authorization reference; the handlers' permissions in CloudFormation's schemas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from cognises.manifest.iam_policy import VERSION
@@ -17,6 +14,7 @@ from cognises.provisioning.target import Target
 from cognises.user_pool import partition_of
 
 Statement = dict[str, Any]
+Actions = tuple[str, ...]
 
 READ_POOL = ("DescribeUserPool", "ListGroups", "GetGroup", "ListUsersInGroup")
 WRITE_POOL = ("CreateGroup", "UpdateGroup", "DeleteGroup")
@@ -59,20 +57,11 @@ BOUNDARY = (
 
 
 def allow(
-    sid: str,
-    service: str,
-    actions: tuple[str, ...],
-    resource: str,
-    condition: Mapping[str, object] | None = None,
-    effect: str = "Allow",
+    sid: str, service: str, actions: Actions, resource: str, condition: Statement | None = None
 ) -> Statement:
     """A statement: actions of one service, allowed on one resource."""
-    statement: Statement = {
-        "Sid": sid,
-        "Effect": effect,
-        "Action": [f"{service}:{action}" for action in actions],
-        "Resource": resource,
-    }
+    names = [f"{service}:{action}" for action in actions]
+    statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": names, "Resource": resource}
     return {**statement, "Condition": condition} if condition else statement
 
 
@@ -113,29 +102,27 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
 def _denials(target: Target) -> list[Statement]:
     """Explicit denials hold whatever other policies the caller has."""
 
-    deny = partial(allow, effect="Deny")
-
-    def has(tag: str) -> dict[str, object]:
+    def has(tag: str) -> Statement:
         return {"Null": {f"aws:ResourceTag/{tag}": "false"}}
 
     write = (*GRANT, *CHANGE)
     other_pool = {"StringNotEquals": {f"aws:ResourceTag/{POOL_TAG}": target.pool.id}}
     ownership = {"ForAnyValue:StringEquals": {"aws:TagKeys": [OWNER_TAG, POOL_TAG]}}
     denials = [
-        deny("NeverLiftTheBoundary", "iam", ("DeleteRolePermissionsBoundary",), "*"),
-        deny("NeverAttachPolicies", "iam", ("AttachRolePolicy",), "*"),
+        allow("NeverLiftTheBoundary", "iam", ("DeleteRolePermissionsBoundary",), "*"),
+        allow("NeverAttachPolicies", "iam", ("AttachRolePolicy",), "*"),
         # The prefix also matches roles of stacks, and of a stage whose prefix begins with this one.
         # Their tags tell them apart, which no caller can add: CloudFormation sets its own.
-        deny("NeverThisServicesRoles", "iam", write, "*", has(PROJECT_TAG)),
-        deny("NeverAStacksRoles", "iam", write, "*", has("aws:cloudformation:stack-name")),
-        deny("NeverAnotherPoolsRoles", "iam", write, "*", {**has(POOL_TAG), **other_pool}),
-        deny("NeverUntagRoles", "iam", ("UntagRole",), "*", ownership),
+        allow("NeverThisServicesRoles", "iam", write, "*", has(PROJECT_TAG)),
+        allow("NeverAStacksRoles", "iam", write, "*", has("aws:cloudformation:stack-name")),
+        allow("NeverAnotherPoolsRoles", "iam", write, "*", {**has(POOL_TAG), **other_pool}),
+        allow("NeverUntagRoles", "iam", ("UntagRole",), "*", ownership),
     ]
     if target.boundary:
-        edit = ("CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion")
-        actions = (*edit, "DeletePolicy")
-        denials.append(deny("NeverEditTheBoundary", "iam", actions, target.boundary))
-    return denials
+        edit: Actions = ("CreatePolicyVersion", "SetDefaultPolicyVersion")
+        edit += ("DeletePolicyVersion", "DeletePolicy")
+        denials.append(allow("NeverEditTheBoundary", "iam", edit, target.boundary))
+    return [{**denial, "Effect": "Deny"} for denial in denials]
 
 
 def users_policy(target: Target, account: str) -> dict[str, Any]:

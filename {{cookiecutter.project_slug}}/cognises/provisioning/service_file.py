@@ -24,6 +24,8 @@ from cognises.manifest.iam_policy import VERSION, check_policy
 from cognises.manifest.iam_warnings import escalating_actions
 from cognises.settings import sources
 
+Json = Mapping[str, Any]
+
 NAME = "service.json"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _OURS = re.compile(r"(AWS|COGNITO|COGNISES|GUNICORN|FLASK|LAMBDA)_|PROJECT_NAME$|SERVICE_SECRETS$")
@@ -41,10 +43,8 @@ _MARK = re.compile(r"^( *)# service\.json: ([a-z-]+)\n", re.M)
 def read_service_file(folder: Path = sources.PROJECT_FOLDER) -> dict[str, Any]:
     """The parts of the file, empty where there is none. Raises SettingsError with every problem."""
     path = folder / NAME
-    if not path.is_file():
-        return {name: kind() for name, (kind, _) in PARTS.items()}
     try:
-        data = parse_json(path.read_bytes())
+        data = parse_json(path.read_bytes()) if path.is_file() else {}
     except ManifestError as error:
         raise SettingsError([f"{problem} ({NAME})" for problem in error.problems]) from None
     problems = [problem for problem in _check(data) if problem.level == "error"]
@@ -70,9 +70,7 @@ def _check(data: object) -> Iterator[Problem]:
             yield Problem(f"secrets.{name}", "is in environment too; remove one of them")
 
 
-def _check_environment(
-    values: Mapping[str, object], part: str = "environment"
-) -> Iterator[Problem]:
+def _check_environment(values: Json, part: str = "environment") -> Iterator[Problem]:
     for name, value in values.items():
         if not _VARIABLE.fullmatch(name):
             yield Problem(f"{part}.{name}", "must be upper-case letters, digits and underscores")
@@ -82,7 +80,7 @@ def _check_environment(
             yield Problem(f"{part}.{name}", "must be a text that is not empty")
 
 
-def _check_secrets(values: Mapping[str, object]) -> Iterator[Problem]:
+def _check_secrets(values: Json) -> Iterator[Problem]:
     yield from _check_environment(values, "secrets")
     text = "must be the ARN of a secret or of a parameter, never its value: "
     text += "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf, with :KEY:: for a key of "
@@ -114,8 +112,7 @@ def _check_statements(values: list[object]) -> Iterator[Problem]:
     for problem in check_policy(document) if values else ():
         yield problem._replace(place=problem.place.replace("Statement", "statements", 1))
     for number, statement in enumerate(statements):
-        found = escalating_actions(statement) if isinstance(statement, dict) else []
-        if found:
+        if found := escalating_actions(statement) if isinstance(statement, dict) else []:
             text = f"the boundary of infra/delivery.yaml denies {', '.join(found)}; remove it"
             yield Problem(f"statements[{number}]", text)
 
@@ -134,7 +131,7 @@ PARTS: dict[str, tuple[type, Callable[[Any], Iterator[Problem]]]] = {
 }
 
 
-def merge(template: str, parts: Mapping[str, Any], stage: str) -> str:
+def merge(template: str, parts: Json, stage: str) -> str:
     """A template with the parts of the file, for this stage, in place of its marks."""
     lines = _lines(json.loads(json.dumps(parts).replace("${Stage}", stage)))
     return _MARK.sub(
@@ -142,7 +139,7 @@ def merge(template: str, parts: Mapping[str, Any], stage: str) -> str:
     )
 
 
-def _lines(parts: Mapping[str, Any]) -> dict[str, list[str]]:
+def _lines(parts: Json) -> dict[str, list[str]]:
     """The lines of each mark."""
     environment, secrets, statements = parts["environment"], parts["secrets"], parts["statements"]
     reads = _read_statements(secrets)
@@ -164,21 +161,16 @@ def _lines(parts: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _read_statements(secrets: Mapping[str, str]) -> list[dict[str, Any]]:
-    secret_arns, parameter_arns = set(), set()
-    for arn in secrets.values():
-        if ":secret:" in arn:  # without the key of its JSON
-            secret_arns.add(re.sub(r"(:secret:(?:\$\{[^}]+\}|[^:])+):.*", r"\1", arn))
-        else:
-            parameter_arns.add(arn)
-    actions = {"secretsmanager:GetSecretValue": secret_arns, "ssm:GetParameters": parameter_arns}
-    return [
-        {"Effect": "Allow", "Action": action, "Resource": sorted(arns)}
-        for action, arns in actions.items()
-        if arns
-    ]
+    # An ARN without the key of the secret's JSON.
+    arns = {re.sub(r"(:secret:(?:\$\{[^}]+\}|[^:])+):.*", r"\1", arn) for arn in secrets.values()}
+    in_manager = sorted(arn for arn in arns if ":secret:" in arn)
+    read = {"secretsmanager:GetSecretValue": in_manager}
+    read["ssm:GetParameters"] = sorted(arns.difference(in_manager))
+    allow = {"Effect": "Allow"}
+    return [{**allow, "Action": name, "Resource": found} for name, found in read.items() if found]
 
 
-def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+def _rule(rule: Json) -> dict[str, Any]:
     port, to = rule["port"], rule["to"]
     target = "DestinationSecurityGroupId" if to.startswith("sg-") else "CidrIp"
     return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, target: to,

@@ -38,20 +38,19 @@ _NEXT_STEPS = REPAIRS | {
     FAILED_CREATION: "its creation was rolled back, and the next run deletes it; fix the cause",
     **dict.fromkeys(TO_UPDATE, "the update was rolled back, nothing has changed; fix the cause"),
 }
-# botocore's waiter by the first word of a stack's status; update for any other.
+# botocore's waiter by the first word of a status; update for any other.
 _WAITERS = {"CREATE": "create", "ROLLBACK": "create", "DELETE": "delete", "IMPORT": "import"}
 POLL_SECONDS, POLL_SECONDS_LOCAL = 2.0, 0.1
 MAX_POLLS = 1800  # an hour; AWS's own limits end most operations long before
 
 STACK = "AWS::CloudFormation::Stack"
 _EVENT_FIELDS = (
-    *("EventId", "LogicalResourceId", "ResourceType"),
-    *("ResourceStatus", "ResourceStatusReason", "PhysicalResourceId"),
-)
+    "EventId", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason",
+    "PhysicalResourceId",
+)  # fmt: skip
 # A failure that only follows from another one.
 _CONSEQUENCE = re.compile(
-    r"cancelled|the following resource\(s\) failed|resource (creation|update) initiated",
-    re.IGNORECASE,
+    r"(?i)cancelled|the following resource\(s\) failed|resource (creation|update) initiated"
 )
 
 
@@ -71,15 +70,19 @@ class Stack:
         return self.status not in (ABSENT, "DELETE_COMPLETE")
 
     @property
+    def is_new(self) -> bool:
+        return self.status in TO_CREATE
+
+    @property
     def in_progress(self) -> bool:
-        return self.status.endswith("_IN_PROGRESS") and self.status not in TO_CREATE
+        return self.status.endswith("_IN_PROGRESS") and not self.is_new
 
     def next_step(self, region: str) -> str:
         """What to do about the state that the stack is in."""
         advice = _NEXT_STEPS.get(self.status, "see the CloudFormation console")
         advice = advice.format(at=f"--stack-name {self.name} --region {region}")
-        again = "then run the same command again"
-        return f"stack {self.name} is in state {self.status}: {advice}; {again}"
+        state = f"stack {self.name} is in state {self.status}"
+        return f"{state}: {advice}; then run the same command again"
 
 
 class StackFailed(ProblemsError):
@@ -87,7 +90,6 @@ class StackFailed(ProblemsError):
 
 
 def say(line: str) -> None:
-    """Print one line of progress on standard error."""
     click.echo(printable(line), err=True)
 
 
@@ -99,14 +101,12 @@ def read_stack(client: Any, name_or_id: str) -> Stack:
         if not _is_absent(error):
             raise
         return Stack(name_or_id)
-    return Stack(
-        name=found["StackName"],
-        status=found["StackStatus"],
-        id=found.get("StackId", ""),
-        outputs=_pairs(found.get("Outputs"), "OutputKey", "OutputValue"),
-        parameters=_pairs(found.get("Parameters"), "ParameterKey", "ParameterValue"),
-        tags=_pairs(found.get("Tags"), "Key", "Value"),
-    )
+    kinds = {"Outputs": "Output", "Parameters": "Parameter", "Tags": ""}
+    pairs = [
+        {each[f"{kind}Key"]: each.get(f"{kind}Value") or "" for each in found.get(name) or ()}
+        for name, kind in kinds.items()
+    ]
+    return Stack(found["StackName"], found["StackStatus"], found.get("StackId", ""), *pairs)
 
 
 def require_owned(stack: Stack, tags: Mapping[str, str]) -> None:
@@ -115,12 +115,11 @@ def require_owned(stack: Stack, tags: Mapping[str, str]) -> None:
     in_review = stack.status == "REVIEW_IN_PROGRESS" and not stack.tags
     if not stack.exists or in_review or (is_owned(stack.tags) and owner == project):
         return
-    problem = f"stack {stack.name} exists and was not created by this project; choose another "
-    problem += "COGNISES_ROLE_PREFIX, which names the stage"
+    problem = "exists and was not created by this project"
     if is_owned(stack.tags):
-        problem = f"stack {stack.name} belongs to {owner}, not to {project}; stages that share an "
-        problem += "account need a COGNISES_ROLE_PREFIX each"
-    raise ProvisionBlocked([problem])
+        problem = f"belongs to {owner}, not to {project}"
+    remedy = "choose another COGNISES_ROLE_PREFIX, which names the stage"
+    raise ProvisionBlocked([f"stack {stack.name} {problem}; {remedy}"])
 
 
 def wait_until_idle(client: Any, stack: Stack) -> Stack:
@@ -134,8 +133,6 @@ def wait_until_idle(client: Any, stack: Stack) -> Stack:
 
 
 class Event(NamedTuple):
-    """One event of a stack."""
-
     id: str
     logical_id: str
     resource_type: str
@@ -145,7 +142,7 @@ class Event(NamedTuple):
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Event:
-        """In: one of the `StackEvents` of DescribeStackEvents; emulators leave fields out."""
+        """From DescribeStackEvents; emulators leave fields out."""
         return cls(*(event.get(name) or "" for name in _EVENT_FIELDS))
 
     def __str__(self) -> str:
@@ -178,16 +175,14 @@ class Operation:
         self.stack = replace(read_stack(self._client, self._reference), name=self.stack.name)
         # The waiter for imports stops where a rollback begins.
         if self.stack.in_progress and waiter != "import":
-            problem = f"stack {self.stack.name} is still in state {self.stack.status}; AWS "
-            problem += "continues by itself: run the same command again to wait for the end"
-            raise StackFailed([problem])
+            problem = f"stack {self.stack.name} is still in state {self.stack.status}"
+            raise StackFailed([f"{problem}; AWS continues: run the same command again to wait"])
         return self.stack
 
     def failure(self) -> StackFailed:
         """What failed and why, what is left, and what to do."""
-        causes = failure_causes(self.events)
-        if not causes:
-            causes = [f"AWS gives no reason; look at the events of stack {self.stack.name}"]
+        unknown = f"AWS gives no reason; look at the events of stack {self.stack.name}"
+        causes = failure_causes(self.events) or [unknown]
         next_step = self.stack.next_step(self._client.meta.region_name)
         return StackFailed([*causes, *retained(self.events), next_step])
 
@@ -213,8 +208,8 @@ def failure_causes(events: Iterable[Event]) -> list[str]:
 
     Failures that only follow from another are left out, unless nothing else is known.
     """
-    failed = [each for each in events if each.status.endswith("_FAILED")]
-    failed = [each for each in failed if each.resource_type != STACK]
+    resources = [each for each in events if each.resource_type != STACK]
+    failed = [each for each in resources if each.status.endswith("_FAILED")]
     with_reason = [each for each in failed if each.reason]
     roots = [each for each in with_reason if not _CONSEQUENCE.search(each.reason)]
     return list(dict.fromkeys(_cause(each) for each in roots or with_reason or failed))
@@ -238,15 +233,10 @@ def retained(events: Iterable[Event]) -> list[str]:
 
 
 def polls(client: Any) -> dict[str, Any]:
-    """How often and how many times a waiter looks."""
     delay = POLL_SECONDS_LOCAL if on_loopback(client) else POLL_SECONDS
     return {"Delay": delay, "MaxAttempts": MAX_POLLS}
 
 
 def _is_absent(error: Exception) -> bool:
-    absent = error_code(error) in ("ValidationError", "StackNotFoundException")
-    return absent and "does not exist" in error_message(error)
-
-
-def _pairs(members: Any, key: str, value: str) -> dict[str, str]:
-    return {each[key]: each.get(value) or "" for each in members or ()}
+    is_known = error_code(error) in ("ValidationError", "StackNotFoundException")
+    return is_known and "does not exist" in error_message(error)

@@ -14,31 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from cognises.errors import ProvisionBlocked, printable
+from cognises.provisioning import stack_state as state
 from cognises.provisioning.aws import error_code, error_message, on_loopback
 from cognises.provisioning.aws_errors import is_aws_error
 from cognises.provisioning.names import stack_name, stack_tags
-from cognises.provisioning.stack_state import (
-    FAILED_CREATION,
-    STACK,
-    SUCCEEDED,
-    TO_CREATE,
-    TO_UPDATE,
-    Operation,
-    Stack,
-    StackFailed,
-    polls,
-    read_stack,
-    require_owned,
-    say,
-    wait_until_idle,
-)
+from cognises.provisioning.stack_state import Operation, Stack, StackFailed, read_stack, say
 from cognises.provisioning.target import Target
 
 START_POLLS = 5  # an executed change set may not show in the stack's state at once
 # The reason of a change set that fails only because there is nothing to change.
 NOTHING_CHANGES = re.compile(
-    r"did\s?n.?.?t contain changes|no updates are to be performed|no changes to (deploy|perform)",
-    re.IGNORECASE,
+    r"(?i)did\s?n.?.?t contain changes|no updates are to be performed"
+    r"|no changes to (deploy|perform)"
 )
 _REPLACED = "  <- REPLACED: a new resource is created and the old one is deleted"
 _CONDITIONAL = "  <- possibly replaced: AWS decides during the update"
@@ -75,9 +62,9 @@ def deploy_stack(
     data would be lost), StackFailed (each failed resource and what to do), botocore's errors.
     """
     stack = read_stack(client, desired.name)
-    require_owned(stack, desired.tags)
-    stack = wait_until_idle(client, stack)
-    if stack.status == FAILED_CREATION:
+    state.require_owned(stack, desired.tags)
+    stack = state.wait_until_idle(client, stack)
+    if stack.status == state.FAILED_CREATION:
         say(f"stack {stack.name}: its creation failed and was rolled back")
         if dry_run:
             say("the failed stack would be deleted, and everything created again")
@@ -85,16 +72,16 @@ def deploy_stack(
         confirm(f"Delete the failed stack {stack.name}?")
         delete_stack(client, stack)
         stack = Stack(desired.name)
-    if stack.status not in TO_CREATE | TO_UPDATE:
+    if not stack.is_new and stack.status not in state.TO_UPDATE:
         raise ProvisionBlocked([stack.next_step(client.meta.region_name)])
     with ExitStack() as unless_executed:
         change_set = _create_change_set(client, desired, stack)
         unless_executed.callback(_discard, client, stack, change_set)
         if not _show(client, desired, stack, change_set) or dry_run:
             return stack.outputs
-        confirm(f"{'Create' if stack.status in TO_CREATE else 'Update'} stack {desired.name}?")
+        confirm(f"{'Create' if stack.is_new else 'Update'} stack {desired.name}?")
         unless_executed.pop_all()
-    return _execute(client, desired.name, change_set, creates=stack.status in TO_CREATE)
+    return _execute(client, desired.name, change_set, "create" if stack.is_new else "update")
 
 
 def delete_stack(client: Any, stack: Stack) -> None:
@@ -107,20 +94,19 @@ def delete_stack(client: Any, stack: Stack) -> None:
 
 def _create_change_set(client: Any, desired: StackInput, stack: Stack) -> str:
     """The id of a new change set; empty if AWS says at once that nothing changes."""
-    kind = "CREATE" if stack.status in TO_CREATE else "UPDATE"
     # CloudFormation compares with its last template, unless it is told to look for drift.
-    drift = {"DeploymentMode": "REVERT_DRIFT"} if desired.revert_drift and kind == "UPDATE" else {}
+    looks = desired.revert_drift and not stack.is_new
     parameters = desired.parameters.items()
     try:
         created = client.create_change_set(
             StackName=desired.name,
             ChangeSetName=f"cognises-{secrets.token_hex(8)}",
-            ChangeSetType=kind,
+            ChangeSetType="CREATE" if stack.is_new else "UPDATE",
             TemplateBody=desired.template,
             Parameters=[{"ParameterKey": key, "ParameterValue": text} for key, text in parameters],
             Tags=[{"Key": key, "Value": text} for key, text in desired.tags.items()],
             Capabilities=["CAPABILITY_IAM"],
-            **drift,
+            **({"DeploymentMode": "REVERT_DRIFT"} if looks else {}),
         )
     except client.exceptions.ClientError as error:
         if not NOTHING_CHANGES.search(error_message(error)):
@@ -131,12 +117,11 @@ def _create_change_set(client: Any, desired: StackInput, stack: Stack) -> str:
 
 def _show(client: Any, desired: StackInput, stack: Stack, change_set: str) -> bool:
     """Print the changes and return whether there are any. Raises ProvisionBlocked for losses."""
-    creates = stack.status in TO_CREATE
     changes = _wait_for_changes(client, desired.name, change_set) if change_set else None
-    if changes is None or (not creates and _is_same(client, desired, stack, changes)):
+    if changes is None or (not stack.is_new and _is_same(client, desired, stack, changes)):
         say(f"stack {desired.name}: nothing to change")
         return False
-    say(f"stack {desired.name} will be {'created' if creates else 'updated'}:")
+    say(f"stack {desired.name} will be {'created' if stack.is_new else 'updated'}:")
     lines, problems = read_changes(changes, desired.protected)
     for line in lines or ["no resource: outputs or other parts of the template"]:
         say(f"  {line}")
@@ -151,7 +136,8 @@ def _wait_for_changes(client: Any, name: str, change_set: str) -> list[Any] | No
 
     asked = {"ChangeSetName": change_set, "StackName": name}
     with suppress(WaiterError):  # how it ended is read from the change set itself
-        client.get_waiter("change_set_create_complete").wait(**asked, WaiterConfig=polls(client))
+        waiter = client.get_waiter("change_set_create_complete")
+        waiter.wait(**asked, WaiterConfig=state.polls(client))
     found = client.get_paginator("describe_change_set").paginate(**asked).build_full_result()
     if found["Status"] == "CREATE_COMPLETE":
         return [each for each in found.get("Changes") or () if each.get("ResourceChange")]
@@ -169,8 +155,7 @@ def _is_same(client: Any, desired: StackInput, stack: Stack, changes: list[Any])
     """
     if changes and (desired.revert_drift or not (on_loopback(client) and stack.parameters)):
         return False
-    given = desired.parameters.items()
-    if any(stack.parameters.get(name, text) != text for name, text in given):
+    if any(stack.parameters.get(name, text) != text for name, text in desired.parameters.items()):
         return False
     template = client.get_template(StackName=desired.name)["TemplateBody"]
     return isinstance(template, str) and template.strip() == desired.template.strip()
@@ -187,10 +172,9 @@ def read_changes(
         verb, note, loss = _ACTIONS.get(key, (f"? {action}", "", f"changed by {action!r}"))
         name = f"{resource.get('LogicalResourceId', '')} ({resource.get('ResourceType', '')})"
         if loss and resource.get("ResourceType") in protected:
-            undo = "undo the edit that causes this"
-            problems.append(f"{name} would be {loss} and its data lost; {undo}")
-        drift = resource.get("ResourceDriftStatus")
-        if drift in ("MODIFIED", "DELETED"):
+            would = f"{name} would be {loss} and its data lost"
+            problems.append(f"{would}; undo the edit that causes this")
+        if (drift := resource.get("ResourceDriftStatus")) in ("MODIFIED", "DELETED"):
             note = f"  <- reverts a manual change ({drift}){note}"
         # The properties that differ; for tags and metadata, the attribute's name.
         targets = [each.get("Target") or {} for each in resource.get("Details") or ()]
@@ -210,21 +194,20 @@ def _discard(client: Any, stack: Stack, change_set: str) -> None:
     except Exception as error:
         if not is_aws_error(error):
             raise
-        say(
-            f"warning: stack {stack.name}: its change set, or the empty stack that it began, stays "
-            f"({error_code(error) or type(error).__name__}); the next run goes on from there"
-        )
+        reason = error_code(error) or type(error).__name__
+        stays = f"its change set, or the empty stack that it began, stays ({reason})"
+        say(f"warning: stack {stack.name}: {stays}; the next run goes on from there")
 
 
-def _execute(client: Any, name: str, change_set: str, *, creates: bool) -> Mapping[str, str]:
+def _execute(client: Any, name: str, change_set: str, waiter: str) -> Mapping[str, str]:
     operation = Operation(client, read_stack(client, name))
     client.execute_change_set(ChangeSetName=change_set, StackName=name)
     for _ in range(START_POLLS):
-        stack = operation.wait("create" if creates else "update")
-        if any(each.resource_type == STACK for each in operation.events):
+        stack = operation.wait(waiter)
+        if any(each.resource_type == state.STACK for each in operation.events):
             break
-        time.sleep(polls(client)["Delay"])
-    if stack.status not in SUCCEEDED:
+        time.sleep(state.polls(client)["Delay"])
+    if stack.status not in state.SUCCEEDED:
         raise operation.failure()
     return stack.outputs
 
@@ -245,14 +228,13 @@ class OwnStack:
             raise ProvisionBlocked([f"--stack {named}: this stage's stack is {ours}"])
         client = target.aws.client("cloudformation")
         stack = read_stack(client, ours)
-        require_owned(stack, stack_tags(target.role_prefix))
+        state.require_owned(stack, stack_tags(target.role_prefix))
         if not stack.exists:
             say(f"stack {ours} does not exist")
             return None
         return cls(client, stack, target.pool.id)
 
     def show(self) -> None:
-        """Print what would be deleted."""
         parts = "app client, sign-in domain, identity pool, permissions boundary"
         say(f"stack {self.stack.name} will be deleted: {parts}; sign-in stops working")
         say(f"user pool {self.pool_id} and its users stay")
@@ -265,14 +247,10 @@ class OwnStack:
         if self.stack.parameters.get("ExistingUserPoolId"):
             say(f"user pool {self.pool_id}, which was there before the stack, is unchanged")
         else:
-            say(
-                f"user pool {self.pool_id} is retained and protected from deletion, because its "
-                "users cannot be restored. To delete it with all its users:"
-            )
+            why = "retained and protected from deletion, because its users cannot be restored"
+            say(f"user pool {self.pool_id} is {why}. To delete it with all its users:")
             say(f"  aws cognito-idp update-user-pool {pool} --deletion-protection INACTIVE")
             say(f"  aws cognito-idp delete-user-pool {pool}")
-        say(
-            "remove COGNITO_CLIENT_ID, COGNITO_IDENTITY_POOL_ID, COGNITO_DOMAIN and "
-            "COGNISES_PERMISSIONS_BOUNDARY from .env; with COGNITO_USER_POOL_ID left in it, "
-            "bootstrap uses the pool again"
-        )
+        names = "COGNITO_CLIENT_ID, COGNITO_IDENTITY_POOL_ID, COGNITO_DOMAIN and "
+        say(f"remove {names}COGNISES_PERMISSIONS_BOUNDARY from .env")
+        say("with COGNITO_USER_POOL_ID left in .env, bootstrap uses the pool again")
