@@ -56,11 +56,7 @@ def run(
 
 
 class Bootstrap:
-    """One run: the request, the stack and the pool as they are, and the stack's new parameters.
-
-    Raises SettingsError for what does not fit together, ProvisionBlocked for a stack that is not
-    ours, botocore's errors.
-    """
+    """One run. Raises SettingsError (what does not fit together), ProvisionBlocked, AWS's errors."""
 
     def __init__(self, request: asked.Request, options: Options) -> None:
         self.request, self.is_local = request, request.aws.is_local()
@@ -175,10 +171,7 @@ class Bootstrap:
             say(f"note: {lacks}: {_LATER} --domain-prefix NAME")
 
     def settings(self, outputs: Mapping[str, str]) -> dict[str, str]:
-        """The lines of `.env`, from the new outputs and parameters, and the stack before.
-
-        Raises SettingsError if an output is missing: what answered created nothing.
-        """
+        """The lines of `.env`. Raises SettingsError if an output is missing."""
         missing = [output for output in WRITTEN.values() if not outputs.get(output)]
         if missing:
             problem = f"stack {self.stack.name} has no output {', '.join(missing)}"
@@ -231,10 +224,7 @@ class Bootstrap:
 
 
 def deployment_steps(stack: Stack, chosen: Mapping[str, str]) -> list[dict[str, str]]:
-    """The parameters of each update in turn: a domain is removed before another one is added.
-
-    A pool takes one domain of each kind, and CloudFormation adds before it removes.
-    """
+    """Each update's parameters. A pool takes one domain of a kind, so the old one goes first."""
     before = stack.parameters
     cleared = {
         name: ""

@@ -26,13 +26,9 @@ from cognises.user_pool import REGION
 
 # What --parameter takes, with the template's defaults. A value given once is kept.
 OPTIONAL = {
-    "DeletionProtection": "ACTIVE",
-    "UserPoolTier": "",
-    "SesIdentityArn": "",
-    "EmailFrom": "",
-    "CustomDomain": "",
-    "CustomDomainCertificateArn": "",
-}
+    "DeletionProtection": "ACTIVE", "UserPoolTier": "", "SesIdentityArn": "", "EmailFrom": "",
+    "CustomDomain": "", "CustomDomainCertificateArn": "",
+}  # fmt: skip
 # Cognito's rule for prefix domains, and the words it reserves.
 DOMAIN_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED = ("aws", "amazon", "cognito")
@@ -170,10 +166,7 @@ def default_domain_prefix(stage: str, account: str) -> str:
 
 
 def read_env(path: Path) -> str | None:
-    """The text of a file that can be written; None if there is no file. Raises OSError.
-
-    SettingsError for a link, a folder, anything but a regular file, text that is not UTF-8.
-    """
+    """A file's text, None if there is none. Raises SettingsError unless regular, UTF-8; OSError."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

@@ -25,6 +25,7 @@ LONGEST_STAGE = 32  # beyond it, CloudFormation shortens role names that policie
 OF_A_PACKAGE = ("CodeKey", "Architecture", "CognitoJwksFile")
 _SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+Values = Mapping[str, str]
 
 
 class Declared(NamedTuple):
@@ -74,8 +75,8 @@ def run(
     kept = {each.name for each in declared if not each.secret and not each.setting}
     known = {name: value for name, value in before.parameters.items() if name in kept}
     known |= {"Stage": request.stage, **delivery.outputs}
-    settings = sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
-    settings |= settings_values(options)
+    project = sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
+    settings = project | settings_values(options)
     known |= {each.name: settings[each.setting] for each in declared if each.setting in settings}
     if image_tag:
         given["ImageDigest"] = _image_digest(request.aws, image_tag, known | given)
@@ -103,9 +104,7 @@ def run(
     return 0
 
 
-def _refuse_contradictions(
-    given: Mapping[str, str], image_tag: str | None, package: Path | None
-) -> None:
+def _refuse_contradictions(given: Values, image_tag: str | None, package: Path | None) -> None:
     """Raise SettingsError where an option determines a parameter that is given as well."""
     determined = {"ImageDigest": "--image-tag"} if image_tag else {}
     determined |= dict.fromkeys(OF_A_PACKAGE, "--package") if package else {}
@@ -123,13 +122,8 @@ def _template(stack: str, stage: str) -> str:
     return merge(path.read_text(encoding="utf-8"), read_service_file(), stage)
 
 
-def resolve(
-    declared: Iterable[Declared], given: Mapping[str, str], known: Mapping[str, str]
-) -> dict[str, str]:
-    """A value for every parameter: what is given, else known, else the default.
-
-    Raises SettingsError that names every unknown parameter and every missing value.
-    """
+def resolve(declared: Iterable[Declared], given: Values, known: Values) -> dict[str, str]:
+    """Every parameter: given, else known, else default. Raises SettingsError with every problem."""
     values = {each: given.get(each.name, known.get(each.name, each.default)) for each in declared}
     unknown = [name for name in given if name not in {each.name for each in values}]
     problems = [f"--parameter {name}: the template has no such parameter" for name in unknown]
@@ -145,9 +139,7 @@ def _missing(name: str, setting: str = "") -> str:
     return f"{name} is not known yet; {remedy}"
 
 
-def _print_differences(
-    declared: Iterable[Declared], before: Mapping[str, str], chosen: Mapping[str, str]
-) -> None:
+def _print_differences(declared: Iterable[Declared], before: Values, chosen: Values) -> None:
     """Print a line for each parameter that changes or is set for the first time; no secret."""
     for each in declared:
         old, new = before.get(each.name), chosen[each.name]
@@ -156,7 +148,7 @@ def _print_differences(
             say(f"  {each.name}: {was}{'*****' if each.secret else repr(new)}")
 
 
-def _image_digest(aws: Aws, tag: str, known: Mapping[str, str]) -> str:
+def _image_digest(aws: Aws, tag: str, known: Values) -> str:
     """The digest of a tag in ECR. Raises SettingsError if there is none."""
     repository = _required("ImageRepository", known)
     ecr = aws.client("ecr")
@@ -168,11 +160,8 @@ def _image_digest(aws: Aws, tag: str, known: Mapping[str, str]) -> str:
     return str(found["imageDetails"][0]["imageDigest"])
 
 
-def _stored_package(aws: Aws, given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of an older package, never what a newer one left in the stack.
-
-    Raises SettingsError if the bucket has no such package, or its key does not tell.
-    """
+def _stored_package(aws: Aws, given: Values, known: Values) -> dict[str, str]:
+    """An older package's parameters, never those that a newer one left. Raises SettingsError."""
     key, bucket = given["CodeKey"], _required("CodeBucket", known)
     if stored_checksum(aws.client("s3"), bucket, key) is None:
         raise SettingsError([f"bucket {bucket} has no package {key}"])
@@ -187,7 +176,7 @@ def _stored_package(aws: Aws, given: Mapping[str, str], known: Mapping[str, str]
     return found
 
 
-def _required(name: str, known: Mapping[str, str]) -> str:
+def _required(name: str, known: Values) -> str:
     if name not in known:
         raise SettingsError([_missing(name)])
     return known[name]

@@ -196,20 +196,18 @@ def _substituted(value: object) -> object:
     return value
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> None:
     """Write each template as it is deployed into a folder."""
     *templates, folder = arguments
     try:
         parts = read_service_file()
     except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 1
+        sys.exit(str(error))
     Path(folder).mkdir(parents=True, exist_ok=True)
     for path in map(Path, templates):
         merged = merge(path.read_text(encoding="utf-8"), parts, "stage")
         Path(folder, path.name).write_text(merged, encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

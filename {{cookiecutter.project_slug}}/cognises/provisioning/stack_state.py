@@ -40,7 +40,6 @@ _NEXT_STEPS = REPAIRS | {
 }
 # botocore's waiter by the first word of a status; update for any other.
 _WAITERS = {"CREATE": "create", "ROLLBACK": "create", "DELETE": "delete", "IMPORT": "import"}
-POLL_SECONDS, POLL_SECONDS_LOCAL = 2.0, 0.1
 MAX_POLLS = 1800  # an hour; AWS's own limits end most operations long before
 
 STACK = "AWS::CloudFormation::Stack"
@@ -204,10 +203,7 @@ class Operation:
 
 
 def failure_causes(events: Iterable[Event]) -> list[str]:
-    """Each failed resource with AWS's reason and what fixes it, oldest first.
-
-    Failures that only follow from another are left out, unless nothing else is known.
-    """
+    """Failed resources, each reason and remedy, oldest first; consequences only if alone."""
     resources = [each for each in events if each.resource_type != STACK]
     failed = [each for each in resources if each.status.endswith("_FAILED")]
     with_reason = [each for each in failed if each.reason]
@@ -233,8 +229,7 @@ def retained(events: Iterable[Event]) -> list[str]:
 
 
 def polls(client: Any) -> dict[str, Any]:
-    delay = POLL_SECONDS_LOCAL if on_loopback(client) else POLL_SECONDS
-    return {"Delay": delay, "MaxAttempts": MAX_POLLS}
+    return {"Delay": 0.1 if on_loopback(client) else 2.0, "MaxAttempts": MAX_POLLS}
 
 
 def _is_absent(error: Exception) -> bool:

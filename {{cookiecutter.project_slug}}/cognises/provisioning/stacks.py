@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -148,10 +148,9 @@ def _wait_for_changes(client: Any, name: str, change_set: str) -> list[Any] | No
 
 
 def _is_same(client: Any, desired: StackInput, stack: Stack, changes: list[Any]) -> bool:
-    """Whether a change set has nothing to do although it was created.
+    """Whether a change set that was created has nothing to do: template and parameters tell.
 
-    AWS creates none where nothing changes. Emulators create one that lists nothing, or everything;
-    and AWS lists nothing where only outputs differ. So template and parameters are compared.
+    Emulators create one that lists nothing, or everything; AWS lists no change of outputs alone.
     """
     if changes and (desired.revert_drift or not (on_loopback(client) and stack.parameters)):
         return False
@@ -161,9 +160,7 @@ def _is_same(client: Any, desired: StackInput, stack: Stack, changes: list[Any])
     return isinstance(template, str) and template.strip() == desired.template.strip()
 
 
-def read_changes(
-    changes: Iterable[Mapping[str, Any]], protected: Collection[str]
-) -> tuple[list[str], list[str]]:
+def read_changes(changes: list[Any], protected: Collection[str]) -> tuple[list[str], list[str]]:
     """A line for each change of DescribeChangeSet, and for each that would lose protected data."""
     lines, problems = [], []
     for resource in (each["ResourceChange"] for each in changes):
@@ -212,45 +209,32 @@ def _execute(client: Any, name: str, change_set: str, waiter: str) -> Mapping[st
     return stack.outputs
 
 
-@dataclass(frozen=True)
-class OwnStack:
-    """Bootstrap's stack of this stage, for `destroy`; it exists and is ours."""
+def find_own_stack(target: Target, named: str) -> Stack | None:
+    """Bootstrap's stack of this stage; None if absent. Raises ProvisionBlocked, AWS's errors."""
+    ours = stack_name(target.role_prefix, "cognito")
+    if named != ours:
+        raise ProvisionBlocked([f"--stack {named}: this stage's stack is {ours}"])
+    stack = read_stack(target.aws.client("cloudformation"), ours)
+    state.require_owned(stack, stack_tags(target.role_prefix))
+    if stack.exists:
+        return stack
+    say(f"stack {ours} does not exist")
+    return None
 
-    client: Any
-    stack: Stack
-    pool_id: str
 
-    @classmethod
-    def find(cls, target: Target, named: str) -> OwnStack | None:
-        """The stack, None if there is none. Raises ProvisionBlocked and botocore's errors."""
-        ours = stack_name(target.role_prefix, "cognito")
-        if named != ours:
-            raise ProvisionBlocked([f"--stack {named}: this stage's stack is {ours}"])
-        client = target.aws.client("cloudformation")
-        stack = read_stack(client, ours)
-        state.require_owned(stack, stack_tags(target.role_prefix))
-        if not stack.exists:
-            say(f"stack {ours} does not exist")
-            return None
-        return cls(client, stack, target.pool.id)
-
-    def show(self) -> None:
-        parts = "app client, sign-in domain, identity pool, permissions boundary"
-        say(f"stack {self.stack.name} will be deleted: {parts}; sign-in stops working")
-        say(f"user pool {self.pool_id} and its users stay")
-
-    def delete(self) -> None:
-        """Delete it, wait, and print how to delete the pool. Raises StackFailed."""
-        delete_stack(self.client, self.stack)
-        say(f"stack {self.stack.name} is deleted")
-        pool = f"--user-pool-id {self.pool_id} --region {self.client.meta.region_name}"
-        if self.stack.parameters.get("ExistingUserPoolId"):
-            say(f"user pool {self.pool_id}, which was there before the stack, is unchanged")
-        else:
-            why = "retained and protected from deletion, because its users cannot be restored"
-            say(f"user pool {self.pool_id} is {why}. To delete it with all its users:")
-            say(f"  aws cognito-idp update-user-pool {pool} --deletion-protection INACTIVE")
-            say(f"  aws cognito-idp delete-user-pool {pool}")
-        names = "COGNITO_CLIENT_ID, COGNITO_IDENTITY_POOL_ID, COGNITO_DOMAIN and "
-        say(f"remove {names}COGNISES_PERMISSIONS_BOUNDARY from .env")
-        say("with COGNITO_USER_POOL_ID left in .env, bootstrap uses the pool again")
+def delete_own_stack(target: Target, stack: Stack) -> None:
+    """Delete it, wait, and print how to delete the pool. Raises StackFailed."""
+    client, pool_id = target.aws.client("cloudformation"), target.pool.id
+    delete_stack(client, stack)
+    say(f"stack {stack.name} is deleted")
+    if stack.parameters.get("ExistingUserPoolId"):
+        say(f"user pool {pool_id}, which was there before the stack, is unchanged")
+    else:
+        why = "retained and protected from deletion, because its users cannot be restored"
+        say(f"user pool {pool_id} is {why}. To delete it with all its users:")
+        at = f"--user-pool-id {pool_id} --region {client.meta.region_name}"
+        say(f"  aws cognito-idp update-user-pool {at} --deletion-protection INACTIVE")
+        say(f"  aws cognito-idp delete-user-pool {at}")
+    names = "COGNITO_CLIENT_ID, COGNITO_IDENTITY_POOL_ID, COGNITO_DOMAIN and "
+    say(f"remove {names}COGNISES_PERMISSIONS_BOUNDARY from .env")
+    say("with COGNITO_USER_POOL_ID left in .env, bootstrap uses the pool again")

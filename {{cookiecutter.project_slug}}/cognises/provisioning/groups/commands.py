@@ -19,7 +19,8 @@ from cognises.provisioning.groups import read
 from cognises.provisioning.groups.apply import apply_plan
 from cognises.provisioning.groups.plan import Change, GroupChange, Plan, plan_json, plan_text
 from cognises.provisioning.groups.planner import Pruning, make_plan
-from cognises.provisioning.stacks import OwnStack
+from cognises.provisioning.stack_state import say
+from cognises.provisioning.stacks import delete_own_stack, find_own_stack
 from cognises.provisioning.target import (
     EXIT_BLOCKED,
     EXIT_ERROR,
@@ -162,7 +163,7 @@ def destroy(
     """
     target = read_target(options)
     clients = group_clients(target.aws)
-    stack = OwnStack.find(target, stack_name) if stack_name else None
+    stack = find_own_stack(target, stack_name) if stack_name else None
     # Typing the pool's id confirms any number of deletions, whatever the identity pool allows.
     everything = Pruning(max_destroy=sys.maxsize, force=force)
     planned = _plan(replace(target, identity_pool_id=None), clients, (), everything)
@@ -171,7 +172,9 @@ def destroy(
     _show(found, as_json=False)
     found.raise_if_blocked()
     if stack:
-        stack.show()
+        parts = "app client, sign-in domain, identity pool, permissions boundary"
+        say(f"stack {stack.name} will be deleted: {parts}; sign-in stops working")
+        say(f"user pool {target.pool.id} and its users stay")
     if not found.changes and not stack:
         return 0
     if pool_id is None:
@@ -182,7 +185,7 @@ def destroy(
     code = _report(found, *apply_plan(found, clients))
     # The roles carry the boundary, which is in the stack: it is deleted after them.
     if stack and code == 0:
-        stack.delete()
+        delete_own_stack(target, stack)
     return code
 
 
