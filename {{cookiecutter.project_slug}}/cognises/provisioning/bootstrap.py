@@ -56,7 +56,7 @@ def run(
 
 
 class Bootstrap:
-    """One run. Raises SettingsError (what does not fit together), ProvisionBlocked, AWS's errors."""
+    """One run. Raises SettingsError for what does not fit together, ProvisionBlocked."""
 
     def __init__(self, request: asked.Request, options: Options) -> None:
         self.request, self.is_local = request, request.aws.is_local()
@@ -79,11 +79,10 @@ class Bootstrap:
             raise SettingsError([f"{problem} and stack {self.stack.name} has {of_stack}; {remedy}"])
         return self.stack.parameters.get("ExistingUserPoolId", "")
 
-    def _pool(self, pool_id: str) -> dict[str, Any]:
-        return dict(self.cognito.describe_user_pool(UserPoolId=pool_id)["UserPool"])
+    def _pool(self, pool_id: str) -> Any:
+        return self.cognito.describe_user_pool(UserPoolId=pool_id)["UserPool"]
 
     def _parameters(self) -> dict[str, str]:
-        """The template's parameters; a value that was given once is kept."""
         request, existing, before = self.request, self.existing, self.stack.parameters
         public_url = request.public_url or before.get("PublicUrl", "")
         prefix = request.domain_prefix or before.get("DomainPrefix", "")
@@ -236,7 +235,6 @@ def deployment_steps(stack: Stack, chosen: Mapping[str, str]) -> list[dict[str, 
 
 
 def _write(path: Path, values: dict[str, str]) -> None:
-    """Write the settings into the file, and say which; where that fails, print them."""
     try:
         is_changed = asked.update_env(path, values)
     except (OSError, SettingsError) as error:

@@ -105,7 +105,6 @@ def run(
 
 
 def _refuse_contradictions(given: Values, image_tag: str | None, package: Path | None) -> None:
-    """Raise SettingsError where an option determines a parameter that is given as well."""
     determined = {"ImageDigest": "--image-tag"} if image_tag else {}
     determined |= dict.fromkeys(OF_A_PACKAGE, "--package") if package else {}
     twice = [(name, option) for name, option in determined.items() if name in given]
@@ -149,7 +148,6 @@ def _print_differences(declared: Iterable[Declared], before: Values, chosen: Val
 
 
 def _image_digest(aws: Aws, tag: str, known: Values) -> str:
-    """The digest of a tag in ECR. Raises SettingsError if there is none."""
     repository = _required("ImageRepository", known)
     ecr = aws.client("ecr")
     try:

@@ -25,7 +25,6 @@ from cognises.manifest.iam_warnings import escalating_actions
 from cognises.settings import sources
 
 Json = Mapping[str, Any]
-
 NAME = "service.json"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
 _OURS = re.compile(r"(AWS|COGNITO|COGNISES|GUNICORN|FLASK|LAMBDA)_|PROJECT_NAME$|SERVICE_SECRETS$")
@@ -140,7 +139,6 @@ def merge(template: str, parts: Json, stage: str) -> str:
 
 
 def _lines(parts: Json) -> dict[str, list[str]]:
-    """The lines of each mark."""
     environment, secrets, statements = parts["environment"], parts["secrets"], parts["statements"]
     reads = _read_statements(secrets)
     variables = {**environment, **({"SERVICE_SECRETS": json.dumps(secrets)} if secrets else {})}

@@ -95,10 +95,7 @@ def _send(call: Call, clients: Clients, sleep: Callable[[float], None], is_new: 
 
 
 def accept_existing(call: Call, clients: Clients) -> None:
-    """Return if the existing role or group is the one to be created, else ProvisionBlocked.
-
-    botocore repeats a call whose answer was lost, and then finds what the first one made.
-    """
+    """Raise ProvisionBlocked unless it is ours: botocore repeats calls whose answer was lost."""
     wanted = call.arguments
     if call.method == "create_role":
         name = wanted["RoleName"]

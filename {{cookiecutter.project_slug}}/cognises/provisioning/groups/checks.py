@@ -9,9 +9,8 @@ from cognises.provisioning.groups.compare import escalations
 from cognises.provisioning.groups.model import Entry, IdentityPool, Observed, Role, Scope
 from cognises.provisioning.names import GROUP_TAG, OWNER_TAG, POOL_TAG, is_owned, is_provider_group
 
-# In us-gov-east-1 an identity pool may fail to assume a role whose name and session name together
-# are longer than 24 characters; 4 of them are kept for the session name.
-# Source: AWS GovCloud (US) user guide, "Amazon Cognito".
+# There an identity pool may fail to assume a role whose name and session name together have over 24
+# characters; 4 are the session name's. Source: AWS GovCloud (US) user guide, "Amazon Cognito".
 SHORT_NAMES_REGION, SHORT_ROLE_NAME = "us-gov-east-1", 20
 LISTED = 10  # names in one warning
 REVERT = "`provision.py bootstrap --revert-drift`"
@@ -118,11 +117,9 @@ def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -
     if untagged and scope.role_prefix:
         more = f" and {len(untagged) - LISTED} more" if len(untagged) > LISTED else ""
         noun = "roles" if len(untagged) > 1 else "role"
-        yield (
-            f"{noun} {', '.join(untagged[:LISTED])}{more}: without ownership tags, under this "
-            f"project's role prefix {scope.role_prefix}; they are not touched: rename them or "
-            "choose another prefix"
-        )
+        what = f"without ownership tags, under this project's role prefix {scope.role_prefix}"
+        remedy = "they are not touched: rename them or choose another prefix"
+        yield f"{noun} {', '.join(untagged[:LISTED])}{more}: {what}; {remedy}"
 
 
 def entry_warnings(entry: Entry, scope: Scope, observed: Observed) -> Iterator[str]:

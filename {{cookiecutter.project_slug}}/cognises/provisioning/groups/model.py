@@ -14,15 +14,13 @@ from cognises.provisioning import names
 from cognises.provisioning.groups.compare import Document, fingerprint
 from cognises.user_pool import partition_of
 
-# The identity service's name as principal, in condition keys and in policy variables.
-# Source: Cognito developer guide, "Role trust and permissions"; AWS GovCloud (US) user guide,
-# "Amazon Cognito"; AWS China, "Amazon Cognito".
+# The identity service's name as principal, in condition keys and in policy variables. Source:
+# Cognito developer guide, "Role trust and permissions"; "Amazon Cognito" of GovCloud and China.
 _IDENTITY_SERVICES = {
     "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
     "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
     "cn-north-1": "cognito-identity.cn-north-1.amazonaws.com.cn",
 }
-
 # No identity pool has this id, so no token carries it: a closed trust.
 CLOSED_AUDIENCE = "no-identity-pool-configured"
 
@@ -143,8 +141,7 @@ class Entry:
 def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tuple[Entry, ...]:
     """The manifest filled for one pool, beside what was read of it.
 
-    Raises ManifestError where a filled policy is too large or names another partition, and
-    SettingsError where a role needs an identity service whose name is not known.
+    Raises ManifestError (a filled policy's size or partition), SettingsError (identity_service).
     """
     entries, problems = [], []
     for index, group in enumerate(groups):
@@ -167,12 +164,10 @@ def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tup
 
 def _desired_role(group: Group, scope: Scope) -> Role:
     values = {
-        "AWS::Region": scope.region,
-        "AWS::AccountId": scope.account,
-        "AWS::Partition": scope.partition,
-        "UserPoolId": scope.pool_id,
+        "AWS::Region": scope.region, "AWS::AccountId": scope.account,
+        "AWS::Partition": scope.partition, "UserPoolId": scope.pool_id,
         "IdentityService": scope.identity_service,
-    }
+    }  # fmt: skip
     policy = cast("dict[str, Any]", fill(group.policy, values))
     trust = scope.trust()
     applied = fingerprint(trust, policy, group.description, group.precedence)

@@ -41,14 +41,10 @@ class _Change(Generic[State]):
 
 
 class RoleChange(_Change[Role]):
-    """A change of one role."""
-
     kind, type = "role", "aws_iam_role"
 
 
 class GroupChange(_Change[PoolGroup]):
-    """A change of one group of the user pool."""
-
     kind, type = "pool group", "aws_cognito_user_group"
 
 

@@ -57,10 +57,7 @@ def make_plan(
 def _prune(
     has_role: Mapping[str, bool], observed: Observed, scope: Scope, pruning: Pruning | None
 ) -> tuple[list[Change], list[str], list[Leftover]]:
-    """Changes, blocks and leftovers for owned roles, and their groups, that no entry has.
-
-    In: whether the entry of each group has a role. The role's tags and the group's link must agree.
-    """
+    """Changes, blocks and leftovers for owned roles, and their groups, that no entry has."""
     changes, blocks, leftovers = list[Change](), list[str](), list[Leftover]()
     owned = [role for role in observed.roles.values() if scope.owns(role)]
     members = frozenset() if pruning and pruning.force else observed.with_members - {*has_role}

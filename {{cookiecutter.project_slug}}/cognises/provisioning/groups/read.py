@@ -36,10 +36,9 @@ def scope_of(target: Target, clients: Clients) -> Scope:
 def observe(
     clients: Clients, pool_id: str | None, prefix: str, identity: tuple[Any, str] | None = None
 ) -> Observed:
-    """Read roles, groups and the identity pool. Raises botocore's errors.
+    """Roles of the prefix, and owned ones; groups of the pool, if named; the identity pool.
 
-    In: the pool (None: no groups are read); the role prefix (only roles of that prefix, and owned
-    ones, are kept); a client for the identity pool, and its id, if there is one.
+    In: also a client for the identity pool, and its id. Raises botocore's errors.
     """
     roles = _roles(clients.iam, prefix)
     groups = _groups(clients.cognito, pool_id) if pool_id else {}
