@@ -10,7 +10,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from cognises.manifest.iam_policy import check_policy, policy_size
 from cognises.manifest.iam_warnings import check_risks, escalating_actions
-from cognises.manifest.placeholders import check_placeholders, fill
+from cognises.manifest.rules import check_placeholders, fill
 
 OBJECTS = "arn:aws:s3:::bucket/*"
 

@@ -32,8 +32,8 @@ _TOKEN_REASONS = {
 class Row(NamedTuple):
     """A route and who may call it: one label, or group names where `by_group` is true.
 
-    `does` is the first line of the view's docstring, `needs` the groups and machine scopes that
-    have each required permission, `logins` what a token must satisfy.
+    `does` is the first line of the view's docstring, `needs` the groups and machine scopes of each
+    permission, `logins` what a token must satisfy.
     """
 
     method: str
@@ -74,8 +74,7 @@ def report(app: Flask) -> Report:
 
 
 def _row(app: Flask, route: Route) -> Row:
-    declared, endpoint = route.declaration, route.endpoint
-    name: str | None = None
+    declared, endpoint, name = route.declaration, route.endpoint, None
     needs: tuple[OpenTo, ...] = ()
     if declared.permissions:
         own_name = function_name(app, endpoint)
@@ -183,8 +182,8 @@ def as_json(found: Report) -> str:
     for fields in rows:
         del fields["logins"]
         fields["needs"] = [sorted(need.groups) for need in fields["needs"]]
-    rest = {"path_rules": found.path_rules, "problems": found.problems}
-    return json.dumps({"routes": rows} | rest, indent=2)
+    whole = {"routes": rows, "path_rules": found.path_rules, "problems": found.problems}
+    return json.dumps(whole, indent=2)
 
 
 def _cells(found: Report) -> list[list[str]]:

@@ -49,8 +49,8 @@ _BUSY = {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequ
 class TokenCache(Generic[T]):
     """At most `size` values by the digest of a token, each kept until its end.
 
-    The first request for a token makes its value; equal requests wait for it, or share its failure,
-    which is not kept. Values that have ended go first, then those used least recently.
+    The first request makes the value; equal requests wait for it, or share its failure, which is
+    not kept. Values that have ended go first, then those used least recently.
     """
 
     def __init__(self, size: int = MAX_TOKENS) -> None:
@@ -162,8 +162,7 @@ class UserSessions:
         return self.sessions.get(digest, lambda: self._make(token, claims))
 
     def _make(self, token: str, claims: Mapping[str, Any]) -> tuple[UserSession, float]:
-        realm = self._settings.realm
-        found = self._exchange(token, claims)
+        realm, found = self._settings.realm, self._exchange(token, claims)
         # With the token at the latest.
         ends = min(found["Expiration"].timestamp() - MARGIN, float(claims["exp"]))
         core = _new_session()
@@ -184,8 +183,7 @@ class UserSessions:
             code = error.response.get("Error", {}).get("Code", "")
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if code in _UNAVAILABLE or status >= 500:
-                detail = "the identity pool does not answer"
-                raise CognisesError("aws_unavailable", detail) from None
+                raise CognisesError("aws_unavailable", "identity pool does not answer") from None
             raise CognisesError("no_role", f"{code}: {_why_no_role(claims)}") from None
         except BotoCoreError as error:
             raise CognisesError("aws_unavailable", type(error).__name__) from None

@@ -36,10 +36,9 @@ class Tokens(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One attempt to sign in, as its cookie holds it; two tabs make two.
+    """One attempt to sign in; its cookie proves that the same browser returns.
 
-    The cookie proves that the browser which returns is the one that left (RFC 9700 section 4.7),
-    without a server secret. `verifier` is that of PKCE; `started` in seconds since 1970.
+    RFC 9700 section 4.7. `verifier` is that of PKCE; `started` in seconds since 1970.
     """
 
     state: str
@@ -120,7 +119,7 @@ class Cookies:
     def refresh_token(self, request: Request) -> str | None:
         """The refresh token; None where there is none, or more than one."""
         found = request.cookies.getlist(self._refresh)
-        return found[0] if len(found) == 1 and found[0] else None
+        return (found[0] or None) if len(found) == 1 else None
 
     def token(self, request: Request) -> str | None:
         """The token, expired or not; None where there is none. Raises SignInProblem for two."""

@@ -27,9 +27,7 @@ async function send(method, address) {
     options.body = "{}";
   }
   const answer = await (window.sessionFetch ?? fetch)(address, options);
-  if (answer.type === "opaqueredirect") {
-    return { status: 302, text: "a redirect" };
-  }
+  if (answer.type === "opaqueredirect") return { status: 302, text: "a redirect" };
   const text = method === "HEAD" ? "" : await answer.text();
   if (/^text\/html/.test(answer.headers.get("Content-Type"))) {
     const { title } = new DOMParser().parseFromString(text, "text/html");
@@ -42,13 +40,10 @@ async function tryIt(event) {
   event.preventDefault();
   const form = event.currentTarget;
   const output = form.querySelector("output");
-  const { method } = form.dataset;
-  const address = addressOf(form);
+  const [method, address] = [form.dataset.method, addressOf(form)];
   let found = { text: "not sent: that value leads to another path" };
   if (address !== null) {
-    if (!SAFE.has(method) && !(await ask(`${method} ${address}`))) {
-      return;
-    }
+    if (!SAFE.has(method) && !(await ask(`${method} ${address}`))) return;
     output.textContent = "…";
     found = await send(method, address).catch(() => ({ text: "no answer" }));
   }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from cognises.manifest.placeholders import check_placeholders
+from cognises.manifest.rules import check_placeholders
 from cognises.provisioning.groups.compare import escalations
 from cognises.provisioning.groups.model import Entry, IdentityPool, Observed, Role, Scope
 from cognises.provisioning.names import GROUP_TAG, OWNER_TAG, POOL_TAG, is_owned, is_provider_group

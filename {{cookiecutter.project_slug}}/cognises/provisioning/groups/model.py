@@ -9,7 +9,7 @@ from typing import Any, cast
 from cognises.errors import ManifestError, Problem, SettingsError
 from cognises.manifest import Group
 from cognises.manifest.iam_policy import INLINE_LIMIT, policy_size, resources_of
-from cognises.manifest.placeholders import fill
+from cognises.manifest.rules import fill
 from cognises.provisioning import names
 from cognises.provisioning.groups.compare import Document, fingerprint
 from cognises.user_pool import partition_of
