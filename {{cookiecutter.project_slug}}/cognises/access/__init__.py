@@ -63,6 +63,5 @@ def static(filename: str) -> Response:
 
 
 def _rows_and_groups() -> tuple[list[Row], list[str]]:
-    """Every route but those of static files, and the groups that may call them."""
     rows = [row for row in report(current_app).rows if row.endpoint.split(".")[-1] != "static"]
     return rows, sorted({group for row in rows for need in row.needs for group in need.groups})

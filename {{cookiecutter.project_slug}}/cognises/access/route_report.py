@@ -97,7 +97,6 @@ def _group_names(needs: tuple[OpenTo, ...]) -> tuple[str, ...]:
 
 
 def _label(app: Flask, route: Route) -> str:
-    """Who may call a route that requires no permission."""
     guards, view = route.declaration.guards, app.view_functions[route.endpoint]
     if route.declaration.is_public or (view is state_of(app).static_view and not guards):
         return EVERYBODY

@@ -146,14 +146,10 @@ class UserSessions:
         self._settings, self._pool = settings, settings.pool
         self.sessions: TokenCache[UserSession] = TokenCache()
         # It signs nothing: the token is the credential.
-        self._identity = _new_session().create_client(
-            "cognito-identity",
-            region_name=settings.identity_pool_id.partition(":")[0],
-            config=Config(
-                signature_version=UNSIGNED, connect_timeout=2, read_timeout=5,
-                retries={"mode": "standard", "total_max_attempts": 3},
-            ),
-        )  # fmt: skip
+        config = Config(signature_version=UNSIGNED, connect_timeout=2, read_timeout=5,
+                        retries={"mode": "standard", "total_max_attempts": 3})  # fmt: skip
+        region = settings.identity_pool_id.partition(":")[0]
+        self._identity = _new_session().create_client("cognito-identity", region, config=config)
         _require_local_endpoint(self._identity, settings)
 
     def session_for(self, token: str, claims: Mapping[str, Any]) -> UserSession:

@@ -129,7 +129,6 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _is_shallow(value: object, depth: int) -> bool:
-    """Whether values are nested in less than `depth` lists and objects."""
     members = list(value.values()) if isinstance(value, dict) else value
     members = members if isinstance(members, list) else []
     return depth > 0 and all(_is_shallow(each, depth - 1) for each in members)

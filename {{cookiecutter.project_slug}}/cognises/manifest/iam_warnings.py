@@ -15,8 +15,7 @@ from typing import Any
 from cognises.errors import Problem, warning
 from cognises.manifest.iam_policy import statements_of, texts
 
-# Rights that lead to other rights: IAM itself, other roles' credentials, and the administration
-# of the pool (or identity pool) that decides who is in which group.
+# They lead to other rights: IAM itself, other roles' credentials, and who is in which group.
 ESCALATING_SERVICES = ("iam", "sts", "cognito-idp", "cognito-identity")
 
 # Calls of other services, and those that only read or that signed-in users make for themselves.
@@ -38,7 +37,6 @@ def check_risks(document: object) -> Iterator[Problem]:
     for place, statement in statements_of(document):
         if statement.get("Effect") != "Allow" or statement.get("Condition"):
             continue
-        # All but some resources are taken for all.
         resources = ["*"] if "NotResource" in statement else texts(statement.get("Resource"))
         actions, left_out = texts(statement.get("Action")), texts(statement.get("NotAction"))
         passes_role = any(_glob(each).fullmatch("iam:PassRole") for each in actions or left_out)
@@ -75,8 +73,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 
 _NAME = "\0"  # a star that stops at a slash: a bucket is not one of its objects
 _VARIABLE = re.compile(r"\$\{[^}]*\}|<[^>]*>")  # AWS writes both in its reference
-# Belong to no service, so the reference lacks them. Source: the IAM user guide, "AWS global
-# condition context keys".
+# The reference lacks them. Source: the IAM user guide, "AWS global condition context keys".
 _GLOBAL_KEYS = re.compile(
     r"aws:((Principal|Request|Resource)Tag/.+|TagKeys|(Principal|Resource|Source|Vpce)Account"
     r"|(Principal|Resource|Source|Vpce)Org(ID|Paths)|PrincipalOrgMasterAccountId|Principal(Arn|Type)"

@@ -26,12 +26,9 @@ _SCOPE = re.compile(r"[!#-\[\]-~]{1,256}/[!#-.0-\[\]-~]{1,256}")
 
 # What the checker fills in before the account is known: valid in form, usual in length.
 EXAMPLE_VALUES: Mapping[str, str] = {
-    "AWS::Region": "us-east-1",
-    "AWS::AccountId": "123456789012",
-    "AWS::Partition": "aws",
-    "UserPoolId": "us-east-1_Example00",
-    "IdentityService": "cognito-identity.amazonaws.com",
-}
+    "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012", "AWS::Partition": "aws",
+    "UserPoolId": "us-east-1_Example00", "IdentityService": "cognito-identity.amazonaws.com",
+}  # fmt: skip
 _LISTED = ", ".join(f"${{{name}}}" for name in EXAMPLE_VALUES)
 # Everything else in `${…}` belongs to IAM and passes untouched.
 _OURS = re.compile(r"\$\{(AWS::[^}]*|UserPoolId|IdentityService)\}")

@@ -13,7 +13,6 @@ import time
 
 from cognises.operation.middleware import request_id
 
-# The extras of a record that are written; any other is left out.
 FIELDS = ("method", "path", "endpoint", "status", "duration_ms", "sub", "decision", "reason",
           "detail")  # fmt: skip
 

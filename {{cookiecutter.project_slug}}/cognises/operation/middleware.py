@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "cognises.request_id"
 MAX_FORM_PARTS = 100
-# Accepts "Root=1-67891233-abcdef012345678912345678;Parent=...;Sampled=1"; refuses line breaks,
-# quotes, commas (two headers in one) and anything as long as a token.
+# Accepts "Root=1-67891233-abcdef01…;Parent=…;Sampled=1"; no line breaks, quotes, commas, tokens.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;=/+-]{0,127}")
 _TOKEN = re.compile(r"eyJ[\w-]*\.")
 

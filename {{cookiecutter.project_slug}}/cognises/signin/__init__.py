@@ -167,7 +167,6 @@ def refresh() -> WerkzeugResponse:
 
 
 def _single_arg(name: str) -> str:
-    """A query parameter that is there once; empty otherwise."""
     found = request.args.getlist(name)
     return found[0] if len(found) == 1 else ""
 
@@ -228,7 +227,6 @@ def redirect_to(address: str, code: int = 302) -> Response:
 
 
 def _page(name: str, status: int, **values: object) -> Response:
-    """A page in the app's own layout, where it has one."""
     layout = current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"])
     text = render_template(f"cognises/{name}.html", layout=layout, status=status, **values)
     return Response(text, status)

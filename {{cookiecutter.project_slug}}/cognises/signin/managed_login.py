@@ -35,8 +35,7 @@ _FORWARDED = {
 # RFC 6749 section 5.2: the token endpoint refuses this app client, whatever the browser sent.
 _CLIENT_ERRORS = {"invalid_client", "unauthorized_client", "invalid_scope", "redirect_mismatch",
                   "unsupported_grant_type"}  # fmt: skip
-# Others that the log names: RFC 6749 sections 4.1.2.1 and 5.2, OpenID Connect Core section 3.1.2.6;
-# `missing_token` is oauthlib's.
+# Others that the log names: RFC 6749 sections 4.1.2.1 and 5.2, OIDC Core section 3.1.2.6, oauthlib.
 _KNOWN_ERRORS = _CLIENT_ERRORS | {
     "invalid_request", "access_denied", "unsupported_response_type", "server_error",
     "temporarily_unavailable", "invalid_grant", "login_required", "interaction_required",
@@ -64,16 +63,12 @@ class ManagedLogin:
         """Where a browser goes to sign in; `forwarded` is what `forwardable` found."""
         # oauthlib refuses http; the settings have checked the domain, loopback included.
         client = self._client()
+        challenge = client.create_code_challenge(attempt.verifier, "S256")
         uri = client.prepare_request_uri(
-            "https://domain.invalid/",
-            redirect_uri=self._redirect_uri,
-            scope=self._settings.scopes,
-            state=attempt.state,
-            nonce=attempt.nonce,
-            code_challenge=client.create_code_challenge(attempt.verifier, "S256"),
-            code_challenge_method="S256",
-            **forwarded,
-        )
+            "https://domain.invalid/", redirect_uri=self._redirect_uri,
+            scope=self._settings.scopes, state=attempt.state, nonce=attempt.nonce,
+            code_challenge=challenge, code_challenge_method="S256", **forwarded,
+        )  # fmt: skip
         return f"{self._domain}/oauth2/authorize?{urlsplit(uri).query}"
 
     def exchange(self, code: str, attempt: Attempt) -> Tokens:

@@ -33,8 +33,7 @@ ENDED = frozenset({"token_expired", "missing_token"})  # reasons that a renewal 
 RENEWAL_PROBLEM = "_cognises_renewal_problem"  # on a request that tried one: why it failed, or None
 _EXTENSION = "cognises.signin"
 
-MAX_RENEWALS = 256
-SHARED_SECONDS = 15.0
+MAX_RENEWALS, SHARED_SECONDS = 256, 15.0
 _WAIT_SECONDS = 15.0  # both are longer than the token endpoint and the keys may take
 
 _MAX_PATH = 512  # it travels in a cookie
@@ -242,4 +241,3 @@ class SignIn:
 
 
 current_sign_in = cast(SignIn, LocalProxy(lambda: current_app.extensions[_EXTENSION]))
-"""The sign-in of the current app."""
