@@ -78,9 +78,8 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
     if users:
         statements.append(allow("Users", "cognito-idp", (*READ_USERS, *WRITE_USERS), pool))
     if target.identity_pool_id:
-        here = f"{target.identity_region}:{account}"
-        arn = f"arn:{partition}:cognito-identity:{here}:identitypool/{target.identity_pool_id}"
-        read = ("DescribeIdentityPool",)
+        here = f"arn:{partition}:cognito-identity:{target.identity_region}:{account}:identitypool"
+        read, arn = ("DescribeIdentityPool",), f"{here}/{target.identity_pool_id}"
         statements.append(allow("ReadIdentityPool", "cognito-identity", read, arn))
     tagged, new = _tags(target, "aws:ResourceTag"), _tags(target, "aws:RequestTag")
     boundary = {"iam:PermissionsBoundary": target.boundary} if target.boundary else {}

@@ -4,7 +4,7 @@
      "egress": [{"port": 5432, "to": "10.0.0.0/16"}], "statements": [{"Effect": "Allow", …}]}
 
 Every text may hold `${Stage}`, `${AWS::Region}`, `${AWS::AccountId}` and `${AWS::Partition}`. The
-parts replace comment lines of the templates, as JSON, which is YAML too. Run as a program with
+parts replace comment lines of the templates, as JSON, which is YAML too. As a program, with
 `infra/*.yaml FOLDER`, it writes the templates as they are deployed, for linters.
 """
 

@@ -162,12 +162,11 @@ class Operation:
         from botocore.exceptions import WaiterError
 
         poll = "after-call.cloudformation.DescribeStacks"
+        waits = self._client.get_waiter(f"stack_{waiter}_complete")
         self._client.meta.events.register(poll, self._show)
         try:
             with suppress(WaiterError):  # a failure, or MAX_POLLS: the state says which
-                self._client.get_waiter(f"stack_{waiter}_complete").wait(
-                    StackName=self._reference, WaiterConfig=polls(self._client)
-                )
+                waits.wait(StackName=self._reference, WaiterConfig=polls(self._client))
         finally:
             self._client.meta.events.unregister(poll, self._show)
         self._show()
@@ -220,12 +219,10 @@ def _cause(event: Event) -> str:
 
 def retained(events: Iterable[Event]) -> list[str]:
     """One line for each resource that a deletion or rollback left, because of DeletionPolicy."""
-    return [
-        f"warning: {each.logical_id} {each.physical_id} ({each.resource_type}) is retained and no "
-        "longer part of the stack; use it or delete it"
-        for each in events
-        if each.status == "DELETE_SKIPPED"
-    ]
+    left = [each for each in events if each.status == "DELETE_SKIPPED"]
+    text = "is retained and no longer part of the stack; use it or delete it"
+    names = [f"{each.logical_id} {each.physical_id} ({each.resource_type})" for each in left]
+    return [f"warning: {name} {text}" for name in names]
 
 
 def polls(client: Any) -> dict[str, Any]:

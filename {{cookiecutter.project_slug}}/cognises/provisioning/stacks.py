@@ -148,10 +148,8 @@ def _wait_for_changes(client: Any, name: str, change_set: str) -> list[Any] | No
 
 
 def _is_same(client: Any, desired: StackInput, stack: Stack, changes: list[Any]) -> bool:
-    """Whether a change set that was created has nothing to do: template and parameters tell.
-
-    Emulators create one that lists nothing, or everything; AWS lists no change of outputs alone.
-    """
+    # Emulators create a change set that lists nothing, or everything, where nothing changes; AWS
+    # lists nothing where only outputs differ. So template and parameters are compared.
     if changes and (desired.revert_drift or not (on_loopback(client) and stack.parameters)):
         return False
     if any(stack.parameters.get(name, text) != text for name, text in desired.parameters.items()):

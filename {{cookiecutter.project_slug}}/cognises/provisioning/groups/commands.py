@@ -157,10 +157,7 @@ def _report(plan: Plan, done: list[Change], failed: list[tuple[str, Exception]])
 def destroy(
     options: Options, *, pool_id: str | None, force: bool, stack_name: str | None = None
 ) -> int:
-    """Delete every role and group of this project, and the stack if named; users and pool stay.
-
-    Reads no manifest. Raises ProvisionBlocked for another pool's id or a stack of another stage.
-    """
+    """Delete this project's roles and groups, and the stack if named. Raises ProvisionBlocked."""
     target = read_target(options)
     clients = group_clients(target.aws)
     stack = find_own_stack(target, stack_name) if stack_name else None

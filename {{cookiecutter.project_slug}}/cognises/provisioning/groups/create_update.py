@@ -33,13 +33,10 @@ def create_update(
     """Make and update the roles, policies and groups of a manifest, as parsed from JSON.
 
     In: the list of groups; boto3 clients for `iam` and `cognito-idp`; the user pool's id (without
-    it only policies of roles it owns are updated); the identity pool that roles trust; roles to
-    take over by name.
-    Out: what was changed, empty if nothing had to be. What exists is looked up, whatever `created`
-    says; `created` is then "true" in the objects passed in. No file is written, nothing deleted.
-
-    Raises ManifestError, SettingsError for an id or a prefix of another form, ProvisionBlocked
-    where a role is not this project's, and botocore's errors as they come.
+    it only policies of owned roles are updated); the identity pool that roles trust; names of roles
+    to take over. Out: what was changed; `created` is then "true" in the objects passed in, and not
+    read before. No file is written, nothing deleted. Raises ManifestError, SettingsError (an id or
+    a prefix of another form), ProvisionBlocked (a role of others), and botocore's errors.
     """
     given = {"COGNITO_IDENTITY_POOL_ID": identity_pool_id, "COGNISES_ROLE_PREFIX": role_prefix}
     problems = shape_problems({name: text for name, text in given.items() if text is not None})

@@ -33,10 +33,9 @@ def make_plan(
     adopt: Collection[str] = (),
     pruning: Pruning | None = None,
 ) -> Plan:
-    """What has to change so that AWS is what the manifest says.
+    """What has to change so that AWS is what the manifest says. Raises the errors of entries_of.
 
-    In: the checked manifest, one reading of AWS, where it applies, names of roles to take over,
-    and how to prune (None: delete nothing). Raises ManifestError and SettingsError (entries_of).
+    In: also names of roles to take over, and how to prune (None: delete nothing).
     """
     entries = entries_of(groups, scope, observed)
     blocks, warnings = checks.identity_pool_findings(scope, observed)
