@@ -16,10 +16,8 @@
     errors         reasons, statuses, challenges
     user_pool      a pool's id, region, issuers
 
-    app_state, declarations, routes, setting_sources: names that projects made from 0.1.0 import
-
-Names resolve on first use (PEP 562), so that importing this package, or its manifest checker,
-loads no third-party module.
+app_state, declarations, routes and setting_sources hold names that projects made from 0.1.0 import.
+Names resolve on first use (PEP 562): importing this package loads no third-party module.
 """
 
 from __future__ import annotations
@@ -28,22 +26,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cognises.errors import CognisesError as CognisesError
-    from cognises.errors import ManifestError as ManifestError
-    from cognises.errors import ProvisionBlocked as ProvisionBlocked
-    from cognises.errors import SettingsError as SettingsError
-    from cognises.manifest import load_groups as load_groups
-    from cognises.provisioning.groups.create_update import create_update as create_update
-    from cognises.settings.sources import read_settings as read_settings
-    from cognises.tokens.verifier import Verifier as Verifier
-    from cognises.web.authorize import current_user as current_user
-    from cognises.web.decorators import login_check as login_check
-    from cognises.web.decorators import permission_required as permission_required
-    from cognises.web.decorators import protect as protect
-    from cognises.web.decorators import public as public
-    from cognises.web.extension import Cognises as Cognises
-    from cognises.web.principal import Principal as Principal
-    from cognises.web.state import settings_of as settings_of
+    from cognises.errors import CognisesError, ManifestError, ProvisionBlocked, SettingsError
+    from cognises.manifest import load_groups
+    from cognises.provisioning.groups.create_update import create_update
+    from cognises.settings.sources import read_settings
+    from cognises.tokens.verifier import Verifier
+    from cognises.web.authorize import current_user
+    from cognises.web.decorators import login_check, permission_required, protect, public
+    from cognises.web.extension import Cognises
+    from cognises.web.principal import Principal
+    from cognises.web.state import settings_of
 
 __version__ = "0.2.0"
 
@@ -61,7 +53,11 @@ _NAMES = {
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = [
+    "Cognises", "CognisesError", "ManifestError", "Principal", "ProvisionBlocked", "SettingsError",
+    "Verifier", "create_update", "current_user", "load_groups", "login_check",
+    "permission_required", "protect", "public", "read_settings", "settings_of",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -1,7 +1,4 @@
-"""The request flow: request -> token -> claims -> principal -> decision.
-
-What a request has passed is kept on the request object, where no client can write.
-"""
+"""The request flow: request -> token -> claims -> principal -> decision."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from cognises.web.principal import ANONYMOUS, Principal, cannot, decide
 from cognises.web.responses import GUARDED
 from cognises.web.route_metadata import Declaration, Guard, Guards, View, chain, declaration_of
 from cognises.web.routes import declaration_at, function_name, handler_name, refuse_unhandled_method
-from cognises.web.state import AppState, CompiledRoute, RoutePolicy
+from cognises.web.state import AppState, RoutePolicy
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
                         "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"})  # fmt: skip
@@ -38,8 +35,7 @@ class AuthResult:
     cookies: str | None
     passed: list[tuple[RoutePolicy, Principal]] = field(default_factory=list)
     is_checked: bool = False
-    # For logs alone: no decision reads these two.
-    refusal: CognisesError | None = None
+    refusal: CognisesError | None = None  # for logs alone, as the next
     denied_principal: Principal = ANONYMOUS
 
     @property
@@ -97,8 +93,7 @@ def _authorize(request: Request, policy: RoutePolicy) -> Principal:
         log.info("refused %s %s: %s (%s)", request.method, policy.label, error.reason, error.detail)
         raise
     result.passed.append((policy, principal))
-    if log.isEnabledFor(logging.INFO):
-        log.info("allowed %s %s", request.method, policy.label)
+    log.info("allowed %s %s", request.method, policy.label)
     return principal
 
 
@@ -135,8 +130,8 @@ def require_loopback(request: Request) -> None:
         raise CognisesError("forbidden", "local mode answers no forwarded request")
 
 
-def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
-    """The view that a request is dispatched to, and its policy; None without such a view."""
+def policy_at(state: AppState, request: Request) -> RoutePolicy | None:
+    """The policy of the view that a request is dispatched to; None if public or without a view."""
     app, endpoint = state.app, request.endpoint
     view = app.view_functions.get(endpoint) if endpoint is not None else None
     if view is None or endpoint is None:
@@ -151,16 +146,15 @@ def compiled_route(state: AppState, request: Request) -> CompiledRoute | None:
             return None
         handler = handler_name(view_class, request.method)
     key = (endpoint, handler, applying)
-    found = state.policies.get(key)
-    if found is None or found.view is not view:
+    compiled_for, policy = state.policies.get(key, (None, None))
+    if compiled_for is not view:
         rules_here = [state.path_rules[number] for number in applying]
         declared = declaration_at(app, endpoint, request.method, rules_here)
         policy = None
         if not declared.is_public and (declared.guards or view is not state.static_view):
             policy = compile_policy(state, declared.guards, function_name(app, endpoint), endpoint)
-        found = CompiledRoute(view, policy)
-        state.keep_policy(key, found)
-    return found
+        state.keep_policy(key, (view, policy))
+    return policy
 
 
 def compile_policy(
@@ -183,33 +177,29 @@ def compile_policy(
 
 
 def policy_of(state: AppState, request: Request, guarded: View, guards: Guards) -> RoutePolicy:
-    """The policy for guards that are asked inside a view, or without `Cognises(app)`.
-
-    That of the view being dispatched, or of the guarded function that another view calls.
-    """
-    route = compiled_route(state, request)
-    if route and route.policy and _belong(guards, guarded, route, request):
-        return route.policy
+    """The policy for guards that are asked inside a view, or without `Cognises(app)`."""
+    policy = policy_at(state, request)
+    if policy is not None and _belong(guards, guarded, policy, request):
+        return policy
     declared = declaration_of(guarded).guards or guards
     name = getattr(guarded, "__name__", "")
     key = (None, name, tuple(guard.key for guard in declared))
-    found = state.policies.get(key)
-    policy = found.policy if found else None
+    _, policy = state.policies.get(key, (None, None))
     if policy is None:
         policy = compile_policy(state, declared, name, None)
-        state.keep_policy(key, CompiledRoute(None, policy))
+        state.keep_policy(key, (None, policy))
     return policy
 
 
-def _belong(guards: Guards, guarded: View, route: CompiledRoute, request: Request) -> bool:
+def _belong(guards: Guards, guarded: View, policy: RoutePolicy, request: Request) -> bool:
     """Whether guards are those of a route's policy; by value where an extension made them again."""
-    own_guards = route.policy.guards if route.policy else frozenset()
-    if own_guards.issuperset(guards):
+    if policy.guards.issuperset(guards):
         return True
-    view_class = getattr(route.view, "view_class", None)
+    view = policy.state.app.view_functions.get(request.endpoint or "")
+    view_class = getattr(view, "view_class", None)
     handler = getattr(view_class, handler_name(view_class, request.method) or "", None)
     is_handler = handler and any(getattr(f, "__func__", None) is handler for f in chain(guarded))
-    return bool(is_handler) and {g.key for g in guards} <= {g.key for g in own_guards}
+    return bool(is_handler) and {g.key for g in guards} <= {g.key for g in policy.guards}
 
 
 class AuthOutcome(NamedTuple):

@@ -75,15 +75,12 @@ def _token_in_cookies(request: Request, cookies: str, rules: CookieRules) -> str
 
 
 def is_same_origin(request: Request, public_origin: str | None) -> bool:
-    """Whether a browser says that the service's own pages sent this request.
-
-    By `Sec-Fetch-Site` (Fetch Metadata), else by `Origin` (RFC 6454); with neither, it is not.
-    """
+    """By `Sec-Fetch-Site` (Fetch Metadata), else by `Origin` (RFC 6454); with neither: no."""
     return _origin_problem(request, public_origin) is None
 
 
 def _origin_problem(request: Request, public_origin: str | None) -> str | None:
-    """Why a request is not same-origin, in fixed words for the log; None where it is."""
+    """Why it is not same-origin, in fixed words for the log; None where it is."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
         named = site if site in _SITES else "not a known value"
@@ -132,10 +129,7 @@ def split_token(name: str, token: str) -> Mapping[str, str] | None:
 
 
 def join_token(cookies: MultiDict[str, str], name: str) -> str | None:
-    """The token that a request's cookies carry; None where a piece is missing or surplus.
-
-    Two cookies of one name are `invalid_request`, raised as CognisesError.
-    """
+    """The token in a request's cookies; None if a piece is missing or surplus. CognisesError."""
     found = [cookies.getlist(each) for each in cookie_names(name)]
     if any(len(values) > 1 for values in found):
         raise CognisesError("invalid_request", "two cookies of the name")

@@ -139,8 +139,7 @@ def protect(
         hook = GuardHook(guards, target)
         hooks.append(hook)
         if target._got_registered_once:
-            # What a blueprint holds is copied when it is registered, so the signal comes instead.
-            # It holds the hook weakly: the hook ends with its blueprint.
+            # Its hooks were copied then. The signal holds this one weakly, so the blueprint does.
             target.__dict__.setdefault(_HOOKS, []).append(hook)
             request_started.connect(hook.on_signal)
     forget_policies()
@@ -167,7 +166,6 @@ class GuardHook:
         request_started.connect(_refuse_unhandled_method)
 
     def __call__(self) -> None:
-        """As a before_request function. Raises a Refusal."""
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         rule, target, registered = request.url_rule, self._target, current_app.blueprints
         if rule is None or is_automatic_options(request):
@@ -211,8 +209,7 @@ def _guarded_by(guard: Guard) -> Decorator:
 def _wrap(view: View, guards: Guards, like: View) -> View:
     """The guarded view, with the name and attributes (`view_class`) of the replaced `like`."""
     first, injector = guards[0], ResponseInjector(view)
-    # How Flask calls most views: by name, and the first parameter is free.
-    free = injector.free
+    free = injector.free  # as Flask calls most views: by name, and this parameter is left
     if injector.room.is_method or room_of_class(view, "GET"):
         request_started.connect(_refuse_unhandled_method)
 

@@ -20,8 +20,8 @@ from cognises.web import responses
 from cognises.web.authorize import (
     auth_result_for,
     authorize,
-    compiled_route,
     current_user,
+    policy_at,
     require_loopback,
 )
 from cognises.web.decorators import GuardHook
@@ -55,8 +55,7 @@ class Cognises:
     ) -> None:
         if check is not None and not callable(check):
             raise SettingsError(["Cognises: check must be a function of one principal"])
-        self._public_static = public_static
-        self._check = check
+        self._public_static, self._check = public_static, check
         if app is not None:
             self.init_app(app)
 
@@ -83,8 +82,7 @@ class RequestGuard:
     """Decides about each request after routing, before any before_request function."""
 
     def __init__(self, app: Flask) -> None:
-        self._app = app
-        self._state = state_of(app)
+        self._app, self._state = app, state_of(app)
         self._proceed = app.preprocess_request
         app.preprocess_request = self.preprocess_request  # type: ignore[method-assign]
 
@@ -94,8 +92,7 @@ class RequestGuard:
         if state.start_problems != []:
             check_once(self._app)
         try:
-            route = compiled_route(state, request)
-            policy = route.policy if route is not None else None
+            policy = policy_at(state, request)
             is_automatic = request.method == "OPTIONS" and is_automatic_options(request)
             if policy is not None and not is_automatic:
                 authorize(request, policy)
@@ -135,8 +132,7 @@ class RequestGuard:
 
 def check(app: Flask) -> None:
     """Pass, or raise SettingsError with everything that is wrong at once."""
-    state = state_of(app)
-    found = problems(app)
+    state, found = state_of(app), problems(app)
     state.checked = (state.registered, found)
     if found:
         raise SettingsError(found)
@@ -205,8 +201,7 @@ def _signature_problems(app: Flask, route: Route) -> Iterable[str]:
     view_class = getattr(view, "view_class", None)
     handler = getattr(view_class, route.method.lower(), None)
     variables = frozenset(map(str, route.rule.arguments))
-    # What these functions do to the URL's variables is not known.
-    is_plain = not any(app.url_value_preprocessors.values())
+    is_plain = not any(app.url_value_preprocessors.values())  # which may change the variables
     dispatch = getattr(view_class, "dispatch_request", None)
     calls_handler = dispatch is MethodView.dispatch_request and not hasattr(view, "__wrapped__")
     for function, is_called in ((view, is_plain), (handler, is_plain and calls_handler)):

@@ -40,8 +40,6 @@ class Principal(FrozenDict):
 
     __slots__ = ("_can", "_credential", "_print", "_token")
 
-    _print: str
-
     def __init__(
         self,
         claims: Mapping[str, Any] | TokenClaims = _NO_CLAIMS,
@@ -184,10 +182,7 @@ def decide(
 
 
 class Permissions:
-    """The manifest inverted: from a function's name to the groups that list it.
-
-    Equal manifests make equal objects, so guards made in each request share what is compiled.
-    """
+    """The manifest inverted, from a function's name to its groups. Equal manifests are equal."""
 
     def __init__(self, groups: Iterable[Group]) -> None:
         index: dict[str, set[str]] = {}

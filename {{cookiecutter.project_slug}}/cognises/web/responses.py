@@ -72,13 +72,11 @@ def refusal(error: CognisesError, realm: str) -> Refusal:
 
 
 def respond(error: Refusal) -> ResponseReturnValue | Refusal:
-    """The response to a refusal where the app has no handler for its class or status.
-
-    The app's own handler of every exception decides; an extension's would drop the challenge.
-    """
+    """The response where the app has no handler for the class or status of a refusal."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     handlers = app.error_handler_spec[None][None]
     handler = handlers.get(HTTPException) or handlers.get(Exception)
+    # One of an extension (flask-smorest, connexion) would drop the challenge.
     if handler is None or _is_installed(app, handler):
         return error
     answer: ResponseReturnValue = app.ensure_sync(handler)(error)
@@ -96,15 +94,11 @@ def _is_installed(app: Flask, handler: object) -> bool:
 
 
 def install(app: Flask) -> None:
-    """Answer refusals of `app`, and give every guarded answer its headers. Twice does no harm.
-
-    Around finalize_request: no after_request function comes later, and an answer that one of them
-    has failed on passes here too.
-    """
+    """Answer refusals of `app`, and give every guarded answer its headers. Twice does no harm."""
     if _INSTALLED in app.extensions:
         return
     app.error_handler_spec[None][None].setdefault(Refusal, respond)
-    finish = app.finalize_request
+    finish = app.finalize_request  # after every after_request function, also one that fails
 
     def finalize_request(rv: Any, *args: Any, **kwargs: Any) -> Response:
         if isinstance(rv, RequestRedirect):

@@ -92,8 +92,7 @@ class Marker(NamedTuple):
 
     owner: View
     guards: Guards
-    view: View | None = None
-    """The function that the guards wrap."""
+    view: View | None = None  # the function that the guards wrap
 
 
 def mark(function: View, *guards: Guard, view: View | None = None) -> None:
@@ -168,9 +167,6 @@ class PathRule(NamedTuple):
         return f"{'protect' if self.guards else 'public'} {self.prefix}/"
 
     def applies(self, rule: Rule, path: str | None) -> bool:
-        """Whether it counts for a request: a guard by the path too, an opening by the rule alone.
-
-        The prefix guards a catch-all route that was written for other paths, and never opens it.
-        """
+        """By the rule, a guard by the path too: a prefix guards a catch-all, and never opens it."""
         paths = [rule.rule, path] if self.guards and path is not None else [rule.rule]
         return any(f"{each}/".startswith(f"{self.prefix}/") for each in paths)

@@ -121,10 +121,7 @@ def handler_name(view_class: Any, method: str) -> str:
 
 
 def refuse_unhandled_method(request: Request, view: View | None) -> bool:
-    """Whether a class-based view has no handler for a request's method: then Flask answers 405.
-
-    Flask goes by the rule, which may name no methods, or others than the class has.
-    """
+    """Whether a class-based view, not its rule, lacks the request's method: Flask answers 405."""
     rule, view_class = request.url_rule, getattr(view, "view_class", None)
     if rule is None or not isinstance(view_class, type) or not issubclass(view_class, MethodView):
         return False
@@ -141,10 +138,7 @@ def refuse_unhandled_method(request: Request, view: View | None) -> bool:
 
 
 def ambiguous_names(app: Flask) -> frozenset[str]:
-    """Names that two endpoints carry and that therefore open neither.
-
-    A view carries its endpoint, and `name=` or its function's name; views may share a stated one.
-    """
+    """Names that two endpoints carry and that therefore open neither; views may share a `name=`."""
     carried: dict[str, dict[str, bool]] = {}
     for route in routes(app):
         guards = route.declaration.permissions

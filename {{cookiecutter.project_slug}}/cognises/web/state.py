@@ -1,7 +1,4 @@
-"""What one Flask app owns: settings, the manifest's permissions, policies, key sets, verifiers.
-
-Everything is made on first use and kept, up to a bound; importing an app fetches nothing.
-"""
+"""What one Flask app owns. All is made on first use and kept, up to a bound."""
 
 from __future__ import annotations
 
@@ -42,15 +39,11 @@ log = logging.getLogger("cognises.settings")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RoutePolicy:
-    """Guards at one target, with everything looked up that does not change by request.
+    """Guards at one target, with everything looked up that does not change by request."""
 
-    The first login guard's verifier makes the principal; the `other_verifiers` must accept the
-    token too. Without guards the view is not declared, and closed to everyone.
-    """
-
-    guards: frozenset[Guard]
-    verifier: Verifier
-    other_verifiers: tuple[Verifier, ...]
+    guards: frozenset[Guard]  # none: the view is not declared, and closed to everyone
+    verifier: Verifier  # makes the principal
+    other_verifiers: tuple[Verifier, ...]  # must accept the token too
     open_to: tuple[OpenTo, ...]
     admits_anonymous: bool
     label: str
@@ -58,11 +51,8 @@ class RoutePolicy:
     state: AppState
 
 
-class CompiledRoute(NamedTuple):
-    """A view and its policy; without a policy the view is public. `view` is None off dispatch."""
-
-    view: View | None
-    policy: RoutePolicy | None
+# A view (None where guards are asked inside one), and its policy (None: the view is public).
+Compiled = tuple[View | None, RoutePolicy | None]
 
 
 class _RouteFacts(NamedTuple):
@@ -99,7 +89,7 @@ class AppState:
         self._route_facts: _RouteFacts | None = None
         self._verifiers: dict[tuple[object, ...], Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
-        self.policies: dict[tuple[object, ...], CompiledRoute] = {}
+        self.policies: dict[tuple[object, ...], Compiled] = {}
         self.checked: tuple[object, list[str]] | None = None
         self.start_problems: list[str] | None = None
 
@@ -142,10 +132,10 @@ class AppState:
         open_to = self.permissions.open_to(name, name, facts.ambiguous_names)
         return decide(groups, open_to, machine_scopes).allowed
 
-    def keep_policy(self, key: tuple[object, ...], route: CompiledRoute) -> None:
+    def keep_policy(self, key: tuple[object, ...], compiled: Compiled) -> None:
         """Keep what was compiled, by a key of which a client writes no part."""
         self.policies.pop(key, None)
-        _keep(self.policies, key, route, MAX_POLICIES)
+        _keep(self.policies, key, compiled, MAX_POLICIES)
 
     @property
     def static_view(self) -> View | None:
@@ -196,7 +186,11 @@ class AppState:
         pool, settings = guard.pool or self.own_pool, self.settings
         if pool is None:
             raise SettingsError(["COGNITO_USER_POOL_ID: missing; set it in .env"])
-        client_ids = guard.client_ids or self._default_client_ids(pool)
+        client_ids = guard.client_ids or settings.client_ids
+        if not guard.client_ids and settings.pool not in (None, pool):
+            raise SettingsError([f"login_check for pool {pool.id}: needs client_ids of its own"])
+        if not client_ids:
+            raise SettingsError(["COGNITO_CLIENT_ID: missing; set it in .env"])
         token_use = guard.token_use or settings.token_use
         key = (pool, client_ids, token_use, guard.scopes)
         if (found := self._verifiers.get(key)) is not None:
@@ -215,14 +209,6 @@ class AppState:
             key_set=self._key_set(pool, is_own),
         )
         return _keep(self._verifiers, key, made, MAX_VERIFIERS)
-
-    def _default_client_ids(self, pool: UserPool) -> frozenset[str]:
-        settings = self.settings
-        if settings.pool is not None and pool != settings.pool:
-            raise SettingsError([f"login_check for pool {pool.id}: needs client_ids of its own"])
-        if not settings.client_ids:
-            raise SettingsError(["COGNITO_CLIENT_ID: missing; set it in .env"])
-        return settings.client_ids
 
     def _key_set(self, pool: UserPool, is_own: bool) -> KeySet:
         if (found := self._key_sets.get(pool)) is not None:
@@ -243,8 +229,7 @@ _STATES: WeakSet[AppState] = WeakSet()
 
 def _keep(store: dict[K, V], key: K, value: V, limit: int) -> V:
     """Keep a value, and drop the oldest half of too many. Of two first requests one value wins."""
-    # setdefault and pop are atomic: threads need no lock.
-    kept = store.setdefault(key, value)
+    kept = store.setdefault(key, value)  # atomic, as pop is: threads need no lock
     if len(store) > limit:
         for oldest in list(store)[: limit // 2]:
             store.pop(oldest, None)

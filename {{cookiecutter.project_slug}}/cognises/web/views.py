@@ -1,9 +1,6 @@
-"""How a view takes its response, if it has room for it.
-
-A view has room where a parameter without a default is free of URL variables: the first positional
-one (after `self`), the next where a URL variable takes that, or one called `response`, which may
-have a default. Other views are called without it. Where a decorator below passes arguments that
-leave no room, the first request shows it: the view is called again.
+"""How a view takes its response: in the first parameter without a default (after `self`) that no
+URL variable takes, or in one called `response`. Without such a parameter it is called without it.
+Where a decorator below fills that parameter, the first request shows it: the view is called again.
 """
 
 from __future__ import annotations
@@ -160,9 +157,8 @@ class ResponseInjector:
         if self._learned is not None:
             return self._learned
         first, places = room.first(start), len(room.positional) - start
-        if first and first not in kwargs and len(given) < places:
-            return None
-        if room.takes_args and places <= 0:
+        is_free = bool(first) and first not in kwargs and len(given) < places
+        if is_free or (room.takes_args and places <= 0):
             return None
         if "response" in room.named and "response" not in kwargs and first != "response":
             return "response"
