@@ -19,7 +19,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import Client
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from cognises import login_check, public
+from cognises import login_check, protect, public
 from cognises.web.responses import forbid_shared_caching
 
 NO_STORE = "private, no-store"
@@ -278,3 +278,14 @@ def test_a_guarded_file_is_private_even_where_flask_would_cache_it(make_app, tmp
 
     assert "public" not in answer.headers["Cache-Control"]
     assert {"Authorization", "Cookie"} <= set(answer.headers["Vary"].split(", "))
+
+
+def test_a_guarded_path_leaves_the_answers_of_other_paths_to_shared_caches(make_app):
+    def views(app: Flask) -> None:
+        app.add_url_rule("/open", "open", public(lambda: "open"))
+        protect(app, paths=("/inside/",))
+
+    response = make_app(views, extension=False).test_client().get("/open")
+
+    assert response.text == "open"
+    assert "Cache-Control" not in response.headers

@@ -174,8 +174,10 @@ class GuardHook:
             is_in = any(registered[name] is target for name in request.blueprints)
         else:
             is_in = any(each.applies(rule, request.path) for each in target)
-        result = auth_result_for(request)
-        if is_in and any(result.principal_for(guard) is None for guard in self._guards):
+        if not is_in:
+            return
+        result = auth_result_for(request)  # marks the answer as one user's
+        if any(result.principal_for(guard) is None for guard in self._guards):
             _authorize(request, self, self._guards)
 
     def on_signal(self, sender: object, **kwargs: object) -> None:
