@@ -41,11 +41,7 @@ class Clients(NamedTuple):
 
 
 class Aws:
-    """The boto3 session of one run, and its clients. Methods raise botocore's errors.
-
-    In: the default region, a profile (None: botocore's own search), and the AWS_* settings of
-    `.env`, which count where the environment sets none.
-    """
+    """One run's boto3 session and clients. `.env` counts where the environment sets nothing."""
 
     def __init__(
         self, region: str, *, profile: str | None = None, env_file: Mapping[str, str] | None = None
@@ -67,10 +63,7 @@ class Aws:
         return self._clients[key]
 
     def endpoint_for(self, service: str) -> str | None:
-        """The address that the environment or `.env` gives a service; None: botocore decides.
-
-        Source: AWS SDKs and tools reference guide, "Service-specific endpoints".
-        """
+        """The address in the environment or `.env`, in botocore's order; None: botocore decides."""
         names = (ENDPOINT_VARIABLES[service], "AWS_ENDPOINT_URL")
         return None if self._ignores_config() else self._first(*names)
 
@@ -114,19 +107,14 @@ def group_clients(aws: Aws, group_writes: float = DEFAULT_GROUP_WRITES) -> Clien
     """The clients for plan and apply, group writes limited. Raises botocore's errors."""
     clients = Clients(aws.client("iam"), aws.client("cognito-idp"))
     limit(clients.cognito, RateLimiter(group_writes), GROUP_WRITES)
-    fail_fast(clients.cognito)
     return clients
 
 
 def limit(cognito: Any, limiter: RateLimiter, operations: Iterable[str]) -> None:
-    """Limit how often a client sends some operations; retries count, for they are sent too."""
+    """Limit how often operations are sent, retries too, and retries of a run's first call."""
     for operation in operations:
         event = f"before-send.cognito-identity-provider.{operation}"
         cognito.meta.events.register(event, lambda **_: limiter.wait())
-
-
-def fail_fast(cognito: Any) -> None:
-    """Retry DescribeUserPool, the first call of a run, a few times only."""
 
     def stop(attempts: int, caught_exception: Exception | None, **_: Any) -> None:
         if caught_exception is not None and attempts >= FIRST_CALL_ATTEMPTS:
@@ -154,7 +142,6 @@ class RateLimiter:
         self._clock, self._sleep, self._next = clock, sleep, clock()
 
     def wait(self) -> None:
-        """Return when it is the caller's turn."""
         with self._lock:  # held while asleep: a late waker must not be followed too soon
             delay = self._next - self._clock()
             if delay > 0:

@@ -1,7 +1,4 @@
-"""AWS's errors as one line that names the cause and the remedy: one table for calls and stacks.
-
-Recognised by class name, operation, error code and text, so that this file needs no botocore.
-"""
+"""AWS's errors as one line with cause and remedy, by name, code and text, without botocore."""
 
 from __future__ import annotations
 
@@ -21,7 +18,6 @@ _NOT_ALLOWED = f"({_DENIED}|not authorized to perform|access ?denied)"
 _LIMIT = ": (LimitExceeded|ServiceQuotaExceeded)"
 _OF_USERS = "(ListUsers|Admin|CreateUserImportJob)"
 _OF_STACKS = "(Stack|ChangeSet|Template|UserPool(Client|Domain)|Repositor|Image|Bucket|Object)"
-_ENABLE = "enable it: `aws account enable-region --region-name REGION`"
 _RENAME = "rename the group or choose another COGNISES_ROLE_PREFIX"
 _NOT_HERE = "not found in this account and region; check"
 _SIGN_IN = "the AWS sign-in has expired; run"
@@ -31,7 +27,6 @@ _THROTTLED = "AWS is throttling; wait a minute and run the command again"
 # A pattern for `Operation: Code: text`, and what to do; the first that is found counts. For stack
 # events this is `AWS::Type: : reason`.
 TABLE = {
-    # Denied, by what denies
     "(service|resource) control policy": "a service or resource control policy of the AWS "
     "organization denies this; only an administrator of the organization can change it",
     "permissions boundary allows|deny in a permissions boundary": "the caller's own permissions "
@@ -46,37 +41,26 @@ TABLE = {
     "explicitly, and no other policy can allow it; remove the Deny",
     "NotAuthorizedException: .*(user|password|token).*(state|disabled|revoked|expired)": "Cognito "
     "does not allow this in the user's present state; `provision.py users list` shows it",
-    rf"^\w*{_OF_USERS}\w*: {_DENIED}": "access denied; attach the policy that `provision.py policy "
-    "--users` prints to the caller",
+    rf"^\w*{_OF_USERS}\w*: {_DENIED}": "denied; the caller needs `provision.py policy --users`",
     rf"^(AWS::|\w*{_OF_STACKS}).*{_NOT_ALLOWED}": "access denied; attach the policy that "
     "`provision.py policy --bootstrap` prints to the caller",
     _NOT_ALLOWED: "access denied; attach what `provision.py policy` prints to the caller",
-    # Credentials and regions
-    f"({SIGNATURES}): .*(expired|not yet current|skewed)|: Request(Expired|TimeTooSkewed|InThe)": (
-        "AWS does not accept the time of the request; set this machine's clock"
-    ),
+    f"({SIGNATURES}): .*(expired|not yet current|skewed)|: Request(Expired|TimeTooSkewed|"
+    "InTheFuture)": "AWS does not accept the time of the request; set this machine's clock",
     f": ({SIGNATURES})": "AWS does not accept the signature; check the secret key and the clock",
-    ": RegionDisabledException": f"STS is not active in this region for this account; {_ENABLE}",
-    ": (OptInRequired|SubscriptionRequired)": "this account has not enabled the region or the "
-    f"service; {_ENABLE}",
+    ": (RegionDisabled|OptInRequired|SubscriptionRequired)": "this account has not enabled the "
+    "region or the service: `aws account enable-region --region-name REGION` enables a region",
     ": (InvalidClientTokenId|UnrecognizedClient|AuthFailure)": "AWS does not know these "
-    "credentials in this region; check the profile and the keys, and whether an opt-in region is "
-    "enabled: `aws account get-region-opt-status --region-name REGION`",
-    # Limits
-    "daily e?mail limit": "Cognito's own sender sends no more e-mails today; use Amazon SES, or "
-    "set a password instead of an invitation: `provision.py users set-password`",
+    "credentials in this region; check profile and keys, and that an opt-in region is enabled",
+    "daily e?mail limit": "today's e-mails are sent; use Amazon SES, or set a password instead",
     "policy ?size|size of .*policy": f"the policy is too long{_FIXED}; shorten the policies",
-    f"{_LIMIT}.*(groups?.*(per|in).*user ?pool|maximum number of groups)": (
-        f"a user pool has 10,000 groups at most{_FIXED}; delete groups"
-    ),
-    f"{_LIMIT}.*(groups? per user|user.*groups)": (
-        f"a user is in 100 groups at most{_FIXED}; remove the user from a group"
-    ),
+    f"{_LIMIT}.*(groups?.*(per|in).*user ?pool|maximum number of groups)": "a user pool has 10,000 "
+    f"groups at most{_FIXED}; delete groups",
+    f"{_LIMIT}.*(groups? per user|user.*groups)": f"100 groups a user at most{_FIXED}; remove one",
     f"{_LIMIT}.*tags": f"a role has 50 tags at most{_FIXED}; remove some of its tags",
     f"{_LIMIT}|limit ?exceeded|quota|maximum number": "an AWS quota is used up; raise it in the "
     "Service Quotas console, or delete what is not needed",
     "Throttl|too ?many ?requests|SlowDown|rate exceeded": _THROTTLED,
-    # Users
     "(Username|Alias)ExistsException: .*(e-?mail|phone|alias|another (account|user))": "another "
     "user has this e-mail, phone number or alias; `provision.py users list` shows who",
     "UsernameExistsException": "a user of this name exists (the pool may ignore case)",
@@ -86,10 +70,8 @@ TABLE = {
     "InvalidPasswordException": "the pool's password policy does not allow this password",
     "PasswordHistoryPolicyViolation": "this password was used before; choose another",
     "(User|Unexpected|Invalid)Lambda": "a Lambda trigger refused this or failed; see its log",
-    # Roles, policies and groups
     "UserPoolDomain.*already": "this sign-in domain is taken; choose another with --domain-prefix",
-    "OIDCProvider.*already exists": "this account has GitHub's provider already, and other "
-    "repositories use it: add --parameter GitHubProviderArn="
+    "OIDCProvider.*already exists": "GitHub's provider exists; add --parameter GitHubProviderArn="
     "arn:PARTITION:iam::ACCOUNT:oidc-provider/token.actions.githubusercontent.com",
     "DeleteConflict.*instance profile": "the role is in an instance profile; take it out: "
     "`aws iam remove-role-from-instance-profile`, then run the command again",
@@ -100,34 +82,30 @@ TABLE = {
     f"which IAM ignores; {_RENAME}",
     "UnmodifiableEntity": f"this role belongs to an AWS service; {_RENAME}",
     "MalformedPolicy": "IAM does not accept the policy; `provision.py validate` checks groups.json",
-    "ConcurrentModification|EntityTemporarilyUnmodifiable": (
-        "another change of the same resource is in progress; run the command again"
-    ),
+    "ConcurrentModification|EntityTemporarilyUnmodifiable": "another change of the same resource "
+    "is in progress; run the command again",
     "deletion protection": "it is protected from deletion; turn that off only if the data may go",
     "already exists": "a resource of this name exists; rename or delete it",
     "NoSuchEntity": "this role or policy is gone; run the command again",
     r"^\w*IdentityPool\w*: ResourceNotFound": f"{_NOT_HERE} COGNITO_IDENTITY_POOL_ID, the profile",
     "ResourceNotFoundException": f"{_NOT_HERE} COGNITO_USER_POOL_ID, the other ids, the profile",
-    # The endpoint
     r"^[\w:]+: ([345]\d\d:|(UnknownOperation\w*|InvalidAction|UnknownEndpoint)?: .*(\b[345]\d\d\b"
     "|not found|not allowed|unknown|not valid for this|moved|forbidden|bad gateway|no such))": (
         "the endpoint is not AWS, or not of this call; check AWS_ENDPOINT_URL, AWS_REGION and proxy"
     ),
-    ": (Internal(Failure|(Server)?Error)|Service(Failure|Unavailable))": (
-        "AWS failed, not the request; wait a minute and run the command again"
-    ),
+    ": (Internal(Failure|(Server)?Error)|Service(Failure|Unavailable))": "AWS failed, not the "
+    "request; wait a minute and run the command again",
 }
 
 # For errors without an answer: the names of the exception's class, or of one it derives from.
 CLASSES = {
     "NoCredentialsError": "no AWS credentials; run `aws configure`, `aws sso login` or "
     "`aws login`, or name a profile with --profile",
-    "NoAuthTokenError": "no AWS token; run `aws sso login`",
     "PartialCredentialsError": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --profile",
     "CredentialRetrievalError": "sign in, or check credential_process and role_arn of the profile",
     "MetadataRetrievalError": "no instance or container credentials; check the role or --profile",
     "RefreshWithMFAUnsupportedError": "the session has expired; run this again with a new MFA code",
-    "SSOError|TokenRetrievalError": f"{_SIGN_IN} `aws sso login`",
+    "SSOError|TokenRetrievalError|NoAuthTokenError": f"{_SIGN_IN} `aws sso login`",
     "LoginError": f"{_SIGN_IN} `aws login`",
     "LoginInsufficientPermissions": "the AWS sign-in lacks a permission; attach the AWS managed "
     "policy SignInLocalDevelopmentAccess to the user of `aws login`",
@@ -136,20 +114,17 @@ CLASSES = {
     "ProfileNotFound": "there is no such AWS profile; list them with `aws configure list-profiles`",
     "SSLError": "no trusted TLS connection; behind a TLS proxy, set AWS_CA_BUNDLE to its CA's file",
     "ProxyConnectionError": "the proxy cannot be reached; check HTTPS_PROXY and NO_PROXY",
-    "InvalidProxiesConfigError": "the proxy's configuration is not valid; check HTTPS_PROXY",
-    "ConnectTimeoutError": "AWS does not answer; check the network, the proxy and AWS_ENDPOINT_URL",
     "ReadTimeoutError": "AWS did not answer in time; run the command again",
     r"ConnectionClosedError|ResponseStreamingError|IncompleteReadError|\w*ChecksumError"
     "|AwsChunkedWrapperError|UnseekableStreamError": "the connection broke; run the command again",
-    "ConnectionError|EndpointConnectionError|HTTPClientError": "AWS cannot be reached; check the "
-    "network, AWS_REGION and AWS_ENDPOINT_URL",
+    "ConnectionError|HTTPClientError": "AWS cannot be reached; check the network, the proxy, "
+    "AWS_REGION and AWS_ENDPOINT_URL",
     "BaseEndpointResolverError|EndpointProviderError|InvalidEndpointConfigurationError"
     "|UnknownRegionError|InvalidRegionError|ServiceNotInRegionError|InvalidHostLabelError": "AWS "
     "has no such region or endpoint; check AWS_REGION and AWS_ENDPOINT_URL",
-    r"ConfigParseError|ConfigNotFound|Invalid\w*Config\w*Error|UnknownCredentialError"
-    r"|UnknownTokenProviderError|InvalidDefaultsMode|InvalidIMDS\w+|InvalidS3AddressingStyleError"
-    r"|Unsupported\w+ConfigurationError": "the AWS configuration cannot be used; fix "
-    "~/.aws/config or name another --profile",
+    r"Config\w+|Invalid\w*Config\w*Error|Unsupported\w+ConfigurationError|UnknownCredentialError"
+    r"|UnknownTokenProviderError|InvalidDefaultsMode|InvalidIMDS\w+|InvalidS3Addr\w+": "the AWS "
+    "configuration cannot be used; fix ~/.aws/config or name another --profile",
     "NoRegionError": "no region; set AWS_REGION or pass --region",
     r"\w*ValidationError|MissingParametersError|InvalidDNSNameError|Unsupported\w+ArnError"
     r"|UnsupportedOutpost\w+": "AWS does not accept a given value; check names, ids and options",
@@ -157,9 +132,7 @@ CLASSES = {
     "WaiterError": "AWS did not finish as expected; run the command again",
     "PaginationError": "AWS answered the same page twice; run the command again",
     "CapacityNotAvailableError": _THROTTLED,
-    "BotoCoreError|Boto3Error|UndefinedModelAttributeError": (
-        "the installed boto3 is incomplete or too old; run `make install`"
-    ),
+    r"Boto\w+Error|UndefinedModel\w+": "the installed boto3 is too old or broken; `make install`",
 }
 
 
@@ -177,15 +150,13 @@ def explain(error: BaseException) -> str:
     code, text = error_code(error), error_message(error)
     operation = str(getattr(error, "operation_name", None) or "AWS")
     quoted = "" if re.fullmatch(SIGNATURES, code) else f": {_shortened(text)}"
-    advice = advice_for(operation, code, text)
-    return f"{advice} ({printable(f'{operation}: {code}{quoted}')})".strip()
+    return (
+        f"{advice_for(operation, code, text)} ({printable(f'{operation}: {code}{quoted}')})".strip()
+    )
 
 
 def advice_for(operation: str, code: str, text: str) -> str:
-    """What to do about an answer of AWS, empty if the table does not know it.
-
-    For a stack event: the type of the resource as `operation`, no code, the reason as `text`.
-    """
+    """What to do, if known. For a stack event: the resource's type, no code, the reason."""
     if re.fullmatch("ExpiredToken(Exception)?", code):
         if os.environ.get("AWS_SESSION_TOKEN"):
             return "the exported AWS_SESSION_TOKEN has expired; export new keys"

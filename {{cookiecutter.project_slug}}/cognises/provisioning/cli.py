@@ -20,11 +20,9 @@ from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.bootstrap_settings import read_request
 from cognises.provisioning.groups import commands
-from cognises.provisioning.groups.commands import prune_options
 from cognises.provisioning.groups.planner import Pruning
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.policies import bootstrap_policy, runner_policy, users_policy
-from cognises.provisioning.target import Options
 from cognises.provisioning.users import users
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Show the changes; leave nothing behind.")
@@ -45,7 +43,7 @@ def cli() -> None:
 
 @cli.command()
 @t.where("groups_file", "env_file")
-def validate(options: Options) -> int:
+def validate(options: t.Options) -> int:
     """Check groups.json, offline; every problem at once."""
     values = t.settings_values(options)
     prefix = values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX)
@@ -54,26 +52,26 @@ def validate(options: Options) -> int:
 
 @cli.command()
 @t.aws_options
-@prune_options
+@commands.prune_options
 @t.json_option
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything is to be changed.")
-def plan(options: Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool) -> int:
+def plan(
+    options: t.Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool
+) -> int:
     """Show what apply would change and what drifted; write nothing."""
     return commands.plan(options, pruning, as_json=as_json, detailed=detailed_exitcode)
 
 
 @cli.command()
 @t.aws_options
-@prune_options
+@commands.prune_options
 @t.yes_option
 @click.option("--expect", metavar="DIGEST", help="Only if today's plan is exactly this one.")
 @click.option("--adopt", multiple=True, metavar="NAME", help="Take over a role; asks, always.")
 @click.option("--no-broadening", is_flag=True, help="Refuse to grant anything new.")
 @t.json_option
-@click.option(
-    "--group-writes", type=_WRITES, default=_WRITES.max, show_default=True, help="Limit a second."
-)
-def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
+@click.option("--group-writes", type=_WRITES, default=_WRITES.max, help="At most 15 a second.")
+def apply(options: t.Options, pruning: Pruning | None, **choices: Any) -> int:
     """Apply groups.json to AWS. Safe to interrupt and to run again."""
     return commands.apply(options, pruning, **choices)
 
@@ -86,7 +84,7 @@ def apply(options: Options, pruning: Pruning | None, **choices: Any) -> int:
 @click.option("--revert-drift", is_flag=True, help="Also undo changes made by hand.")
 @_dry_run
 @t.yes_option
-def bootstrap(options: Options, **choices: Any) -> int:
+def bootstrap(options: t.Options, **choices: Any) -> int:
     """Create user pool, app client, identity pool and boundary; write their ids into .env."""
     return command_bootstrap.run(options, **choices)
 
@@ -99,7 +97,7 @@ def bootstrap(options: Options, **choices: Any) -> int:
 @click.option("--package", type=t.PATH, help="The function's code to run.")
 @_dry_run
 @t.yes_option
-def deploy(options: Options, **choices: Any) -> int:
+def deploy(options: t.Options, **choices: Any) -> int:
     """Deploy infra/service.yaml, or the stack of its pipeline: infra/delivery.yaml."""
     return command_deploy.run(options, **choices)
 
@@ -110,7 +108,7 @@ def deploy(options: Options, **choices: Any) -> int:
 @click.option("--bootstrap", is_flag=True, help="Of the caller of bootstrap.")
 @click.option("--users", is_flag=True, help="Also what the `users` commands need.")
 @click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
-def policy(options: Options, account: str, **of: bool) -> int:
+def policy(options: t.Options, account: str, **of: bool) -> int:
     """Print the least-privilege policy of the caller of plan and apply; offline."""
     if not re.fullmatch(r"[0-9]{12}|\*", account):
         raise click.BadParameter(f"{account!r} is not twelve digits", param_hint="--account")
@@ -132,7 +130,7 @@ def policy(options: Options, account: str, **of: bool) -> int:
 @cli.command("import")
 @t.place_options
 @click.option("--output", type=t.PATH, help="The new file; default: the manifest.")
-def import_groups(options: Options, output: Path | None) -> int:
+def import_groups(options: t.Options, output: Path | None) -> int:
     """Write a groups.json from the groups that the user pool has, and their roles' policies."""
     return commands.import_groups(options, output)
 
@@ -142,7 +140,7 @@ def import_groups(options: Options, output: Path | None) -> int:
 @click.option("--confirm", metavar="POOL_ID", help="The pool's id, instead of being asked.")
 @click.option("--force", is_flag=True, help="Delete groups that have members, too.")
 @click.option("--stack", metavar="NAME", help="Delete bootstrap's stack of this name, too.")
-def destroy(options: Options, confirm: str | None, force: bool, stack: str | None) -> int:
+def destroy(options: t.Options, confirm: str | None, force: bool, stack: str | None) -> int:
     """Delete the roles and groups this project made; the pool and its users stay."""
     return commands.destroy(options, pool_id=confirm, force=force, stack_name=stack)
 
@@ -151,7 +149,7 @@ def destroy(options: Options, confirm: str | None, force: bool, stack: str | Non
 @t.place_options
 @click.option("--token-file", type=t.PATH, help="Holds the ID token; default: standard input.")
 @t.json_option
-def verify(options: Options, token_file: Path | None, as_json: bool) -> int:
+def verify(options: t.Options, token_file: Path | None, as_json: bool) -> int:
     """Exchange a user's ID token for AWS credentials, and show whose role they are."""
     from cognises.provisioning import verify as command_verify  # and all that verifies tokens
 

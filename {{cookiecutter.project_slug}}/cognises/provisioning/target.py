@@ -29,7 +29,6 @@ EXIT_ERROR, EXIT_PENDING, EXIT_BLOCKED, EXIT_USAGE = 1, 2, 3, 64
 
 BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
 ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9a-f:]+")
 
 # What bootstrap writes for a stage. `--env-file` excludes those of `.env`: it may be another's.
 OF_A_STAGE = (
@@ -63,7 +62,6 @@ class Target:
 
     @property
     def identity_region(self) -> str:
-        """The region that the identity pool's id names."""
         return (self.identity_pool_id or self.pool.region).partition(":")[0]
 
 
@@ -139,7 +137,6 @@ def aws_of(options: Options, values: Mapping[str, str], region: str) -> Aws:
 
 
 def groups_file(options: Options, values: Mapping[str, str]) -> Path:
-    """The manifest: as named on the command line, else by the setting, beside wsgi.py."""
     return options.groups_file or PROJECT_FOLDER / values.get("COGNISES_GROUPS_FILE", "groups.json")
 
 
@@ -168,7 +165,7 @@ def _is_address(text: str) -> bool:
     try:
         url = urlsplit(text)
         is_web = url.scheme in ("http", "https") and url.port != 0
-        return is_web and bool(_HOST.fullmatch(url.hostname or ""))
+        return is_web and bool(re.fullmatch(r"[A-Za-z0-9.-]+|[0-9a-f:]+", url.hostname or ""))
     except ValueError:  # a port out of range, an open bracket
         return False
 

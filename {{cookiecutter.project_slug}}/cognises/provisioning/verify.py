@@ -59,10 +59,9 @@ REFUSALS = {
 
 
 def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
-    """Show whose role a token's credentials are. Returns 0, or 1 if it is not the expected one.
+    """Show whose role a token's credentials are. Returns 1 if it is not the expected one.
 
-    Prints no credential and no token. Raises ProvisionBlocked where the identity pool allows
-    guests or the classic flow.
+    Prints no credential and no token. Raises ProvisionBlocked for guests or the classic flow.
     """
     target, settings = _configured(options)
     manifest = load_groups(target.groups_file, role_prefix=target.role_prefix)
@@ -107,7 +106,6 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
 
 
 def _configured(options: Options) -> tuple[Target, Settings]:
-    """The settings that are needed; raises SettingsError for all that are missing."""
     target = read_target(options)
     settings = parse(PROJECT_FOLDER, settings_values(options))
     required = {"IDENTITY_POOL_ID": target.identity_pool_id, "CLIENT_ID": settings.client_ids}
@@ -155,15 +153,24 @@ def exchange_token(
     identity: Any, pool: IdentityPool, target: Target, token: str
 ) -> dict[str, str | None]:
     """Account, ARN and role of the user's credentials, by the enhanced flow and STS."""
+    import boto3
+    import botocore.session
+
     provider = next((each for each in pool.providers if each.endswith(f"/{target.pool.id}")), None)
     if provider is None:
         problem = f"identity pool {pool.id} does not name user pool {target.pool.id} as a provider"
         raise click.ClickException(f"{problem}, so users get no credentials; {_CONNECT}")
-    logins = {provider: token}
+    logins, regional = {provider: token}, botocore.session.Session()
+    regional.set_config_variable("sts_regional_endpoints", "regional")
     try:
         found = identity.get_id(IdentityPoolId=pool.id, Logins=logins)["IdentityId"]
         answer = identity.get_credentials_for_identity(IdentityId=found, Logins=logins)
-        caller = _sts_client(answer["Credentials"], target).get_caller_identity()
+        keys = (
+            answer["Credentials"][name] for name in ("AccessKeyId", "SecretKey", "SessionToken")
+        )
+        session = boto3.session.Session(*keys, botocore_session=regional)
+        sts = make_client(session, "sts", target.identity_region, target.aws.endpoint_for("sts"))
+        caller = sts.get_caller_identity()
     except Exception as error:
         if not is_aws_error(error):
             raise
@@ -175,18 +182,6 @@ def exchange_token(
     return {"account": str(caller["Account"]), "arn": arn, "role_arn": role_arn}
 
 
-def _sts_client(credentials: Mapping[str, str], target: Target) -> Any:
-    """STS with a user's credentials, in the identity pool's region."""
-    import boto3
-    import botocore.session
-
-    settings = botocore.session.Session()
-    settings.set_config_variable("sts_regional_endpoints", "regional")
-    keys = (credentials[name] for name in ("AccessKeyId", "SecretKey", "SessionToken"))
-    session = boto3.session.Session(*keys, botocore_session=settings)
-    return make_client(session, "sts", target.identity_region, target.aws.endpoint_for("sts"))
-
-
 def _refusal(error: Exception) -> str:
     code, text = error_code(error), printable(aws.error_message(error)[:300])
     if code not in ("NotAuthorizedException", "InvalidIdentityPoolConfigurationException"):
@@ -196,13 +191,11 @@ def _refusal(error: Exception) -> str:
 
 
 def expected_group(groups: Sequence[str], manifest: Iterable[Group]) -> tuple[str | None, str]:
-    """The group whose role groups.json gives to a member of `groups`, or why there is none. Pure.
-
-    A group without a policy has no role; one without a precedence comes last.
-    """
+    """The group whose role groups.json gives to a member of `groups`, or why there is none."""
     having = [each for each in manifest if each.name in groups and each.policy is not None]
     if not having:
         return None, "none of the user's groups has one" if groups else "the user is in no group"
+    # A group without a precedence comes last.
     lowest = min((each.precedence for each in having if each.precedence is not None), default=None)
     first = [each.name for each in having if each.precedence == lowest]
     if len(first) > 1:
@@ -215,9 +208,8 @@ def compare(found: Mapping[str, Any], why_none: str, *, loopback: bool) -> str:
     expected, preferred = found["expected"], found["preferred_role"]
     role, arn = found["credentials_of"]["role_arn"], found["credentials_of"]["arn"]
     # STS returns a role's ARN without its path: `…:role/path/name` as `…:role/name`.
-    given, named = (
-        re.sub(":role/.*/", ":role/", each or "") for each in (expected["role_arn"], preferred)
-    )
+    given = re.sub(":role/.*/", ":role/", expected["role_arn"] or "")
+    named = re.sub(":role/.*/", ":role/", preferred or role or "")
     advice = "repair the role mapping: bootstrap --revert-drift"
     if role is None:
         return f"the credentials belong to {arn}, which is not a group's role"
@@ -227,7 +219,7 @@ def compare(found: Mapping[str, Any], why_none: str, *, loopback: bool) -> str:
         problem = f"groups.json gives {expected['role_arn']} (group {expected['group']})"
         emulator = "an emulator may not choose roles by token; elsewhere: " if loopback else ""
         advice = f"{emulator}plan and apply, then sign in again"
-    elif preferred and named != role:
+    elif named != role:
         problem = f"the token prefers {preferred}"
     else:
         return ""

@@ -24,6 +24,7 @@ MFA_SETTINGS = {
     "SMS_MFA": "SMSMfaSettings",
     "EMAIL_OTP": "EmailMfaSettings",
 }
+Action = Callable[..., "Result"]
 _ROW = "{:<36}  {:<40}  {}"  # fixed widths: a line is printed before the next page is read
 
 
@@ -54,9 +55,6 @@ class Result:
         return {**head, **self.details, "message": self.message, "warnings": list(self.warnings)}
 
 
-Action = Callable[..., Result]
-
-
 def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
     """Make an action on a Directory and the user NAME a command; its docstring is the help."""
 
@@ -81,9 +79,8 @@ def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
 
 
 def raise_for(problems: list[str]) -> None:
-    """Raise UserProblem if there are any."""
     if problems:
-        raise UserProblem(*problems)
+        raise UserProblem(problems)
 
 
 @users.command("list")
@@ -124,7 +121,6 @@ def _row(user: User) -> str:
 
 
 def _as_json(head: Mapping[str, Any], found: Iterator[User]) -> Iterator[str]:
-    """One JSON object, a user a line, written as the pages arrive."""
     start, count = f'{json.dumps(head)[:-1]}, "users": [\n', 0
     for count, user in enumerate(found, 1):
         yield (start if count == 1 else ",\n") + json.dumps(user.as_json())
@@ -160,7 +156,8 @@ def _switch(directory: Directory, name: str, verb: str, note: str = "") -> Resul
     user, enabled = directory.user(name), verb == "enable"
     if user.enabled == enabled:
         return _nothing_to_do(user, f"is {verb}d already")
-    directory.write(f"admin_{verb}_user", user.name)
+    operations = {"enable": "admin_enable_user", "disable": "admin_disable_user"}
+    directory.write(operations[verb], user.name)
     return Result(replace(user, enabled=enabled), f"{verb}d user {user}{note}")
 
 
@@ -177,8 +174,8 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
     """Set a user's password; asks for it unless an option says where it comes from."""
     user = directory.user(name)
     if user.status == "EXTERNAL_PROVIDER":
-        advice = "a password here would bypass the provider: change it there"
-        raise ProvisionBlocked([f"user {user.name} signs in by an identity provider; {advice}"])
+        problem = f"user {user.name} signs in through an identity provider"
+        raise ProvisionBlocked([f"{problem}; a password here would bypass it: change it there"])
     with choice.obtain(directory.minimum_password, name) as password:
         directory.set_password(user, password, permanent=choice.permanent)
     user = replace(user, status="CONFIRMED" if choice.permanent else d.INVITED)
@@ -193,7 +190,7 @@ def resend(directory: Directory, name: str) -> Result:
         invited = user.status == d.INVITED
         reason = "has no e-mail or phone number" if invited else "signed in already"
         advice = "set a password with `provision.py users set-password`"
-        raise UserProblem(f"user {user} {reason}; {advice}")
+        raise UserProblem([f"user {user} {reason}; {advice}"])
     # AdminCreateUser takes the e-mail or number, not the UUID, where people sign in by one.
     contacts = (user.attributes.get(each) for each in directory.names)
     to, by = next(filter(None, contacts), user.name), "EMAIL" if user.email else "SMS"
@@ -267,7 +264,7 @@ def _with_groups(directory: Directory, name: str, group: str) -> tuple[User, tup
     try:
         user = directory.user(name)
     except UserProblem as error:
-        raise UserProblem(*error.problems, *problems) from None
+        raise UserProblem([*error.problems, *problems]) from None
     raise_for(problems)
     groups = directory.groups_of(user)
     return replace(user, groups=groups), groups

@@ -22,7 +22,6 @@ from cognises.provisioning.users.directory import Directory, User, UserProblem
 from cognises.provisioning.users.passwords import PasswordChoice, password_options
 
 COLUMNS = ("name", "email", "phone", "email_verified", "groups")
-LARGEST_FIELD = 4096  # characters
 
 
 @on_user(
@@ -40,34 +39,29 @@ def create(
     Without a password option Cognito sends an invitation; without e-mail and phone number, a
     password is asked for. A user that exists is only put into the groups.
     """
-    desired = _desired(directory, name, groups, contact)
+    given = {"email": contact["email"], "phone_number": contact["phone"]}
+    named = directory.attribute_of(name)
+    if named and given[named] is None:
+        given[named] = name
+    if contact["email_verified"]:
+        given["email_verified"] = "true"
+    attributes = {key: value for key, value in given.items() if value is not None}
+    desired = User(name, d.INVITED, True, attributes, groups=tuple(dict.fromkeys(groups)))
     raise_for(_problems(directory, desired) or directory.group_problems(desired.groups or ()))
     if found := directory.find(name):
         return _complete(directory, found, desired, choice)
     if choice.permanent and desired.contact and not choice.given:
-        raise UserProblem("--permanent needs a password: add --password-prompt, for example")
+        raise UserProblem(["--permanent needs a password: add --password-prompt, for example"])
     return _create(directory, desired, choice)
 
 
-def _desired(directory: Directory, name: str, groups: Iterable[str], contact: Any) -> User:
-    attributes = {"email": contact["email"], "phone_number": contact["phone"]}
-    named = directory.attribute_of(name)
-    if named and attributes[named] is None:
-        attributes[named] = name
-    given = {key: value for key, value in attributes.items() if value is not None}
-    verified = {"email_verified": "true"} if contact["email_verified"] else {}
-    return User(name, d.INVITED, True, given | verified, groups=tuple(dict.fromkeys(groups)))
-
-
 def _problems(directory: Directory, desired: User) -> list[str]:
-    """Everything that Cognito would refuse, or misunderstand."""
     found, given = d.name_problems("user name", desired.name), desired.attributes
     for group in desired.groups or ():
         found += d.name_problems("group", group)
     if "email" in given and not d.is_email(given["email"]):
         found.append(f"--email {given['email']!r} is not an e-mail address")
-    phone = given.get("phone_number")
-    if phone is not None and not d.is_phone(phone):
+    if "phone_number" in given and not d.is_phone(phone := given["phone_number"]):
         found.append(f"--phone {phone!r} is not a phone number, such as +15550100")
     by = " or ".join(each.replace("_", " ") for each in directory.names)
     named = directory.attribute_of(desired.name)
@@ -129,31 +123,29 @@ def _new(directory: Directory, desired: User, password: str | None) -> User:
     except (errors.UsernameExistsException, errors.AliasExistsException):
         user = directory.find(desired.name)
     if user is None:
-        raise UserProblem(*_alias_problems(directory, desired))
+        # The name is free, so an attribute is another user's alias.
+        aliases = {**desired.attributes, "preferred_username": desired.name}
+        advice = "use another one, or change it there with `provision.py users set-attributes`"
+        taken = [
+            f"{attribute} {value} is an alias of user {other.name}; {advice}"
+            for attribute, value in aliases.items()
+            if attribute != "email_verified"
+            for other in directory.having(attribute, value)
+        ]
+        unknown = f"the name or a contact of {desired.name} is another user's alias"
+        raise UserProblem(taken or [f"{unknown}; use another one"])
     # Ours, if the answer to the call was lost and botocore repeated it.
     if user.status != d.INVITED or not _same_contact(user, desired):
-        raise UserProblem(f"user {desired.name} was created by another caller; run this again")
+        raise UserProblem([f"user {desired.name} was created by another caller; run this again"])
     if password is not None:
         directory.set_password(user, password, permanent=False)
     return user
 
 
-def _alias_problems(directory: Directory, desired: User) -> list[str]:
-    """The name is free, so an attribute is another user's alias: which one."""
-    aliases = {**desired.attributes, "preferred_username": desired.name}
-    aliases.pop("email_verified", None)
-    return [
-        f"{attribute} {value} is an alias of user {user.name}; use another one, or change it there "
-        "with `provision.py users set-attributes`"
-        for attribute, value in aliases.items()
-        for user in directory.having(attribute, value)
-    ] or [f"the name or a contact of {desired.name} is another user's alias; use another one"]
-
-
 def _same_contact(user: User, desired: User) -> bool:
     """Cognito keeps the case of an address, and most pools ignore it."""
-    given = (each for each in ("email", "phone_number") if desired.attributes.get(each))
     old, new = user.attributes, desired.attributes
+    given = (each for each in ("email", "phone_number") if new.get(each))
     return all(old.get(each, "").lower() == new[each].lower() for each in given)
 
 
@@ -173,7 +165,7 @@ def _finish(directory: Directory, user: User, desired: User, permanent: str | No
         if not is_aws_error(error):
             raise
         done = f"user {user.name} was created, but not everything else: {explain(error)}"
-        raise UserProblem(f"{done}; left to do: {'; '.join(left)}") from error
+        raise UserProblem([f"{done}; left to do: {'; '.join(left)}"]) from error
 
 
 def _into(groups: tuple[str, ...]) -> str:
@@ -205,14 +197,13 @@ def import_users(options: t.Options, file: Path, as_json: bool) -> int:
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
-    """The rows with their line numbers. Raises UserProblem for a file that is not such a table."""
-    csv.field_size_limit(LARGEST_FIELD)
+    csv.field_size_limit(4096)  # characters
     try:
         rows = csv.DictReader(StringIO(file.read_text("utf-8-sig"), newline=""), strict=True)
         names = rows.fieldnames or ()
         found = [(rows.line_num, row) for row in rows]
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UserProblem(f"{file.name} is not readable as CSV in UTF-8: {error}") from None
+        raise UserProblem([f"{file.name} is not readable as CSV in UTF-8: {error}"]) from None
     known = f"the columns are {', '.join(COLUMNS)}"
     problems = [f"column {each!r} is unknown; {known}" for each in names if each not in COLUMNS]
     if "name" not in names:
@@ -224,7 +215,6 @@ def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
 
 
 def _import_row(directory: Directory, row: dict[str, Any]) -> dict[str, Any]:
-    """The outcome for one line, or its `error`; the lines are independent."""
     try:
         return create(directory, choice=PasswordChoice(), **_arguments(row)).as_json("create")
     except UserProblem as error:
@@ -236,15 +226,14 @@ def _import_row(directory: Directory, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(row: dict[str, Any]) -> dict[str, Any]:
-    """What `create` takes, for one line. Raises UserProblem."""
     if None in row or None in row.values():
-        raise UserProblem("the line has more or fewer fields than the first line")
+        raise UserProblem(["the line has more or fewer fields than the first line"])
     found = dict.fromkeys(COLUMNS, "") | {key: value.strip() for key, value in row.items()}
     verified = found["email_verified"].lower()
     if verified not in ("", "true", "false"):
-        raise UserProblem(f"email_verified {verified!r}: write true or false")
+        raise UserProblem([f"email_verified {verified!r}: write true or false"])
     email, phone, name = found["email"], found["phone"], found["name"]
     if not (email or phone or d.is_email(name) or d.is_phone(name)):
-        raise UserProblem("an invitation needs an e-mail or a phone number")
+        raise UserProblem(["an invitation needs an e-mail or a phone number"])
     contact = {"email": email or None, "phone": phone or None, "email_verified": verified == "true"}
     return {"name": name, "groups": found["groups"].split(), **contact}

@@ -11,21 +11,17 @@ from typing import Any
 
 from cognises.errors import ManifestError, ProblemsError, SettingsError
 from cognises.manifest import load_groups
-from cognises.provisioning.aws import RateLimiter, fail_fast, limit, on_loopback
+from cognises.provisioning.aws import RateLimiter, limit, on_loopback
 from cognises.provisioning.target import Options, Target, announce, read_target
 
 INVITED = "FORCE_CHANGE_PASSWORD"  # the status of a user who has never signed in
 A_PAGE = 60  # Cognito's most, of users and of groups
 READS_A_SECOND = 20.0  # of the 30 that all callers in the account and region share
 READS = ("ListUsers", "ListUsersInGroup", "AdminListGroupsForUser")
-LONGEST_NAME = 128
 
 
 class UserProblem(ProblemsError):
     """A name that does not exist, or an action that is not possible; one line each."""
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__(problems)
 
 
 @dataclass(frozen=True)
@@ -46,10 +42,10 @@ class User:
         pairs = answer.get("Attributes") or answer.get("UserAttributes") or ()
         created = answer.get("UserCreateDate")
         return cls(
-            name=str(answer["Username"]),
-            status=str(answer.get("UserStatus", "UNKNOWN")),
-            enabled=bool(answer.get("Enabled", True)),
-            attributes={str(each["Name"]): str(each.get("Value", "")) for each in pairs},
+            str(answer["Username"]),
+            str(answer.get("UserStatus", "UNKNOWN")),
+            bool(answer.get("Enabled", True)),
+            {str(each["Name"]): str(each.get("Value", "")) for each in pairs},
             created=created.isoformat(timespec="seconds") if created else "",
             mfa=tuple(answer.get("UserMFASettingList") or ()),
         )
@@ -70,7 +66,6 @@ class User:
         return self.attributes.get(f"{attribute}_verified", "").lower() == "true"
 
     def as_json(self) -> dict[str, Any]:
-        """The user as `--json` prints it."""
         groups = {} if self.groups is None else {"groups": list(self.groups)}
         return {
             "username": self.name,
@@ -88,8 +83,8 @@ def name_problems(what: str, name: str) -> list[str]:
     """Why Cognito cannot take a name: it takes letters, marks, symbols, numbers, punctuation."""
     if not name:
         return [f"the {what} is empty"]
-    if len(name) > LONGEST_NAME:
-        return [f"the {what} has {len(name)} characters; Cognito takes {LONGEST_NAME}"]
+    if len(name) > 128:
+        return [f"the {what} has {len(name)} characters; Cognito takes 128"]
     if any(unicodedata.category(each)[0] not in "LMSNP" for each in name):
         return [f"{what} {name!r} has a space or a control character in it; names have none"]
     return []
@@ -100,19 +95,16 @@ def is_email(text: str) -> bool:
 
 
 def is_phone(text: str) -> bool:
-    """Whether a text is a phone number by E.164, such as +15550100."""
-    return bool(re.fullmatch(r"\+[0-9]{5,15}", text))
+    return bool(re.fullmatch(r"\+[0-9]{5,15}", text))  # E.164
 
 
 class Directory:
-    """The users and groups of one pool. Create it with `open`. Methods raise botocore's errors.
-
-    `names` are the attributes that people sign in by, without aliases: anybody may claim those.
-    """
+    """The users and groups of one pool. Create it with `open`. Methods raise botocore's errors."""
 
     def __init__(self, cognito: Any, pool: Mapping[str, Any], target: Target) -> None:
         self.cognito, self.target = cognito, target
         self.pool_id = str(pool["Id"])
+        # What people sign in by; no aliases: anybody may claim another user's e-mail as one.
         self.names = tuple(pool.get("UsernameAttributes") or ())
         policy = (pool.get("Policies") or {}).get("PasswordPolicy") or {}
         self.minimum_password = int(policy.get("MinimumLength", 8))
@@ -125,7 +117,6 @@ class Directory:
         """Read the pool itself: one call. Raises SettingsError."""
         target = read_target(options)
         cognito = target.aws.client("cognito-idp")
-        fail_fast(cognito)
         limit(cognito, RateLimiter(READS_A_SECOND), READS)
         found = cognito.describe_user_pool(UserPoolId=target.pool.id).get("UserPool", {})
         if found.get("Id") != target.pool.id:
@@ -156,7 +147,7 @@ class Directory:
         if found := self.find(name):
             return found
         shown = "`provision.py users list` shows all"
-        raise UserProblem(f"no user {name} in user pool {self.pool_id}; {shown}")
+        raise UserProblem([f"no user {name} in user pool {self.pool_id}; {shown}"])
 
     def find(self, name: str) -> User | None:
         """The user of a name, e-mail or number to sign in by. Raises UserProblem for an alias."""
@@ -167,18 +158,16 @@ class Directory:
         attributes = (found.attributes.get(each, "") for each in ("sub", *self.names))
         if name.casefold() not in {each.casefold() for each in (found.name, *attributes)}:
             alias = f"an alias that user {found.name} chose, not a user name"
-            raise UserProblem(f"{name} is {alias}; if you mean this user, use {found.name}")
+            raise UserProblem([f"{name} is {alias}; if you mean this user, use {found.name}"])
         return found
 
     def _find_on_emulator(self, name: str) -> User | None:
         """AWS finds users by e-mail and phone number itself; some emulators do not."""
-        attribute = self.attribute_of(name)
-        if attribute is None or not on_loopback(self.cognito):
-            return None
-        found = self.having(attribute, name)
+        attribute = self.attribute_of(name) if on_loopback(self.cognito) else None
+        found = self.having(attribute, name) if attribute else []
         if len(found) > 1:
             names = ", ".join(user.name for user in found)
-            raise UserProblem(f"several users have the {attribute} {name}; use a name: {names}")
+            raise UserProblem([f"several users have {attribute} {name}; use a name: {names}"])
         return found[0] if found else None
 
     def having(self, attribute: str, value: str) -> list[User]:
@@ -197,10 +186,9 @@ class Directory:
         try:
             yield from map(User.of, self._pages("list_users_in_group", "Users", GroupName=group))
         except self.cognito.exceptions.ResourceNotFoundException as error:
-            raise UserProblem(self._no_group(group)) from error
+            raise UserProblem([self._no_group(group)]) from error
 
     def groups(self) -> list[str]:
-        """The names of all groups, sixty a call."""
         return [str(each["GroupName"]) for each in self._pages("list_groups", "Groups")]
 
     def groups_of(self, user: User) -> tuple[str, ...]:
@@ -212,13 +200,12 @@ class Directory:
         """The users with their groups: by a call a user, or by a group where that is less."""
         names = self.groups()
         if self._estimated_users <= len(names):
-            yield from (replace(user, groups=self.groups_of(user)) for user in users)
-            return
+            return (replace(user, groups=self.groups_of(user)) for user in users)
         found: dict[str, list[str]] = {}
         for group in names:
             for member in self.members(group):
                 found.setdefault(member.name, []).append(group)
-        yield from (replace(user, groups=tuple(found.get(user.name, ()))) for user in users)
+        return (replace(user, groups=tuple(found.get(user.name, ()))) for user in users)
 
     def group_problems(self, names: Iterable[str]) -> list[str]:
         """One line for each group that the pool does not have. One call a name, the first time."""
@@ -233,14 +220,13 @@ class Directory:
         return problems
 
     def _no_group(self, group: str) -> str:
-        existing = sorted(self.groups())
+        problem, existing = f"no group {group} in user pool {self.pool_id}", sorted(self.groups())
+        if group in (self._manifest_groups() or ()):
+            return f"{problem}: groups.json has it; create it with `provision.py apply`"
         hint = f"there are: {', '.join(existing[:10]) or 'none'}"
         for close in get_close_matches(group, existing, n=1):
             hint = f"did you mean {close}?"
-        remedy = f"groups.json does not have it either; {hint}"
-        if group in (self._manifest_groups() or ()):
-            remedy = "groups.json has it; create it with `provision.py apply`"
-        return f"no group {group} in user pool {self.pool_id}: {remedy}"
+        return f"{problem}: groups.json does not have it either; {hint}"
 
     def group_warnings(self, groups: Iterable[str]) -> list[str]:
         """A warning for each group that groups.json does not name: no route is open to it."""
@@ -251,14 +237,13 @@ class Directory:
         return [f"group {name} is not in {file}: {why}" for name in groups if name not in known]
 
     def _manifest_groups(self) -> list[str] | None:
+        file, prefix = self.target.groups_file, self.target.role_prefix
         try:
-            groups = load_groups(self.target.groups_file, role_prefix=self.target.role_prefix)
+            return [group.name for group in load_groups(file, role_prefix=prefix)]
         except ManifestError:
             return None
-        return [group.name for group in groups]
 
     def _pages(self, method: str, key: str, **arguments: Any) -> Iterator[Mapping[str, Any]]:
-        pages = self.cognito.get_paginator(method).paginate(
-            UserPoolId=self.pool_id, PaginationConfig={"PageSize": A_PAGE}, **arguments
-        )
+        arguments |= {"UserPoolId": self.pool_id, "PaginationConfig": {"PageSize": A_PAGE}}
+        pages = self.cognito.get_paginator(method).paginate(**arguments)
         return (each for page in pages for each in page[key])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import string
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,21 +16,15 @@ import click
 from cognises.provisioning.target import PATH, gather, require_terminal
 
 LONGEST = 256
-GENERATED_LENGTH = 20
 # Generated passwords are read aloud and typed: no look-alikes, and no symbol that a shell, a URL
 # or a sentence would interpret. One of each kind satisfies every password policy.
-_KINDS = (
-    "".join(set(string.ascii_uppercase) - set("IO")),
-    "".join(set(string.ascii_lowercase) - set("lo")),
-    "23456789",
-    "@#%=+-_:",
-)
+_KINDS = ("ABCDEFGHJKLMNPQRSTUVWXYZ", "abcdefghijkmnpqrstuvwxyz", "23456789", "@#%=+-_:")
 
 
 def generate_password(minimum: int) -> str:
     """A random password that every password policy of this minimum length accepts."""
     chosen = [secrets.choice(kind) for kind in _KINDS]
-    more = max(GENERATED_LENGTH, minimum) - len(chosen)
+    more = max(20, minimum) - len(chosen)
     chosen += [secrets.choice("".join(_KINDS)) for _ in range(more)]
     secrets.SystemRandom().shuffle(chosen)
     return "".join(chosen)
@@ -64,10 +57,7 @@ class PasswordChoice:
 
     @contextmanager
     def obtain(self, minimum: int, name: str) -> Iterator[str]:
-        """The password, for the block that sets it. Raises ClickException.
-
-        After the block a generated one is shown, once, or is in the file. If it fails, in neither.
-        """
+        """The password, for the block that sets it; only after it, a generated one is shown."""
         if self.stdin:
             yield _from_stdin()
         elif not (self.generate or self.file):
