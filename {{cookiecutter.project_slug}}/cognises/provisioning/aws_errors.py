@@ -41,7 +41,8 @@ TABLE = {
     "explicitly, and no other policy can allow it; remove the Deny",
     "NotAuthorizedException: .*(user|password|token).*(state|disabled|revoked|expired)": "Cognito "
     "does not allow this in the user's present state; `provision.py users list` shows it",
-    rf"^\w*{_OF_USERS}\w*: {_DENIED}": "denied; the caller needs `provision.py policy --users`",
+    rf"^\w*{_OF_USERS}\w*: {_DENIED}": "access denied; attach the policy that `provision.py policy "
+    "--users` prints to the caller",
     rf"^(AWS::|\w*{_OF_STACKS}).*{_NOT_ALLOWED}": "access denied; attach the policy that "
     "`provision.py policy --bootstrap` prints to the caller",
     _NOT_ALLOWED: "access denied; attach what `provision.py policy` prints to the caller",

@@ -59,7 +59,6 @@ class User:
         return self.email or self.attributes.get("phone_number", "")
 
     def __str__(self) -> str:
-        """The name, with the e-mail or phone number where that says more."""
         return f"{self.name} ({self.contact})" if self.contact not in ("", self.name) else self.name
 
     def is_verified(self, attribute: str) -> bool:
