@@ -27,6 +27,7 @@ _THROTTLED = "AWS is throttling; wait a minute and run the command again"
 # A pattern for `Operation: Code: text`, and what to do; the first that is found counts. For stack
 # events this is `AWS::Type: : reason`.
 TABLE = {
+    # Denied, by what denies
     "(service|resource) control policy": "a service or resource control policy of the AWS "
     "organization denies this; only an administrator of the organization can change it",
     "permissions boundary allows|deny in a permissions boundary": "the caller's own permissions "
@@ -46,14 +47,18 @@ TABLE = {
     rf"^(AWS::|\w*{_OF_STACKS}).*{_NOT_ALLOWED}": "access denied; attach the policy that "
     "`provision.py policy --bootstrap` prints to the caller",
     _NOT_ALLOWED: "access denied; attach what `provision.py policy` prints to the caller",
+    # Credentials and regions
     f"({SIGNATURES}): .*(expired|not yet current|skewed)|: Request(Expired|TimeTooSkewed|"
     "InTheFuture)": "AWS does not accept the time of the request; set this machine's clock",
     f": ({SIGNATURES})": "AWS does not accept the signature; check the secret key and the clock",
     ": (RegionDisabled|OptInRequired|SubscriptionRequired)": "this account has not enabled the "
     "region or the service: `aws account enable-region --region-name REGION` enables a region",
     ": (InvalidClientTokenId|UnrecognizedClient|AuthFailure)": "AWS does not know these "
-    "credentials in this region; check profile and keys, and that an opt-in region is enabled",
-    "daily e?mail limit": "today's e-mails are sent; use Amazon SES, or set a password instead",
+    "credentials in this region; check profile and keys, and whether an opt-in region is enabled: "
+    "`aws account get-region-opt-status --region-name REGION`",
+    # Limits
+    "daily e?mail limit": "Cognito's own sender sends no more e-mails today; use Amazon SES, or "
+    "set a password instead: `provision.py users set-password`",
     "policy ?size|size of .*policy": f"the policy is too long{_FIXED}; shorten the policies",
     f"{_LIMIT}.*(groups?.*(per|in).*user ?pool|maximum number of groups)": "a user pool has 10,000 "
     f"groups at most{_FIXED}; delete groups",
@@ -62,6 +67,7 @@ TABLE = {
     f"{_LIMIT}|limit ?exceeded|quota|maximum number": "an AWS quota is used up; raise it in the "
     "Service Quotas console, or delete what is not needed",
     "Throttl|too ?many ?requests|SlowDown|rate exceeded": _THROTTLED,
+    # Users
     "(Username|Alias)ExistsException: .*(e-?mail|phone|alias|another (account|user))": "another "
     "user has this e-mail, phone number or alias; `provision.py users list` shows who",
     "UsernameExistsException": "a user of this name exists (the pool may ignore case)",
@@ -71,6 +77,7 @@ TABLE = {
     "InvalidPasswordException": "the pool's password policy does not allow this password",
     "PasswordHistoryPolicyViolation": "this password was used before; choose another",
     "(User|Unexpected|Invalid)Lambda": "a Lambda trigger refused this or failed; see its log",
+    # Resources
     "UserPoolDomain.*already": "this sign-in domain is taken; choose another with --domain-prefix",
     "OIDCProvider.*already exists": "GitHub's provider exists; add --parameter GitHubProviderArn="
     "arn:PARTITION:iam::ACCOUNT:oidc-provider/token.actions.githubusercontent.com",
@@ -115,6 +122,7 @@ CLASSES = {
     "ProfileNotFound": "there is no such AWS profile; list them with `aws configure list-profiles`",
     "SSLError": "no trusted TLS connection; behind a TLS proxy, set AWS_CA_BUNDLE to its CA's file",
     "ProxyConnectionError": "the proxy cannot be reached; check HTTPS_PROXY and NO_PROXY",
+    "InvalidProxiesConfigError": "the proxy's configuration is not valid; check HTTPS_PROXY",
     "ReadTimeoutError": "AWS did not answer in time; run the command again",
     r"ConnectionClosedError|ResponseStreamingError|IncompleteReadError|\w*ChecksumError"
     "|AwsChunkedWrapperError|UnseekableStreamError": "the connection broke; run the command again",
