@@ -46,12 +46,7 @@ class CognisesError(Exception):
     """
 
     def __init__(
-        self,
-        reason: str,
-        detail: str = "",
-        *,
-        scopes: Iterable[str] = (),
-        retry_after: float | None = None,
+        self, reason: str, detail: str = "", *, scopes: Iterable[str] = (), retry_after: float = 0
     ) -> None:
         self.reason, self.detail, self.scopes = reason, detail, tuple(scopes)
         self.status, self.message, self._challenge = ANSWERS[reason]

@@ -53,9 +53,6 @@ class UserPool(NamedTuple):
         return self.issuers_in(self.region)
 
     def issuers_in(self, region: str) -> tuple[str, ...]:
-        """The issuers in a region, the pool's own or a replica's: original host and updated one.
-
-        Source: Cognito API reference, IssuerConfigurationType (ORIGINAL, UPDATED).
-        """
+        """ORIGINAL and UPDATED, in its own or a replica's region (API: IssuerConfigurationType)."""
         host = f"cognito-idp.{region}.{partition_of(region)[1]}/{self.id}"
         return f"https://{host}", f"https://issuer-{host}"

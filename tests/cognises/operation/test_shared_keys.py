@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from request_side import refused
 
-from cognises.operation import shared_keys
-from cognises.operation.shared_keys import SLOT, SharedKeys
+from cognises.operation.gunicorn_worker import SLOT, SLOTS, SharedKeys
 from cognises.testing import FakePool
 from cognises.tokens.http import FetchError
 from cognises.tokens.jwk import admit
@@ -140,7 +139,7 @@ def test_what_is_shared_passes_the_same_admission(shared):
 
 
 def test_slots_do_not_overlap():
-    assert len(SharedKeys()._memory) == shared_keys.SLOTS * SLOT
+    assert len(SharedKeys()._memory) == SLOTS * SLOT
 
 
 def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fetch(

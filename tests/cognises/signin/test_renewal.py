@@ -12,8 +12,7 @@ from flask import Flask, Response, request
 from token_endpoint import HTML, SAME, cookie_names, signed_in
 
 from cognises import login_check
-from cognises.signin.cookies import Tokens
-from cognises.signin.problems import SignInProblem
+from cognises.signin.managed_login import SignInProblem, Tokens
 from cognises.signin.session import MAX_RENEWALS, SHARED_SECONDS, Renewals
 
 REFUSED = (400, {"error": "invalid_grant"})

@@ -22,8 +22,8 @@ from token_endpoint import (
 )
 
 from cognises.signin import sign_in
-from cognises.signin.cookies import Attempt, Tokens
-from cognises.signin.problems import SignInProblem
+from cognises.signin.cookies import Attempt
+from cognises.signin.managed_login import SignInProblem, Tokens
 from cognises.web.state import state_of
 
 

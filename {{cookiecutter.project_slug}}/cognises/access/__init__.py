@@ -30,14 +30,13 @@ def access(response: Principal) -> str:
     """Who you are, and what you may do here."""
     rows, groups = _rows_and_groups()
     decided = [(row, may_call(current_app, row, response)) for row in rows]
-    open_to_me = {row.endpoint for row, decision in decided if decision.allowed}
     users = [Principal({"cognito:groups": [group]}) for group in groups]
     return render_template(
         "cognises/access.html",
         layout=current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"]),
         guarded=[(row, decision) for row, decision in decided if not row.is_public],
         unguarded=[(row, decision) for row, decision in decided if row.is_public],
-        shows_matrix="access.access_matrix" in open_to_me,
+        shows_matrix=any(d.allowed for row, d in decided if row.endpoint == "access.access_matrix"),
         groups=groups,
         cells=[(row, [groups_may_call(row, user).allowed for user in users]) for row in rows],
     )

@@ -30,21 +30,17 @@ _TOKEN_REASONS = {
 
 
 class Row(NamedTuple):
-    """A route and who may call it: one label, or group names where `by_group` is true.
-
-    `does` is the first line of the view's docstring, `needs` the groups and machine scopes of each
-    permission, `logins` what a token must satisfy.
-    """
+    """A route and who may call it: one label, or group names where `by_group` is true."""
 
     method: str
     path: str
     endpoint: str
     name: str | None
     open_to: tuple[str, ...]
-    does: str = ""
+    does: str = ""  # the first line of the view's docstring
     by_group: bool = False
-    needs: tuple[OpenTo, ...] = ()
-    logins: tuple[LoginGuard, ...] = ()
+    needs: tuple[OpenTo, ...] = ()  # groups and machine scopes of each permission
+    logins: tuple[LoginGuard, ...] = ()  # what a token must satisfy
 
     @property
     def is_public(self) -> bool:

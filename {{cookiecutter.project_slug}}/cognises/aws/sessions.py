@@ -120,8 +120,6 @@ class UserCredentials(Credentials):  # type: ignore[misc,unused-ignore]
 
 
 class UserSession:
-    """One user's session, and the clients made from it."""
-
     def __init__(self, session: boto3.Session, settings: Settings) -> None:
         self.session, self._settings = session, settings
         self._clients: dict[str, Any] = {}
@@ -183,8 +181,7 @@ class UserSessions:
             raise CognisesError("no_role", f"{code}: {_why_no_role(claims)}") from None
         except BotoCoreError as error:
             raise CognisesError("aws_unavailable", type(error).__name__) from None
-        credentials: Mapping[str, Any] = answer["Credentials"]
-        return credentials
+        return dict(answer["Credentials"])
 
 
 def _why_no_role(claims: Mapping[str, Any]) -> str:

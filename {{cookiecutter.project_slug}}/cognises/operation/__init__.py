@@ -1,7 +1,6 @@
 """Running a service: logs, `/ready`, limits, CORS, metrics. `init_operations(app)` sets them up.
 
-flask-cors is imported where COGNISES_CORS_ORIGINS is set, prometheus-client where
-COGNISES_METRICS_ADDRESS is.
+flask-cors and prometheus-client are imported where the settings for them are set.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ bp = Blueprint("operation", __name__)
 def init_operations(app: Flask) -> None:
     """Log, limit and measure the requests of `app`, and add `/ready`.
 
-    Call it before `Cognises(app)`. With wrong settings it does nothing: `Cognises` reports them
-    all when the service starts.
+    Call it before `Cognises(app)`, which reports wrong settings: with those, it does nothing.
     """
     state = state_of(app)
     settings, problems = state.settings_with_problems
@@ -73,20 +71,17 @@ def ready() -> Response:
 
 
 def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
-    """Let scripts of exactly these origins call the service, with a token, without cookies.
-
-    A preflight is Flask's automatic OPTIONS, which has no guard; the call that follows has all.
-    Every response has `Vary: Origin` (Fetch standard, "CORS protocol and HTTP caches").
-    """
+    """Let scripts of exactly these origins call the service, with a token, without cookies."""
     from flask_cors import CORS
 
-    @app.after_request
+    @app.after_request  # every response: Fetch standard, "CORS protocol and HTTP caches"
     def vary_by_origin(response: Response) -> Response:
         names = [n.strip() for line in response.headers.getlist("Vary") for n in line.split(",")]
         if not {"*", "origin"} & {name.lower() for name in names}:
             response.headers["Vary"] = ", ".join([*filter(None, names), "Origin"])
         return response
 
+    # A preflight is Flask's automatic OPTIONS, which has no guard; the call that follows has all.
     CORS(app, origins=list(origins), supports_credentials=False, max_age=600,
          methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
          allow_headers=["Authorization", "Content-Type", "X-Request-Id"],

@@ -7,11 +7,15 @@ never blocks. Uses internals of gunicorn: its version is pinned, and tests run i
 
 from __future__ import annotations
 
+import json
+import mmap
+import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from hashlib import sha256
 from selectors import EVENT_READ
 from typing import Any
 
@@ -21,15 +25,18 @@ from gunicorn.http.unreader import IterUnreader  # type: ignore[import-untyped,i
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 from cognises.operation.request_buffer import HEAD_LIMIT, READ_SIZE, RequestBuffer
+from cognises.tokens.key_cache import ClockReading
 
 HEAD_SECONDS = 10.0  # for a request to arrive
 BODY_SECONDS = 30.0  # for one that is longer than a head may be
 STOP_SECONDS = STOP_KEEPALIVE_LINGER  # for a request on a connection that is idle at a stop
 LINGER_SECONDS = 2.0
 MAX_HELD = 32 * 1024 * 1024  # bytes of requests in a worker's memory
-PIECE = 8 * 1024
+PIECE = 8 * 1024  # small: for each chunk of a body, gunicorn's parser copies the piece it has
 BODY_LIMIT = 4 * 1024 * 1024  # what is larger is read in a thread, if the application allows it
 _TIMEOUT = "408 Request Timeout"
+SLOTS, SLOT = 16, 64 * 1024  # of the shared keys
+_HEAD = 32 + 4  # of a slot: digest and size
 
 
 class Logger(GunicornLogger):  # type: ignore[misc]
@@ -41,10 +48,7 @@ class Logger(GunicornLogger):  # type: ignore[misc]
 
 
 def pieces(received: bytearray, sock: socket.socket) -> Iterator[bytes]:
-    """What the loop has received, then what the socket still holds; `received` keeps the rest.
-
-    In small pieces: for each chunk of a body, gunicorn's parser copies the piece that it has.
-    """
+    """What the loop has received, then what the socket still holds; `received` keeps the rest."""
     while True:
         if not received:
             received += sock.recv(READ_SIZE)
@@ -78,8 +82,6 @@ class Connection(TConn):  # type: ignore[misc]
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Collects requests in its loop, not in its threads."""
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._waiting: set[Connection] = set()  # for more of a request; all are in the poller
@@ -242,3 +244,33 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             with suppress(OSError):
                 conn.sock.send(head.encode())
         conn.close(graceful=bool(status))
+
+
+class SharedKeys:
+    """The latest reading of the key set, in memory that the processes of one server share.
+
+    Each writes a slot by its id. No lock: one that a killed worker held would never open again. A
+    slot that is garbled or half written does not match its digest and counts as absent.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, SLOTS * SLOT)
+
+    def publish(self, document: Mapping[str, Any], since: ClockReading) -> None:
+        """Leave a reading for the others; one too large for a slot is not shared."""
+        data = json.dumps({"document": document, "since": since}).encode()
+        if len(data) <= SLOT - _HEAD:
+            start = os.getpid() % SLOTS * SLOT
+            record = sha256(data).digest() + len(data).to_bytes(4, "big") + data
+            self._memory[start : start + len(record)] = record
+
+    def latest(self) -> tuple[Mapping[str, Any], ClockReading] | None:
+        """The newest reading and when it was made, or None."""
+        readings = []
+        for start in range(0, SLOTS * SLOT, SLOT):
+            slot = self._memory[start : start + SLOT]
+            data = slot[_HEAD : _HEAD + int.from_bytes(slot[32:_HEAD], "big")]
+            if data and sha256(data).digest() == slot[:32]:
+                found = json.loads(data)
+                readings.append((found["document"], ClockReading(*found["since"])))
+        return max(readings, key=lambda reading: reading[1].monotonic, default=None)

@@ -43,14 +43,12 @@ class JsonFormatter(logging.Formatter):
             message = _GUNICORN.sub(r"\1", message)
         second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, object] = {
-            "time": f"{second}.{int(record.msecs):03d}Z",
-            "level": record.levelname,
-            "logger": record.name,
-            "message": message,
+            "time": f"{second}.{int(record.msecs):03d}Z", "level": record.levelname,
+            "logger": record.name, "message": message,
             "request_id": extras.get("request_id") or request_id(),
             **{name: extras.get(name) for name in FIELDS},
             "exception": self.formatException(record.exc_info) if record.exc_info else None,
-        }
+        }  # fmt: skip
         line = {name: value for name, value in line.items() if value is not None}
         if _SIGN.search(text := _encode(line)):
             line = {name: redact(v) if isinstance(v, str) else v for name, v in line.items()}

@@ -21,11 +21,8 @@ REQUESTS = Counter("service_requests", "Requests answered.", ["method", "endpoin
 SECONDS = Histogram("service_request_seconds", "Time until the answer was sent.", ["endpoint"])
 DECISIONS = Counter("cognises_decisions", "Decisions of the guards.", ["decision", "reason"])
 FETCHES = Counter("cognises_key_fetches", "Readings of the pool's key set.", ["result"])
-FETCHED = Gauge(
-    "cognises_keys_fetched_timestamp_seconds",
-    "When any process has last read the key set; all of them share it.",
-    multiprocess_mode="max",
-)
+FETCHED = Gauge("cognises_keys_fetched_timestamp_seconds", multiprocess_mode="max",
+    documentation="When any process has last read the key set; all of them share it.")  # fmt: skip
 
 # A method is the client's to write: unknown ones share one label.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

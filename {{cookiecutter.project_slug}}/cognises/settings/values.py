@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from cognises.user_pool import REGION as REGION
 
+Pattern = str | re.Pattern[str]
+Make = Callable[[Any], Any]
 TOKEN_USES = frozenset({"id", "access"})
 CLIENT_ID = re.compile(r"[\w+]{1,128}", re.ASCII)
 SCOPE = re.compile(r"[!#-\[\]-~]{1,256}")  # RFC 6749 section 3.3
@@ -48,9 +50,7 @@ class Secret:
         return "Secret(***)"
 
 
-def matching(
-    pattern: str | re.Pattern[str], problem: str = "", make: Callable[[str], Any] = str
-) -> Callable[[str], Any]:
+def matching(pattern: Pattern, problem: str = "", make: Make = str) -> Callable[[str], Any]:
     """What reads a text that matches `pattern` as a whole."""
     compiled = re.compile(pattern)
 
@@ -70,11 +70,7 @@ size = matching("[1-9][0-9]{0,9}", "must be a whole number of bytes, 1 or more",
 
 
 def items(
-    pattern: str | re.Pattern[str],
-    make: Callable[[list[str]], Any] = tuple,
-    *,
-    separator: str = r"\s*,\s*",
-    unique: bool = False,
+    pattern: Pattern, make: Make = tuple, *, separator: str = r"\s*,\s*", unique: bool = False
 ) -> Callable[[str], Any]:
     """What reads items, separated by commas; an empty item is an error."""
     compiled = re.compile(pattern)

@@ -1,7 +1,6 @@
 """Browser sign-in over Cognito's managed login: authorization code with PKCE (RFC 6749, 7636).
 
-`sign_in(app)`, before `Cognises(app)`, adds `/login`, `/callback`, `/logout`, `/session/refresh`
-and pages in place of refusals.
+`sign_in(app)` adds `/login`, `/callback`, `/logout`, `/session/refresh`, and pages for refusals.
 """
 
 from __future__ import annotations
@@ -15,9 +14,14 @@ from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.errors import CognisesError
-from cognises.signin.cookies import Attempt, Tokens
-from cognises.signin.managed_login import forwardable
-from cognises.signin.problems import OTHER_REFUSAL, REFUSALS, SignInProblem
+from cognises.signin.cookies import Attempt
+from cognises.signin.managed_login import (
+    OTHER_REFUSAL,
+    REFUSALS,
+    SignInProblem,
+    Tokens,
+    forwardable,
+)
 from cognises.signin.session import ENDED, RENEWAL_PROBLEM, SignIn, current_sign_in
 from cognises.web import responses
 from cognises.web.authorize import auth_result_for
@@ -87,8 +91,7 @@ def login() -> WerkzeugResponse:
     if _single_arg("renewal") == "refused" and current_sign_in.is_signed_in(request):
         return redirect_to(target)
     attempt = Attempt.new(target)
-    managed = current_sign_in.managed_login(request)
-    response = redirect_to(managed.authorize_url(attempt, forwarded))
+    response = redirect_to(current_sign_in.managed_login(request).authorize_url(attempt, forwarded))
     current_sign_in.cookies.keep_attempt(request, response, attempt)
     return response
 
@@ -150,10 +153,7 @@ def logout() -> WerkzeugResponse:
 @bp.post("/session/refresh")
 @public
 def refresh() -> WerkzeugResponse:
-    """New tokens for the refresh token; a form goes on to the page that it names.
-
-    A refusal deletes no cookie: another request's renewal may just have set it.
-    """
+    """New tokens for the refresh token; a form goes on to the page that it names."""
     target = current_sign_in.return_path(request, request.form.get("next"))
     try:
         tokens = current_sign_in.renew(request)
@@ -161,7 +161,7 @@ def refresh() -> WerkzeugResponse:
         if prefers_html(request):
             response = redirect_to(target, 303)
         current_sign_in.cookies.keep_session(response, tokens, request.cookies)
-    except SignInProblem as problem:
+    except SignInProblem as problem:  # deletes no cookie: another renewal may just have set it
         response = problem_page(problem, target)
     return vary_by_accept(response)
 

@@ -19,7 +19,7 @@ from flask import Request, Response
 
 from cognises.errors import CognisesError
 from cognises.settings.model import Settings
-from cognises.signin.problems import SignInProblem
+from cognises.signin.managed_login import SignInProblem, Tokens
 from cognises.tokens import jws
 from cognises.web.credentials import cookie_names, fits_one_cookie, join_token, split_token
 
@@ -27,25 +27,14 @@ _ATTEMPT_SECONDS = 600
 _MAX_ATTEMPTS = 3  # with the tokens they must fit into what servers take of headers
 
 
-class Tokens(NamedTuple):
-    """What the token endpoint returned."""
-
-    id_token: str
-    access_token: str
-    refresh_token: str | None
-
-
 class Attempt(NamedTuple):
-    """One attempt to sign in; its cookie proves that the same browser returns.
-
-    RFC 9700 section 4.7. `verifier` is that of PKCE; `started` in seconds since 1970.
-    """
+    """An attempt to sign in; its cookie proves that the same browser returns (RFC 9700, 4.7)."""
 
     state: str
     nonce: str
-    verifier: str
+    verifier: str  # PKCE's
     return_path: str
-    started: int
+    started: int  # seconds since 1970
 
     @classmethod
     def new(cls, return_path: str) -> Attempt:
@@ -67,15 +56,8 @@ class Attempt(NamedTuple):
     def to_cookie(self) -> str:
         return urlsafe_b64encode(json.dumps(self).encode()).decode().rstrip("=")
 
-    def is_for(self, state: str) -> bool:
-        """Whether a callback with this `state` answers this attempt, in time."""
-        is_own = hmac.compare_digest(self.state.encode(), state.encode())
-        return is_own and 0 <= time.time() - self.started <= _ATTEMPT_SECONDS
-
 
 class Cookies:
-    """Reads and writes the cookies of one app."""
-
     def __init__(self, settings: Settings) -> None:
         is_secure = (settings.public_url or "").startswith("https:")
         prefix = "__Host-" if is_secure else ""
@@ -88,10 +70,7 @@ class Cookies:
     def keep_session(
         self, response: Response, tokens: Tokens, sent: Collection[str], *, is_new: bool = False
     ) -> None:
-        """Set the cookies of tokens, and clear surplus ones of those that the request has `sent`.
-
-        A new session, which may be another user's, keeps no earlier refresh token.
-        """
+        """Set the cookies of tokens, and clear surplus ones that the request has `sent`."""
         pieces = self.pieces(tokens)
         for name in cookie_names(self._token):
             if name in pieces:
@@ -100,7 +79,7 @@ class Cookies:
                 response.delete_cookie(name, **self._attributes)
         if tokens.refresh_token:
             response.set_cookie(self._refresh, tokens.refresh_token, **self._attributes)
-        elif is_new:
+        elif is_new:  # the session may be another user's
             response.delete_cookie(self._refresh, **self._attributes)
 
     def pieces(self, tokens: Tokens) -> Mapping[str, str]:
@@ -152,7 +131,9 @@ class Cookies:
         """The attempt that a callback with this state answers, if this browser made it."""
         found = request.cookies.getlist(self._attempt_name(state))
         attempt = Attempt.from_cookie(found[0]) if len(found) == 1 else None
-        return attempt if attempt and attempt.is_for(state) else None
+        if attempt is None or not hmac.compare_digest(attempt.state.encode(), state.encode()):
+            return None
+        return attempt if 0 <= time.time() - attempt.started <= _ATTEMPT_SECONDS else None
 
     def forget_attempt(self, request: Request, response: Response, state: str) -> None:
         name = self._attempt_name(state)

@@ -20,9 +20,8 @@ from werkzeug.local import LocalProxy
 
 from cognises.errors import CognisesError
 from cognises.settings.model import Settings
-from cognises.signin.cookies import Cookies, Tokens
-from cognises.signin.managed_login import ManagedLogin
-from cognises.signin.problems import SignInProblem
+from cognises.signin.cookies import Cookies
+from cognises.signin.managed_login import ManagedLogin, SignInProblem, Tokens
 from cognises.tokens import jws
 from cognises.tokens.verifier import Verifier
 from cognises.web.responses import is_page_view, mark_secret
@@ -58,11 +57,8 @@ class Renewals:
         self._shared: dict[bytes, tuple[float, Future[Tokens]]] = {}  # with the time of its start
 
     def share(self, refresh_token: str, previous: str | None, renew: Renew) -> Tokens:
-        """The tokens of `renew()`, or of an equal request's. Raises SignInProblem.
-
-        `previous` is the token that the browser holds: once it holds the new one, its next
-        request is another request.
-        """
+        """The tokens of `renew()`, or of an equal request's. Raises SignInProblem."""
+        # With the token that the browser holds: once that is the new one, its request is another.
         key = sha256(f"{refresh_token} {previous}".encode()).digest()
         own: Future[Tokens] = Future()
         now = time.monotonic()
@@ -100,8 +96,6 @@ class Renewals:
 
 
 class SignIn:
-    """What the routes and pages of sign-in share."""
-
     def __init__(self, app: Flask) -> None:
         self._state, self._renewals = state_of(app), Renewals()
         self._state.renew = self.renew_page_view

@@ -32,7 +32,8 @@ __all__ = ["AsGroup", "AsUserOf", "FakePool", "isolated"]
 
 AsGroup = Callable[..., FlaskClient]  # the type of the fixture `as_group`
 AsUserOf = Callable[[str], FlaskClient]  # the type of the fixture `as_user_of`
-Header = Mapping[str, object]
+Groups = Iterable[str] | None
+Header = Mapping[str, object] | None
 _SOCIAL_PROVIDERS = ("Facebook", "Google", "LoginWithAmazon", "SignInWithApple")
 
 
@@ -106,7 +107,7 @@ class FakePool:
         return self
 
     def claims(
-        self, groups: Iterable[str] | None = None, *, token_use: str = "id", **changes: Any
+        self, groups: Groups = None, *, token_use: str = "id", **changes: Any
     ) -> dict[str, Any]:
         """The claims that Cognito writes; a change to None leaves the claim out."""
         now = int(time.time())
@@ -122,15 +123,9 @@ class FakePool:
         return {name: value for name, value in (claims | changes).items() if value is not None}
 
     def token(
-        self,
-        groups: Iterable[str] | None = None,
-        *,
-        token_use: str = "id",
-        key: SigningKey | None = None,
-        header: Header | None = None,
-        federated: str | None = None,
-        **changes: Any,
-    ) -> str:
+        self, groups: Groups = None, *, token_use: str = "id", key: SigningKey | None = None,
+        header: Header = None, federated: str | None = None, **changes: Any,
+    ) -> str:  # fmt: skip
         """A signed token. Other claims by keyword; names with a colon by `**{"cognito:…": …}`.
 
         `federated` is an identity provider, as in `federated="Google"`: the user has the name, the
@@ -148,15 +143,13 @@ class FakePool:
         own = {"token_use": "access", "sub": client, "username": None, "scope": scope}
         return self.token(**(own | changes))
 
-    def sign(
-        self, claims: object, key: SigningKey | None = None, header: Header | None = None
-    ) -> str:
+    def sign(self, claims: object, key: SigningKey | None = None, header: Header = None) -> str:
         """Any payload, signed; `header` replaces Cognito's header of kid and alg."""
         key = key or self.keys[0]
         signed = f"{encode(header or {'kid': key.kid, 'alg': 'RS256'})}.{encode(claims)}"
         return f"{signed}.{key.sign(signed)}"
 
-    def bearer(self, groups: Iterable[str] | None = None, **options: Any) -> dict[str, str]:
+    def bearer(self, groups: Groups = None, **options: Any) -> dict[str, str]:
         """Request headers that carry a token."""
         return {"Authorization": f"Bearer {self.token(groups, **options)}"}
 

@@ -43,10 +43,7 @@ def as_group(app: Flask, pool: FakePool) -> AsGroup:
 
 @pytest.fixture
 def as_user_of(app: Flask, as_group: AsGroup) -> AsUserOf:
-    """`as_user_of("view_data")` is a client signed in to the first group that lists the function.
-
-    The test fails if no group of groups.json does.
-    """
+    """`as_user_of("view_data")` signs in to the first group that lists it; fails without one."""
 
     def client_of(function: str) -> FlaskClient:
         for group in load_groups(settings_of(app).groups_file):

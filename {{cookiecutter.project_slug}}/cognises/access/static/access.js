@@ -61,10 +61,7 @@ function filter(event) {
   }
 }
 
-for (const [selector, type, listener] of [
-  ["form.try", "submit", tryIt],
-  ["label.filter", "input", filter],
-]) {
+for (const [selector, type, listener] of [["form.try", "submit", tryIt], ["label.filter", "input", filter]]) {
   for (const element of document.querySelectorAll(selector)) {
     element.hidden = false;
     element.addEventListener(type, listener);
