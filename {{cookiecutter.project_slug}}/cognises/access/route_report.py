@@ -102,7 +102,6 @@ def _label(app: Flask, route: Route) -> str:
 
 
 def _first_line(app: Flask, route: Route) -> str:
-    """The first line of a view's docstring; of its handler's for a class-based view."""
     view = app.view_functions[route.endpoint]
     view_class = getattr(view, "view_class", None)
     handler = getattr(view_class, route.method.lower(), None) if view_class else view

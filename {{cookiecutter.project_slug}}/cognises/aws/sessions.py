@@ -34,7 +34,6 @@ from cognises.web.responses import ForbiddenRefusal, Refusal, ServiceUnavailable
 log = logging.getLogger("cognises.aws")
 
 T = TypeVar("T")
-
 MAX_TOKENS = 128
 # Credentials are replaced this long before AWS ends them, so that no call is signed too late.
 MARGIN = 60.0

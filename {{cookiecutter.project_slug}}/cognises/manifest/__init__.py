@@ -51,14 +51,12 @@ def parse_groups(data: Any, *, role_prefix: str | None = None) -> tuple[Group, .
     _raise_errors(check_groups(data, role_prefix))
     return tuple(
         replace(
-            _access_of(each),
-            policy=each.get("group_policy"),
-            description=each.get("description", ""),
-            precedence=each.get("precedence", index),
+            _access_of(each), policy=each.get("group_policy"),
+            description=each.get("description", ""), precedence=each.get("precedence", index),
             created=each["created"] in (True, "true") if "created" in each else None,
         )
         for index, each in enumerate(data)
-    )
+    )  # fmt: skip
 
 
 def load_access(path: str | Path) -> tuple[Group, ...]:

@@ -288,7 +288,6 @@ def _region_account_name(service: str, region: str, account: str, name: str) -> 
 
 
 def _may_start(name: str, starts: tuple[str, ...]) -> bool:
-    """Whether a name, with its wildcards, can start with one of the given texts."""
     fixed = re.split(r"[*?]", name, maxsplit=1)[0]
     wild = fixed != name
     return any(fixed.startswith(each) or (wild and each.startswith(fixed)) for each in starts)

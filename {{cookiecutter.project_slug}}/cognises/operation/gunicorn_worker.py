@@ -101,7 +101,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.deadline = min(conn.deadline, time.monotonic() + HEAD_SECONDS)
 
     def accept(self, listener: socket.socket) -> bool:
-        """Accept a connection, if there is one."""
         try:
             client, address = listener.accept()
         except OSError:
@@ -178,7 +177,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.poller.unregister(conn.sock)
 
     def _dispatch(self, conn: Connection) -> None:
-        """Give the request a thread, as soon as one is free."""
         self._stop_waiting(conn)
         conn.parser.unreader = IterUnreader(pieces(conn.request.data, conn.sock))
         conn.parser.unreader.sock = conn.sock  # the parser sets its time-out
@@ -235,7 +233,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 conn.sock.shutdown(socket.SHUT_RD)  # the view that reads the body sees its end
 
     def _drop(self, conn: Connection, status: str) -> None:
-        """Close a connection, with a response if there is a status."""
         self._stop_waiting(conn)
         self.nr_conns -= 1
         self._hold(conn, -conn.held)
@@ -265,7 +262,6 @@ class SharedKeys:
             self._memory[start : start + len(record)] = record
 
     def latest(self) -> tuple[Mapping[str, Any], ClockReading] | None:
-        """The newest reading and when it was made, or None."""
         readings = []
         for start in range(0, SLOTS * SLOT, SLOT):
             slot = self._memory[start : start + SLOT]

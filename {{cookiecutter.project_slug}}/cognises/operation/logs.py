@@ -71,12 +71,9 @@ class TextFormatter(logging.Formatter):
 
 
 def configure(form: str, level: str) -> None:
-    """Log every logger of the process as "json" to stdout, or as "text" to stderr.
-
-    Handlers that are there already (the server's, Lambda's) stay and get this format.
-    """
+    """Log every logger of the process as "json" to stdout, or as "text" to stderr."""
     root = logging.getLogger()
-    if not root.handlers:
+    if not root.handlers:  # the server's and Lambda's stay and get this format
         root.addHandler(logging.StreamHandler(sys.stdout if form == "json" else sys.stderr))
     for handler in root.handlers:
         handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())

@@ -39,7 +39,6 @@ def observe_request(fields: Mapping[str, Any], seconds: float) -> None:
 
 
 def observe_fetch(succeeded: bool) -> None:
-    """Count a reading of the key set."""
     FETCHES.labels("ok" if succeeded else "failed").inc()
     if succeeded:
         FETCHED.set(time.time())

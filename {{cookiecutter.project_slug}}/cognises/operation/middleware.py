@@ -100,10 +100,7 @@ def _report(
 
 
 def limit_bodies(app: Flask, max_body_bytes: int) -> None:
-    """Limit the bodies that views read; limits that the app has set itself stay.
-
-    Too large is 413, malformed 400, of unknown length 411. The server limits lines and headers.
-    """
+    """Limit the bodies that views read (413; malformed 400, no length 411) where `app` does not."""
     config = app.config
     if config.get("MAX_CONTENT_LENGTH") is None:
         config["MAX_CONTENT_LENGTH"] = max_body_bytes

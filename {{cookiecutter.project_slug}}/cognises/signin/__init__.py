@@ -115,7 +115,6 @@ def callback() -> WerkzeugResponse:
 
 
 def _tokens_of_callback(attempt: Attempt | None) -> Tokens:
-    """The checked tokens for the code of a callback. Raises SignInProblem."""
     managed, error = current_sign_in.managed_login(request), request.args.get("error")
     if error is not None:
         detail = managed.log_detail(error, request.args.get("error_description"))
@@ -213,12 +212,11 @@ def _to_sign_in() -> Response:
 def problem_page(problem: SignInProblem, return_to: str) -> Response:
     """What went wrong and what to do; nothing starts by itself, so that nothing loops."""
     log.warning("%s: %s (%s)", request.path, problem.reason, problem.detail)
-    status, title = problem.status, problem.title
     if not prefers_html(request):
-        body = {"status": status, "message": title, "reason": problem.reason}
-        return current_app.make_response((body, status))
+        body = {"status": problem.status, "message": problem.title, "reason": problem.reason}
+        return current_app.make_response((body, problem.status))
     login = url_for("signin.login", next=return_to)
-    return _page("notice", status, title=title, text=problem.text, login=login)
+    return _page("notice", problem.status, title=problem.title, text=problem.text, login=login)
 
 
 def redirect_to(address: str, code: int = 302) -> Response:

@@ -31,10 +31,8 @@ from cognises.web.state import state_of
 ENDED = frozenset({"token_expired", "missing_token"})  # reasons that a renewal can help
 RENEWAL_PROBLEM = "_cognises_renewal_problem"  # on a request that tried one: why it failed, or None
 _EXTENSION = "cognises.signin"
-
 MAX_RENEWALS, SHARED_SECONDS = 256, 15.0
 _WAIT_SECONDS = 15.0  # both are longer than the token endpoint and the keys may take
-
 _MAX_PATH = 512  # it travels in a cookie
 # One leading slash; nothing that a browser, a proxy or a router could read as another address.
 _SAFE_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
@@ -134,7 +132,6 @@ class SignIn:
         return home if _DOTS.search(plain) or str(endpoint).startswith("signin.") else text
 
     def is_signed_in(self, request: Request) -> bool:
-        """Whether the browser holds a token that is good now."""
         try:
             self._state.verifier(DEFAULT_LOGIN).verify(self.cookies.token(request) or "")
         except (CognisesError, SignInProblem):
