@@ -49,6 +49,6 @@ class UserPool(NamedTuple):
         return self.issuers_in(self.region)
 
     def issuers_in(self, region: str) -> tuple[str, ...]:
-        """ORIGINAL and UPDATED, in its own or a replica's region (API: IssuerConfigurationType)."""
+        """Both of its or a replica's region (Cognito API reference, IssuerConfigurationType)."""
         host = f"cognito-idp.{region}.{partition_of(region)[1]}/{self.id}"
         return f"https://{host}", f"https://issuer-{host}"

@@ -100,8 +100,8 @@ def _report(
 
 
 def limit_bodies(app: Flask, max_body_bytes: int) -> None:
-    """Limit the bodies that views read (413; malformed 400, no length 411) where `app` does not."""
-    config = app.config
+    """Limit the bodies that views read (too large 413, malformed 400, no length 411)."""
+    config = app.config  # limits that the app has set itself stay
     if config.get("MAX_CONTENT_LENGTH") is None:
         config["MAX_CONTENT_LENGTH"] = max_body_bytes
     for name, most in (("MEMORY_SIZE", max_body_bytes), ("PARTS", MAX_FORM_PARTS)):

@@ -28,7 +28,7 @@ _MAX_ATTEMPTS = 3  # with the tokens they must fit into what servers take of hea
 
 
 class Attempt(NamedTuple):
-    """An attempt to sign in; its cookie proves that the same browser returns (RFC 9700, 4.7)."""
+    """A sign-in begun; its cookie proves that the same browser returns (RFC 9700 section 4.7)."""
 
     state: str
     nonce: str
