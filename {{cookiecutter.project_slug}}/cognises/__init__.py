@@ -3,18 +3,11 @@
     request -> token -> claims -> principal -> decision -> view
     groups.json -> manifest -> plan -> apply -> AWS
 
-    web/           one request: its guards, the decision, the principal, the refusal
-    tokens/        one token: its signature, the pool's keys, its claims (no Flask)
-    manifest/      groups.json, checked (standard library only)
-    settings/      what an app is configured with
-    access/        who may call which route
-    signin/        browser sign-in
-    operation/     logs, limits, readiness, metrics
-    aws/           AWS with the rights of the signed-in user
-    testing/       tokens with real signatures, for your tests
-    provisioning/  the command line, and AWS
-    errors         reasons, statuses, challenges
-    user_pool      a pool's id, region, issuers
+web: one request, its guards, decision, principal and refusal. tokens: one token, without Flask.
+manifest: groups.json, checked by the standard library alone. settings: an app's configuration.
+access: who may call which route. signin: browser sign-in. operation: logs, limits, readiness,
+metrics. aws: AWS with the rights of the signed-in user. testing: tokens with real signatures.
+provisioning: the command line, and AWS.
 
 app_state, declarations, routes and setting_sources hold names that projects made from 0.1.0 import.
 Names resolve on first use (PEP 562): importing this package loads no third-party module.

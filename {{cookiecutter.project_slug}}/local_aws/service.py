@@ -13,7 +13,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
 from cognises.errors import CognisesError
-from cognises.web.authorize import require_loopback
+from cognises.web.authorize import check_local
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -49,7 +49,7 @@ def loopback_only(app: WSGIApplication) -> WSGIApplication:
 
     def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            require_loopback(Request(environ))
+            check_local(Request(environ))
         except CognisesError as error:
             return Response(str(error), error.status)(environ, start_response)
         return app(environ, start_response)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from flask import Request
 from request_side import refused
 from werkzeug.test import EnvironBuilder
 
 from cognises import CognisesError
-from cognises.web.credentials import CookieRules, is_same_origin, read_token
+from cognises.settings.model import Settings
+from cognises.web.credentials import is_same_origin, read_token
 
-RULES = CookieRules("token_cookie", None)
+SETTINGS = Settings(Path())
 TOKEN = "header.payload.signature"
 
 
@@ -21,10 +24,10 @@ def request(method: str = "GET", **headers: str) -> Request:
     return Request(environ | {"HTTP_HOST": host})
 
 
-def read(*arguments: str, rules: CookieRules = RULES, **headers: str) -> str | None:
+def read(*arguments: str, settings: Settings = SETTINGS, **headers: str) -> str | None:
     """The token of a request; a refusal as its reason in angle brackets."""
     try:
-        return read_token(request(*arguments, **headers), rules)
+        return read_token(request(*arguments, **headers), settings)
     except CognisesError as error:
         return f"<{error.reason}>"
 
@@ -105,11 +108,14 @@ def test_a_cookie_is_the_one_of_exactly_our_name(cookies, expected):
 
 
 def test_a_cookie_of_the_plain_name_is_nothing_where_the_host_prefix_is_configured():
-    rules = CookieRules("__Host-token", None)
+    settings = Settings(Path(), cookie_name="__Host-token")
 
-    assert read(rules=rules, Cookie=f"token_cookie={TOKEN}") is None
-    assert read(rules=rules, Cookie=f"__Host-token={TOKEN}") == TOKEN
-    assert read(rules=rules, Cookie=f"__Host-token={TOKEN}; __Host-token=x") == "<invalid_request>"
+    assert read(settings=settings, Cookie=f"token_cookie={TOKEN}") is None
+    assert read(settings=settings, Cookie=f"__Host-token={TOKEN}") == TOKEN
+    assert (
+        read(settings=settings, Cookie=f"__Host-token={TOKEN}; __Host-token=x")
+        == "<invalid_request>"
+    )
 
 
 def test_the_header_wins_over_the_cookie():
@@ -168,16 +174,16 @@ def test_a_cookie_on_an_unsafe_method_must_come_from_the_site_itself(
 ):
     headers = {"Sec_Fetch_Site": site, "Origin": origin, "Host": host}
     headers = {name: value for name, value in headers.items() if value is not None}
-    rules = CookieRules("token_cookie", public)
+    settings = Settings(Path(), public_url=public)
     cookie = {"Cookie": f"token_cookie={TOKEN}"}
 
     assert is_same_origin(request("POST", **headers), public) is same
     for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
         expected = TOKEN if same else "<cross_site>"
-        assert read(method, rules=rules, **cookie, **headers) == expected
+        assert read(method, settings=settings, **cookie, **headers) == expected
     for method in ("GET", "HEAD", "OPTIONS"):
-        assert read(method, rules=rules, **cookie, **headers) == TOKEN
-    assert read("POST", rules=rules, Authorization=f"Bearer {TOKEN}", **headers) == TOKEN
+        assert read(method, settings=settings, **cookie, **headers) == TOKEN
+    assert read("POST", settings=settings, Authorization=f"Bearer {TOKEN}", **headers) == TOKEN
 
 
 @pytest.mark.parametrize("host", ["bad host", "a/b", "a?b", "", "[::1", "x:99999", "x:y", "a#b"])
@@ -191,9 +197,7 @@ def test_a_cross_site_request_without_our_cookie_is_merely_anonymous():
 
 
 def test_a_refused_cookie_names_no_token():
-    error = refused(
-        read_token, request("POST", Cookie=f"token_cookie={TOKEN}"), CookieRules("token_cookie", "")
-    )
+    error = refused(read_token, request("POST", Cookie=f"token_cookie={TOKEN}"), SETTINGS)
 
     assert TOKEN not in f"{error!r}{error.detail}{error.headers}"
     assert error.headers == {}
@@ -212,7 +216,9 @@ NAMED = [
 
 @pytest.mark.parametrize(("method", "headers", "detail"), NAMED, ids=str)
 def test_the_detail_for_the_log_names_what_was_received_in_fixed_words(method, headers, detail):
-    error = refused(read_token, request(method, Cookie=f"token_cookie={TOKEN}", **headers), RULES)
+    error = refused(
+        read_token, request(method, Cookie=f"token_cookie={TOKEN}", **headers), SETTINGS
+    )
 
     assert detail in error.detail
     assert "s3cret" not in error.detail

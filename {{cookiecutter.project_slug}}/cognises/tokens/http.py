@@ -88,18 +88,14 @@ def _call(method: str, url: str, timeout: float, **content: Any) -> tuple[int, b
             session.auth = lambda request: request  # else a password from ~/.netrc
             content |= {"timeout": timeout, "stream": True, "allow_redirects": False}
             response = session.request(method, url, **content)
-            return response.status_code, _read(response, deadline)
+            body = bytearray()
+            # read1 returns after one read of the socket, so that the deadline is checked in time.
+            while chunk := response.raw.read1(65_536, decode_content=True):
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise FetchError("more than 1 MiB")
+                if time.monotonic() > deadline:
+                    raise FetchError("too slow")
+            return response.status_code, bytes(body)
     except (requests.RequestException, HTTPError) as error:
         raise FetchError(type(error).__name__) from None
-
-
-def _read(response: Any, deadline: float) -> bytes:
-    body = bytearray()
-    # read1 returns after one read of the socket, so that the deadline is checked in time.
-    while chunk := response.raw.read1(65_536, decode_content=True):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise FetchError("more than 1 MiB")
-        if time.monotonic() > deadline:
-            raise FetchError("too slow")
-    return bytes(body)

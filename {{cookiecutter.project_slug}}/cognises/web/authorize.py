@@ -13,11 +13,11 @@ from werkzeug.local import LocalProxy
 
 from cognises.errors import CognisesError, SettingsError
 from cognises.settings.values import is_loopback
-from cognises.web import responses
+from cognises.web import responses, route_metadata
 from cognises.web.credentials import read_token
-from cognises.web.principal import ANONYMOUS, Principal, cannot, decide
+from cognises.web.principal import ANONYMOUS, Principal, decide
 from cognises.web.responses import GUARDED
-from cognises.web.route_metadata import Declaration, Guard, Guards, View, chain, declaration_of
+from cognises.web.route_metadata import Declaration, Guard, Guards, PathRule, View, declaration_of
 from cognises.web.routes import declaration_at, function_name, handler_name, refuse_unhandled_method
 from cognises.web.state import AppState, RoutePolicy
 
@@ -75,8 +75,8 @@ def _authorize(request: Request, policy: RoutePolicy) -> Principal:
     result, principal, state = auth_result_for(request), ANONYMOUS, policy.state
     try:
         if state.settings.local:
-            require_loopback(request)
-        token = read_token(request, state.cookie_rules)
+            check_local(request)
+        token = read_token(request, state.settings)
         if token is not None:
             claims = policy.verifier.verify_cached(token)
             principal = result.denied_principal = Principal(claims, policy.can, token)
@@ -119,7 +119,7 @@ def _require_true(answer: object) -> None:
         raise CognisesError("revoked", "the app's check refused it")
 
 
-def require_loopback(request: Request) -> None:
+def check_local(request: Request) -> None:
     """Local mode answers this machine alone, and never what a proxy passed on."""
     host = request.host
     if ":" in host and not host.endswith("]"):
@@ -136,10 +136,9 @@ def policy_at(state: AppState, request: Request) -> RoutePolicy | None:
     view = app.view_functions.get(endpoint) if endpoint is not None else None
     if view is None or endpoint is None:
         return None
-    applying: tuple[int, ...] = ()
+    applying: tuple[PathRule, ...] = ()
     if state.path_rules and (rule := request.url_rule) is not None:
-        rules = enumerate(state.path_rules)
-        applying = tuple([number for number, each in rules if each.applies(rule, request.path)])
+        applying = tuple([each for each in state.path_rules if each.applies(rule, request.path)])
     handler, view_class = "", getattr(view, "view_class", None)
     if view_class is not None:
         if refuse_unhandled_method(request, view):
@@ -148,8 +147,7 @@ def policy_at(state: AppState, request: Request) -> RoutePolicy | None:
     key = (endpoint, handler, applying)
     compiled_for, policy = state.policies.get(key, (None, None))
     if compiled_for is not view:
-        rules_here = [state.path_rules[number] for number in applying]
-        declared = declaration_at(app, endpoint, request.method, rules_here)
+        declared = declaration_at(app, endpoint, request.method, applying)
         policy = None
         if not declared.is_public and (declared.guards or view is not state.static_view):
             policy = compile_policy(state, declared.guards, function_name(app, endpoint), endpoint)
@@ -171,7 +169,7 @@ def compile_policy(
         open_to=state.open_to(declared, name, endpoint),
         admits_anonymous=declared.admits_anonymous,
         label=endpoint or name or "",
-        can=state.can if state.is_own_pool(first) else cannot,
+        can=state.can if state.is_own_pool(first) else None,
         state=state,
     )
 
@@ -198,7 +196,8 @@ def _belong(guards: Guards, guarded: View, policy: RoutePolicy, request: Request
     view = policy.state.app.view_functions.get(request.endpoint or "")
     view_class = getattr(view, "view_class", None)
     handler = getattr(view_class, handler_name(view_class, request.method) or "", None)
-    is_handler = handler and any(getattr(f, "__func__", None) is handler for f in chain(guarded))
+    functions = route_metadata.chain(guarded)
+    is_handler = handler and any(getattr(f, "__func__", None) is handler for f in functions)
     return bool(is_handler) and {g.key for g in guards} <= {g.key for g in policy.guards}
 
 

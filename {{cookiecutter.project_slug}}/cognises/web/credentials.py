@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from flask import Request
+from werkzeug.datastructures import MultiDict
 
 from cognises.errors import CognisesError
+from cognises.settings.model import Settings
 from cognises.tokens.jws import MAX_TOKEN
-
-if TYPE_CHECKING:
-    from werkzeug.datastructures import MultiDict
 
 MAX_PIECES = 4
 MAX_TOKEN_IN_COOKIES = 12 * 1024
@@ -35,14 +33,7 @@ _OTHER_SCHEMES = frozenset({"basic", "digest", "negotiate", "ntlm", "aws4-hmac-s
 _SITES = frozenset({"cross-site", "same-site", "none"})
 
 
-class CookieRules(NamedTuple):
-    """The cookie that may carry a token, and the origin that may send it on unsafe methods."""
-
-    name: str
-    public_origin: str | None
-
-
-def read_token(request: Request, rules: CookieRules) -> str | None:
+def read_token(request: Request, settings: Settings) -> str | None:
     """The token text; None without a credential. A bad header never falls back to the cookie.
 
     Raises CognisesError: `invalid_request`, `cross_site`, or `invalid_token` where it is too long.
@@ -50,7 +41,7 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     header: str | None = request.environ.get("HTTP_AUTHORIZATION")
     if header is None:
         cookies = request.environ.get("HTTP_COOKIE")
-        return _token_in_cookies(request, cookies, rules) if cookies else None
+        return _token_in_cookies(request, cookies, settings) if cookies else None
     if len(header) > _MAX_HEADER:
         raise CognisesError("invalid_token", "header too long")
     scheme, _, token = header.partition(" ")
@@ -62,14 +53,15 @@ def read_token(request: Request, rules: CookieRules) -> str | None:
     return token
 
 
-def _token_in_cookies(request: Request, cookies: str, rules: CookieRules) -> str | None:
+def _token_in_cookies(request: Request, cookies: str, settings: Settings) -> str | None:
     if len(cookies) > _MAX_COOKIES or cookies.count(";") > _MAX_COOKIE_COUNT:
         raise CognisesError("invalid_request", "too many or too long cookies")
-    if rules.name not in cookies:
+    if settings.cookie_name not in cookies:
         return None
-    token = join_token(request.cookies, rules.name)
-    is_unsafe = request.method not in _SAFE_METHODS
-    if token is not None and is_unsafe and (why := _origin_problem(request, rules.public_origin)):
+    token = join_token(request.cookies, settings.cookie_name)
+    if token is None or request.method in _SAFE_METHODS:
+        return token
+    if why := _origin_problem(request, settings.public_origin):
         raise CognisesError("cross_site", f"cookie on an unsafe method: {why}")
     return token
 

@@ -16,29 +16,17 @@ from cognises.manifest import Group, parse_access
 from cognises.settings.values import CLIENT_ID, SCOPE, TOKEN_USES
 from cognises.tokens.verifier import one_or_more
 from cognises.user_pool import UserPool
+from cognises.web import route_metadata
 from cognises.web.authorize import auth_result_for, authorize, policy_of
 from cognises.web.principal import Permissions, Principal
 from cognises.web.responses import refusal
-from cognises.web.route_metadata import (
-    Guard,
-    Guards,
-    LoginGuard,
-    PathRule,
-    PermissionGuard,
-    View,
-    declaration_of,
-    declare_blueprint,
-    guards_of_decorators,
-    mark,
-    marker_of,
-)
+from cognises.web.route_metadata import Guard, Guards, LoginGuard, PathRule, PermissionGuard, View
 from cognises.web.routes import is_automatic_options, path_rules_of, refuse_unhandled_method
 from cognises.web.state import forget_policies, state_of
 from cognises.web.views import ResponseInjector, is_async, room_of_class
 
 Decorator = Callable[[View], View]
 
-_HOOKS = "_cognises_hooks"
 # Segments as request.path has them: decoded, without a query, a pattern or a variable.
 _PREFIX = re.compile(r"(/(?!\.\.?(/|$))[^/<>?#%*]+)*/?(?<=.)")
 
@@ -108,12 +96,12 @@ def public(target: Any, paths: Iterable[str] = ()) -> Any:
     if isinstance(target, Flask):
         _add_path_rules(target, paths, ())
     elif isinstance(target, Blueprint):
-        declare_blueprint(target)
+        route_metadata.declare_blueprint(target)
     else:
         _refuse_contradiction(target, None)
         if hasattr(target, "__func__"):  # a bound method has no attributes of its own
             target = functools.update_wrapper(functools.partial(target), target)
-        mark(target)
+        route_metadata.mark(target)
     forget_policies()
     return target
 
@@ -127,7 +115,8 @@ def protect(
     receive no response; they ask `current_user`. Raises SettingsError where a decorator is not a
     guard, or a path is not an absolute prefix.
     """
-    found = [guards_of_decorators([each]) for each in decorators or (login_check,)]
+    tried = decorators or (login_check,)
+    found = [route_metadata.guards_of_decorators([each]) for each in tried]
     if not all(found):
         raise SettingsError(["protect: takes login_check and permission_required only"])
     guards = tuple(guard for each in found for guard in each)
@@ -135,12 +124,12 @@ def protect(
     if isinstance(target, Flask):
         hooks.insert(0, GuardHook(guards, _add_path_rules(target, paths, guards)))
     else:
-        declare_blueprint(target, *guards)
+        route_metadata.declare_blueprint(target, *guards)
         hook = GuardHook(guards, target)
         hooks.append(hook)
         if target._got_registered_once:
             # Its hooks were copied then. The signal holds this one weakly, so the blueprint does.
-            target.__dict__.setdefault(_HOOKS, []).append(hook)
+            target.__dict__.setdefault("_cognises_hooks", []).append(hook)
             request_started.connect(hook.on_signal)
     forget_policies()
     return target
@@ -200,7 +189,7 @@ def _guarded_by(guard: Guard) -> Decorator:
         # What a request has passed is kept by guard: one object must not stand on two views.
         own = replace(guard)
         _refuse_contradiction(view, own)
-        inner = marker_of(view)
+        inner = route_metadata.marker_of(view)
         if inner and inner.owner is view and inner.guards and inner.view is not None:
             return _wrap(inner.view, (own, *inner.guards), like=view)
         return _wrap(view, (own,), like=view)
@@ -237,7 +226,7 @@ def _wrap(view: View, guards: Guards, like: View) -> View:
     if not hasattr(view, "__name__"):  # a partial, or an object that is called
         guarded.__name__ = getattr(getattr(view, "func", None), "__name__", "")
     guarded.__wrapped__ = view
-    mark(guarded, *guards, view=view)
+    route_metadata.mark(guarded, *guards, view=view)
     return guarded
 
 
@@ -253,7 +242,7 @@ def _authorize(request: Request, guarded: View, guards: Guards) -> Principal:
 
 
 def _refuse_contradiction(view: View, guard: Guard | None) -> None:
-    found = declaration_of(view)
+    found = route_metadata.declaration_of(view)
     if found.is_contradictory or (found.guards if guard is None else found.is_public):
         name = getattr(view, "__qualname__", "view")
         raise SettingsError([f"{name}: public and a guard together; keep one of them"])

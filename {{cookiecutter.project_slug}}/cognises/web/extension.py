@@ -17,13 +17,7 @@ from flask.views import MethodView
 from cognises.errors import CognisesError, ProblemsError, SettingsError
 from cognises.tokens.jwk import read_key_file
 from cognises.web import responses
-from cognises.web.authorize import (
-    auth_result_for,
-    authorize,
-    current_user,
-    policy_at,
-    require_loopback,
-)
+from cognises.web.authorize import auth_result_for, authorize, check_local, current_user, policy_at
 from cognises.web.decorators import GuardHook
 from cognises.web.responses import Refusal, refusal
 from cognises.web.route_metadata import DEFAULT_LOGIN, markers_of
@@ -89,15 +83,19 @@ class RequestGuard:
     def preprocess_request(self, *args: Any) -> Any:
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         state = self._state
-        if state.start_problems != []:
-            check_once(self._app)
+        if state.start_problems is None:  # the first request; `check` may have found them
+            registered, found = state.checked or (None, [])
+            is_known = registered == state.registered
+            state.start_problems = found if is_known else problems(self._app)
+        if state.start_problems:
+            raise SettingsError(state.start_problems)
         try:
             policy = policy_at(state, request)
             is_automatic = request.method == "OPTIONS" and is_automatic_options(request)
             if policy is not None and not is_automatic:
                 authorize(request, policy)
             elif state.settings.local:
-                require_loopback(request)
+                check_local(request)
         except ProblemsError:
             raise
         except CognisesError as error:
@@ -138,16 +136,6 @@ def check(app: Flask) -> None:
         raise SettingsError(found)
 
 
-def check_once(app: Flask) -> None:
-    """The same for the first request, unless nothing was registered since `check`."""
-    state = state_of(app)
-    if state.start_problems is None:
-        registered, found = state.checked or (None, [])
-        state.start_problems = found if registered == state.registered else problems(app)
-    if state.start_problems:
-        raise SettingsError(state.start_problems)
-
-
 def problems(app: Flask) -> list[str]:
     """Everything that is wrong; with nothing wrong, the app's own keys are read from their file."""
     state = state_of(app)
@@ -177,7 +165,7 @@ def route_problems(app: Flask) -> list[str]:
     except ProblemsError as error:
         file = state.settings_with_problems[0].groups_file.name
         return [*dict.fromkeys(found), *(f"{file}: {line}" for line in error.problems)]
-    for name in sorted(state.ambiguous_names & listed):
+    for name in sorted(state.route_facts().ambiguous_names & listed):
         found.append(f"{name}: two endpoints carry this name of the manifest, so it opens neither; "
                      "list the endpoints, or say the same name= on both")  # fmt: skip
     return list(dict.fromkeys(found))

@@ -22,11 +22,6 @@ _ANONYMOUS = {"status": 401, "message": ANSWERS["missing_token"].message}
 _PRINT_KEY = os.urandom(32)
 
 
-def cannot(groups: tuple[str, ...], name: str, machine_scopes: frozenset[str]) -> bool:
-    """The answer where no manifest names the principal's groups."""
-    return False
-
-
 class Principal(FrozenDict):
     """What a view receives. Read-only; keys as in the original package.
 
@@ -43,7 +38,7 @@ class Principal(FrozenDict):
     def __init__(
         self,
         claims: Mapping[str, Any] | TokenClaims = _NO_CLAIMS,
-        can: Can = cannot,
+        can: Can | None = None,
         token: str | None = None,
     ) -> None:
         self._token = found = claims if isinstance(claims, TokenClaims) else TokenClaims(claims)
@@ -70,7 +65,8 @@ class Principal(FrozenDict):
 
     def can(self, name: str) -> bool:
         """Whether the manifest lists `name` for any of this principal's groups or scopes."""
-        return self._can(self._token.groups, name, self.machine_scopes)
+        can = self._can  # None where no manifest names the principal's groups
+        return can is not None and can(self.groups, name, self.machine_scopes)
 
     @property
     def is_authenticated(self) -> bool:
@@ -146,11 +142,10 @@ class Principal(FrozenDict):
             self._print = blake2b(secret, key=_PRINT_KEY, digest_size=16).hexdigest()
         return self._print
 
-    def __copy__(self) -> Principal:
+    def __copy__(self, memo: object = None) -> Principal:
         return self
 
-    def __deepcopy__(self, memo: object) -> Principal:
-        return self
+    __deepcopy__ = __copy__
 
 
 ANONYMOUS = Principal()
@@ -170,13 +165,11 @@ class Decision(NamedTuple):
     reason: str
 
 
-def decide(
-    groups: tuple[str, ...], open_to: OpenTo, machine_scopes: frozenset[str] = _NONE
-) -> Decision:
-    """The decision for a user in `groups`, or a machine with `machine_scopes`. Default: denied."""
+def decide(groups: tuple[str, ...], open_to: OpenTo, scopes: frozenset[str] = _NONE) -> Decision:
+    """The decision for a user in `groups`, or a machine with `scopes`. Default: denied."""
     if not open_to.groups.isdisjoint(groups):
         return Decision(True, "a group lists it")
-    if not open_to.scopes.isdisjoint(machine_scopes):
+    if not open_to.scopes.isdisjoint(scopes):
         return Decision(True, "a manifest entry with one of the scopes lists it")
     return Decision(False, "no group of the user lists it" if groups else "the user is in no group")
 
@@ -191,6 +184,7 @@ class Permissions:
             scopes.setdefault(group.name, set()).update(group.scopes)
             for name in group.allowed_functions:
                 index.setdefault(name, set()).add(group.name)
+        self.names = frozenset(index)  # every entry of every `allowed_functions`
         self._index = {name: frozenset(names) for name, names in index.items()}
         self._scopes = {name: frozenset(each) for name, each in scopes.items() if each}
         self._key = (frozenset(self._index.items()), frozenset(self._scopes.items()))
@@ -200,11 +194,6 @@ class Permissions:
 
     def __hash__(self) -> int:
         return hash(self._key)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Every entry of every `allowed_functions`."""
-        return frozenset(self._index)
 
     def open_to(
         self, name: str | None, endpoint: str | None = None, ambiguous: frozenset[str] = _NONE

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, current_app, redirect
 from flask import request as flask_request
 from flask.typing import ResponseReturnValue
+from werkzeug import exceptions
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import (
-    BadRequest,
-    Forbidden,
-    HTTPException,
-    ServiceUnavailable,
-    Unauthorized,
-)
+from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_set_header
 from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.errors import CognisesError
 from cognises.web.state import state_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _NO_STORE = "private, no-store"
 _VARY = "Authorization, Cookie"
@@ -46,16 +38,16 @@ class Refusal(HTTPException):
     data: dict[str, object]  # the body, where Flask-RESTX and Flask-RESTful look for it
 
 
-class BadRequestRefusal(Refusal, BadRequest): ...
+class BadRequestRefusal(Refusal, exceptions.BadRequest): ...
 
 
-class UnauthorizedRefusal(Refusal, Unauthorized): ...
+class UnauthorizedRefusal(Refusal, exceptions.Unauthorized): ...
 
 
-class ForbiddenRefusal(Refusal, Forbidden): ...
+class ForbiddenRefusal(Refusal, exceptions.Forbidden): ...
 
 
-class ServiceUnavailableRefusal(Refusal, ServiceUnavailable): ...
+class ServiceUnavailableRefusal(Refusal, exceptions.ServiceUnavailable): ...
 
 
 _CLASSES = {each.code: each for each in Refusal.__subclasses__()}
@@ -155,10 +147,10 @@ def serve_below_public_path(app: Flask) -> None:
     """
     if _MOUNTED in app.extensions:
         return
-    inner: WSGIApplication = app.wsgi_app
+    inner = app.wsgi_app
     state = app.extensions[_MOUNTED] = state_of(app)
 
-    def wsgi_app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         public = state.public_path
         if public and environ.get("SCRIPT_NAME") != public:
             path = environ.get("PATH_INFO", "")

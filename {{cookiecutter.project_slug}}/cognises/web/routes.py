@@ -10,16 +10,9 @@ from flask.views import MethodView
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import Rule
 
+from cognises.web import route_metadata
 from cognises.web.principal import endpoint_entries
-from cognises.web.route_metadata import (
-    Declaration,
-    Guard,
-    PathRule,
-    View,
-    declaration_of,
-    declaration_of_blueprint,
-    guards_of_decorators,
-)
+from cognises.web.route_metadata import Declaration, Guard, PathRule, View, declaration_of
 
 _PATH_RULES = "cognises.path_rules"
 
@@ -69,7 +62,8 @@ def declaration_at(
     # Its blueprints are part of its name, the outermost first.
     names = [each.removesuffix(".*") for each in endpoint_entries(endpoint)[1:]]
     blueprints = [app.blueprints[name] for name in names if name in app.blueprints]
-    parts = [rule.declaration for rule in rules] + [*map(declaration_of_blueprint, blueprints)]
+    parts = [rule.declaration for rule in rules]
+    parts += map(route_metadata.declaration_of_blueprint, blueprints)
     parts.append(declaration_of(view))
     view_class = getattr(view, "view_class", None)
     if view_class is None:
@@ -90,7 +84,7 @@ def _listed_guards(view_class: Any, handler: str) -> Iterator[Guard]:
         if isinstance(decorators, Mapping):
             decorators = decorators.get(handler, ())
         if isinstance(decorators, Iterable):
-            yield from guards_of_decorators(decorators)
+            yield from route_metadata.guards_of_decorators(decorators)
 
 
 def function_name(app: Flask, endpoint: str) -> str | None:

@@ -19,7 +19,6 @@ from cognises.settings.sources import read as read_settings
 from cognises.tokens.key_cache import KeySet, Load
 from cognises.tokens.verifier import Verifier, own_key_set, pool_key_set
 from cognises.user_pool import UserPool
-from cognises.web.credentials import CookieRules
 from cognises.web.principal import Can, OpenTo, Permissions, Principal, decide
 from cognises.web.route_metadata import Declaration, Guard, LoginGuard, View
 from cognises.web.routes import ambiguous_names, own_static_view, path_rules_of, routes
@@ -47,7 +46,7 @@ class RoutePolicy:
     open_to: tuple[OpenTo, ...]
     admits_anonymous: bool
     label: str
-    can: Can
+    can: Can | None
     state: AppState
 
 
@@ -83,8 +82,7 @@ class AppState:
 
     def reset(self) -> None:
         """Forget what was read."""
-        for name in ("settings_with_problems", "settings", "public_path", "permissions",
-                     "cookie_rules"):  # fmt: skip
+        for name in ("settings_with_problems", "settings", "public_path", "permissions"):
             self.__dict__.pop(name, None)
         self._route_facts: _RouteFacts | None = None
         self._verifiers: dict[tuple[object, ...], Verifier] = {}
@@ -115,10 +113,6 @@ class AppState:
         """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
         return Permissions(load_access(self.settings_with_problems[0].groups_file))
 
-    @cached_property
-    def cookie_rules(self) -> CookieRules:
-        return CookieRules(self.settings.cookie_name, self.settings.public_origin)
-
     def log_warnings(self) -> None:
         if not self._has_warned:
             self._has_warned = True
@@ -128,7 +122,7 @@ class AppState:
     def can(self, groups: tuple[str, ...], name: str, machine_scopes: frozenset[str]) -> bool:
         """Whether the manifest lists a function's name, or an endpoint, for a principal."""
         # By the last walk over the routes: a page asks it for each of its buttons.
-        facts = self._route_facts or self._facts_of_routes()
+        facts = self._route_facts or self.route_facts()
         open_to = self.permissions.open_to(name, name, facts.ambiguous_names)
         return decide(groups, open_to, machine_scopes).allowed
 
@@ -146,15 +140,11 @@ class AppState:
     def own_pool(self) -> UserPool | None:
         """The pool of the settings, or the only one that guards name."""
         pool = self.settings_with_problems[0].pool
-        named = () if pool else self._facts_of_routes().pools
+        named = () if pool else self.route_facts().pools
         return next(iter(named)) if len(named) == 1 else pool
 
     def is_own_pool(self, guard: LoginGuard) -> bool:
         return guard.pool is None or guard.pool == self.own_pool
-
-    @property
-    def ambiguous_names(self) -> frozenset[str]:
-        return self._facts_of_routes().ambiguous_names
 
     def open_to(
         self, declared: Declaration, name: str | None, endpoint: str | None
@@ -164,10 +154,11 @@ class AppState:
         for guard in declared.permissions:
             # The app's manifest does not name another pool's groups.
             manifest = guard.permissions or (self.permissions if is_own else Permissions(()))
-            found.append(manifest.open_to(guard.name or name, endpoint, self.ambiguous_names))
+            ambiguous = self.route_facts().ambiguous_names
+            found.append(manifest.open_to(guard.name or name, endpoint, ambiguous))
         return tuple(found)
 
-    def _facts_of_routes(self) -> _RouteFacts:
+    def route_facts(self) -> _RouteFacts:
         """Read again only where views or rules have changed: it takes a walk over all of them."""
         registered, facts = self.registered, self._route_facts
         if facts is None or facts.source != registered:

@@ -63,7 +63,10 @@ class Room(NamedTuple):
         is_filled = any(module.partition(".")[0] in _FILLING for module in modules)
         needed = {e.name for e in parameters if e.default is inspect.Parameter.empty}
         can_take = (set() if is_filled else needed - _INSTANCE) | {"response"}
-        start = int(bool(positional) and _is_method(view, positional[0].name))
+        # A method: by the name of its first parameter, or by its own.
+        path = getattr(view, "__qualname__", "").split(".")
+        in_class = len(path) > 1 and path[-2] != "<locals>" and not hasattr(view, "__self__")
+        start = int(bool(positional) and (in_class or positional[0].name in _INSTANCE))
         is_wrapper = hasattr(getattr(view, "func", view), "__wrapped__")
         # Flask passes nothing by position to `dispatch_request`, and MethodView takes nothing.
         is_dispatch = getattr(view, "__name__", "") == "dispatch_request"
@@ -242,14 +245,6 @@ def is_async(view: View) -> bool:
     """Whether a view, or what an object does when it is called, is a coroutine function."""
     called = getattr(view, "__call__", None)  # noqa: B004
     return inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(called)
-
-
-def _is_method(view: View, first: str) -> bool:
-    """Whether the first parameter is the instance: by its name or the function's."""
-    if first in _INSTANCE:
-        return True
-    path = getattr(view, "__qualname__", "").split(".")
-    return len(path) > 1 and path[-2] != "<locals>" and not hasattr(view, "__self__")
 
 
 def _class_of(view: View) -> Any:
