@@ -1,5 +1,4 @@
 """The claims of a verified payload (RFC 7519 section 4.1): what is read, and what they must be.
-
 Source: the Cognito developer guide, "Verifying JSON web tokens".
 """
 
@@ -33,7 +32,6 @@ class Expectations:
 
 class TokenClaims:
     """The claims of one payload; what every request checks is read once, here, and raises nothing.
-
     A time that is not a number becomes NaN, which fails every comparison.
     """
 

@@ -8,9 +8,10 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from jose import jwk
+from jose.backends.base import Key as Key
 
 from cognises.errors import CognisesError, SettingsError
 from cognises.tokens.jws import MAX_KID, decode_segment
@@ -24,15 +25,8 @@ _COGNITO_LOCAL = ("CognitoLocal", "jS8J3RuOy291lpsiFe2NfKV6VkdfMF4Q_840qOLXAjs")
 _EMULATORS = frozenset(_MOTO + _COGNITO_LOCAL)
 
 
-class Key(Protocol):
-    """A public key that checks RS256 signatures."""
-
-    def verify(self, msg: bytes, sig: bytes) -> bool: ...
-
-
 def admit(document: object, *, allow_emulators: bool = False) -> dict[str, Key]:
     """The usable keys of a JWKS (RFC 7517), by kid; other entries are left out.
-
     Admitted: kty RSA, alg RS256 or none, use sig or none, key_ops with verify or none, 2048 bits
     or more, e 65537, and a kid that no other admitted key has.
     """

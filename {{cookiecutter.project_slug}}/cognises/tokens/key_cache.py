@@ -1,13 +1,10 @@
 """The keys of one pool, kept fresh: a snapshot that is replaced as a whole, and when to fetch.
 
-fresh        under 10 minutes: used as it is
-refresh due  fetched again in the background, no request waits
-stale        over an hour: a request waits for one bounded fetch, then uses the keys there are;
-             on Lambda from 10 minutes on, because threads do not run there between requests
-preloaded    from a file: refresh due at once; on Lambda two seconds later, after the response
-failed       no fetch for 1 to 30 seconds, and no request waits for one
-expired      over 24 hours: refused until a fetch succeeds
-unknown kid  one shared fetch; if it lacks the kid, no other for 10 seconds; known kids never wait
+From 10 minutes on, keys are fetched again in the background; from an hour on (on Lambda, where
+threads stand still between requests, from 10 minutes on) a request waits for one bounded fetch,
+then uses the keys there are; after 24 hours they are refused. Keys from a file are due at once (on
+Lambda after 2 seconds). After a failure there is no fetch, and no wait, for 1 to 30 seconds. An
+unknown kid costs one shared fetch in 10 seconds; known kids never wait for it.
 """
 
 from __future__ import annotations
@@ -142,7 +139,6 @@ class KeySet:
 
     def key_for(self, kid: str) -> tuple[Key, Snapshot]:
         """The key with this id and its snapshot, after one shared fetch if it is unknown.
-
         Raises CognisesError: `unknown_key` if a recent fetch lacks it, else `keys_unavailable`.
         """
         snapshot = self.snapshot(kid)

@@ -1,7 +1,4 @@
-"""A Cognito token in, its claims out, or a refusal. Needs no Flask.
-
-claims = Verifier("eu-west-1_Ab12", ["client"], token_use="access").verify(token)
-"""
+"""A Cognito token in, its claims out, or a refusal. Needs no Flask."""
 
 from __future__ import annotations
 
@@ -33,17 +30,9 @@ class VerifiedTokenCache:
     keys: dict[bytes, Key] = field(default_factory=dict)  # by the whole header segment
     tokens: dict[bytes, TokenClaims] = field(default_factory=dict)  # by SHA-256 of the whole token
 
-    def cache_claims(self, digest: bytes, claims: TokenClaims, size: int) -> None:
-        # Each step is atomic: threads can exceed the size by their number, and need no lock.
-        self.tokens[digest] = claims
-        if len(self.tokens) > size:
-            # Half at once: to find the oldest, a dict skips every entry deleted before it.
-            for oldest in list(self.tokens)[: -(size // 2 + 1)]:
-                self.tokens.pop(oldest, None)
-
 
 class Verifier:
-    """Verifies the tokens of one user pool.
+    """`Verifier("eu-west-1_Ab12", "client", token_use="access").verify(token)` returns its claims.
 
     `client_ids`: one id, or several. `token_use`: `id`, `access`, or both as a collection; it has
     no default. `scopes`: all of them must be in the token. `groups_claim`: where groups are read.
@@ -100,8 +89,13 @@ class Verifier:
         if claims is None or cache.snapshot is not self.keys.snapshot():
             payload, cache = self._verified(data)
             claims = TokenClaims(jws.parse_object(jws.decode_segment(payload)), self._groups_claim)
+            # Each step is atomic: threads can exceed the size by their number, and need no lock.
             if self._size:
-                cache.cache_claims(digest, claims, self._size)
+                cache.tokens[digest] = claims
+            if len(cache.tokens) > self._size:
+                # Half at once: to find the oldest, a dict skips every entry deleted before it.
+                for oldest in list(cache.tokens)[: -(self._size // 2 + 1)]:
+                    cache.tokens.pop(oldest, None)
         check(claims, self.expected, time.time())
         return claims
 

@@ -31,8 +31,7 @@ log = logging.getLogger("cognises.decisions")
 class AuthResult:
     """What one request has passed with one credential; its principal is the first policy's."""
 
-    authorization: str | None
-    cookies: str | None
+    credential: tuple[str | None, str | None]  # the headers Authorization and Cookie
     passed: list[tuple[RoutePolicy, Principal]] = field(default_factory=list)
     is_checked: bool = False
     refusal: CognisesError | None = None  # for logs alone, as the next
@@ -53,10 +52,10 @@ class AuthResult:
 def auth_result_for(request: Request) -> AuthResult:
     """What this request has passed so far; empty where its credential has changed."""
     environ = request.environ
-    authorization, cookies = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
+    credential = environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE")
     result: AuthResult | None = request.__dict__.get(GUARDED)
-    if result is None or (result.authorization, result.cookies) != (authorization, cookies):
-        result = request.__dict__[GUARDED] = AuthResult(authorization, cookies)
+    if result is None or result.credential != credential:
+        result = request.__dict__[GUARDED] = AuthResult(credential)
     return result
 
 
@@ -78,9 +77,9 @@ def _authorize(request: Request, policy: RoutePolicy) -> Principal:
             check_local(request)
         token = read_token(request, state.settings)
         if token is not None:
-            claims = policy.verifier.verify_cached(token)
+            claims = policy.verifiers[0].verify_cached(token)
             principal = result.denied_principal = Principal(claims, policy.can, token)
-            for verifier in policy.other_verifiers:
+            for verifier in policy.verifiers[1:]:
                 verifier.verify_cached(token)
             if state.check is not None and not result.is_checked:
                 _require_true(state.check(principal))
@@ -161,15 +160,14 @@ def compile_policy(
     """Make guards ready for requests. Raises SettingsError or ManifestError."""
     responses.install(state.app)
     declared = Declaration(guards)
-    first, *others = dict.fromkeys(declared.logins)
+    logins = tuple(dict.fromkeys(declared.logins))
     return RoutePolicy(
         guards=frozenset(guards),
-        verifier=state.verifier(first),
-        other_verifiers=tuple(state.verifier(guard) for guard in others),
+        verifiers=tuple(map(state.verifier, logins)),
         open_to=state.open_to(declared, name, endpoint),
         admits_anonymous=declared.admits_anonymous,
         label=endpoint or name or "",
-        can=state.can if state.is_own_pool(first) else None,
+        can=state.can if state.is_own_pool(logins[0]) else None,
         state=state,
     )
 
@@ -214,7 +212,6 @@ UNGUARDED = AuthOutcome()
 
 
 def outcome_of(request: Request) -> AuthOutcome:
-    """What was decided about a request that is over."""
     result: AuthResult | None = request.__dict__.get(GUARDED)
     if result is None:
         return UNGUARDED

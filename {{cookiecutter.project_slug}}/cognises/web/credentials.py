@@ -1,5 +1,4 @@
 """The one credential of a request: a bearer header, else a cookie. RFC 6750 section 2.1.
-
 A token too large for one cookie (4,096 bytes, RFC 6265 section 6.1) is in up to four: `token`,
 `token-2` … `token-4`. The first starts with their number, as in `3:eyJ…`, which no token does.
 """
@@ -17,15 +16,12 @@ from cognises.errors import CognisesError
 from cognises.settings.model import Settings
 from cognises.tokens.jws import MAX_TOKEN
 
-MAX_PIECES = 4
-MAX_TOKEN_IN_COOKIES = 12 * 1024
-_MAX_COOKIE = 4096
+MAX_PIECES, MAX_TOKEN_IN_COOKIES, _MAX_COOKIE = 4, 12 * 1024, 4096
 _ATTRIBUTES = len("=; Secure; HttpOnly; Path=/; SameSite=Lax; Max-Age=2592000")
 _NUMBERED = re.compile(r"([2-4]):(.*)", re.DOTALL)
 _MAX_HEADER = MAX_TOKEN + len("Bearer ")
 # More than any browser sends to one host: what it takes to read them stays small.
-_MAX_COOKIES, _MAX_COOKIE_COUNT = 64 * 1024, 300
-_MAX_ORIGIN = 300
+_MAX_COOKIES, _MAX_COOKIE_COUNT, _MAX_ORIGIN = 64 * 1024, 300, 300
 _PORTS = {"http": 80, "https": 443}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # For the log: what a proxy in front may use of the header.
@@ -35,7 +31,6 @@ _SITES = frozenset({"cross-site", "same-site", "none"})
 
 def read_token(request: Request, settings: Settings) -> str | None:
     """The token text; None without a credential. A bad header never falls back to the cookie.
-
     Raises CognisesError: `invalid_request`, `cross_site`, or `invalid_token` where it is too long.
     """
     header: str | None = request.environ.get("HTTP_AUTHORIZATION")

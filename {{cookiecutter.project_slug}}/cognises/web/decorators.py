@@ -41,7 +41,6 @@ def login_check(
     optional: bool = False,
 ) -> Any:
     """Open a view to users with a verified token of the pool; use it bare or with arguments.
-
     What is left out is the app's setting. The view receives the response (see `Principal`) where it
     has room (see `views`). With `optional=True` a request without credentials runs the view with
     status 401 in the response; bad ones are refused. Wrong arguments raise SettingsError at once.
@@ -69,7 +68,6 @@ def _optional(
 
 def permission_required(group_details: Any = None, name: str | None = None) -> Any:
     """Open a view to the groups that list it; use it bare, alone, or with `login_check`.
-
     `group_details` is a manifest as loaded from JSON; without it the app's own counts. A view is
     listed by its function's name (or `name`), its endpoint, its blueprint (`reports.*`), or
     `*`. Wrong arguments raise ManifestError or SettingsError at once.
@@ -89,7 +87,6 @@ def permission_required(group_details: Any = None, name: str | None = None) -> A
 
 def public(target: Any, paths: Iterable[str] = ()) -> Any:
     """Declare a view (outermost decorator), a blueprint, or paths of an app open to everyone.
-
     With an app, `paths` are prefixes on whole segments, for views that others wrote; rules that are
     added later count too. A view with a guard of its own there is a SettingsError at the start.
     """
@@ -110,13 +107,11 @@ def protect(
     target: Blueprint | Flask, *decorators: Decorator, paths: Iterable[str] = ()
 ) -> Blueprint | Flask:
     """Put guards on every view of a blueprint, or below paths of an app; `login_check` if none.
-
     A blueprint may be registered before or after; its static files are guarded too. The views
     receive no response; they ask `current_user`. Raises SettingsError where a decorator is not a
     guard, or a path is not an absolute prefix.
     """
-    tried = decorators or (login_check,)
-    found = [route_metadata.guards_of_decorators([each]) for each in tried]
+    found = [route_metadata.guards_of_decorators([each]) for each in decorators or (login_check,)]
     if not all(found):
         raise SettingsError(["protect: takes login_check and permission_required only"])
     guards = tuple(guard for each in found for guard in each)

@@ -37,7 +37,6 @@ COMMANDS["access"] = "cognises.access.route_report:access_command"
 
 class Cognises:
     """Guards a Flask app: every endpoint is denied that is neither public nor guarded.
-
     Exempt are the app's own static files (settable: `public_static`), requests without an endpoint
     (404, 405) and Flask's automatic OPTIONS. Make it last in `create_app`, after the routes; what
     is registered later is guarded too. `check(principal)`, a function or an async one, is called
@@ -85,8 +84,7 @@ class RequestGuard:
         state = self._state
         if state.start_problems is None:  # the first request; `check` may have found them
             registered, found = state.checked or (None, [])
-            is_known = registered == state.registered
-            state.start_problems = found if is_known else problems(self._app)
+            state.start_problems = found if registered == state.registered else problems(self._app)
         if state.start_problems:
             raise SettingsError(state.start_problems)
         try:

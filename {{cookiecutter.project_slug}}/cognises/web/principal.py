@@ -24,11 +24,9 @@ _PRINT_KEY = os.urandom(32)
 
 class Principal(FrozenDict):
     """What a view receives. Read-only; keys as in the original package.
-
     Keys: `status` (200, or 401 without a credential), `message`, `user_email` (None for access
     tokens), `user_group` (a fresh list). Attributes: `claims`, `groups`, `username`, `sub`,
     `scopes`, `email_verified`, `is_authenticated`, `is_machine`, `token`, and `can(name)`.
-
     `json`, `jsonify` and `pickle` see a dict with these keys, and nothing of the token. Two users
     differ in `repr`, `str` and `hash`, as caches need it; none of them shows a claim.
     """
@@ -65,8 +63,7 @@ class Principal(FrozenDict):
 
     def can(self, name: str) -> bool:
         """Whether the manifest lists `name` for any of this principal's groups or scopes."""
-        can = self._can  # None where no manifest names the principal's groups
-        return can is not None and can(self.groups, name, self.machine_scopes)
+        return self._can is not None and self._can(self.groups, name, self.machine_scopes)
 
     @property
     def is_authenticated(self) -> bool:

@@ -15,7 +15,6 @@ from flask import request as flask_request
 from flask.typing import ResponseReturnValue
 from werkzeug import exceptions
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_set_header
 from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -31,7 +30,7 @@ GUARDED = "_cognises_guarded"
 _SECRET = "_cognises_secret"
 
 
-class Refusal(HTTPException):
+class Refusal(exceptions.HTTPException):
     """Carries the error as `error`; an app's handlers see it by status code or by class."""
 
     error: CognisesError
@@ -65,13 +64,12 @@ def refusal(error: CognisesError, realm: str) -> Refusal:
 
 def respond(error: Refusal) -> ResponseReturnValue | Refusal:
     """The response where the app has no handler for the class or status of a refusal."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    handlers = app.error_handler_spec[None][None]
-    handler = handlers.get(HTTPException) or handlers.get(Exception)
+    handlers = current_app.error_handler_spec[None][None]
+    handler = handlers.get(exceptions.HTTPException) or handlers.get(Exception)
     # One of an extension (flask-smorest, connexion) would drop the challenge.
-    if handler is None or _is_installed(app, handler):
+    if handler is None or _is_installed(current_app, handler):
         return error
-    answer: ResponseReturnValue = app.ensure_sync(handler)(error)
+    answer: ResponseReturnValue = current_app.ensure_sync(handler)(error)
     return answer
 
 
@@ -94,7 +92,7 @@ def install(app: Flask) -> None:
 
     def finalize_request(rv: Any, *args: Any, **kwargs: Any) -> Response:
         if isinstance(rv, RequestRedirect):
-            rv = relative_redirect(rv, flask_request)
+            rv = relative_redirect(rv, flask_request.host)
         response = finish(rv, *args, **kwargs)
         marks = flask_request.__dict__
         if _SECRET in marks:
@@ -131,10 +129,10 @@ def forbid_shared_caching(headers: Headers) -> None:
         headers["Vary"] = ", ".join(names)
 
 
-def relative_redirect(error: RequestRedirect, request: Request) -> HTTPException | WerkzeugResponse:
+def relative_redirect(error: RequestRedirect, host: str) -> RequestRedirect | WerkzeugResponse:
     """werkzeug's own redirect, without the host that the client wrote; the app's own is kept."""
     url = urlsplit(error.new_url)
-    if url.netloc != request.host:
+    if url.netloc != host:
         return error
     path = f"/{url.path.lstrip('/')}"  # two slashes would start a host
     return redirect(f"{path}?{url.query}" if url.query else path, error.code)
@@ -142,7 +140,6 @@ def relative_redirect(error: RequestRedirect, request: Request) -> HTTPException
 
 def serve_below_public_path(app: Flask) -> None:
     """Give `app` the path of `COGNISES_PUBLIC_URL` as SCRIPT_NAME (PEP 3333). Twice does no harm.
-
     What is in front keeps it in PATH_INFO (an HTTP API with a named stage) or not (a REST API).
     """
     if _MOUNTED in app.extensions:

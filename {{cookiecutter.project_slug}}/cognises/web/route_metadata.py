@@ -1,5 +1,4 @@
 """What views, blueprints and paths declare about who may use them. Pure data.
-
 A marker names the function that it belongs to, so the copy that `functools.wraps` makes does not
 count. Guards are found below other decorators (`__wrapped__`); `public` must be outermost.
 """

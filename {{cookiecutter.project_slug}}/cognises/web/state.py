@@ -6,16 +6,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakSet
 
 from flask import Flask, Request
 
 from cognises.errors import CognisesError, SettingsError
 from cognises.manifest import load_access
+from cognises.settings import sources
 from cognises.settings.model import Settings
-from cognises.settings.sources import project_folder
-from cognises.settings.sources import read as read_settings
 from cognises.tokens.key_cache import KeySet, Load
 from cognises.tokens.verifier import Verifier, own_key_set, pool_key_set
 from cognises.user_pool import UserPool
@@ -28,9 +27,7 @@ _EXTENSION = "cognises"
 MAX_POLICIES, MAX_VERIFIERS = 4096, 256
 
 Check = Callable[[Principal], object]
-# Replaces the credential of a refused request, where it can.
-Renew = Callable[[Request, CognisesError], bool]
-K = TypeVar("K")
+Renew = Callable[[Request, CognisesError], bool]  # replaces a refused credential, where it can
 V = TypeVar("V")
 
 log = logging.getLogger("cognises.settings")
@@ -41,8 +38,7 @@ class RoutePolicy:
     """Guards at one target, with everything looked up that does not change by request."""
 
     guards: frozenset[Guard]  # none: the view is not declared, and closed to everyone
-    verifier: Verifier  # makes the principal
-    other_verifiers: tuple[Verifier, ...]  # must accept the token too
+    verifiers: tuple[Verifier, ...]  # the first makes the principal; all must accept the token
     open_to: tuple[OpenTo, ...]
     admits_anonymous: bool
     label: str
@@ -64,13 +60,10 @@ class AppState:
     """One app's state; `state_of(app)` finds it. `is_guarded`: by `Cognises(app)`."""
 
     def __init__(self, app: Flask) -> None:
-        self.app = app
-        self.has_public_static = True
-        self.is_guarded = False
+        self.app, self.path_rules = app, path_rules_of(app)
+        self.has_public_static, self.is_guarded, self._has_warned = True, False, False
         self.check: Check | None = None
         self.renew: Renew | None = None
-        self.path_rules = path_rules_of(app)
-        self._has_warned = False
         self._test_keys: dict[str, Load] = {}
         self.reset()
         _STATES.add(self)
@@ -81,7 +74,6 @@ class AppState:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was read."""
         for name in ("settings_with_problems", "settings", "public_path", "permissions"):
             self.__dict__.pop(name, None)
         self._route_facts: _RouteFacts | None = None
@@ -94,7 +86,7 @@ class AppState:
     @cached_property
     def settings_with_problems(self) -> tuple[Settings, list[str]]:
         """The settings as far as they can be read, and everything wrong with them."""
-        return read_settings(project_folder(self.app.root_path), self.app.config)
+        return sources.read(sources.project_folder(self.app.root_path), self.app.config)
 
     @cached_property
     def settings(self) -> Settings:
@@ -218,7 +210,7 @@ class AppState:
 _STATES: WeakSet[AppState] = WeakSet()
 
 
-def _keep(store: dict[K, V], key: K, value: V, limit: int) -> V:
+def _keep(store: dict[Any, V], key: object, value: V, limit: int) -> V:
     """Keep a value, and drop the oldest half of too many. Of two first requests one value wins."""
     kept = store.setdefault(key, value)  # atomic, as pop is: threads need no lock
     if len(store) > limit:

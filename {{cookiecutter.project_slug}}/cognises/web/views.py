@@ -122,7 +122,6 @@ class ResponseInjector:
                     raise
 
     async def await_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
-        """The same for an async view."""
         tried: set[str] = set()
         while True:
             given = dict(kwargs)
