@@ -78,8 +78,7 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
         raise CognisesError("invalid_token", "sub is not text")
     if token.use not in expected.token_use:
         raise CognisesError("wrong_token_use", "token_use not accepted")
-    # An ID token may name its client twice; an access token with `aud` is for that resource only
-    # (RFC 8707).
+    # An ID token may name its client twice; an access token's `aud` is its resource (RFC 8707).
     others = expected.client_ids if token.use == "id" else expected.audiences
     is_foreign = token.other is not _ABSENT and token.other not in others
     if is_foreign or token.client not in expected.client_ids:

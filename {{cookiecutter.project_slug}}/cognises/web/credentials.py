@@ -24,7 +24,6 @@ _MAX_HEADER = MAX_TOKEN + len("Bearer ")
 _MAX_COOKIES, _MAX_COOKIE_COUNT, _MAX_ORIGIN = 64 * 1024, 300, 300
 _PORTS = {"http": 80, "https": 443}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# For the log: what a proxy in front may use of the header.
 _OTHER_SCHEMES = frozenset({"basic", "digest", "negotiate", "ntlm", "aws4-hmac-sha256"})
 _SITES = frozenset({"cross-site", "same-site", "none"})
 
@@ -95,7 +94,6 @@ def _normal(origin: str) -> tuple[str, str, int] | None:
 
 
 def cookie_names(name: str) -> tuple[str, ...]:
-    """The names of all pieces that a token in cookies of that name may have."""
     return (name, *(f"{name}-{number}" for number in range(2, MAX_PIECES + 1)))
 
 

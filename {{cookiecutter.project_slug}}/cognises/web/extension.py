@@ -155,7 +155,6 @@ def problems(app: Flask) -> list[str]:
 
 
 def route_problems(app: Flask) -> list[str]:
-    """What is wrong with the routes and the manifest, each and together."""
     state, every = state_of(app), list(routes(app))
     found = [f"{each.place}: {text}" for each in every for text in _problems_of(app, each)]
     try:

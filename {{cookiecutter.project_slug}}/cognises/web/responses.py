@@ -106,7 +106,6 @@ def install(app: Flask) -> None:
 
 
 def mark_guarded(request: Request) -> None:
-    """Note that this request's answer is meant for one user."""
     request.__dict__.setdefault(GUARDED, None)
 
 
@@ -172,7 +171,6 @@ def is_navigation(request: Request) -> bool:
 
 
 def is_page_view(request: Request) -> bool:
-    """Whether a person has opened this address in a browser."""
     return request.method in {"GET", "HEAD"} and is_navigation(request)
 
 

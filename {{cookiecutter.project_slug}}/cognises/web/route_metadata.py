@@ -111,7 +111,6 @@ def markers_of(view: View | None) -> list[Marker]:
 
 
 def declaration_of(view: View) -> Declaration:
-    """Everything that a view and what it wraps declare."""
     markers = markers_of(view)
     guards = tuple(guard for found in markers for guard in found.guards)
     is_public = any(not found.guards for found in markers)
@@ -143,7 +142,6 @@ def declaration_of_blueprint(blueprint: Blueprint) -> Declaration:
 
 
 def chain(function: View | None) -> Iterator[View]:
-    """A function, what it wraps, what that wraps, and so on."""
     for _ in range(_MAX_DEPTH):
         if function is None:
             return

@@ -49,7 +49,6 @@ def routes(app: Flask) -> Iterator[Route]:
 
 
 def path_rules_of(app: Flask) -> list[PathRule]:
-    """The app's guards and openings by path, in the order in which they were given."""
     rules: list[PathRule] = app.extensions.setdefault(_PATH_RULES, [])
     return rules
 
@@ -59,7 +58,6 @@ def declaration_at(
 ) -> Declaration:
     """Everything that is declared for an endpoint under a method, and by these path rules."""
     view = app.view_functions[endpoint]
-    # Its blueprints are part of its name, the outermost first.
     names = [each.removesuffix(".*") for each in endpoint_entries(endpoint)[1:]]
     blueprints = [app.blueprints[name] for name in names if name in app.blueprints]
     parts = [rule.declaration for rule in rules]

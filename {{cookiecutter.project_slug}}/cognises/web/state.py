@@ -141,7 +141,6 @@ class AppState:
     def open_to(
         self, declared: Declaration, name: str | None, endpoint: str | None
     ) -> tuple[OpenTo, ...]:
-        """Who passes at a view, for each permission that is asked for there."""
         is_own, found = self.is_own_pool(declared.logins[0]), []
         for guard in declared.permissions:
             # The app's manifest does not name another pool's groups.
@@ -232,6 +231,5 @@ def settings_of(app: Flask) -> Settings:
 
 
 def state_of(app: Flask) -> AppState:
-    """The app's state, made on first use."""
     state: AppState | None = app.extensions.get(_EXTENSION)
     return state or app.extensions.setdefault(_EXTENSION, AppState(app))

@@ -63,7 +63,6 @@ class Room(NamedTuple):
         is_filled = any(module.partition(".")[0] in _FILLING for module in modules)
         needed = {e.name for e in parameters if e.default is inspect.Parameter.empty}
         can_take = (set() if is_filled else needed - _INSTANCE) | {"response"}
-        # A method: by the name of its first parameter, or by its own.
         path = getattr(view, "__qualname__", "").split(".")
         in_class = len(path) > 1 and path[-2] != "<locals>" and not hasattr(view, "__self__")
         start = int(bool(positional) and (in_class or positional[0].name in _INSTANCE))
@@ -200,7 +199,6 @@ def _has_not_run(view: View, function: str, error: TypeError) -> bool:
 
 
 def closure_of(function: object) -> dict[str, object]:
-    """The variables that a function holds, by name."""
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
     found: dict[str, object] = {}
     for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=True):
