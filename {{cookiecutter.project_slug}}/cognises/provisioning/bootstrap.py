@@ -12,10 +12,10 @@ import click
 
 from cognises.errors import SettingsError
 from cognises.provisioning import bootstrap_settings as asked
+from cognises.provisioning import target as t
 from cognises.provisioning.names import stack_tags
 from cognises.provisioning.stack_state import Stack, read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack
-from cognises.provisioning.target import Options, announce, confirm
 from cognises.settings import sources
 from cognises.settings.values import is_loopback
 
@@ -33,9 +33,16 @@ DOMAINS = {"DomainPrefix": (), "CustomDomain": ("CustomDomainCertificateArn",)}
 _LATER = "sign-in with a browser does not work yet; run bootstrap again with"
 
 
+@click.command("bootstrap")
+@t.account_options
+@click.option("--public-url", metavar="URL", help="The service's own address.")
+@click.option("--domain-prefix", metavar="NAME", help="First part of the sign-in address.")
+@t.parameters_option
+@click.option("--revert-drift", is_flag=True, help="Also undo changes made by hand.")
+@t.dry_run_option
+@t.yes_option
 def run(
-    options: Options,
-    *,
+    options: t.Options,
     public_url: str | None,
     domain_prefix: str | None,
     parameters: tuple[str, ...],
@@ -43,7 +50,7 @@ def run(
     dry_run: bool,
     yes: bool,
 ) -> int:
-    """Deploy the stack and write the ids. Returns 0; refusals and failures are raised."""
+    """Create user pool, app client, identity pool and boundary; write their ids into .env."""
     pairs = asked.read_pairs(parameters)
     request = asked.read_request(options, public_url, domain_prefix, pairs)
     env_file = options.env_file or sources.PROJECT_FOLDER / ".env"
@@ -58,7 +65,7 @@ def run(
 class Bootstrap:
     """One run. Raises SettingsError for what does not fit together, ProvisionBlocked."""
 
-    def __init__(self, request: asked.Request, options: Options) -> None:
+    def __init__(self, request: asked.Request, options: t.Options) -> None:
         self.request, self.is_local = request, request.aws.is_local()
         self.cognito = request.aws.client("cognito-idp")
         self.cloudformation = request.aws.client("cloudformation")
@@ -68,7 +75,7 @@ class Bootstrap:
         self.existing = self._pool(pool_id) if pool_id else None
         self.parameters = self._parameters()
 
-    def _existing_pool_id(self, options: Options) -> str:
+    def _existing_pool_id(self, options: t.Options) -> str:
         """The id of a pool that was there before the stack; empty where the stack has its own."""
         named, of_stack = self.request.pool_id, self.stack.outputs.get("UserPoolId", "")
         if not of_stack:
@@ -141,8 +148,8 @@ class Bootstrap:
         """Show, ask, deploy, in one or two updates; returns the stack's outputs."""
 
         def ask(question: str) -> None:
-            announce(self.request.aws)
-            confirm(question, yes=yes, command="bootstrap --yes")
+            t.announce(self.request.aws)
+            t.confirm(question, yes=yes, command="bootstrap --yes")
 
         self._print_notes()
         steps = deployment_steps(self.stack, self.parameters)

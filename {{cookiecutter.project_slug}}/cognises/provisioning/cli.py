@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,20 +15,12 @@ from cognises.manifest.__main__ import check_file
 from cognises.provisioning import bootstrap as command_bootstrap
 from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning import target as t
-from cognises.provisioning.aws import DEFAULT_GROUP_WRITES
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.bootstrap_settings import read_request
 from cognises.provisioning.groups import commands
-from cognises.provisioning.groups.planner import Pruning
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.policies import bootstrap_policy, runner_policy, users_policy
 from cognises.provisioning.users import users
-
-_dry_run = click.option("--dry-run", is_flag=True, help="Show the changes; leave nothing behind.")
-_parameters = click.option(
-    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
-)
-_WRITES = click.FloatRange(0.1, DEFAULT_GROUP_WRITES)  # the default is Cognito's own limit
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -48,58 +39,6 @@ def validate(options: t.Options) -> int:
     values = t.settings_values(options)
     prefix = values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX)
     return check_file(t.groups_file(options, values), prefix)
-
-
-@cli.command()
-@t.aws_options
-@commands.prune_options
-@t.json_option
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything is to be changed.")
-def plan(
-    options: t.Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool
-) -> int:
-    """Show what apply would change and what drifted; write nothing."""
-    return commands.plan(options, pruning, as_json=as_json, detailed=detailed_exitcode)
-
-
-@cli.command()
-@t.aws_options
-@commands.prune_options
-@t.yes_option
-@click.option("--expect", metavar="DIGEST", help="Only if today's plan is exactly this one.")
-@click.option("--adopt", multiple=True, metavar="NAME", help="Take over a role; asks, always.")
-@click.option("--no-broadening", is_flag=True, help="Refuse to grant anything new.")
-@t.json_option
-@click.option("--group-writes", type=_WRITES, default=_WRITES.max, help="At most 15 a second.")
-def apply(options: t.Options, pruning: Pruning | None, **choices: Any) -> int:
-    """Apply groups.json to AWS. Safe to interrupt and to run again."""
-    return commands.apply(options, pruning, **choices)
-
-
-@cli.command()
-@t.account_options
-@click.option("--public-url", metavar="URL", help="The service's own address.")
-@click.option("--domain-prefix", metavar="NAME", help="First part of the sign-in address.")
-@_parameters
-@click.option("--revert-drift", is_flag=True, help="Also undo changes made by hand.")
-@_dry_run
-@t.yes_option
-def bootstrap(options: t.Options, **choices: Any) -> int:
-    """Create user pool, app client, identity pool and boundary; write their ids into .env."""
-    return command_bootstrap.run(options, **choices)
-
-
-@cli.command()
-@click.argument("stack", type=click.Choice(["service", "delivery"]), default="service")
-@t.account_options
-@_parameters
-@click.option("--image-tag", metavar="TAG", help="The image to run, by its tag in ECR.")
-@click.option("--package", type=t.PATH, help="The function's code to run.")
-@_dry_run
-@t.yes_option
-def deploy(options: t.Options, **choices: Any) -> int:
-    """Deploy infra/service.yaml, or the stack of its pipeline: infra/delivery.yaml."""
-    return command_deploy.run(options, **choices)
 
 
 @cli.command()
@@ -127,24 +66,6 @@ def policy(options: t.Options, account: str, **of: bool) -> int:
     return 0
 
 
-@cli.command("import")
-@t.place_options
-@click.option("--output", type=t.PATH, help="The new file; default: the manifest.")
-def import_groups(options: t.Options, output: Path | None) -> int:
-    """Write a groups.json from the groups that the user pool has, and their roles' policies."""
-    return commands.import_groups(options, output)
-
-
-@cli.command()
-@t.aws_options
-@click.option("--confirm", metavar="POOL_ID", help="The pool's id, instead of being asked.")
-@click.option("--force", is_flag=True, help="Delete groups that have members, too.")
-@click.option("--stack", metavar="NAME", help="Delete bootstrap's stack of this name, too.")
-def destroy(options: t.Options, confirm: str | None, force: bool, stack: str | None) -> int:
-    """Delete the roles and groups this project made; the pool and its users stay."""
-    return commands.destroy(options, pool_id=confirm, force=force, stack_name=stack)
-
-
 @cli.command(cls=t.NoSecretArguments)
 @t.place_options
 @click.option("--token-file", type=t.PATH, help="Holds the ID token; default: standard input.")
@@ -156,7 +77,11 @@ def verify(options: t.Options, token_file: Path | None, as_json: bool) -> int:
     return command_verify.run(options, token_file, as_json=as_json)
 
 
-cli.add_command(users)
+for _command in (
+    commands.plan, commands.apply, commands.import_groups, commands.destroy, command_bootstrap.run,
+    command_deploy.run, users,
+):  # fmt: skip
+    cli.add_command(_command)
 
 
 def run(argv: Sequence[str] | None = None, program: str = "provision.py") -> int:

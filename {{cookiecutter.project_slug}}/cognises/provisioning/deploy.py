@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 
 from cognises.errors import SettingsError
+from cognises.provisioning import target as t
 from cognises.provisioning.aws import Aws
 from cognises.provisioning.bootstrap_settings import read_pairs, read_request
 from cognises.provisioning.names import stack_name, stack_tags
@@ -17,7 +18,6 @@ from cognises.provisioning.package import Package, parameters_of, stored_checksu
 from cognises.provisioning.service_file import merge, read_service_file
 from cognises.provisioning.stack_state import read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack
-from cognises.provisioning.target import Options, announce, confirm, settings_values
 from cognises.settings import sources
 
 DELIVERY = "delivery"  # the stack that comes first: where images or packages are stored
@@ -42,9 +42,16 @@ class Declared(NamedTuple):
         return _WORD.sub("_", self.name).upper() if is_setting else ""
 
 
+@click.command("deploy")
+@click.argument("stack", type=click.Choice(["service", "delivery"]), default="service")
+@t.account_options
+@t.parameters_option
+@click.option("--image-tag", metavar="TAG", help="The image to run, by its tag in ECR.")
+@click.option("--package", type=t.PATH, help="The function's code to run.")
+@t.dry_run_option
+@t.yes_option
 def run(
-    options: Options,
-    *,
+    options: t.Options,
     stack: str,
     parameters: tuple[str, ...],
     image_tag: str | None,
@@ -52,7 +59,7 @@ def run(
     yes: bool,
     dry_run: bool,
 ) -> int:
-    """Deploy the stack. Returns 0; refusals and failures are raised."""
+    """Deploy infra/service.yaml, or the stack of its pipeline: infra/delivery.yaml."""
     given = read_pairs(parameters)
     _refuse_contradictions(given, image_tag, package)
     built = Package.read(package) if package else None
@@ -76,7 +83,7 @@ def run(
     known = {name: value for name, value in before.parameters.items() if name in kept}
     known |= {"Stage": request.stage, **delivery.outputs}
     project = sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
-    settings = project | settings_values(options)
+    settings = project | t.settings_values(options)
     known |= {each.name: settings[each.setting] for each in declared if each.setting in settings}
     if image_tag:
         given["ImageDigest"] = _image_digest(request.aws, image_tag, known | given)
@@ -93,8 +100,8 @@ def run(
         return 0
 
     def ask(question: str) -> None:
-        announce(request.aws)
-        confirm(question, yes=yes, command="deploy --yes")
+        t.announce(request.aws)
+        t.confirm(question, yes=yes, command="deploy --yes")
         if built and built.upload(request.aws.client("s3"), chosen["CodeBucket"]):
             say(f"uploaded {built.path} to s3://{chosen['CodeBucket']}/{built.key}")
 

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -189,8 +189,13 @@ def read_pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None
 Command = Callable[..., int]
 AddOptions = Callable[[Command], Command]
 PATH = click.Path(path_type=Path)
-yes_option = click.option("--yes", is_flag=True, help="Do not ask; needed off a terminal.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+flag = partial(click.option, is_flag=True)
+yes_option = flag("--yes", help="Do not ask; needed off a terminal.")
+dry_run_option = flag("--dry-run", help="Show the changes; leave nothing behind.")
+parameters_option = click.option(
+    "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
+)
+json_option = flag("--json", "as_json", help="Print one JSON object.")
 _BOUNDARY = "The boundary every role gets."
 _WHERE = {
     "profile": click.option("--profile", help="The AWS profile to use."),

@@ -22,8 +22,8 @@ from cognises.manifest import Group, load_groups
 from cognises.provisioning import aws
 from cognises.provisioning.aws import error_code, make_client, on_loopback
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.groups.checks import unsafe_flows
 from cognises.provisioning.groups.model import IdentityPool
+from cognises.provisioning.groups.planner import unsafe_flows
 from cognises.provisioning.groups.read import observe_identity_pool, scope_of
 from cognises.provisioning.names import is_provider_group
 from cognises.provisioning.target import EXIT_ERROR, Options, Target, read_target, settings_values

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cognises.errors import ProvisionBlocked, SettingsError, printable
 from cognises.manifest import Group, load_groups
-from cognises.provisioning.aws import Clients, group_clients
+from cognises.provisioning import target as t
+from cognises.provisioning.aws import DEFAULT_GROUP_WRITES, Clients, group_clients
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups import read
 from cognises.provisioning.groups.apply import apply_plan
@@ -21,49 +20,43 @@ from cognises.provisioning.groups.plan import Change, GroupChange, Plan, plan_js
 from cognises.provisioning.groups.planner import Pruning, make_plan
 from cognises.provisioning.stack_state import say
 from cognises.provisioning.stacks import delete_own_stack, find_own_stack
-from cognises.provisioning.target import (
-    EXIT_BLOCKED,
-    EXIT_ERROR,
-    EXIT_PENDING,
-    Command,
-    Options,
-    Target,
-    announce,
-    confirm,
-    read_target,
-    require_terminal,
-)
 
 
-def prune_options(command: Command) -> Command:
-    """Add what says how to delete; the command gets one `pruning`, None without --prune."""
-    limit = "Delete at most so many groups [default: from ten groups up, 3 in 10]."
-
-    @click.option("--prune", is_flag=True, help="Delete what the manifest no longer names.")
-    @click.option("--max-destroy", type=click.IntRange(min=0), help=limit)
-    @click.option("--force", is_flag=True, help="Delete groups that have members, too.")
-    @wraps(command)
-    def wrapped(prune: bool, max_destroy: int | None, force: bool, **rest: Any) -> int:
-        if not prune and (force or max_destroy is not None):
-            raise click.UsageError("--max-destroy and --force go with --prune")
-        return command(pruning=Pruning(max_destroy, force) if prune else None, **rest)
-
-    return wrapped
+def _pruning(prune: bool, max_destroy: int | None, force: bool) -> Pruning | None:
+    if not prune and (force or max_destroy is not None):
+        raise click.UsageError("--max-destroy and --force go with --prune")
+    return Pruning(max_destroy, force) if prune else None
 
 
-def plan(options: Options, pruning: Pruning | None, *, as_json: bool, detailed: bool) -> int:
-    """Compute and print today's plan. Returns 0, 2 (pending, if detailed) or 3 (blocked)."""
-    target = read_target(options)
+_LIMIT = "Delete at most so many groups [default: from ten groups up, 3 in 10]."
+_force = click.option("--force", is_flag=True, help="Delete groups that have members, too.")
+_prune = click.option("--prune", is_flag=True, help="Delete what the manifest no longer names.")
+_max_destroy = click.option("--max-destroy", type=click.IntRange(min=0), help=_LIMIT)
+_options = {"prune": _prune, "max_destroy": _max_destroy, "force": _force}
+prune_options = t.gather("pruning", _pruning, _options)  # None without --prune
+_WRITES = click.FloatRange(0.1, DEFAULT_GROUP_WRITES)  # the default is Cognito's own limit
+
+
+@click.command()
+@t.aws_options
+@prune_options
+@t.json_option
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything is to be changed.")
+def plan(
+    options: t.Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool
+) -> int:
+    """Show what apply would change and what drifted; write nothing."""
+    target = t.read_target(options)
     groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
     found = _plan(target, group_clients(target.aws), groups, pruning)
     _show(found, as_json=as_json)
     if found.blocks:
-        return EXIT_BLOCKED
-    return EXIT_PENDING if detailed and found.changes else 0
+        return t.EXIT_BLOCKED
+    return t.EXIT_PENDING if detailed_exitcode and found.changes else 0
 
 
 def _plan(
-    target: Target,
+    target: t.Target,
     clients: Clients,
     groups: tuple[Group, ...],
     pruning: Pruning | None,
@@ -92,8 +85,17 @@ def _show(plan: Plan, *, as_json: bool, **extra: object) -> None:
     click.echo(json.dumps({**plan_json(plan), **extra}, indent=2) if as_json else plan_text(plan))
 
 
+@click.command()
+@t.aws_options
+@prune_options
+@t.yes_option
+@click.option("--expect", metavar="DIGEST", help="Only if today's plan is exactly this one.")
+@click.option("--adopt", multiple=True, metavar="NAME", help="Take over a role; asks, always.")
+@click.option("--no-broadening", is_flag=True, help="Refuse to grant anything new.")
+@t.json_option
+@click.option("--group-writes", type=_WRITES, default=_WRITES.max, help="At most 15 a second.")
 def apply(
-    options: Options,
+    options: t.Options,
     pruning: Pruning | None,
     *,
     yes: bool,
@@ -103,17 +105,17 @@ def apply(
     as_json: bool,
     group_writes: float,
 ) -> int:
-    """Apply today's plan. Returns 0, 1 (failed, or not confirmed); blocks are raised."""
+    """Apply groups.json to AWS. Safe to interrupt and to run again."""
     if adopt and (yes or not sys.stdin.isatty()):
         problem = "--adopt takes over a role that others made: run it on a terminal, without --yes"
         raise ProvisionBlocked([problem])
     if as_json and not yes:
         raise click.UsageError("--json needs --yes: it shows the plan when it is done")
-    target = read_target(options)
+    target = t.read_target(options)
     groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
     clients = group_clients(target.aws, group_writes)
     found = _plan(target, clients, groups, pruning, adopt)
-    announce(target.aws)
+    t.announce(target.aws)
     try:
         found.raise_if_blocked(allow_broadening=not no_broadening, expect=expect)
     except ProvisionBlocked:
@@ -122,7 +124,7 @@ def apply(
     if not as_json:
         _show(found, as_json=False)
     if found.changes:
-        confirm("Apply these changes?", yes=yes, command="apply --yes")
+        t.confirm("Apply these changes?", yes=yes, command="apply --yes")
     total = len(found.changes)
 
     def progress(change: Change, done: int) -> None:
@@ -151,44 +153,50 @@ def _report(plan: Plan, done: list[Change], failed: list[tuple[str, Exception]])
     for reason, groups in failures.items():
         click.echo(printable(f"error: {', '.join(groups)}: {reason}; {again}"), err=True)
     blocked = all(isinstance(error, ProvisionBlocked) for _, error in failed)
-    return EXIT_BLOCKED if blocked else EXIT_ERROR
+    return t.EXIT_BLOCKED if blocked else t.EXIT_ERROR
 
 
-def destroy(
-    options: Options, *, pool_id: str | None, force: bool, stack_name: str | None = None
-) -> int:
-    """Delete this project's roles and groups, and the stack if named. Raises ProvisionBlocked."""
-    target = read_target(options)
+@click.command()
+@t.aws_options
+@click.option("--confirm", metavar="POOL_ID", help="The pool's id, instead of being asked.")
+@_force
+@click.option("--stack", metavar="NAME", help="Delete bootstrap's stack of this name, too.")
+def destroy(options: t.Options, confirm: str | None, force: bool, stack: str | None) -> int:
+    """Delete the roles and groups this project made; the pool and its users stay."""
+    target = t.read_target(options)
     clients = group_clients(target.aws)
-    stack = find_own_stack(target, stack_name) if stack_name else None
+    own_stack = find_own_stack(target, stack) if stack else None
     # Typing the pool's id confirms any number of deletions, whatever the identity pool allows.
     everything = Pruning(max_destroy=sys.maxsize, force=force)
     planned = _plan(replace(target, identity_pool_id=None), clients, (), everything)
     found = replace(planned, warnings=())
-    announce(target.aws)
+    t.announce(target.aws)
     _show(found, as_json=False)
     found.raise_if_blocked()
-    if stack:
+    if own_stack:
         parts = "app client, sign-in domain, identity pool, permissions boundary"
-        say(f"stack {stack.name} will be deleted: {parts}; sign-in stops working")
+        say(f"stack {own_stack.name} will be deleted: {parts}; sign-in stops working")
         say(f"user pool {target.pool.id} and its users stay")
-    if not found.changes and not stack:
+    if not found.changes and not own_stack:
         return 0
-    if pool_id is None:
-        require_terminal(f"destroy --confirm {target.pool.id}")
-        pool_id = str(click.prompt("Type the user pool's id to delete all this", err=True))
-    if pool_id != target.pool.id:
-        raise ProvisionBlocked([f"{pool_id!r} is not {target.pool.id}; nothing was deleted"])
+    if confirm is None:
+        t.require_terminal(f"destroy --confirm {target.pool.id}")
+        confirm = str(click.prompt("Type the user pool's id to delete all this", err=True))
+    if confirm != target.pool.id:
+        raise ProvisionBlocked([f"{confirm!r} is not {target.pool.id}; nothing was deleted"])
     code = _report(found, *apply_plan(found, clients))
     # The roles carry the boundary, which is in the stack: it is deleted after them.
-    if stack and code == 0:
-        delete_own_stack(target, stack)
+    if own_stack and code == 0:
+        delete_own_stack(target, own_stack)
     return code
 
 
-def import_groups(options: Options, output: Path | None) -> int:
-    """Write the pool's groups to a new manifest. Raises SettingsError where the file exists."""
-    target = read_target(options)
+@click.command("import")
+@t.place_options
+@click.option("--output", type=t.PATH, help="The new file; default: the manifest.")
+def import_groups(options: t.Options, output: Path | None) -> int:
+    """Write a groups.json from the groups that the user pool has, and their roles' policies."""
+    target = t.read_target(options)
     path = output or target.groups_file
     if path.exists():
         raise SettingsError([f"{path} exists; name a new file with --output"])

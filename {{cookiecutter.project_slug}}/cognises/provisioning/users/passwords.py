@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import click
 
-from cognises.provisioning.target import PATH, gather, require_terminal
+from cognises.provisioning.target import PATH, flag, gather, require_terminal
 
 LONGEST = 256
 # Generated passwords are read aloud and typed: no look-alikes, and no symbol that a shell, a URL
@@ -88,13 +87,12 @@ class PasswordChoice:
         return {**found, "password_file": str(self.file)} if self.file else found
 
 
-_flag = partial(click.option, is_flag=True)
 _OPTIONS = {
-    "prompt": _flag("--password-prompt", "prompt", help="Ask for it, twice, hidden."),
-    "stdin": _flag("--password-stdin", "stdin", help="Read it from standard input."),
-    "generate": _flag("--password-generate", "generate", help="Generate, and show it."),
+    "prompt": flag("--password-prompt", "prompt", help="Ask for it, twice, hidden."),
+    "stdin": flag("--password-stdin", "stdin", help="Read it from standard input."),
+    "generate": flag("--password-generate", "generate", help="Generate, and show it."),
     "file": click.option("--password-file", "file", type=PATH, help="Generate it into a new file."),
-    "permanent": _flag("--permanent", help="It need not be changed at the next sign-in."),
+    "permanent": flag("--permanent", help="It need not be changed at the next sign-in."),
 }
 password_options = gather("choice", lambda **given: PasswordChoice(**given).check(), _OPTIONS)
 
