@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cognises.errors import CognisesError, ManifestError, ProvisionBlocked, SettingsError
     from cognises.manifest import load_groups
-    from cognises.provisioning.groups.create_update import create_update
+    from cognises.provisioning.groups.apply import create_update
     from cognises.settings.sources import read_settings
     from cognises.tokens.verifier import Verifier
     from cognises.web.authorize import current_user
@@ -35,7 +35,7 @@ __version__ = "0.2.0"
 _NAMES = {
     "errors": ("CognisesError", "ManifestError", "ProvisionBlocked", "SettingsError"),
     "manifest": ("load_groups",),
-    "provisioning.groups.create_update": ("create_update",),
+    "provisioning.groups.apply": ("create_update",),
     "settings.sources": ("read_settings",),
     "tokens.verifier": ("Verifier",),
     "web.authorize": ("current_user",),

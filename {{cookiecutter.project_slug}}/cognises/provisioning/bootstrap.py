@@ -122,7 +122,6 @@ class Bootstrap:
         return chosen
 
     def _pool_problems(self, prefix: str) -> list[str]:
-        """What an existing pool cannot get, and a sign-in domain that another pool has."""
         request, pool = self.request, self.existing
         problems: list[str] = []
         if pool:
@@ -221,7 +220,6 @@ class Bootstrap:
         return url or next(iter(urls), None)
 
     def _login_urls(self, pool: Mapping[str, Any]) -> list[str]:
-        """The base addresses of a pool's sign-in pages, the custom domain first."""
         region = self.request.aws.region
         auth = "auth-fips" if region.startswith("us-gov-") else "auth"
         custom, prefix = pool.get("CustomDomain"), pool.get("Domain")

@@ -32,8 +32,8 @@ class Declared(NamedTuple):
     """A parameter as the template declares it; `default` is None where it has none."""
 
     name: str
-    default: str | None
-    secret: bool
+    default: str | None = None
+    secret: bool = False
 
     @property
     def setting(self) -> str:
@@ -134,15 +134,13 @@ def resolve(declared: Iterable[Declared], given: Values, known: Values) -> dict[
     unknown = [name for name in given if name not in {each.name for each in values}]
     problems = [f"--parameter {name}: the template has no such parameter" for name in unknown]
     lacking = [each for each, value in values.items() if value is None]
-    problems += [_missing(each.name, each.setting) for each in lacking]
+    for each in lacking:
+        once = f"give it once: --parameter {each.name}=..."
+        remedy = f"set {each.setting}" if each.setting else once
+        problems.append(f"{each.name} is not known yet; {remedy}")
     if problems:
         raise SettingsError(problems)
     return {each.name: value for each, value in values.items() if value is not None}
-
-
-def _missing(name: str, setting: str = "") -> str:
-    remedy = f"set {setting}" if setting else f"give it once: --parameter {name}=..."
-    return f"{name} is not known yet; {remedy}"
 
 
 def _print_differences(declared: Iterable[Declared], before: Values, chosen: Values) -> None:
@@ -155,7 +153,7 @@ def _print_differences(declared: Iterable[Declared], before: Values, chosen: Val
 
 
 def _image_digest(aws: Aws, tag: str, known: Values) -> str:
-    repository = _required("ImageRepository", known)
+    repository = resolve([Declared("ImageRepository")], {}, known)["ImageRepository"]
     ecr = aws.client("ecr")
     try:
         found = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
@@ -167,7 +165,7 @@ def _image_digest(aws: Aws, tag: str, known: Values) -> str:
 
 def _stored_package(aws: Aws, given: Values, known: Values) -> dict[str, str]:
     """An older package's parameters, never those that a newer one left. Raises SettingsError."""
-    key, bucket = given["CodeKey"], _required("CodeBucket", known)
+    key, bucket = given["CodeKey"], resolve([Declared("CodeBucket")], {}, known)["CodeBucket"]
     if stored_checksum(aws.client("s3"), bucket, key) is None:
         raise SettingsError([f"bucket {bucket} has no package {key}"])
     found = {**parameters_of(key), **given}
@@ -179,9 +177,3 @@ def _stored_package(aws: Aws, given: Values, known: Values) -> dict[str, str]:
     if missing:
         raise SettingsError(missing)
     return found
-
-
-def _required(name: str, known: Values) -> str:
-    if name not in known:
-        raise SettingsError([_missing(name)])
-    return known[name]

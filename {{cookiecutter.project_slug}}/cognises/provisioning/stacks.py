@@ -180,7 +180,6 @@ def read_changes(changes: list[Any], protected: Collection[str]) -> tuple[list[s
 
 
 def _discard(client: Any, stack: Stack, change_set: str) -> None:
-    """Delete a change set that is not executed, and the empty stack that it began."""
     try:
         if change_set:
             client.delete_change_set(ChangeSetName=change_set, StackName=stack.name)

@@ -63,7 +63,12 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
 
     Prints no credential and no token. Raises ProvisionBlocked for guests or the classic flow.
     """
-    target, settings = _configured(options)
+    target = read_target(options)
+    settings = parse(PROJECT_FOLDER, settings_values(options))
+    required = {"IDENTITY_POOL_ID": target.identity_pool_id, "CLIENT_ID": settings.client_ids}
+    advice = "put it into .env, or run `provision.py bootstrap`, which creates and writes it"
+    if missing := [name for name, value in required.items() if not value]:
+        raise SettingsError(f"COGNITO_{name} is not set; {advice}" for name in missing)
     manifest = load_groups(target.groups_file, role_prefix=target.role_prefix)
     identity = target.aws.client("cognito-identity", target.identity_region)
     loopback = on_loopback(identity)
@@ -103,16 +108,6 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     for note in (*notes, *(f"error: {each}" for each in found["problems"])):
         click.echo(printable(note), err=True)
     return EXIT_ERROR if problem else 0
-
-
-def _configured(options: Options) -> tuple[Target, Settings]:
-    target = read_target(options)
-    settings = parse(PROJECT_FOLDER, settings_values(options))
-    required = {"IDENTITY_POOL_ID": target.identity_pool_id, "CLIENT_ID": settings.client_ids}
-    advice = "put it into .env, or run `provision.py bootstrap`, which creates and writes it"
-    if missing := [name for name, value in required.items() if not value]:
-        raise SettingsError(f"COGNITO_{name} is not set; {advice}" for name in missing)
-    return target, settings
 
 
 def read_token(file: Path | None) -> str:
@@ -165,9 +160,8 @@ def exchange_token(
     try:
         found = identity.get_id(IdentityPoolId=pool.id, Logins=logins)["IdentityId"]
         answer = identity.get_credentials_for_identity(IdentityId=found, Logins=logins)
-        keys = (
-            answer["Credentials"][name] for name in ("AccessKeyId", "SecretKey", "SessionToken")
-        )
+        names, credentials = ("AccessKeyId", "SecretKey", "SessionToken"), answer["Credentials"]
+        keys = (credentials[name] for name in names)
         session = boto3.session.Session(*keys, botocore_session=regional)
         sts = make_client(session, "sts", target.identity_region, target.aws.endpoint_for("sts"))
         caller = sts.get_caller_identity()

@@ -12,7 +12,7 @@ import pytest
 from accounts import Account, group, make_identity_pool, policy, statement
 
 from cognises.errors import ManifestError, ProvisionBlocked, SettingsError
-from cognises.provisioning.groups.create_update import create_update
+from cognises.provisioning.groups.apply import create_update
 
 STATEMENT = {
     "Sid": "Stmt1524591948858",

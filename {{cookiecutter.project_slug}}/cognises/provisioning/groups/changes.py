@@ -129,10 +129,7 @@ def _role_drift(entry: Entry, live: Role, after: Role) -> Iterator[str]:
 
 
 def _edited_fields(entry: Entry) -> tuple[str, ...] | None:
-    """The fields of the group that were edited, where the role's hash proves it; else None.
-
-    It is the manifest's, or that of the live role with these fields as the manifest has them.
-    """
+    """The fields of the group that were edited, where the role's hash proves it; else None."""
     after, group, live = entry.group, entry.live_group, entry.live_role
     if group is None or live is None or HASH_TAG not in live.tags or entry.role is None:
         return None
@@ -141,7 +138,8 @@ def _edited_fields(entry: Entry) -> tuple[str, ...] | None:
     differ = tuple(each for each in fields if getattr(group, each) != getattr(after, each))
     if recorded == entry.role.tags[HASH_TAG]:
         return differ
-    # A manifest may leave the precedence as it is: then the hash was made without one.
+    # Else the hash is that of the live role with the edited fields as the manifest has them, or
+    # without a precedence, which a manifest may leave as it is.
     for edited in ((), differ[:1], differ[1:], differ):
         applied = replace(group, **{each: getattr(after, each) for each in edited})
         known = {applied.precedence, *(() if edited else (None,))}

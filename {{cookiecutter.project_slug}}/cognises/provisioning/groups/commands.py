@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cognises.errors import ProvisionBlocked, SettingsError, printable
+from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.manifest import Group, load_groups
 from cognises.provisioning import target as t
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES, Clients, group_clients
@@ -81,7 +81,6 @@ def _plan(
 
 
 def _show(plan: Plan, *, as_json: bool, **extra: object) -> None:
-    """Print a plan on standard output: as text, or as one JSON object with `extra` in it."""
     click.echo(json.dumps({**plan_json(plan), **extra}, indent=2) if as_json else plan_text(plan))
 
 
@@ -129,8 +128,7 @@ def apply(
 
     def progress(change: Change, done: int) -> None:
         if done == total or done % max(1, total // 40) == 0:  # at most about 40 lines
-            what = f"{change.action} {change.kind} {printable(change.name)}"
-            click.echo(f"[{done}/{total}] {what}", err=True)
+            say(f"[{done}/{total}] {change.action} {change.kind} {change.name}")
 
     done, failed = apply_plan(found, clients, progress=progress)
     if as_json:
@@ -139,11 +137,10 @@ def apply(
 
 
 def _report(plan: Plan, done: list[Change], failed: list[tuple[str, Exception]]) -> int:
-    """Print on standard error what was done and what failed; returns the exit code."""
     left = len(plan.changes) - len(done)
     if not left:
         if done:
-            click.echo(f"applied: {plan.summary}", err=True)
+            say(f"applied: {plan.summary}")
         return 0
     failures: dict[str, list[str]] = {}  # groups by reason, so that each reason is printed once
     for group, error in failed:
@@ -151,7 +148,7 @@ def _report(plan: Plan, done: list[Change], failed: list[tuple[str, Exception]])
         failures.setdefault(reason, []).append(group)
     again = f"{left} of {len(plan.changes)} changes are left: run it again"
     for reason, groups in failures.items():
-        click.echo(printable(f"error: {', '.join(groups)}: {reason}; {again}"), err=True)
+        say(f"error: {', '.join(groups)}: {reason}; {again}")
     blocked = all(isinstance(error, ProvisionBlocked) for _, error in failed)
     return t.EXIT_BLOCKED if blocked else t.EXIT_ERROR
 
@@ -168,8 +165,8 @@ def destroy(options: t.Options, confirm: str | None, force: bool, stack: str | N
     own_stack = find_own_stack(target, stack) if stack else None
     # Typing the pool's id confirms any number of deletions, whatever the identity pool allows.
     everything = Pruning(max_destroy=sys.maxsize, force=force)
-    planned = _plan(replace(target, identity_pool_id=None), clients, (), everything)
-    found = replace(planned, warnings=())
+    found = _plan(replace(target, identity_pool_id=None), clients, (), everything)
+    found = replace(found, warnings=())
     t.announce(target.aws)
     _show(found, as_json=False)
     found.raise_if_blocked()
@@ -208,6 +205,6 @@ def import_groups(options: t.Options, output: Path | None) -> int:
     with path.open("x", encoding="utf-8") as file:
         file.write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
     for note in notes:
-        click.echo(printable(f"note: {note}"), err=True)
+        say(f"note: {note}")
     click.echo(f"{path.name}: {len(entries)} groups; next: list the allowed_functions of each")
     return 0

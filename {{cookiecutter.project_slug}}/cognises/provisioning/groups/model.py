@@ -139,10 +139,7 @@ class Entry:
 
 
 def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tuple[Entry, ...]:
-    """The manifest filled for one pool, beside what was read of it.
-
-    Raises ManifestError (a filled policy's size or partition), SettingsError (identity_service).
-    """
+    """The manifest filled for one pool, beside what was read. Raises ManifestError, SettingsError."""
     entries, problems = [], []
     for index, group in enumerate(groups):
         role = None if group.policy is None else _desired_role(group, scope)

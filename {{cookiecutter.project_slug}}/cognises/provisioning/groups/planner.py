@@ -1,7 +1,4 @@
-"""Manifest and observed state to a plan: changes, what blocks them, and what to read first.
-
-Pure: no clock, no network, no order of dictionaries.
-"""
+"""Manifest and observed state to a plan, with its blocks and warnings. Pure: no clock, no AWS."""
 
 from __future__ import annotations
 
@@ -11,17 +8,10 @@ from dataclasses import asdict, dataclass
 from cognises.manifest import Group
 from cognises.manifest.rules import check_placeholders
 from cognises.provisioning import names
+from cognises.provisioning.groups import model
 from cognises.provisioning.groups.changes import changes_of
 from cognises.provisioning.groups.compare import digest_of, escalations
-from cognises.provisioning.groups.model import (
-    Entry,
-    IdentityPool,
-    Observed,
-    PoolGroup,
-    Role,
-    Scope,
-    entries_of,
-)
+from cognises.provisioning.groups.model import Entry, IdentityPool, Observed, Role, Scope
 from cognises.provisioning.groups.plan import Change, GroupChange, Leftover, Plan, RoleChange
 from cognises.provisioning.names import POOL_TAG, group_of, is_owned, is_provider_group
 
@@ -55,7 +45,7 @@ def make_plan(
 
     In: also names of roles to take over, and how to prune (None: delete nothing).
     """
-    entries = entries_of(groups, scope, observed)
+    entries = model.entries_of(groups, scope, observed)
     blocks, warnings = identity_pool_findings(scope, observed)
     blocks += [*boundary_blocks(scope), *adopt_blocks(adopt, entries)]
     warnings += scope_warnings(scope, entries, observed)
@@ -74,7 +64,6 @@ def make_plan(
 def _prune(
     has_role: Mapping[str, bool], observed: Observed, scope: Scope, pruning: Pruning | None
 ) -> tuple[list[Change], list[str], list[Leftover]]:
-    """Changes, blocks and leftovers for owned roles, and their groups, that no entry has."""
     changes, blocks, leftovers = list[Change](), list[str](), list[Leftover]()
     owned = [role for role in observed.roles.values() if scope.owns(role)]
     members = frozenset() if pruning and pruning.force else observed.with_members - {*has_role}
@@ -101,7 +90,7 @@ def _prune(
     return changes, blocks, [*leftovers, *_groups_alone(has_role, observed, scope)]
 
 
-def _why_kept(role: Role, group: PoolGroup | None, scope: Scope, in_manifest: bool) -> str:
+def _why_kept(role: Role, group: model.PoolGroup | None, scope: Scope, in_manifest: bool) -> str:
     """Why pruning keeps an owned role without an entry's policy; empty if it deletes it."""
     name, linked = group_of(role.tags), group is not None and group.role_arn == role.arn
     if is_provider_group(scope.pool_id, name):

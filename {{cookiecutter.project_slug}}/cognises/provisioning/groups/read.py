@@ -92,19 +92,19 @@ def _document(value: object) -> Document:
 
 
 def _roles(iam: Any, prefix: str) -> dict[str, Role]:
-    pages = iam.get_paginator("get_account_authorization_details").paginate(
-        Filter=["Role"], PaginationConfig={"PageSize": ROLES_A_PAGE}
+    paginator, size = (
+        iam.get_paginator("get_account_authorization_details"),
+        {"PageSize": ROLES_A_PAGE},
     )
+    pages = paginator.paginate(Filter=["Role"], PaginationConfig=size)
     found = (role_of(detail) for page in pages for detail in page["RoleDetailList"])
-    by_name = {role.name.lower(): role for role in found}
-    start = prefix.lower()
+    by_name, start = {role.name.lower(): role for role in found}, prefix.lower()
     return {k: v for k, v in by_name.items() if k.startswith(start) or names.is_owned(v.tags)}
 
 
 def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
-    pages = cognito.get_paginator("list_groups").paginate(
-        UserPoolId=pool_id, PaginationConfig={"PageSize": GROUPS_A_PAGE}
-    )
+    size = {"PageSize": GROUPS_A_PAGE}
+    pages = cognito.get_paginator("list_groups").paginate(UserPoolId=pool_id, PaginationConfig=size)
     found: dict[str, PoolGroup] = {}
     for each in (each for page in pages for each in page["Groups"]):
         name, arn = each["GroupName"], each.get("RoleArn")

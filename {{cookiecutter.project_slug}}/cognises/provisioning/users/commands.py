@@ -156,8 +156,7 @@ def _switch(directory: Directory, name: str, verb: str, note: str = "") -> Resul
     user, enabled = directory.user(name), verb == "enable"
     if user.enabled == enabled:
         return _nothing_to_do(user, f"is {verb}d already")
-    operations = {"enable": "admin_enable_user", "disable": "admin_disable_user"}
-    directory.write(operations[verb], user.name)
+    directory.write(f"admin_{verb}_user", user.name)
     return Result(replace(user, enabled=enabled), f"{verb}d user {user}{note}")
 
 
@@ -177,7 +176,8 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
         problem = f"user {user.name} signs in through an identity provider"
         raise ProvisionBlocked([f"{problem}; a password here would bypass it: change it there"])
     with choice.obtain(directory.minimum_password, name) as password:
-        directory.set_password(user, password, permanent=choice.permanent)
+        given = {"Password": password, "Permanent": choice.permanent}
+        directory.write("admin_set_user_password", user.name, **given)
     user = replace(user, status="CONFIRMED" if choice.permanent else d.INVITED)
     return Result(user, f"user {user} has a new password{choice.note}", details=choice.details)
 
@@ -237,7 +237,7 @@ def add_to_group(directory: Directory, name: str, group: str) -> Result:
     more: Any = {"warnings": directory.group_warnings([group]), "details": {"group": group}}
     if group in groups:
         return _nothing_to_do(user, f"is in group {group} already", **more)
-    directory.add_to_group(user, group)
+    directory.write("admin_add_user_to_group", user.name, GroupName=group)
     user = replace(user, groups=(*groups, group))
     return Result(user, f"added user {user} to group {group}; {NEXT_TOKEN}", **more)
 

@@ -104,7 +104,7 @@ def _complete(directory: Directory, user: User, desired: User, choice: PasswordC
     before, groups = directory.groups_of(user), desired.groups or ()
     missing = tuple(group for group in groups if group not in before)
     for group in missing:
-        directory.add_to_group(user, group)
+        directory.write("admin_add_user_to_group", user.name, GroupName=group)
     user = replace(user, groups=(*before, *missing))
     message = f"user {user} exists already{_into(missing) or '; nothing to do'}"
     return Result(user, message, bool(missing), directory.group_warnings(groups))
@@ -112,11 +112,10 @@ def _complete(directory: Directory, user: User, desired: User, choice: PasswordC
 
 def _new(directory: Directory, desired: User, password: str | None) -> User:
     """One call. Raises UserProblem where another user has the name or an alias."""
-    given = [{"Name": key, "Value": value} for key, value in desired.attributes.items()]
     how: Any = {"MessageAction": "SUPPRESS", "TemporaryPassword": password}
     if password is None:
         how = {"DesiredDeliveryMediums": ["EMAIL" if desired.email else "SMS"]}
-    how["UserAttributes"] = given
+    how["UserAttributes"] = [{"Name": name, "Value": v} for name, v in desired.attributes.items()]
     errors = directory.cognito.exceptions
     try:
         return User.of(directory.write("admin_create_user", desired.name, **how)["User"])
@@ -138,7 +137,7 @@ def _new(directory: Directory, desired: User, password: str | None) -> User:
     if user.status != d.INVITED or not _same_contact(user, desired):
         raise UserProblem([f"user {desired.name} was created by another caller; run this again"])
     if password is not None:
-        directory.set_password(user, password, permanent=False)
+        directory.write("admin_set_user_password", user.name, Password=password, Permanent=False)
     return user
 
 
@@ -156,10 +155,11 @@ def _finish(directory: Directory, user: User, desired: User, permanent: str | No
     left += [f"users add-to-group {user.name} {group}" for group in groups]
     try:
         if permanent:
-            directory.set_password(user, permanent, permanent=True)
+            how = {"Password": permanent, "Permanent": True}
+            directory.write("admin_set_user_password", user.name, **how)
             del left[0]
         for group in groups:
-            directory.add_to_group(user, group)
+            directory.write("admin_add_user_to_group", user.name, GroupName=group)
             del left[0]
     except Exception as error:
         if not is_aws_error(error):

@@ -135,12 +135,6 @@ class Directory:
         call = getattr(self.cognito, operation)
         return call(UserPoolId=self.pool_id, Username=name, **arguments)
 
-    def set_password(self, user: User, password: str, *, permanent: bool) -> None:
-        self.write("admin_set_user_password", user.name, Password=password, Permanent=permanent)
-
-    def add_to_group(self, user: User, group: str) -> None:
-        self.write("admin_add_user_to_group", user.name, GroupName=group)
-
     def user(self, name: str) -> User:
         """The same as `find`; raises UserProblem where there is no such user."""
         if found := self.find(name):
