@@ -56,8 +56,7 @@ class Aws:
 
     def client(self, service: str, region: str | None = None) -> Any:
         """The client of a service, the same one each time."""
-        key = (service, region or self.region)
-        if key not in self._clients:
+        if (key := (service, region or self.region)) not in self._clients:
             endpoint, ignores = self.endpoint_for(service), self._ignores_config()
             self._clients[key] = make_client(self.session, *key, endpoint, ignores)
         return self._clients[key]
@@ -143,8 +142,7 @@ class RateLimiter:
 
     def wait(self) -> None:
         with self._lock:  # held while asleep: a late waker must not be followed too soon
-            delay = self._next - self._clock()
-            if delay > 0:
+            if (delay := self._next - self._clock()) > 0:
                 self._sleep(delay)
             self._next = max(self._next, self._clock()) + self._interval
 

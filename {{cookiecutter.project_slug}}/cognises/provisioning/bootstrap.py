@@ -51,8 +51,7 @@ def run(
     yes: bool,
 ) -> int:
     """Create user pool, app client, identity pool and boundary; write their ids into .env."""
-    pairs = asked.read_pairs(parameters)
-    request = asked.read_request(options, public_url, domain_prefix, pairs)
+    request = asked.read_request(options, public_url, domain_prefix, asked.read_pairs(parameters))
     env_file = options.env_file or sources.PROJECT_FOLDER / ".env"
     asked.read_env(env_file)  # a file that cannot be written is refused before anything is created
     bootstrap = Bootstrap(request, options)
@@ -96,10 +95,8 @@ class Bootstrap:
         if not prefix and public_url and existing is None:
             account = request.aws.client("sts").get_caller_identity()["Account"]
             prefix = asked.default_domain_prefix(request.stage, account)
-        optional = {
-            name: request.parameters.get(name, before.get(name, default))
-            for name, default in asked.OPTIONAL.items()
-        }
+        kept = {name: before[name] for name in asked.OPTIONAL if name in before}
+        optional = {**asked.OPTIONAL, **kept, **request.parameters}
         tier = existing.get("UserPoolTier") if existing else optional["UserPoolTier"]
         managed = public_url and not self.is_local and tier != "LITE"
         chosen = {
@@ -177,8 +174,7 @@ class Bootstrap:
 
     def settings(self, outputs: Mapping[str, str]) -> dict[str, str]:
         """The lines of `.env`. Raises SettingsError if an output is missing."""
-        missing = [output for output in WRITTEN.values() if not outputs.get(output)]
-        if missing:
+        if missing := [output for output in WRITTEN.values() if not outputs.get(output)]:
             problem = f"stack {self.stack.name} has no output {', '.join(missing)}"
             why = "what answered does not create Cognito's resources (use `make dev`, not moto)"
             raise SettingsError([f"{problem}; {why}"])

@@ -19,7 +19,6 @@ from cognises.errors import SettingsError
 from cognises.provisioning import target as t
 from cognises.provisioning.aws import Aws
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
-from cognises.provisioning.target import Options
 from cognises.settings import sources
 from cognises.settings.values import is_loopback, origin
 from cognises.user_pool import REGION
@@ -80,7 +79,7 @@ def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def read_request(
-    options: Options,
+    options: t.Options,
     public_url: str | None = None,
     domain_prefix: str | None = None,
     parameters: Mapping[str, str] | None = None,
@@ -147,7 +146,7 @@ def _option_problems(request: Request) -> list[str]:
     return problems
 
 
-def source_of_pool_id(options: Options) -> str:
+def source_of_pool_id(options: t.Options) -> str:
     """Where the pool id that counts is written."""
     if os.environ.get("COGNITO_USER_POOL_ID"):
         return "the environment"
@@ -184,10 +183,7 @@ def read_env(path: Path) -> str | None:
 
 
 def with_values(text: str | None, values: Mapping[str, str]) -> str:
-    """The text of an env file with these values in force, and no other change.
-
-    A setting is changed where it occurs last, which is the one in force; a new one is appended.
-    """
+    """An env file's text with only these values changed: in a name's last line, or appended."""
     for name, value in values.items():
         if not _PLAIN.fullmatch(value):
             problem = f"{name}: {value!r} is not an id or address of AWS; nothing written"
@@ -203,8 +199,7 @@ def with_values(text: str | None, values: Mapping[str, str]) -> str:
             before = "" if not pieces or pieces[-1].endswith(("\n", "\r")) else newline
             pieces.append(f"{before}{name}={value}{newline}")
         elif (bindings[last[name]].value or "") != value:
-            found = _LINE.fullmatch(pieces[last[name]])
-            if found is None:
+            if not (found := _LINE.fullmatch(pieces[last[name]])):
                 raise SettingsError(["the env file has a line that cannot be read; fix its quotes"])
             line = f"{found['name']}{found['equals'] or '='}{value}{found['after']}{found['end']}"
             pieces[last[name]] = line
@@ -228,7 +223,6 @@ def write_env(path: Path, text: str) -> None:
 def update_env(path: Path, values: Mapping[str, str]) -> bool:
     """Write the values into the file; returns whether it is different. Raises as the above."""
     before = read_env(path)
-    after = with_values(before, values)
-    if after != before:
+    if (after := with_values(before, values)) != before:
         write_env(path, after)
     return after != before

@@ -114,8 +114,7 @@ def run(
 def _refuse_contradictions(given: Values, image_tag: str | None, package: Path | None) -> None:
     determined = {"ImageDigest": "--image-tag"} if image_tag else {}
     determined |= dict.fromkeys(OF_A_PACKAGE, "--package") if package else {}
-    twice = [(name, option) for name, option in determined.items() if name in given]
-    if twice:
+    if twice := [(name, option) for name, option in determined.items() if name in given]:
         problem = "{1} determines {0}; omit one of --parameter {0} and {1}"
         raise SettingsError([problem.format(*each) for each in twice])
 
@@ -169,11 +168,8 @@ def _stored_package(aws: Aws, given: Values, known: Values) -> dict[str, str]:
     if stored_checksum(aws.client("s3"), bucket, key) is None:
         raise SettingsError([f"bucket {bucket} has no package {key}"])
     found = {**parameters_of(key), **given}
-    missing = [
-        f"{key} does not tell its {name}; add --parameter {name}={example}"
-        for name, example in (("Architecture", "..."), ("CognitoJwksFile", " or =jwks.json"))
-        if name not in found
-    ]
-    if missing:
-        raise SettingsError(missing)
+    examples = {"Architecture": "...", "CognitoJwksFile": " or =jwks.json"}
+    if missing := [name for name in examples if name not in found]:
+        add = "{0} does not tell its {1}; add --parameter {1}={2}"
+        raise SettingsError(add.format(key, name, examples[name]) for name in missing)
     return found

@@ -134,8 +134,7 @@ def main(folder: Path, runtime: str) -> None:
         effect = "the package has no bytecode, and each cold start compiles it"
         problem = f"no Python {runtime} found (uv python install {runtime})"
         click.echo(f"warning: {problem}: {effect}", err=True)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if size > MAX_BYTES:
+    if (size := sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())) > MAX_BYTES:
         raise click.ClickException(f"{size} bytes unpacked; Lambda takes {MAX_BYTES}")
     target = folder.with_suffix(".zip")
     write_zip(folder, target)

@@ -179,8 +179,7 @@ def read_pool(values: Mapping[str, str], problems: list[str]) -> UserPool | None
     except SettingsError as error:
         problems += [f"COGNITO_USER_POOL_ID: {problem}" for problem in error.problems]
         return None
-    region = values.get("AWS_REGION", pool.region)
-    if region != pool.region:
+    if (region := values.get("AWS_REGION", pool.region)) != pool.region:
         problem = f"AWS_REGION is {region} and user pool {pool.id} is in {pool.region}"
         problems.append(f"{problem}; correct --region, AWS_REGION or COGNITO_USER_POOL_ID")
     return pool

@@ -24,7 +24,6 @@ from cognises.provisioning.groups.model import Role, Scope, entries_of
 from cognises.provisioning.groups.plan import Change, GroupChange, Plan
 from cognises.provisioning.groups.planner import make_plan
 from cognises.provisioning.groups.read import account_and_partition, observe
-from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, HASH_TAG, POOL_TAG
 from cognises.provisioning.target import shape_problems
 from cognises.user_pool import UserPool
 
@@ -154,7 +153,7 @@ def _create_role(role: Role, path: str) -> Call:
 def _update_role(before: Role, after: Role) -> Iterator[Call]:
     """Ownership first (later calls may be allowed on tagged roles only), the hash last."""
     changed = {key: value for key, value in after.tags.items() if before.tags.get(key) != value}
-    recorded = changed.pop(HASH_TAG, None)
+    recorded = changed.pop(names.HASH_TAG, None)
     if changed:
         yield _iam("tag_role", after, Tags=_tags(changed))
     if after.boundary and after.boundary != before.boundary:
@@ -169,7 +168,7 @@ def _update_role(before: Role, after: Role) -> Iterator[Call]:
     if before.trust != after.trust:
         yield _iam("update_assume_role_policy", after, PolicyDocument=_text(after.trust))
     if recorded is not None:
-        yield _iam("tag_role", after, Tags=_tags({HASH_TAG: recorded}))
+        yield _iam("tag_role", after, Tags=_tags({names.HASH_TAG: recorded}))
 
 
 def _iam(method: str, role: Role, **arguments: Any) -> Call:
@@ -192,7 +191,7 @@ def create_update(
     cognito_pool_id: str | None = None,
     *,
     identity_pool_id: str | None = None,
-    role_prefix: str = DEFAULT_ROLE_PREFIX,
+    role_prefix: str = names.DEFAULT_ROLE_PREFIX,
     adopt: Iterable[str] = (),
 ) -> tuple[Change, ...]:
     """Make and update the roles, policies and groups of a manifest, as parsed from JSON.
@@ -243,14 +242,14 @@ def _policies_only(groups: Iterable[Group], clients: Clients, role_prefix: str) 
     for name in [role.name for role in roles if not names.is_owned(role.tags)]:
         remedy = f"to take it over give the user pool's id and adopt=[{name!r}]"
         problems.append(f"role {name} was not made by this project; {remedy}")
-    pools = sorted({role.tags[POOL_TAG] for role in roles if POOL_TAG in role.tags})
+    pools = sorted({role.tags[names.POOL_TAG] for role in roles if names.POOL_TAG in role.tags})
     if len(pools) > 1:
         problems.append(f"the roles belong to several pools ({', '.join(pools)}); give one")
     if problems:
         raise ProvisionBlocked(sorted(problems))
     if not roles:
         return Plan(Scope("", "", "", ""), digest_of([]))
-    pool = UserPool.parse(roles[0].tags.get(POOL_TAG))
+    pool = UserPool.parse(roles[0].tags.get(names.POOL_TAG))
     _, partition, _, _, account, _ = roles[0].arn.split(":", 5)
     scope = Scope(account, partition, pool.region, pool.id, role_prefix=role_prefix)
     changes = (policy_change(entry) for entry in entries_of(groups, scope, observed))

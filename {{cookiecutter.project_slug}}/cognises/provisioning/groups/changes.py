@@ -73,13 +73,11 @@ def _retirement(group: str, live: Role, scope: Scope) -> Iterator[RoleChange]:
     closed = scope.trust(closed=True)
     trust = live.trust if equivalent(live.trust, closed) else closed
     tags = {**live.tags, HASH_TAG: fingerprint(trust, None, None, None)}
-    after = replace(live, trust=trust, policies={}, attached=(), tags=tags)
-    if after != live:
+    if (after := replace(live, trust=trust, policies={}, attached=(), tags=tags)) != live:
         yield RoleChange(group, "update", live, after)
 
 
 def _widening(before: Role | None, after: Role) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What members could not do before, and what of it leads to more rights."""
     old, new = before.policies.values() if before else (), after.policies.values()
     lines = list(broadenings(old, new))
     if before is not None:

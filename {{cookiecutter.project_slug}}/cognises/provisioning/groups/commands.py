@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -41,10 +42,8 @@ _WRITES = click.FloatRange(0.1, DEFAULT_GROUP_WRITES)  # the default is Cognito'
 @t.aws_options
 @prune_options
 @t.json_option
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if anything is to be changed.")
-def plan(
-    options: t.Options, pruning: Pruning | None, as_json: bool, detailed_exitcode: bool
-) -> int:
+@t.flag("--detailed-exitcode", "detailed", help="Exit 2 if anything is to be changed.")
+def plan(options: t.Options, pruning: Pruning | None, as_json: bool, detailed: bool) -> int:
     """Show what apply would change and what drifted; write nothing."""
     target = t.read_target(options)
     groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
@@ -52,7 +51,7 @@ def plan(
     _show(found, as_json=as_json)
     if found.blocks:
         return t.EXIT_BLOCKED
-    return t.EXIT_PENDING if detailed_exitcode and found.changes else 0
+    return t.EXIT_PENDING if detailed and found.changes else 0
 
 
 def _plan(
@@ -75,7 +74,8 @@ def _plan(
     deleted = [c.group for c in found.changes if isinstance(c, GroupChange) and c.after is None]
     if not deleted or (pruning and pruning.force):
         return found
-    members = read.groups_with_members(clients.cognito, scope.pool_id, deleted)
+    member = partial(clients.cognito.list_users_in_group, UserPoolId=scope.pool_id, Limit=1)
+    members = frozenset(group for group in deleted if member(GroupName=group)["Users"])
     observed = replace(observed, with_members=members)
     return make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
 
@@ -96,7 +96,6 @@ def _show(plan: Plan, *, as_json: bool, **extra: object) -> None:
 def apply(
     options: t.Options,
     pruning: Pruning | None,
-    *,
     yes: bool,
     expect: str | None,
     adopt: tuple[str, ...],
@@ -137,8 +136,7 @@ def apply(
 
 
 def _report(plan: Plan, done: list[Change], failed: list[tuple[str, Exception]]) -> int:
-    left = len(plan.changes) - len(done)
-    if not left:
+    if not (left := len(plan.changes) - len(done)):
         if done:
             say(f"applied: {plan.summary}")
         return 0

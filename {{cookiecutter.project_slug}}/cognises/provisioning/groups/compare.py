@@ -156,7 +156,6 @@ def _uncovered(effect: str, of: list[Document], by: list[Document]) -> Iterator[
 
 
 def _covers(broad: Document, narrow: Document, action: str, resource: str) -> bool:
-    """Whether `broad` reaches one action on one resource at least as widely as `narrow` does."""
     if "NotAction" in broad or "NotResource" in broad:
         return False
     if any(broad.get(name) != narrow.get(name) for name in ("Principal", "NotPrincipal")):

@@ -139,7 +139,7 @@ class Entry:
 
 
 def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tuple[Entry, ...]:
-    """The manifest filled for one pool, beside what was read. Raises ManifestError, SettingsError."""
+    """The manifest filled for a pool, beside what was read. Raises ManifestError, SettingsError."""
     entries, problems = [], []
     for index, group in enumerate(groups):
         role = None if group.policy is None else _desired_role(group, scope)
@@ -175,8 +175,7 @@ def _desired_role(group: Group, scope: Scope) -> Role:
 
 
 def _filled_problems(policy: Document, scope: Scope) -> Iterator[Problem]:
-    size = policy_size(policy)
-    if size > INLINE_LIMIT:
+    if (size := policy_size(policy)) > INLINE_LIMIT:
         yield Problem("", f"{size} characters once filled; IAM allows {INLINE_LIMIT}")
     for place, resource in resources_of(policy):
         partition = resource.split(":")[1] if resource.startswith("arn:") else scope.partition

@@ -87,7 +87,6 @@ class Plan:
 
     @property
     def summary(self) -> str:
-        """One line of counts."""
         actions = [change.action for change in self.changes]
         adopted = f", {actions.count('adopt')} to take over" if "adopt" in actions else ""
         drifted, granting = sum(bool(each.drift) for each in self.changes), len(self.broadening)

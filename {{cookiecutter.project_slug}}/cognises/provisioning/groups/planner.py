@@ -13,7 +13,6 @@ from cognises.provisioning.groups.changes import changes_of
 from cognises.provisioning.groups.compare import digest_of, escalations
 from cognises.provisioning.groups.model import Entry, IdentityPool, Observed, Role, Scope
 from cognises.provisioning.groups.plan import Change, GroupChange, Leftover, Plan, RoleChange
-from cognises.provisioning.names import POOL_TAG, group_of, is_owned, is_provider_group
 
 LIMITED_FROM = 10  # owned groups; from here on a limit applies by default
 DEFAULT_SHARE = 0.3  # of the owned groups
@@ -68,7 +67,7 @@ def _prune(
     owned = [role for role in observed.roles.values() if scope.owns(role)]
     members = frozenset() if pruning and pruning.force else observed.with_members - {*has_role}
     for role in sorted(owned, key=lambda role: role.name):
-        name = group_of(role.tags)
+        name = names.group_of(role.tags)
         if has_role.get(name):
             continue
         group = observed.groups.get(name)
@@ -92,8 +91,8 @@ def _prune(
 
 def _why_kept(role: Role, group: model.PoolGroup | None, scope: Scope, in_manifest: bool) -> str:
     """Why pruning keeps an owned role without an entry's policy; empty if it deletes it."""
-    name, linked = group_of(role.tags), group is not None and group.role_arn == role.arn
-    if is_provider_group(scope.pool_id, name):
+    name, linked = names.group_of(role.tags), group is not None and group.role_arn == role.arn
+    if names.is_provider_group(scope.pool_id, name):
         return f"kept: Cognito itself makes groups like {name}"
     if in_manifest and linked:
         why = "groups.json states no group_policy, and Cognito cannot unlink a role from a group"
@@ -109,7 +108,7 @@ def _groups_alone(known: Collection[str], observed: Observed, scope: Scope) -> I
     arns = {role.arn for role in observed.roles.values()}
     for name, group in sorted(observed.groups.items()):
         gone = group.role_arn == scope.role_arn(name) and group.role_arn not in arns
-        listed = name not in known and not is_provider_group(scope.pool_id, name)
+        listed = name not in known and not names.is_provider_group(scope.pool_id, name)
         if listed and (gone or group.role_arn is None):
             why = f"its role {group.role_arn} is gone" if gone else "it carries no role"
             note = f"kept: {why}, so nothing shows that this project made it; delete it by hand"
@@ -126,7 +125,7 @@ def _limit_blocks(deleted: int, owned: int, pruning: Pruning) -> Iterator[str]:
 
 def entry_blocks(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[str]:
     """Why the role and the group of one entry must not be touched; nothing if they may be."""
-    if is_provider_group(scope.pool_id, entry.group.name):
+    if names.is_provider_group(scope.pool_id, entry.group.name):
         yield f"group {entry.group.name}: Cognito makes groups of this name itself; rename yours"
     elif entry.role is not None:
         name = entry.role.name
@@ -139,15 +138,15 @@ def entry_blocks(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator
 
 
 def _live_role_blocks(live: Role, role: Role) -> Iterator[str]:
-    name, pool_id, group = live.name, live.tags.get(POOL_TAG), live.tags.get(names.GROUP_TAG)
+    name, pool_id, group = live.name, live.tags.get(names.POOL_TAG), live.tags.get(names.GROUP_TAG)
     remedy = "choose another COGNISES_ROLE_PREFIX"
     if name != role.name:
         problem = f"role {name} exists and IAM ignores case, so {role.name} cannot be created"
         yield f"{problem}; choose another group name or COGNISES_ROLE_PREFIX"
-    elif not is_owned(live.tags):
+    elif not names.is_owned(live.tags):
         adopt = f"take it over: apply --adopt {name} (create_update: adopt=[{name!r}])"
         yield f"role {name} exists and was not made by this project; {remedy}, or {adopt}"
-    elif pool_id != role.tags[POOL_TAG]:
+    elif pool_id != role.tags[names.POOL_TAG]:
         need = "stages that share an account need a COGNISES_ROLE_PREFIX each"
         yield f"role {name} belongs to user pool {pool_id}; {need}"
     elif group != role.tags[names.GROUP_TAG]:
@@ -180,8 +179,7 @@ def boundary_blocks(scope: Scope) -> Iterator[str]:
 
 def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str], list[str]]:
     """Blocks and warnings from the live identity pool; on an emulator they all only warn."""
-    pool = observed.identity_pool
-    if pool is None:
+    if (pool := observed.identity_pool) is None:
         return [], []
     blocks, warnings = unsafe_flows(pool, loopback=observed.loopback)
     if not any(provider.endswith(f"/{scope.pool_id}") for provider in pool.providers):
@@ -216,7 +214,7 @@ def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -
         remedy = "set it to the ARN of a boundary policy"
         yield f"no COGNISES_PERMISSIONS_BOUNDARY: {problem}; {remedy}"
     for group in observed.groups.values():
-        if group.role_arn and is_provider_group(scope.pool_id, group.name):
+        if group.role_arn and names.is_provider_group(scope.pool_id, group.name):
             own = "is Cognito's own for an identity provider"
             effect = "every user of that provider gets this role; remove it"
             yield f"group {group.name} {own} and carries {group.role_arn}: {effect}"
@@ -238,15 +236,14 @@ def entry_warnings(entry: Entry, scope: Scope, observed: Observed) -> Iterator[s
         yield f"{group}: {problem.place}: {problem.text}"
     if entry.role is None:
         link, found = entry.group.role_arn, observed.roles.values()
-        if link and not any(role.arn == link and is_owned(role.tags) for role in found):
+        if link and not any(role.arn == link and names.is_owned(role.tags) for role in found):
             what = f"has no group_policy in groups.json and carries {link}, which members can use"
             yield f"{group} {what}; Cognito cannot unlink it: delete the group and apply again"
         return
     if live and live.arn != entry.role.arn and scope.owns(live):
         path = f"at {live.arn}, not at COGNISES_ROLE_PATH {scope.role_path}"
         yield f"role {live.name} is {path}; IAM cannot move a role: it keeps its path"
-    created = entry.manifest.created
-    if created is not None and created != (live is not None):
+    if (created := entry.manifest.created) is not None and created != (live is not None):
         stated, is_there = ("true", "is no") if created else ("false", "is a")
         says = f'says "created": "{stated}" and there {is_there} role {entry.role.name}'
         yield f"{group} {says}; it is ignored, so remove it"

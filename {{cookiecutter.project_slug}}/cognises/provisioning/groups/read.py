@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from cognises.errors import SettingsError
@@ -36,10 +35,7 @@ def scope_of(target: Target, clients: Clients) -> Scope:
 def observe(
     clients: Clients, pool_id: str | None, prefix: str, identity: tuple[Any, str] | None = None
 ) -> Observed:
-    """Roles of the prefix, and owned ones; groups of the pool, if named; the identity pool.
-
-    In: also a client for the identity pool, and its id. Raises botocore's errors.
-    """
+    """Roles of the prefix or owned, the pool's groups, the identity pool of a client and an id."""
     roles = _roles(clients.iam, prefix)
     groups = _groups(clients.cognito, pool_id) if pool_id else {}
     pool = observe_identity_pool(*identity) if identity else None
@@ -53,12 +49,6 @@ def observe_identity_pool(identity: Any, identity_pool_id: str) -> IdentityPool:
     providers = found.get("CognitoIdentityProviders", [])
     named = tuple(str(each.get("ProviderName", "")) for each in providers)
     return IdentityPool(identity_pool_id, bool(classic), bool(guests), named)
-
-
-def groups_with_members(cognito: Any, pool_id: str, groups: Iterable[str]) -> frozenset[str]:
-    """Those of the groups that have at least one member; one call a group."""
-    first = partial(cognito.list_users_in_group, UserPoolId=pool_id, Limit=1)
-    return frozenset(group for group in groups if first(GroupName=group)["Users"])
 
 
 def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:

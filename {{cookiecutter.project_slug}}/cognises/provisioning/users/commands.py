@@ -156,7 +156,7 @@ def _switch(directory: Directory, name: str, verb: str, note: str = "") -> Resul
     user, enabled = directory.user(name), verb == "enable"
     if user.enabled == enabled:
         return _nothing_to_do(user, f"is {verb}d already")
-    directory.write(f"admin_{verb}_user", user.name)
+    directory.write("admin_enable_user" if enabled else "admin_disable_user", user.name)
     return Result(replace(user, enabled=enabled), f"{verb}d user {user}{note}")
 
 
@@ -220,8 +220,7 @@ def set_attributes(directory: Directory, name: str, attributes: tuple[str, ...])
 def reset_mfa(directory: Directory, name: str) -> Result:
     """Remove a lost authenticator, to register a new one."""
     user = directory.user(name)
-    active = [each for each in user.mfa if each in MFA_SETTINGS]
-    if not active:
+    if not (active := [each for each in user.mfa if each in MFA_SETTINGS]):
         return _nothing_to_do(user, "has no authenticator")
     off = {MFA_SETTINGS[each]: {"Enabled": False, "PreferredMfa": False} for each in active}
     directory.write("admin_set_user_mfa_preference", user.name, **off)

@@ -40,11 +40,9 @@ def create(
     password is asked for. A user that exists is only put into the groups.
     """
     given = {"email": contact["email"], "phone_number": contact["phone"]}
-    named = directory.attribute_of(name)
-    if named and given[named] is None:
+    if (named := directory.attribute_of(name)) and given[named] is None:
         given[named] = name
-    if contact["email_verified"]:
-        given["email_verified"] = "true"
+    given["email_verified"] = "true" if contact["email_verified"] else None
     attributes = {key: value for key, value in given.items() if value is not None}
     desired = User(name, d.INVITED, True, attributes, groups=tuple(dict.fromkeys(groups)))
     raise_for(_problems(directory, desired) or directory.group_problems(desired.groups or ()))
@@ -229,8 +227,7 @@ def _arguments(row: dict[str, Any]) -> dict[str, Any]:
     if None in row or None in row.values():
         raise UserProblem(["the line has more or fewer fields than the first line"])
     found = dict.fromkeys(COLUMNS, "") | {key: value.strip() for key, value in row.items()}
-    verified = found["email_verified"].lower()
-    if verified not in ("", "true", "false"):
+    if (verified := found["email_verified"].lower()) not in ("", "true", "false"):
         raise UserProblem([f"email_verified {verified!r}: write true or false"])
     email, phone, name = found["email"], found["phone"], found["name"]
     if not (email or phone or d.is_email(name) or d.is_phone(name)):

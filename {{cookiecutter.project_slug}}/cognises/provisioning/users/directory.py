@@ -167,8 +167,7 @@ class Directory:
         """The users with this value of an attribute; a page of them."""
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')
         only = {"Filter": f'{attribute} = "{quoted}"', "Limit": A_PAGE}
-        found = self.cognito.list_users(UserPoolId=self.pool_id, **only)["Users"]
-        return [User.of(each) for each in found]
+        return [*map(User.of, self.cognito.list_users(UserPoolId=self.pool_id, **only)["Users"])]
 
     def all(self) -> Iterator[User]:
         """Every user; a page is requested when the one before it is used up."""

@@ -105,8 +105,7 @@ def _from_stdin() -> str:
         text = sys.stdin.buffer.read(4 * LONGEST + 2).decode("utf-8")
     except UnicodeDecodeError:
         raise click.ClickException("the password on standard input is not UTF-8") from None
-    line = text.removesuffix("\n").removesuffix("\r")
-    if not line or "\n" in line:
+    if not (line := text.removesuffix("\n").removesuffix("\r")) or "\n" in line:
         raise click.ClickException("standard input must hold the password, in one line")
     if len(line) > LONGEST:
         raise click.ClickException(f"the password has more than {LONGEST} characters")
