@@ -58,7 +58,7 @@ demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a project into build
 	@$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=../venv
 
 test: $(VENV)/.dev tidy  ## the whole test suite, generated projects included
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=25
 
 crash-matrix: $(VENV)/.dev tidy  ## interrupt provisioning at every call, run it again, compare (minutes)
 	$(BIN)/python -m pytest tests/cognises/provisioning -m crash_matrix

@@ -77,6 +77,14 @@ def test_every_route_is_listed_with_who_may_call_it():
     assert found.problems == ()
 
 
+def test_a_row_names_the_groups_that_have_each_permission():
+    """`needs` is public: pages of projects of 0.1.0 read it."""
+    needs = {row.path: row.needs for row in report(make_app()).rows}
+
+    assert needs["/edit"] == (frozenset({"editors"}),)
+    assert needs["/me"] == ()
+
+
 def test_a_clean_app_passes_the_check():
     assert run(make_app(), "--check")[0] == 0
 

@@ -63,4 +63,4 @@ def static(filename: str) -> Response:
 
 def _rows_and_groups() -> tuple[list[Row], list[str]]:
     rows = [row for row in report(current_app).rows if row.endpoint.split(".")[-1] != "static"]
-    return rows, sorted({group for row in rows for need in row.needs for group in need.groups})
+    return rows, sorted({group for row in rows for groups in row.needs for group in groups})

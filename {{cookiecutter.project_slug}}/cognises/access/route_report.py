@@ -39,8 +39,13 @@ class Row(NamedTuple):
     open_to: tuple[str, ...]
     does: str = ""  # the first line of the view's docstring
     by_group: bool = False
-    needs: tuple[OpenTo, ...] = ()  # groups and machine scopes of each permission
+    permissions: tuple[OpenTo, ...] = ()  # who has each permission that the view requires
     logins: tuple[LoginGuard, ...] = ()  # what a token must satisfy
+
+    @property
+    def needs(self) -> tuple[frozenset[str], ...]:
+        """The groups that have each permission; a user needs one of each."""
+        return tuple(need.groups for need in self.permissions)
 
     @property
     def is_public(self) -> bool:
@@ -122,8 +127,8 @@ def may_call(app: Flask, row: Row, user: Principal) -> Decision:
 
 def groups_may_call(row: Row, user: Principal) -> Decision:
     """The part of the decision that depends on groups."""
-    if row.needs:
-        decisions = [decide(user.groups, need, user.machine_scopes) for need in row.needs]
+    if row.permissions:
+        decisions = [decide(user.groups, each, user.machine_scopes) for each in row.permissions]
         return next((each for each in decisions if not each.allowed), decisions[0])
     if row.open_to == (SIGNED_IN,):
         return Decision(user.is_authenticated, "open to every signed-in user")
@@ -175,7 +180,7 @@ def as_json(found: Report) -> str:
     rows = [row._asdict() for row in found.rows]
     for fields in rows:
         del fields["logins"]
-        fields["needs"] = [sorted(need.groups) for need in fields["needs"]]
+        fields["needs"] = [sorted(need.groups) for need in fields.pop("permissions")]
     whole = {"routes": rows, "path_rules": found.path_rules, "problems": found.problems}
     return json.dumps(whole, indent=2)
 
