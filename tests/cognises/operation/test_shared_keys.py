@@ -18,7 +18,6 @@ from cognises.tokens.http import FetchError
 from cognises.tokens.jwk import admit
 from cognises.tokens.key_cache import EXPIRED, REFRESH_DUE, ClockReading, KeySet, Snapshot
 
-NOW = ClockReading.now()
 EMULATOR = {"kty": "RSA", "kid": "dummy", "n": "AQAB", "e": "AQAB"}
 
 
@@ -30,6 +29,12 @@ def keys_of(load, siblings: SharedKeys) -> KeySet:
     keys = KeySet(load, admit)
     keys.shared = siblings
     return keys
+
+
+@pytest.fixture
+def now():
+    """Of the test, not of its import, which may be long ago."""
+    return ClockReading.now()
 
 
 @pytest.fixture
@@ -49,34 +54,34 @@ def test_nothing_is_shared_before_somebody_has_read(shared):
     assert shared.latest() is None
 
 
-def test_a_reading_comes_out_as_it_went_in_and_the_newest_counts(shared):
-    shared.by(1).publish({"keys": ["new"]}, NOW)
-    shared.by(2).publish({"keys": ["old"]}, NOW.earlier(60))
+def test_a_reading_comes_out_as_it_went_in_and_the_newest_counts(shared, now):
+    shared.by(1).publish({"keys": ["new"]}, now)
+    shared.by(2).publish({"keys": ["old"]}, now.earlier(60))
 
-    assert shared.latest() == ({"keys": ["new"]}, NOW)
+    assert shared.latest() == ({"keys": ["new"]}, now)
 
 
-def test_a_reading_crosses_a_fork():
+def test_a_reading_crosses_a_fork(now):
     memory = SharedKeys()
     child = os.fork()
     if child == 0:
-        memory.publish({"keys": []}, NOW)
+        memory.publish({"keys": []}, now)
         os._exit(0)
     os.waitpid(child, 0)
 
-    assert memory.latest() == ({"keys": []}, NOW)
+    assert memory.latest() == ({"keys": []}, now)
 
 
 @pytest.mark.parametrize("cut", [0, 33, 40])
-def test_a_garbled_reading_counts_as_absent(shared, cut):
-    shared.by(0).publish({"keys": []}, NOW)
+def test_a_garbled_reading_counts_as_absent(shared, cut, now):
+    shared.by(0).publish({"keys": []}, now)
     shared._memory[cut] ^= 1
 
     assert shared.latest() is None
 
 
-def test_a_key_set_too_large_for_a_slot_is_not_shared(shared):
-    shared.by(0).publish({"keys": "x" * SLOT}, NOW)
+def test_a_key_set_too_large_for_a_slot_is_not_shared(shared, now):
+    shared.by(0).publish({"keys": "x" * SLOT}, now)
 
     assert shared.latest() is None
     assert shared._memory[SLOT : SLOT + 1] == b"\0"
@@ -102,17 +107,17 @@ def test_a_key_that_a_sibling_has_seen_costs_no_fetch(shared, cognito: FakePool)
     assert len(calls) == 1
 
 
-def test_a_siblings_reading_keeps_its_age(shared, cognito: FakePool):
-    shared.by(1).publish(cognito.jwks, NOW.earlier(EXPIRED - REFRESH_DUE))
+def test_a_siblings_reading_keeps_its_age(shared, cognito: FakePool, now):
+    shared.by(1).publish(cognito.jwks, now.earlier(EXPIRED - REFRESH_DUE))
     assert keys_of(down, shared).snapshot().since.age() > EXPIRED - REFRESH_DUE - 1
 
-    shared.by(1).publish(cognito.jwks, NOW.earlier(EXPIRED))
+    shared.by(1).publish(cognito.jwks, now.earlier(EXPIRED))
     assert refused(keys_of(down, shared).snapshot).reason == "keys_unavailable"
 
 
-def test_an_older_reading_brings_no_removed_key_back(shared, cognito: FakePool):
+def test_an_older_reading_brings_no_removed_key_back(shared, cognito: FakePool, now):
     removed, kept = cognito.keys[0].jwk, cognito.keys[1].jwk
-    shared.by(1).publish({"keys": [removed, kept]}, NOW.earlier(60))
+    shared.by(1).publish({"keys": [removed, kept]}, now.earlier(60))
     keys = KeySet(lambda kid: {"keys": [kept]}, admit)
     keys.hydrate()
     keys.shared = shared
@@ -132,8 +137,8 @@ def test_a_newer_reading_takes_a_removed_key_away(shared, cognito: FakePool):
     assert refused(keys.key_for, cognito.keys[0].kid).reason == "unknown_key"
 
 
-def test_what_is_shared_passes_the_same_admission(shared):
-    shared.by(1).publish({"keys": [EMULATOR]}, NOW)
+def test_what_is_shared_passes_the_same_admission(shared, now):
+    shared.by(1).publish({"keys": [EMULATOR]}, now)
 
     assert refused(keys_of(down, shared).key_for, "dummy").reason == "keys_unavailable"
 
@@ -144,7 +149,7 @@ def test_slots_do_not_overlap():
 
 def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fetch(
     shared, cognito: FakePool
-):
+, now):
     """It comes in while the fetch for the new key is under way."""
     old, new = (key.jwk for key in cognito.keys)
     shared.by(1).publish({"keys": [old]}, ClockReading.now())
@@ -156,7 +161,7 @@ def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fe
         return {"keys": [old, new]}
 
     keys = keys_of(load, shared)
-    stale = keys._snapshot = Snapshot(admit({"keys": [old]}), NOW.earlier(60), fetched=True)
+    stale = keys._snapshot = Snapshot(admit({"keys": [old]}), now.earlier(60), fetched=True)
     with ThreadPoolExecutor() as threads:
         first = threads.submit(keys.key_for, cognito.keys[1].kid)
         is_asked.wait(5)

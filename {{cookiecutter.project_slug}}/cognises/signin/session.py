@@ -69,12 +69,13 @@ class Renewals:
                 self._shared[key] = now, own
         if future is own:
             self._run(key, own, renew, keep=previous is not None)
-        try:
-            return future.result(_WAIT_SECONDS)
+        try:  # not result(): the shared exception would gain a traceback with every request
+            problem = future.exception(_WAIT_SECONDS)
         except FutureTimeoutError:
             raise SignInProblem("unreachable", "an equal request's renewal is too slow") from None
-        except SignInProblem as problem:  # the exception object is another thread's
-            raise SignInProblem(problem.reason, problem.detail) from None
+        if isinstance(problem, SignInProblem):
+            raise SignInProblem(problem.reason, problem.detail)
+        return future.result()
 
     def _run(self, key: bytes, own: Future[Tokens], renew: Renew, *, keep: bool) -> None:
         """Renew; `keep` tokens and refusals, nothing else, for requests that are on their way."""

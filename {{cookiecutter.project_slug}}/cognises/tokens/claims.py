@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import compress
 from typing import Any, NoReturn
 
@@ -38,6 +37,7 @@ class TokenClaims:
     def __init__(self, payload: Mapping[str, Any], groups_claim: str = GROUPS_CLAIM) -> None:
         get = payload.get
         self.payload = payload
+        self._claims: FrozenDict | None = None
         self.groups = groups_of(payload, groups_claim)
         self.issuer, self.use, self.sub = get("iss"), get("token_use"), get("sub")
         # An ID token names its client in `aud`, an access token in `client_id`.
@@ -50,11 +50,13 @@ class TokenClaims:
         self.issued = issued if type(issued) is int else _time(issued)
         self.begins = begins if type(begins) is int else _time(begins)
 
-    @cached_property
+    @property
     def claims(self) -> Mapping[str, Any]:
         """All of them, read-only at every depth; made on first use."""
-        found: FrozenDict = freeze(self.payload)
-        return found
+        # Before Python 3.12 a cached_property holds a lock, which a fork can copy while it is held.
+        if self._claims is None:
+            self._claims = freeze(self.payload)
+        return self._claims
 
     @property
     def is_machine(self) -> bool:

@@ -155,7 +155,7 @@ class GuardHook:
         if rule is None or is_automatic_options(request):
             return
         if isinstance(target, Blueprint):
-            is_in = any(registered[name] is target for name in request.blueprints)
+            is_in = any(registered.get(name) is target for name in request.blueprints)
         else:
             is_in = any(each.applies(rule, request.path) for each in target)
         if not is_in:

@@ -1,15 +1,14 @@
 """How a view takes its response: in the first parameter without a default (after `self`) that no
 URL variable takes, or in one called `response`. Without such a parameter it is called without it.
-Where a decorator below fills that parameter, the first request shows it: the view is called again.
+
+A failed call is never repeated without the response or with it elsewhere: what a decorator below
+passes may come from the client.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
-import traceback
 from collections.abc import Iterable, Iterator
-from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
 from flask import request as flask_request
@@ -26,15 +25,8 @@ Kwargs = dict[str, Any]
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 _INSTANCE = {"self", "cls"}
-_ANY_ARGUMENTS = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 # Packages whose decorators pass arguments of their own to the view below them.
 _FILLING = frozenset({"webargs", "flask_pydantic", "flask_openapi3", "connexion", "spectree"})
-# How Python says that a function was called with arguments that it does not take.
-_MISFIT = re.compile(
-    r"(?P<function>[^(]+)\(\) (?:missing 1 required .*'(?P<missing>\w+)'"
-    r"|got multiple values for (?:keyword )?argument '(?P<twice>\w+)'|(?:takes|got) .*)",
-    re.DOTALL,
-)
 
 
 class Room(NamedTuple):
@@ -107,28 +99,15 @@ class ResponseInjector:
         self.room = room = Room.of(view)
         self._is_dispatcher = room.takes_kwargs and not room.positional and not room.takes_args
         self.free = "" if room.is_opaque else room.first(0)  # if the view is called by name
-        self._learned: str | None = None  # what a failed call has left for it; empty: none
 
     def call_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
         """What the view returns. Raises SettingsError, and what the view raises."""
-        tried: set[str] = set()
-        while True:
-            given = dict(kwargs)
-            try:
-                return self._view(*self._inject(principal, args, given), **given)
-            except TypeError as error:
-                if not self._learn(error, tried):
-                    raise
+        given = dict(kwargs)
+        return self._view(*self._inject(principal, args, given), **given)
 
     async def await_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
-        tried: set[str] = set()
-        while True:
-            given = dict(kwargs)
-            try:
-                return await self._view(*self._inject(principal, args, given), **given)
-            except TypeError as error:
-                if not self._learn(error, tried):
-                    raise
+        given = dict(kwargs)
+        return await self._view(*self._inject(principal, args, given), **given)
 
     def _inject(self, principal: Principal, args: Args, kwargs: Kwargs) -> Args:
         """The positional arguments, and `kwargs` changed in place. Raises SettingsError."""
@@ -155,8 +134,6 @@ class ResponseInjector:
         """The parameter that takes the response by name, empty: none; or None: by position."""
         if self._is_dispatcher:
             return room.name_for(kwargs)
-        if self._learned is not None:
-            return self._learned
         first, places = room.first(start), len(room.positional) - start
         is_free = bool(first) and first not in kwargs and len(given) < places
         if is_free or (room.takes_args and places <= 0):
@@ -164,38 +141,6 @@ class ResponseInjector:
         if "response" in room.named and "response" not in kwargs and first != "response":
             return "response"
         return room.name_for(kwargs) if (first in kwargs or not first) and not given else ""
-
-    def _learn(self, error: TypeError, tried: set[str]) -> bool:
-        """Whether the view did not run, for what a decorator below passed, and is called again."""
-        misfit = _MISFIT.fullmatch(str(error)) if self.room.is_opaque else None
-        if misfit is None or not _has_not_run(self._view, misfit["function"], error):
-            return False
-        name = misfit["missing"] or ""
-        if twice := misfit["twice"]:
-            names = self.room.positional
-            behind = names[names.index(twice) + 1 :] if twice in names else ()
-            named = "response" if "response" in self.room.named and twice != "response" else ""
-            name = next((each for each in (named, *behind) if each), "")
-        if name in tried:
-            return False
-        tried.add(name)
-        self._learned = name
-        return True
-
-
-def _has_not_run(view: View, function: str, error: TypeError) -> bool:
-    """Whether the function that an error names is the view or below it, and was not entered."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    entered = {frame.f_code for frame in frames}
-    below = [*chain(view), *chain(getattr(view, "func", None)), *frames[-1].f_locals.values()]
-    for each in chain(view):
-        code = getattr(each, "__code__", None)
-        if code in entered and not code.co_flags & _ANY_ARGUMENTS:
-            return False  # it passes nothing on: the view itself has begun
-    missed = [each for each in below if type(each) in (FunctionType, MethodType)
-              and each.__code__ not in entered]  # fmt: skip
-    names = {each.__qualname__ for each in missed}
-    return function in names | {f"{each.__module__}.{each.__qualname__}" for each in missed}
 
 
 def closure_of(function: object) -> dict[str, object]:
