@@ -148,8 +148,8 @@ def test_slots_do_not_overlap():
 
 
 def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fetch(
-    shared, cognito: FakePool
-, now):
+    shared, cognito: FakePool, now
+):
     """It comes in while the fetch for the new key is under way."""
     old, new = (key.jwk for key in cognito.keys)
     shared.by(1).publish({"keys": [old]}, ClockReading.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -322,3 +323,18 @@ def test_renewals_are_bounded():
         assert renewals.share(str(number), "t", lambda: tokens("x")) == tokens("x")
 
     assert len(renewals._shared) == MAX_RENEWALS
+
+
+def test_a_shared_refusal_does_not_grow_with_the_requests_that_get_it():
+    def refuse() -> Tokens:
+        raise SignInProblem("no_session", "the refresh token is refused")
+
+    renewals = Renewals()
+    for _ in range(50):
+        with pytest.raises(SignInProblem):
+            renewals.share("refresh token", "previous token", refuse)
+
+    ((_, future),) = renewals._shared.values()
+    problem = future.exception()
+    assert problem is not None
+    assert len(list(traceback.walk_tb(problem.__traceback__))) < 5
