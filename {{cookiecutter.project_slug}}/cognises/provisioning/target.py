@@ -75,7 +75,7 @@ def read_target(options: Options) -> Target:
         problems.append(f"COGNITO_USER_POOL_ID is not set; {advice}")
     problems += shape_problems(values)
     if problems or pool is None:
-        raise SettingsError([f"error: {problem}" for problem in problems])
+        raise SettingsError(problems)
     return Target(
         pool=pool,
         groups_file=groups_file(options, values),

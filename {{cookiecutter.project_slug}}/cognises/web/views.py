@@ -102,12 +102,10 @@ class ResponseInjector:
 
     def call_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
         """What the view returns. Raises SettingsError, and what the view raises."""
-        given = dict(kwargs)
-        return self._view(*self._inject(principal, args, given), **given)
+        return self._view(*self._inject(principal, args, kwargs), **kwargs)
 
     async def await_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
-        given = dict(kwargs)
-        return await self._view(*self._inject(principal, args, given), **given)
+        return await self._view(*self._inject(principal, args, kwargs), **kwargs)
 
     def _inject(self, principal: Principal, args: Args, kwargs: Kwargs) -> Args:
         """The positional arguments, and `kwargs` changed in place. Raises SettingsError."""
