@@ -26,9 +26,8 @@ def main(options):
     held = {name: unconditional((PROJECT / name).read_text()) for name in NAMES}
     everything = lock((PROJECT / "pyproject.toml").read_text(), held, options)
     # These need nothing that the line above has not read from the package index.
-    os.environ["UV_OFFLINE"] = "1"
-    locked = [lock(rendered(each), everything) for each in (*DEPLOYMENTS, "none")]
-    del os.environ["UV_OFFLINE"]
+    projects = map(rendered, (*DEPLOYMENTS, "none"))
+    locked = [lock(each, everything, UV_OFFLINE="1") for each in projects]
     found = {name: conditional(*(each[name] for each in locked)) for name in NAMES}
     if every(found) != every(everything):
         sys.exit("the deployments need versions that cannot be installed together")
@@ -45,14 +44,15 @@ def rendered(deployment):
     return Template(text, keep_trailing_newline=True).render(cookiecutter=answers)
 
 
-def lock(pyproject, held, options=()):
+def lock(pyproject, held, options=(), **variables):
     """The text of each lock of a project, from the versions that the locks hold."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in {**held, "pyproject.toml": pyproject}.items():
             Path(folder, name).write_text(text)
         command = ["make", "lock", f"VENV={sys.prefix}", f"--old-file={sys.prefix}/.dev"]
         makefile = ["-f", str(PROJECT / "Makefile"), "-C", folder]
-        done = subprocess.run([*command, *makefile, f"UPGRADE={' '.join(options)}"], check=False)
+        command += [*makefile, f"UPGRADE={' '.join(options)}"]
+        done = subprocess.run(command, env=os.environ | variables, check=False)
         if done.returncode:
             sys.exit(f"make lock failed with exit code {done.returncode}")
         return {name: Path(folder, name).read_text() for name in NAMES}

@@ -21,6 +21,13 @@ POOL = "us-east-1_AbCdEfGhI"
 COMBINATIONS = [(deployment, pool) for deployment in DEPLOYMENTS for pool in ("", POOL)]
 
 
+def of_deployment(name, deployment):
+    """A file of the unrendered project that only one deployment has."""
+    condition = f"{{% if cookiecutter.deployment == '{deployment}' %}}"
+    path = ROOT / TEMPLATE_FOLDER / name
+    return path.with_name(f"{condition}{path.name}{{% endif %}}")
+
+
 def run(command, *, cwd=None, env=None, typed=()):
     """A finished process, its two outputs in one; `typed` are lines that it is given to read."""
     return subprocess.run(

@@ -8,7 +8,7 @@ from itertools import chain
 
 import pytest
 import yaml
-from baking import ROOT, TEMPLATE_FOLDER
+from baking import ROOT, TEMPLATE_FOLDER, of_deployment
 from iam_documents import Functions, is_allowed, listed, meets, resolved
 
 DEPLOYED = ("container", "lambda")
@@ -37,9 +37,7 @@ LIMIT_OF_A_ROLES_POLICIES = 10240
 
 @cache
 def template(deployment, name="delivery"):
-    condition = f"{{% if cookiecutter.deployment == '{deployment}' %}}"
-    text = (PROJECT / "infra" / f"{condition}{name}.yaml{{% endif %}}").read_text()
-    return yaml.load(text, Functions)
+    return yaml.load(of_deployment(f"infra/{name}.yaml", deployment).read_text(), Functions)
 
 
 def properties(deployment, resource):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from baking import ROOT, TEMPLATE_FOLDER
+from baking import of_deployment
 
 DEPLOYED = ("container", "lambda")
 PLAN = """user pool eu-west-1_AbCdEfGhI, account 123456789012 (aws)
@@ -23,9 +23,8 @@ digest: 0123abc
 
 
 def workflow(deployment):
-    condition = f"{{% if cookiecutter.deployment == '{deployment}' %}}"
-    path = ROOT / TEMPLATE_FOLDER / ".github/workflows" / f"{condition}deploy.yml{{% endif %}}"
-    return yaml.safe_load(re.sub(r"\{%-? (end)?raw -?%\}", "", path.read_text()))
+    text = of_deployment(".github/workflows/deploy.yml", deployment).read_text()
+    return yaml.safe_load(re.sub(r"\{%-? (end)?raw -?%\}", "", text))
 
 
 def run_plan_step(deployment, folder, plan):

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from baking import ROOT, TEMPLATE_FOLDER, run
+from baking import of_deployment, run
 from test_deployments import DEPLOYED, Tagged
 from yaml import load
 
@@ -33,8 +33,7 @@ OWN = {
 
 
 def template(deployment, name):
-    condition = f"{{% if cookiecutter.deployment == '{deployment}' %}}"
-    return (ROOT / TEMPLATE_FOLDER / "infra" / f"{condition}{name}.yaml{{% endif %}}").read_text()
+    return of_deployment(f"infra/{name}.yaml", deployment).read_text()
 
 
 def written(folder, data):
@@ -178,8 +177,7 @@ class Secrets:
 
 
 def test_a_function_reads_its_secrets_as_it_starts():
-    condition = "{% if cookiecutter.deployment == 'lambda' %}lambda_entry.py{% endif %}"
-    source = (ROOT / TEMPLATE_FOLDER / condition).read_text()
+    source = of_deployment("lambda_entry.py", "lambda").read_text()
     names = {}
     exec(source[: source.index("# Imports create")], names)
     aws, regions = Secrets(), []
