@@ -1,4 +1,4 @@
-"""Names in AWS: roles, inline policies, stacks, and the tags that record ownership. Pure."""
+"""Names in AWS: roles, policies, stacks, regions, and the tags that record ownership. Pure."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ def group_of(tags: Mapping[str, str]) -> str:
 def is_provider_group(pool_id: str, group: str) -> bool:
     """Whether Cognito itself made the group, for the users of an identity provider."""
     return group.startswith(f"{pool_id}_")
+
+
+def identity_region(identity_pool_id: str | None, region: str) -> str:
+    """The region of an identity pool, with which its id starts; without one, the user pool's."""
+    return identity_pool_id.partition(":")[0] if identity_pool_id else region
 
 
 def stage_name(prefix: str) -> str:

@@ -20,7 +20,7 @@ from dotenv.parser import parse_stream
 from cognises.errors import SettingsError, printable
 from cognises.provisioning.aws import AWS_NAMES, ENDPOINTS, Aws, on_loopback
 from cognises.provisioning.aws_errors import is_aws_error
-from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, identity_region
 from cognises.settings.sources import NAMES, PROJECT_FOLDER, read_values
 from cognises.settings.values import IDENTITY_POOL_ID, ROLE_PATH
 from cognises.user_pool import UserPool
@@ -62,7 +62,7 @@ class Target:
 
     @property
     def identity_region(self) -> str:
-        return (self.identity_pool_id or self.pool.region).partition(":")[0]
+        return identity_region(self.identity_pool_id, self.pool.region)
 
 
 def read_target(options: Options) -> Target:

@@ -84,8 +84,7 @@ class Scope:
 
     @property
     def identity_region(self) -> str:
-        """The region of the identity pool; without one, the user pool's."""
-        return (self.identity_pool_id or self.region).partition(":")[0]
+        return names.identity_region(self.identity_pool_id, self.region)
 
     @property
     def identity_service(self) -> str:
