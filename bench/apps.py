@@ -91,7 +91,7 @@ def flask_jwt_extended(pool: FakePool) -> Flask:
 
 
 def flask_cognito(pool: FakePool, url: str) -> Flask:
-    """Guarded by Flask-Cognito; the library below it is told of other keys by its environment."""
+    """Guarded by Flask-Cognito; the library below it reads other keys from its environment."""
     os.environ["AWS_COGNITO_JWKS_PATH"] = url
     app = Flask("flask_cognito")
     app.config.update(
@@ -111,7 +111,7 @@ def flask_cognito(pool: FakePool, url: str) -> Flask:
 
 
 def bare(call: Callable[[], object]) -> Flask:
-    """A view that does nothing but `call`: the floor for whoever verifies in a request."""
+    """A view that does nothing but `call`: the floor for every verification in a request."""
     app = Flask("bare")
 
     def view() -> str:

@@ -77,7 +77,7 @@ def joserfc(pool: FakePool) -> Verify:
 def least(pool: FakePool) -> Verify:
     """The least that looks at all: what it costs to read a token, and no malformed one is caught.
 
-    It is nobody's advice. It shows what part of our cost is reading and the signature.
+    It is not advice. It shows what part of our cost is reading and the signature.
     """
     keys = {key["kid"]: jose_jwk.construct(key, "RS256") for key in pool.jwks["keys"]}
 

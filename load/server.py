@@ -118,7 +118,7 @@ def _environment(pool: FakePool, keys: str, port: int, workers: int) -> dict[str
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens at now."""
+    """A port on loopback that is free now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])

@@ -42,7 +42,7 @@ def slow() -> str:
 @app.get("/worker")
 @public
 def worker() -> str:
-    """Which process answers: for whoever wants to kill it."""
+    """Which process answers, so that it can be killed."""
     return str(os.getpid())
 
 

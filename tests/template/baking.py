@@ -43,7 +43,7 @@ def run(command, *, cwd=None, env=None, typed=()):
 
 
 def files_of_a_clone():
-    """What somebody who clones the repository gets: no caches, nothing that git ignores."""
+    """What a clone of the repository contains: no caches, nothing that git ignores."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]

@@ -1,4 +1,4 @@
-"""Answers that nobody should give: what is refused, and what is odd but fine."""
+"""Hostile and odd answers: what is refused, and what is odd but valid."""
 
 LONG = "a" * 300
 

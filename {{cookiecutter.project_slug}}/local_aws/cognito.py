@@ -26,7 +26,7 @@ _ACCOUNT = "123456789012"  # moto's
 
 @dataclass(frozen=True)
 class DemoUser:
-    """Somebody who can sign in; `group` may be None. The password is made for this run."""
+    """A user who can sign in; `group` may be None. The password is made for this run."""
 
     name: str
     group: str | None

@@ -24,7 +24,7 @@ _LEFT_OUT = {"static", "signin"}  # files, and the routes that only a browser us
 
 @dataclass(frozen=True)
 class Cell:
-    """One answer: a route's, to somebody, and whether the manifest says so."""
+    """One answer of a route to one user, and whether it agrees with the manifest."""
 
     route: str
     who: str

@@ -44,7 +44,7 @@ class Grants:
     def redeem(
         self, issuer: Issuer, code: str, redirect_uri: str, verifier: str
     ) -> dict[str, str] | None:
-        """Tokens for a code, once, and to whoever began the attempt; None to all others."""
+        """Tokens for a code, once, and only for the client that began the attempt; else None."""
         grant, expires = self._open.pop(code, (None, 0.0))
         if grant is None:
             if code in self._used:  # a code seen twice was stolen: what it gave ends, too

@@ -17,7 +17,7 @@ _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 
 
 class Person(NamedTuple):
-    """Somebody who may sign in. `username` is Cognito's own; `name` is what people type."""
+    """A user who may sign in. `username` is Cognito's own; `name` is what people type."""
 
     username: str
     name: str
@@ -140,12 +140,12 @@ def _person(user: Any) -> Person:
 
 
 def _profile(user: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    claims: dict[str, Any] = {
         name: user.attribute_lookup[name] for name in ("email",) if name in user.attribute_lookup
     }
-    if told:
-        told["email_verified"] = user.attribute_lookup.get("email_verified") == "true"
-    return told
+    if claims:
+        claims["email_verified"] = user.attribute_lookup.get("email_verified") == "true"
+    return claims
 
 
 def _roles(user: Any) -> dict[str, Any]:

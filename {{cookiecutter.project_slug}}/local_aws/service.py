@@ -58,7 +58,7 @@ def loopback_only(app: WSGIApplication) -> WSGIApplication:
 
 
 def for_programs(app: WSGIApplication) -> WSGIApplication:
-    """`app` for everything but pages that somebody has open in a browser."""
+    """`app` for everything but pages that are open in a browser."""
 
     def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ:

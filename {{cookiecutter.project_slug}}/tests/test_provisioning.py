@@ -79,7 +79,7 @@ def first_runs(pool: LocalCognito) -> list[Ran]:
 
 @pytest.fixture
 def damaged(first_runs: list[Ran]) -> Any:
-    """The IAM client; somebody has deleted the policy of a role by hand."""
+    """The IAM client; the policy of a role was deleted by hand."""
     iam = boto3.client("iam")
     (name,) = iam.list_role_policies(RoleName=OWN_ROLE)["PolicyNames"]
     iam.delete_role_policy(RoleName=OWN_ROLE, PolicyName=name)

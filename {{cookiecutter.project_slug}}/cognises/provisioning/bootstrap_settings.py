@@ -35,7 +35,7 @@ _CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[
 # python-dotenv's own writer changes CRLF line ends, drops comments behind values, keeps the mode.
 _BOM = "\ufeff"
 _HEADER = "# Written by `provision.py bootstrap`; ignored by git.\n"
-_PLAIN = re.compile(r"[\w:/.@+,=%-]*", re.ASCII)  # needs no quotes, whoever reads the file
+_PLAIN = re.compile(r"[\w:/.@+,=%-]*", re.ASCII)  # needs no quotes in any reader of env files
 _BLANK = r"[^\S\r\n]"
 _LINE = re.compile(
     rf"""(?P<name>\s*(?:export{_BLANK}+)?['"]?[^\s='"]+['"]?)(?P<equals>{_BLANK}*={_BLANK}*)?"""

@@ -1,4 +1,4 @@
-"""The command line: reads options, hands over, and turns every outcome into an exit code."""
+"""The command line: reads options, runs a command, turns its outcome into an exit code."""
 
 from __future__ import annotations
 

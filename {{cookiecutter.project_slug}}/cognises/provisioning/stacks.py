@@ -94,7 +94,7 @@ def delete_stack(client: Any, stack: Stack) -> None:
 
 def _create_change_set(client: Any, desired: StackInput, stack: Stack) -> str:
     """The id of a new change set; empty if AWS says at once that nothing changes."""
-    # CloudFormation compares with its last template, unless it is told to look for drift.
+    # CloudFormation compares with its last template, unless DeploymentMode asks for drift too.
     looks = desired.revert_drift and not stack.is_new
     parameters = desired.parameters.items()
     try:
