@@ -154,6 +154,29 @@ def test_the_apps_own_static_files_can_be_guarded_by_path(extension, make_app, t
     assert client.get("/static/style.css", headers=cognito.bearer()).status_code == 200
 
 
+SPELLINGS = [
+    "/static/private/file",
+    "/static/./private/file",
+    "/static/%2e/private/file",
+    "/static/x/../private/file",
+    "/static/x/%2e%2e/private/file",
+    "/static/private/../private/file",
+]
+
+
+@pytest.mark.parametrize("path", SPELLINGS)
+@both_ways
+def test_no_spelling_of_a_path_avoids_its_guard(path, extension, make_app, tmp_path, cognito):
+    """`send_from_directory` resolves dot segments, which neither clients nor routing remove."""
+    (tmp_path / "static" / "private").mkdir(parents=True)
+    (tmp_path / "static" / "private" / "file").write_text("for users")
+    app = make_app(lambda app: protect(app, paths=["/static/private"]), extension=extension)
+    client = app.test_client()
+
+    assert client.get(path).status_code == 401
+    assert client.get(path, headers=cognito.bearer()).text == "for users"
+
+
 @pytest.mark.parametrize("nested", [False, True])
 @both_ways
 def test_a_blueprint_may_be_protected_after_it_was_registered(nested, extension, make_app, cognito):

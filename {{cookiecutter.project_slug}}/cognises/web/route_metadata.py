@@ -5,6 +5,7 @@ count. Guards are found below other decorators (`__wrapped__`); `public` must be
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -165,5 +166,7 @@ class PathRule(NamedTuple):
 
     def applies(self, rule: Rule, path: str | None) -> bool:
         """By the rule, a guard by the path too: a prefix guards a catch-all, and never opens it."""
-        paths = [rule.rule, path] if self.guards and path is not None else [rule.rule]
+        paths = [rule.rule]
+        if self.guards and path is not None:  # as sent, and as send_from_directory reads it
+            paths += path, f"/{posixpath.normpath(path).lstrip('/')}"
         return any(f"{each}/".startswith(f"{self.prefix}/") for each in paths)
