@@ -71,7 +71,14 @@ def _like(value, wanted):
     return value is not None and any(_covers(each, value) for each in wanted)
 
 
-OPERATORS = {"StringEquals": _equal, "StringNotEquals": _unequal, "StringLike": _like}
+def _unlike(value, wanted):
+    return not _like(value, wanted)
+
+
+OPERATORS = {
+    "StringEquals": _equal, "StringNotEquals": _unequal, "StringLike": _like,
+    "ArnEquals": _like, "ArnNotEquals": _unlike,
+}  # fmt: skip
 
 
 def _holds(operator, key, wanted, context):

@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from iam_documents import is_allowed, listed
@@ -38,6 +40,24 @@ SETTINGS = {
 }
 
 
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+ATTACHING = (
+    {
+        "group_name": "editors",
+        "allowed_functions": [],
+        "managed_policies": [READ_ONLY, "arn:aws:iam::${AWS::AccountId}:policy/data"],
+    },
+)
+
+
+@cache
+def printed_for_managed_policies():
+    """The same for a groups.json that names two managed policies."""
+    with TemporaryDirectory() as folder:
+        (file := Path(folder, "groups.json")).write_text(json.dumps(ATTACHING), encoding="utf-8")
+        return printed("--groups-file", str(file))
+
+
 @cache
 def printed(*options):
     """What `provision.py policy` prints."""
@@ -65,6 +85,11 @@ def combination(name, deployment):
             *printed("--users"),
         ],
         "runner": lambda: printed(),
+        "runner that attaches": printed_for_managed_policies,
+        "pipeline that attaches": lambda: [
+            *statements(deployment, "DeployRole"),
+            *printed_for_managed_policies(),
+        ],
         "people": lambda: printed("--users-only"),
         "bootstrap": lambda: printed("--bootstrap"),
         "bootstrap and runner": lambda: [*printed("--bootstrap"), *printed()],
@@ -74,9 +99,14 @@ def combination(name, deployment):
 EVERYBODY = (
     *("pull request", "deployment", "pipeline", "pipeline that manages people"),
     *("runner", "people", "bootstrap", "bootstrap and runner"),
+    *("runner that attaches", "pipeline that attaches"),
 )
-PIPELINES = ("deployment", "pipeline", "pipeline that manages people")
-RUNNERS = ("pipeline", "pipeline that manages people", "runner", "bootstrap and runner")
+ATTACHERS = ("runner that attaches", "pipeline that attaches")
+PIPELINES = ("deployment", "pipeline", "pipeline that manages people", "pipeline that attaches")
+RUNNERS = (
+    *("pipeline", "pipeline that manages people", "runner", "bootstrap and runner"),
+    *ATTACHERS,
+)
 
 
 def tags(where, **found):
@@ -90,6 +120,10 @@ OF_A_STACK = {"aws:ResourceTag/aws:cloudformation:stack-name": "other"}
 OF_OUR_STACK = {"aws:ResourceTag/aws:cloudformation:stack-name": "svc-service"}
 REQUESTED = tags("Request", owner="cognises", pool=POOL_ID)
 SERVICE_BOUND = {"iam:PermissionsBoundary": VALUES["ServiceBoundary"]}
+
+
+def attached(arn, **more):
+    return {**OURS_BOUND, "iam:PolicyARN": arn, **more}
 
 
 def passed(service):
@@ -149,6 +183,20 @@ FORBIDDEN = [
         for action in (
             *("AttachRolePolicy", "DeleteRolePermissionsBoundary", "CreateUser"),
             *("CreateAccessKey", "PutUserPolicy", "CreateOpenIDConnectProvider", "UpdateRole"),
+        )
+    ),
+    # Of all managed policies only those that groups.json names, and only to our bounded roles.
+    *(
+        (EVERYBODY, "iam:AttachRolePolicy", ROLE + role, context)
+        for role, context in (
+            ("svc-editors", attached("arn:aws:iam::aws:policy/AdministratorAccess")),
+            ("svc-editors", attached(f"arn:aws:iam::{ACCOUNT}:policy/data2")),
+            ("svc-editors", attached("arn:aws:iam::210987654321:policy/data")),
+            ("svc-editors", {**OURS, "iam:PolicyARN": READ_ONLY}),  # without the boundary
+            ("svc-theirs", {**attached(READ_ONLY), **THEIRS}),
+            ("svc-theirs", attached(READ_ONLY, **OF_A_STACK)),
+            ("svc-service-x", attached(READ_ONLY, **tags("Resource", project="svc-"))),
+            ("other", attached(READ_ONLY)),
         )
     ),
     *(
@@ -260,6 +308,10 @@ REQUIRED = [
     *(
         (RUNNERS, "iam:PassRole", ROLE + "svc-editors", context)
         for context in ({}, passed("cognito-idp.amazonaws.com"))
+    ),
+    *(
+        (ATTACHERS, "iam:AttachRolePolicy", ROLE + "svc-editors", attached(arn))
+        for arn in (READ_ONLY, f"arn:aws:iam::{ACCOUNT}:policy/data")
     ),
     # people
     *(

@@ -15,6 +15,7 @@ GOOD_GROUP: dict[str, Any] = {
     "group_policy": {"Version": "2012-10-17", "Statement": [GOOD_STATEMENT]},
     "allowed_functions": ["view_data", "reports.monthly", "reports.*"],
 }
+MANAGED = [f"arn:aws:iam::aws:policy/P{number}" for number in range(11)]
 
 
 def changed(**keys: Any) -> list[Any]:
@@ -48,6 +49,20 @@ GOOD: dict[str, Any] = {
     ],
     "scopes": changed(scopes=["orders/read", "https://api.example.org/v1/read", "a:b/c+d"]),
     "no scopes": changed(scopes=[]),
+    "managed policies": changed(
+        managed_policies=[
+            "arn:${AWS::Partition}:iam::aws:policy/ReadOnlyAccess",
+            "arn:aws-us-gov:iam::aws:policy/service-role/AWSLambdaRole",
+            "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/team/${AWS::Region}-data",
+        ]
+    ),
+    "managed policies alone": changed(
+        group_policy=None, managed_policies=["arn:aws:iam::123456789012:policy/x"]
+    ),
+    "no managed policies and no role": changed(
+        group_policy=None, managed_policies=[], group_name="rédacteurs"
+    ),
+    "as many managed policies as IAM attaches": changed(managed_policies=MANAGED[:10]),
     "every view": changed(allowed_functions=["*"]),
     "all optional keys": changed(created="true", description="People", precedence=0),
     "created as a boolean": changed(created=False),
@@ -123,6 +138,32 @@ BAD: dict[str, Any] = {
     "a scope outside ASCII": changed(scopes=["orders/réad"]),
     "a scope that is too long": changed(scopes=["orders/" + "a" * 257]),
     "a scope twice": changed(scopes=["orders/read", "orders/read"]),
+    "managed policies as a text": changed(managed_policies=MANAGED[0]),
+    "managed policies that are null": [GOOD_GROUP | {"managed_policies": None}],
+    "a managed policy that is a number": changed(managed_policies=[7]),
+    "a managed policy that is a document": changed(managed_policies=[GOOD_GROUP["group_policy"]]),
+    "a managed policy by its name": changed(managed_policies=["ReadOnlyAccess"]),
+    "a managed policy of another kind": changed(managed_policies=["arn:aws:iam::aws:role/x"]),
+    "a managed policy of a short account": changed(
+        managed_policies=["arn:aws:iam::12345678901:policy/x"]
+    ),
+    "a managed policy of no account": changed(managed_policies=["arn:aws:iam:::policy/x"]),
+    "a managed policy of no partition": changed(managed_policies=["arn:azure:iam::aws:policy/x"]),
+    "a managed policy with a region": changed(
+        managed_policies=["arn:aws:iam:us-east-1:aws:policy/x"]
+    ),
+    "a managed policy with a star": changed(managed_policies=["arn:aws:iam::aws:policy/*"]),
+    "a managed policy with an unknown placeholder": changed(
+        managed_policies=["arn:aws:iam::${AWS::Account}:policy/x"]
+    ),
+    "a managed policy with a variable": changed(
+        managed_policies=["arn:aws:iam::aws:policy/${aws:username}"]
+    ),
+    "a managed policy twice": changed(managed_policies=[MANAGED[0], MANAGED[0]]),
+    "more managed policies than IAM attaches": changed(managed_policies=MANAGED),
+    "a name that leaves no room for the role of managed policies": changed(
+        group_policy=None, managed_policies=MANAGED[:1], group_name="a" * 32
+    ),
     "functions as a text": changed(allowed_functions="view_data"),
     "a function that is a number": changed(allowed_functions=[7]),
     "an empty function": changed(allowed_functions=[""]),
@@ -189,6 +230,13 @@ BAD: dict[str, Any] = {
 
 # What only the checker sees.
 BAD_BEYOND_THE_SCHEMA: dict[str, Any] = {
+    "a managed policy twice in two spellings": changed(
+        managed_policies=[MANAGED[0], MANAGED[0].replace("arn:aws:", "arn:${AWS::Partition}:")]
+    ),
+    "names with managed policies that differ by case": [
+        *changed(group_policy=None, managed_policies=MANAGED[:1]),
+        *changed(group_name="Editors"),
+    ],
     "names that differ by case": [*changed(), *changed(group_name="Editors")],
     "a name twice": [*changed(), *changed()],
     "a name twice without a role": [*changed(group_policy=None), *changed()],

@@ -43,6 +43,8 @@ CASES: list[tuple[str, str, str, str]] = [
      "pass code.", "wait for the next one"),
     ("AssumeRole", "AccessDenied", "User: x is not authorized to perform: sts:AssumeRole on "
      "resource: y", "role of the AWS profile cannot be assumed"),
+    ("AttachRolePolicy", "AccessDenied", DENIED + "with an explicit deny in an identity-based "
+     "policy", "print it again with `provision.py policy`"),
     ("CreateRole", "AccessDenied", DENIED + "with an explicit deny in an identity-based policy",
      "remove the Deny"),
     ("AdminResetUserPassword", "NotAuthorizedException", "User password cannot be reset in the "
@@ -105,6 +107,8 @@ CASES: list[tuple[str, str, str, str]] = [
     ("TagRole", "ConcurrentModification", "x", "another change of the same resource"),
     ("AWS::Cognito::UserPool", "", "deletion protection is activated", "protected from deletion"),
     ("AWS::S3::Bucket", "", "x already exists in stack y", "rename or delete it"),
+    ("AttachRolePolicy", "NoSuchEntity", "Policy arn:aws:iam::1:policy/X does not exist or is "
+     "not attachable.", "correct managed_policies"),
     ("PutRolePolicy", "NoSuchEntity", "The role with name x cannot be found.", "is gone"),
     ("DescribeIdentityPool", "ResourceNotFoundException", "x", "check COGNITO_IDENTITY_POOL_ID"),
     ("DescribeUserPool", "ResourceNotFoundException", "x", "check COGNITO_USER_POOL_ID"),

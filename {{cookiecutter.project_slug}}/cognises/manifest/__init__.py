@@ -24,9 +24,9 @@ MAX_BYTES, MAX_DEPTH = 16 * 1024 * 1024, 100  # a condition value is nine levels
 class Group:
     """One group of the manifest, checked.
 
-    `policy` is None for a group without a role. A machine whose token has one of `scopes` counts as
-    a member. `precedence` is the stated one (None: as in AWS), else the place in the file;
-    `created` comes from old manifests and is ignored.
+    Without `policy` and `managed_policies` (ARNs) a group has no role. A machine whose token has
+    one of `scopes` counts as a member. `precedence` is the stated one (None: as in AWS), else the
+    place in the file; `created` comes from old manifests and is ignored.
     """
 
     name: str
@@ -36,6 +36,11 @@ class Group:
     precedence: int | None = 0
     created: bool | None = None
     scopes: tuple[str, ...] = ()
+    managed_policies: tuple[str, ...] = ()
+
+    @property
+    def has_role(self) -> bool:
+        return self.policy is not None or bool(self.managed_policies)
 
 
 def load_groups(path: str | Path, *, role_prefix: str | None = None) -> tuple[Group, ...]:
@@ -54,6 +59,7 @@ def parse_groups(data: Any, *, role_prefix: str | None = None) -> tuple[Group, .
             _access_of(each), policy=each.get("group_policy"),
             description=each.get("description", ""), precedence=each.get("precedence", index),
             created=each["created"] in (True, "true") if "created" in each else None,
+            managed_policies=tuple(each.get("managed_policies", ())),
         )
         for index, each in enumerate(data)
     )  # fmt: skip

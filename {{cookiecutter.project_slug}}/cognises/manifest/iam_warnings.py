@@ -26,6 +26,11 @@ _HARMLESS = re.compile(
 )
 # Named like a read action, and signs a token for any identity.
 _MINTS_TOKENS = "cognito-identity:GetOpenIdTokenForDeveloperIdentity"
+_ADMINISTRATIVE = re.compile(
+    r"(?!.*ReadOnly).*(Admin|IAM|PowerUser|Cognito|Organizations|SageMaker|ElasticMapReduce"
+    r"|ElasticBeanstalkService|DataPipeline|AIDevOpsAgentActions|WellArchitectedConsole).*",
+    re.IGNORECASE,
+)
 _EVERY_ROLE = re.compile(r"\*|arn:[^:]*:iam::[^:]*:(role/)?\*")
 
 
@@ -43,6 +48,11 @@ def check_risks(document: object) -> Iterator[Problem]:
             yield warning(place, "allows every action on everything; name what the group needs")
         elif actions and passes_role and any(map(_EVERY_ROLE.fullmatch, resources)):
             yield warning(place, "allows iam:PassRole on every role; name the roles to pass")
+
+
+def is_administrative(arn: str) -> bool:
+    """Whether a managed policy, by the name that AWS gives such policies, leads to other rights."""
+    return bool(_ADMINISTRATIVE.fullmatch(arn.rpartition("/")[2]))
 
 
 def escalating_actions(statement: Mapping[str, object]) -> list[str]:

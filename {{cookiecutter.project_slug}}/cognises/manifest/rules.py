@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from cognises.errors import Problem, warning
-from cognises.manifest.iam_policy import INLINE_LIMIT, all_texts, check_policy, policy_size
+from cognises.manifest.iam_policy import INLINE_LIMIT, all_texts, check_policy, policy_size, texts
 
 ROLE_NAME_LIMIT, GROUP_NAME_LIMIT, DESCRIPTION_LIMIT = 64, 128, 2048
 PRECEDENCES = range(2**31)
 ROOM_FOR_PREFIX = 33  # the longest prefix the template's questions make: 32 characters and "-"
 REQUIRED = ("group_name", "allowed_functions")
-KNOWN = (*REQUIRED, "group_policy", "scopes", "created", "description", "precedence")
+OF_A_ROLE = ("group_policy", "managed_policies")
+KNOWN = (*REQUIRED, *OF_A_ROLE, "scopes", "created", "description", "precedence")
+MOST_MANAGED = 10  # IAM's quota for a role
+POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
 
 # IAM's role names, which are narrower than Cognito's group names.
 _ROLE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+")
@@ -80,11 +83,9 @@ def _access(group: Mapping[str, object], room: int | None = None) -> Iterator[Pr
 
 
 def _group(group: Mapping[str, object], room: int, warn: bool) -> Iterator[Problem]:
-    has_role = "group_policy" in group
-    yield from _access(group, room if has_role else None)
-    if has_role:
-        found = _policy(group["group_policy"], warn)
-        yield from (problem.under("group_policy") for problem in found)
+    yield from _access(group, room if _has_role(group) else None)
+    for key in OF_A_ROLE:
+        yield from _filled(key, group[key], warn) if key in group else ()
     description = group.get("description", "")
     if not isinstance(description, str) or len(description) > DESCRIPTION_LIMIT:
         yield Problem("description", f"must be a text of at most {DESCRIPTION_LIMIT} characters")
@@ -94,6 +95,10 @@ def _group(group: Mapping[str, object], room: int, warn: bool) -> Iterator[Probl
     created = group.get("created", True)
     if not isinstance(created, bool) and created not in ("true", "false"):
         yield Problem("created", 'must be "true" or "false"; it is ignored; leave it out')
+
+
+def _has_role(group: Mapping[str, object]) -> bool:
+    return "group_policy" in group or bool(group.get("managed_policies"))
 
 
 def _name(name: object, room: int | None) -> Iterator[str]:
@@ -117,6 +122,8 @@ _LISTS = {
        "write a view's function name, an endpoint (a.view), a blueprint (a.*) or *; no other star"),
     "scopes": (_SCOPE, 'must be a list of scopes, as in ["orders/read"]; leave it out',
        "write resource server and scope, as in orders/read"),
+    "managed_policies": (POLICY_ARN, "must be a list of ARNs; leave it out for none",
+       "write arn:${AWS::Partition}:iam::aws:policy/NAME, or ${AWS::AccountId} in place of aws"),
 }  # fmt: skip
 
 
@@ -131,7 +138,7 @@ def _listed(key: str, values: object) -> Iterator[Problem]:
             yield Problem(place, f"{value!r}: {item_form}")
         elif value in values[:index]:
             text = f"{value!r} is listed twice; remove one"
-            yield Problem(place, text, "error" if key == "scopes" else "warning")
+            yield Problem(place, text, "warning" if key == "allowed_functions" else "error")
 
 
 def fill(value: object, values: Mapping[str, str]) -> object:
@@ -164,11 +171,25 @@ def check_placeholders(value: object, place: str = "") -> Iterator[Problem]:
                 yield warning(where, f"{found[0]} is not filled in; {hint}")
 
 
-def _policy(policy: object, warn: bool) -> Iterator[Problem]:
-    yield from (placeholders := list(check_placeholders(policy)))
+def _filled(key: str, value: object, warn: bool) -> Iterator[Problem]:
+    yield from (placeholders := list(check_placeholders(value, key)))
     if any(problem.level == "error" for problem in placeholders):
         return
-    filled = fill(policy, EXAMPLE_VALUES)
+    filled = fill(value, EXAMPLE_VALUES)
+    if key == "group_policy":
+        yield from (problem.under(key) for problem in _policy(filled, warn))
+        return
+    yield from _listed(key, filled)
+    if isinstance(filled, list) and len(filled) > MOST_MANAGED:
+        yield Problem(key, f"{len(filled)} policies; IAM attaches {MOST_MANAGED} to a role")
+    if warn:
+        from cognises.manifest.iam_warnings import is_administrative
+
+        for arn in filter(is_administrative, texts(filled)):
+            yield warning(key, f"{arn} lets members raise their own rights; name a narrower one")
+
+
+def _policy(filled: object, warn: bool) -> Iterator[Problem]:
     yield from check_policy(filled)
     if (size := policy_size(filled)) > INLINE_LIMIT:
         yield Problem("", f"{size} characters; IAM allows {INLINE_LIMIT}, not counting white space")
@@ -188,7 +209,7 @@ def _equal_names(groups: _Groups, access_only: bool) -> Iterator[Problem]:
         place, other = f"[{index}].group_name", names.setdefault(name, index)
         if other != index:
             yield Problem(place, f"{name!r} is the name of [{other}] too; rename one")
-        if "group_policy" in group and not access_only:
+        if _has_role(group) and not access_only:
             other, known = roles.setdefault(name.lower(), (index, name))
             if known != name:
                 text = f"{name!r} gets the role of [{other}] too (IAM ignores case); rename one"

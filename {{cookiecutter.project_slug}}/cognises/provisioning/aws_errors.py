@@ -38,6 +38,8 @@ TABLE = {
     "code was not accepted; a code is accepted once: wait for the next one and run this again",
     rf"AssumeRole\w*: {_DENIED}": "the role of the AWS profile cannot be assumed; check role_arn, "
     "source_profile and mfa_serial in ~/.aws/config, and the role's trust policy",
+    f"AttachRolePolicy: {_DENIED}": "the runner may attach the managed policies that groups.json "
+    "named when its policy was printed; print it again with `provision.py policy` and attach it",
     f"{_DENIED}.*explicit deny in an identity-based policy": "a policy of the caller denies this "
     "explicitly, and no other policy can allow it; remove the Deny",
     "NotAuthorizedException: .*(user|password|token).*(state|disabled|revoked|expired)": "Cognito "
@@ -94,6 +96,9 @@ TABLE = {
     "is in progress; run the command again",
     "deletion protection": "it is protected from deletion; turn that off only if the data may go",
     "already exists": "a resource of this name exists; rename or delete it",
+    "AttachRolePolicy: NoSuchEntity.*(not exist|attachable)": "there is no such managed policy; "
+    "correct managed_policies in groups.json: `aws iam list-policies --query Policies[].Arn` lists "
+    "them",
     "NoSuchEntity": "this role or policy is gone; run the command again",
     r"^\w*IdentityPool\w*: ResourceNotFound": f"{_NOT_HERE} COGNITO_IDENTITY_POOL_ID, the profile",
     "ResourceNotFoundException": f"{_NOT_HERE} COGNITO_USER_POOL_ID, the other ids, the profile",

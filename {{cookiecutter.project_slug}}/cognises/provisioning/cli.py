@@ -42,13 +42,13 @@ def validate(options: t.Options) -> int:
 
 
 @cli.command()
-@t.where("env_file", "permissions_boundary")
+@t.where("env_file", "groups_file", "permissions_boundary")
 @click.option("--account", metavar="ID", default="*", help="Twelve digits.")
 @click.option("--bootstrap", is_flag=True, help="Of the caller of bootstrap.")
 @click.option("--users", is_flag=True, help="Also what the `users` commands need.")
 @click.option("--users-only", is_flag=True, help="Only what the `users` commands need.")
 def policy(options: t.Options, account: str, **of: bool) -> int:
-    """Print the least-privilege policy of the caller of plan and apply; offline."""
+    """Print the least-privilege policy of the caller of plan and apply of groups.json; offline."""
     if not re.fullmatch(r"[0-9]{12}|\*", account):
         raise click.BadParameter(f"{account!r} is not twelve digits", param_hint="--account")
     if sum(of.values()) > 1:
@@ -59,7 +59,8 @@ def policy(options: t.Options, account: str, **of: bool) -> int:
         document = users_policy(t.read_target(options), account)
     else:
         target = t.read_target(options)
-        document = runner_policy(target, account, users=of["users"])
+        named = commands.managed_policies(target, account)
+        document = runner_policy(target, account, users=of["users"], attach=named)
         if target.boundary is None:
             click.echo("warning: not conditioned on a COGNISES_PERMISSIONS_BOUNDARY", err=True)
     click.echo(json.dumps(document, indent=2))

@@ -5,6 +5,7 @@ Source: AWS service authorization reference; the handlers' permissions in CloudF
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cognises.manifest.iam_policy import VERSION
@@ -30,6 +31,7 @@ GRANT = (
     "PutRolePolicy", "DeleteRolePolicy", "DetachRolePolicy", "PutRolePermissionsBoundary",
     "UpdateAssumeRolePolicy",
 )  # fmt: skip
+ATTACH = ("AttachRolePolicy",)
 CHANGE = ("TagRole", "DeleteRole")
 STACK = (
     "CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "TagResource",
@@ -65,11 +67,14 @@ def allow(
     return {**statement, "Condition": condition} if condition else statement
 
 
-def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[str, Any]:
+def runner_policy(
+    target: Target, account: str, *, users: bool = False, attach: Sequence[str] = ()
+) -> dict[str, Any]:
     """The policy for one target. In: settings, the account's id or `*`; `users`: theirs too.
 
     Writes reach only roles of the prefix; all but creation only roles tagged as this pool's. What
-    a role may do, and who may assume it, changes only under the boundary.
+    a role may do, and who may assume it, changes only under the boundary. Of all managed policies
+    only those of `attach` (ARNs) can be attached.
     """
     partition = target.pool.partition
     roles = f"arn:{partition}:iam::{account}:role{target.role_path}{target.role_prefix}*"
@@ -83,6 +88,7 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
         statements.append(allow("ReadIdentityPool", "cognito-identity", read, arn))
     tagged, new = _tags(target, "aws:ResourceTag"), _tags(target, "aws:RequestTag")
     boundary = {"iam:PermissionsBoundary": target.boundary} if target.boundary else {}
+    granting: Statement = {"StringEquals": {**tagged, **boundary}}
     # Groups are linked to roles in Cognito; no compute service may get one.
     cognito_only = {"StringLikeIfExists": {"iam:PassedToService": "cognito-id*"}}
     statements += [
@@ -91,25 +97,29 @@ def runner_policy(target: Target, account: str, *, users: bool = False) -> dict[
         allow("MakeRoles", "iam", ("CreateRole",), roles, {"StringEquals": {**new, **boundary}}),
         # IAM asks for TagRole too where CreateRole carries tags; the tags are the condition.
         allow("TagNewRoles", "iam", ("TagRole",), roles, {"StringEquals": new}),
-        allow("GrantToOwnRoles", "iam", GRANT, roles, {"StringEquals": {**tagged, **boundary}}),
+        allow("GrantToOwnRoles", "iam", GRANT, roles, granting),
         allow("ChangeOwnRoles", "iam", CHANGE, roles, {"StringEquals": tagged}),
         allow("LinkOwnRoles", "iam", ("PassRole",), roles, cognito_only),
     ]
-    return {"Version": VERSION, "Statement": [*statements, *_denials(target)]}
+    if attach:
+        named = {**granting, "ArnEquals": {"iam:PolicyARN": list(attach)}}
+        statements.append(allow("AttachNamedPolicies", "iam", ATTACH, roles, named))
+    return {"Version": VERSION, "Statement": [*statements, *_denials(target, attach)]}
 
 
-def _denials(target: Target) -> list[Statement]:
+def _denials(target: Target, attach: Sequence[str]) -> list[Statement]:
     """Explicit denials hold whatever other policies the caller has."""
 
     def has(tag: str) -> Statement:
         return {"Null": {f"aws:ResourceTag/{tag}": "false"}}
 
-    write = (*GRANT, *CHANGE)
+    write = (*GRANT, *CHANGE, *(ATTACH if attach else ()))
+    others = {"ArnNotEquals": {"iam:PolicyARN": list(attach)}} if attach else None
     other_pool = {"StringNotEquals": {f"aws:ResourceTag/{POOL_TAG}": target.pool.id}}
     ownership = {"ForAnyValue:StringEquals": {"aws:TagKeys": [OWNER_TAG, POOL_TAG]}}
     denials = [
         allow("NeverLiftTheBoundary", "iam", ("DeleteRolePermissionsBoundary",), "*"),
-        allow("NeverAttachPolicies", "iam", ("AttachRolePolicy",), "*"),
+        allow("NeverAttachOtherPolicies", "iam", ATTACH, "*", others),
         # The prefix also matches roles of stacks, and of a stage whose prefix begins with this one.
         # Their tags tell them apart, which no caller can add: CloudFormation sets its own.
         allow("NeverThisServicesRoles", "iam", write, "*", has(PROJECT_TAG)),

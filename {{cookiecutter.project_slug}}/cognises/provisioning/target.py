@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from cognises.errors import SettingsError, printable
+from cognises.manifest.rules import POLICY_ARN
 from cognises.provisioning.aws import AWS_NAMES, ENDPOINTS, Aws, on_loopback
 from cognises.provisioning.aws_errors import is_aws_error
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, identity_region
@@ -27,7 +28,6 @@ from cognises.user_pool import UserPool
 
 EXIT_ERROR, EXIT_PENDING, EXIT_BLOCKED, EXIT_USAGE = 1, 2, 3, 64
 
-BOUNDARY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
 ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
 
 # What bootstrap writes for a stage. `--env-file` excludes those of `.env`: it may be another's.
@@ -142,7 +142,7 @@ def groups_file(options: Options, values: Mapping[str, str]) -> Path:
 
 _SHAPES = (
     ("COGNITO_IDENTITY_POOL_ID", IDENTITY_POOL_ID, "us-east-1:01234567-89ab-…"),
-    ("COGNISES_PERMISSIONS_BOUNDARY", BOUNDARY_ARN, "arn:aws:iam::123456789012:policy/name"),
+    ("COGNISES_PERMISSIONS_BOUNDARY", POLICY_ARN, "arn:aws:iam::123456789012:policy/name"),
     ("COGNISES_ROLE_PATH", ROLE_PATH, "/service/ (it starts and ends with a slash)"),
     ("COGNISES_ROLE_PREFIX", ROLE_PREFIX, "my-service- (letters, digits and _+=,.@-)"),
 )

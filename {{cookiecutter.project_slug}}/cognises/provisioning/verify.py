@@ -186,7 +186,7 @@ def _refusal(error: Exception) -> str:
 
 def expected_group(groups: Sequence[str], manifest: Iterable[Group]) -> tuple[str | None, str]:
     """The group whose role groups.json gives to a member of `groups`, or why there is none."""
-    having = [each for each in manifest if each.name in groups and each.policy is not None]
+    having = [each for each in manifest if each.name in groups and each.has_role]
     if not having:
         return None, "none of the user's groups has one" if groups else "the user is in no group"
     # A group without a precedence comes last.

@@ -11,6 +11,7 @@ import pytest
 from accounts import PREFIX, Account, Ran, policy, policy_of_a_service, statement
 
 Run = Callable[..., Ran]
+READERS = "arn:aws:iam::123456789012:policy/readers"
 ROLES = "arn:aws:iam::123456789012:role/"
 
 
@@ -37,6 +38,10 @@ def pool(account: Account) -> Account:
     add(account, "admins", policy(statement("cognito-idp:ListUsers", own)), Description="A\u202e")
     add(account, "editors", policy(statement()), policy(statement("sqs:*", "*")), Precedence=3)
     add(account, "guests")
+    add(account, "auditors", policy(statement()))
+    account.iam.delete_role_policy(RoleName="svc-auditors", PolicyName="auditors_policy")
+    account.iam.create_policy(PolicyName="readers", PolicyDocument=json.dumps(policy()))
+    account.iam.attach_role_policy(RoleName="svc-auditors", PolicyArn=READERS)
     account.cognito.create_group(GroupName=f"{account.pool_id}_Google", UserPoolId=account.pool_id)
     return account
 
@@ -51,13 +56,14 @@ def test_after_an_import_plan_reports_nothing_but_adoption(
     found = run("plan", "--json")
     assert found.code == 3
     assert all("take it over: apply --adopt" in block for block in found.json["blocks"])
-    assert len(found.json["blocks"]) == 3
+    assert len(found.json["blocks"]) == 4
     assert found.json["resource_changes"] == []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt="": "y")
-    adopt = [f"--adopt={PREFIX}{name}" for name in ("admins", "editors", "viewers")]
+    adopt = [f"--adopt={PREFIX}{name}" for name in ("admins", "auditors", "editors", "viewers")]
     ran = run("apply", *adopt)
-    assert (ran.code, ran.out.count("> adopt role"), "pool group" in ran.out) == (0, 3, False)
+    assert (ran.code, ran.out.count("> adopt role"), "pool group" in ran.out) == (0, 4, False)
+    assert pool.role("svc-auditors")["attached"] == [READERS]
     assert run("plan", "--detailed-exitcode").code == 0
 
 
@@ -70,9 +76,11 @@ def test_the_file_has_every_group_in_order_with_placeholders(
         ("editors", 3),
         ("viewers", 7),
         ("admins", None),
+        ("auditors", None),
         ("guests", None),
     ]
-    assert "group_policy" not in entries[3]
+    assert "group_policy" not in entries[3] | entries[4]
+    assert entries[3]["managed_policies"] == [READERS.replace("123456789012", "${AWS::AccountId}")]
     assert entries[2]["group_policy"]["Statement"][0]["Resource"] == (
         "arn:aws:cognito-idp:us-east-1:${AWS::AccountId}:userpool/${UserPoolId}"
     )
@@ -95,7 +103,9 @@ def test_what_a_manifest_cannot_say_is_noted(run: Run, account: Account, tmp_pat
     account.iam.attach_role_policy(RoleName="People-admins", PolicyArn=arn["Policy"]["Arn"])
     ran = run("import")
     assert "with COGNISES_ROLE_PREFIX=People- it can be taken over" in ran.err
-    assert "policy/extra is not imported; apply detaches it" in ran.err
+    (admins, _) = json.loads((tmp_path / "groups.json").read_text())
+    assert admins["managed_policies"] == ["arn:aws:iam::${AWS::AccountId}:policy/extra"]
+    assert "extra" not in ran.err
     assert f"its role {ROLES}gone does not exist" in ran.err
 
 

@@ -21,6 +21,7 @@ from cognises.manifest.iam_warnings import check_reference, check_risks
 from cognises.provisioning.policies import runner_policy
 from cognises.provisioning.target import Options, read_target
 
+DATA = "arn:aws:iam::123456789012:policy/data"
 BOUNDARY = "arn:aws:iam::123456789012:policy/edge"
 # Asked only after an answer was lost; see settle.py.
 WHEN_ANSWERS_ARE_LOST = {"iam:GetRole", "cognito-idp:GetGroup"}
@@ -31,7 +32,7 @@ def printed(account: Account, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     """The policy for the account's project."""
     monkeypatch.setenv("COGNISES_PERMISSIONS_BOUNDARY", BOUNDARY)
     monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", make_identity_pool(account))
-    return runner_policy(read_target(Options()), "123456789012")
+    return runner_policy(read_target(Options()), "123456789012", attach=[DATA])
 
 
 def spoil(account: Account) -> None:
@@ -58,10 +59,11 @@ def codes(
 ) -> list[int]:
     """What apply, repair, prune and destroy come to for a runner with this policy.
 
-    moto knows no conditions: the denials that stand and fall with a role's tags would deny all.
-    They are read in test_attacks.
+    moto knows no conditions: the denials that stand and fall with a role's tags, or with the policy
+    that is attached, would deny all. They are read in test_attacks and the table of rights.
     """
-    kept = [each for each in document["Statement"] if "Null" not in each.get("Condition", {})]
+    conditions = {"Null", "ArnNotEquals"}
+    kept = [each for each in document["Statement"] if not conditions & {*each.get("Condition", ())}]
     document = {**document, "Statement": kept}
     found = []
 
@@ -70,7 +72,8 @@ def codes(
             found.append(run(*argv).code)
         run("apply", "--yes", "--prune")  # whatever happened, go on from a good state
 
-    manifest(group("a"), group("b"))
+    account.iam.create_policy(PolicyName="data", PolicyDocument=json.dumps(policy()))
+    manifest(group("a", managed_policies=[DATA]), group("b"))
     attempt("apply", "--yes")
     spoil(account)
     attempt("apply", "--yes")
@@ -78,7 +81,8 @@ def codes(
     attempt("apply", "--yes", "--prune")
     attempt("destroy", "--confirm", account.pool_id)
     run("destroy", "--confirm", account.pool_id)
-    account.iam.delete_policy(PolicyArn="arn:aws:iam::123456789012:policy/all")
+    for name in ("all", "data"):
+        account.iam.delete_policy(PolicyArn=f"arn:aws:iam::123456789012:policy/{name}")
     return found
 
 
@@ -117,6 +121,30 @@ def test_no_action_of_the_policy_can_be_left_out(
 def test_the_policy_passes_the_projects_own_checks(printed: dict[str, Any]) -> None:
     found = [*check_policy(printed), *check_reference(printed), *check_risks(printed)]
     assert [str(problem) for problem in found] == []
+
+
+def test_the_command_names_the_managed_policies_of_the_manifest(
+    printed: dict[str, Any], run: Callable[..., Ran], manifest: Callable[..., Path]
+) -> None:
+    named = {"ArnEquals": {"iam:PolicyARN": [DATA]}}
+
+    def attaching(account: str) -> list[Any]:
+        shown = run("policy", "--account", account).json["Statement"]
+        return [each for each in shown if "iam:AttachRolePolicy" in each["Action"]]
+
+    (never,) = attaching("123456789012")
+    assert (never["Effect"], "Condition" in never) == ("Deny", False)
+    manifest(group("a", managed_policies=["arn:aws:iam::${AWS::AccountId}:policy/data"]))
+    allow, never = (
+        each
+        for each in attaching("123456789012")
+        if "ArnEquals" in each.get("Condition", {}) or "ArnNotEquals" in each.get("Condition", {})
+    )
+    assert (allow["Effect"], allow["Condition"].items() >= named.items()) == ("Allow", True)
+    assert never["Condition"] == {"ArnNotEquals": named["ArnEquals"]}
+    assert "arn:aws:iam::*:policy/data" in str(attaching("*"))
+    manifest({"group_name": "a"})
+    assert run("policy").code == 1
 
 
 def test_the_policy_fits_a_managed_policy(printed: dict[str, Any]) -> None:

@@ -125,7 +125,8 @@ def calls_for(change: Change, pool_id: str, role_path: str = "/") -> list[Call]:
     if before and after:
         return list(_update_role(before, after))
     if after:
-        return [_create_role(after, role_path), *_update_role(replace(after, policies={}), after)]
+        bare = replace(after, attached=(), policies={})
+        return [_create_role(after, role_path), *_update_role(bare, after)]
     if before:
         bare = replace(before, attached=(), policies={})
         return [*_update_role(before, bare), _iam("delete_role", before)]
@@ -165,6 +166,8 @@ def _update_role(before: Role, after: Role) -> Iterator[Call]:
     for name, document in after.policies.items():
         if before.policies.get(name) != document:
             yield _iam("put_role_policy", after, PolicyName=name, PolicyDocument=_text(document))
+    for arn in [each for each in after.attached if each not in before.attached]:
+        yield _iam("attach_role_policy", after, PolicyArn=arn)
     if before.trust != after.trust:
         yield _iam("update_assume_role_policy", after, PolicyDocument=_text(after.trust))
     if recorded is not None:
@@ -234,7 +237,7 @@ def create_update(
 def _policies_only(groups: Iterable[Group], clients: Clients, role_prefix: str) -> Plan:
     """The policy changes alone, for the pool that the roles' own tags name."""
     observed = observe(clients, None, role_prefix)
-    groups = tuple(group for group in groups if group.policy is not None)
+    groups = tuple(group for group in groups if group.has_role)
     wanted = [names.role_name(role_prefix, group.name) for group in groups]
     roles = [observed.roles[name.lower()] for name in wanted if name.lower() in observed.roles]
     missing = set(wanted) - {role.name for role in roles}

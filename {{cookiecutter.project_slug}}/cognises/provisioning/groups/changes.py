@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from cognises.provisioning.groups.compare import broadenings, equivalent, escalations, fingerprint
+from cognises.manifest.iam_warnings import is_administrative
+from cognises.provisioning.groups import compare
+from cognises.provisioning.groups.compare import Document, equivalent, fingerprint
 from cognises.provisioning.groups.model import Entry, PoolGroup, Role, Scope
 from cognises.provisioning.groups.plan import Change, GroupChange, RoleChange
 from cognises.provisioning.names import HASH_TAG, OWNERSHIP_TAGS, policy_name
@@ -27,14 +29,19 @@ def changes_of(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[C
 
 
 def policy_change(entry: Entry) -> RoleChange | None:
-    """What the live role's own inline policy needs, all else left as it is; None if nothing."""
-    group, live, name = entry.group, entry.live_role, policy_name(entry.group.name)
-    if live is None or equivalent(live.policies.get(name, {}), entry.policy):
+    """What the live role's own policies need, all else left as it is; None if nothing."""
+    group, live, role = entry.group, entry.live_role, entry.role
+    if live is None or role is None:
         return None
-    applied = fingerprint(live.trust, entry.policy, group.description, group.precedence)
-    policies = {**live.policies, name: entry.policy}
-    after = replace(live, policies=policies, tags={**live.tags, HASH_TAG: applied})
-    return RoleChange(group.name, "update", live, after, (), *_widening(live, after))
+    policies = {**live.policies, **_kept_policies(role, live)}
+    attached = tuple(sorted({*live.attached, *role.attached}))
+    if (policies, attached) == (live.policies, live.attached):
+        return None
+    policy = policies.get(policy_name(group.name))
+    applied = fingerprint(live.trust, policy, group.description, group.precedence, *role.attached)
+    tags = {**live.tags, HASH_TAG: applied}
+    after = replace(live, policies=policies, attached=attached, tags=tags)
+    return RoleChange(group.name, "update", live, after, (), *widening(live, after))
 
 
 def _role_changes(entry: Entry, role: Role, adopt: Collection[str]) -> Iterator[RoleChange]:
@@ -42,26 +49,30 @@ def _role_changes(entry: Entry, role: Role, adopt: Collection[str]) -> Iterator[
     if live is None:
         gone = group is not None and group.role_arn == role.arn
         drift = ("the role is gone; the group still names it",) * gone
-        yield RoleChange(name, "create", None, role, drift, *_widening(None, role))
+        yield RoleChange(name, "create", None, role, drift, *widening(None, role))
         return
-    after = _merged(entry, role, live)
+    after = _merged(role, live)
     foreign = any(live.tags.get(tag) != after.tags[tag] for tag in OWNERSHIP_TAGS)
     if after != live and role.name in adopt and foreign:
-        yield RoleChange(name, "adopt", live, after, (), *_widening(live, after))
+        yield RoleChange(name, "adopt", live, after, (), *widening(live, after))
     elif after != live:
         lines = tuple(_role_drift(entry, live, after))
-        yield RoleChange(name, "update", live, after, lines, *_widening(live, after))
+        yield RoleChange(name, "update", live, after, lines, *widening(live, after))
 
 
-def _merged(entry: Entry, role: Role, live: Role) -> Role:
+def _kept_policies(role: Role, live: Role) -> dict[str, Document]:
+    """The inline policies that a role should have, as they are live where that is equivalent."""
+    found = ((name, live.policies.get(name, {}), each) for name, each in role.policies.items())
+    return {name: old if equivalent(old, new) else new for name, old, new in found}
+
+
+def _merged(role: Role, live: Role) -> Role:
     """The live role as it should be: equivalent documents stay, extra policies go."""
-    name, policy = policy_name(entry.group.name), entry.policy
-    current = live.policies.get(name, {})
     return replace(
         live,
         trust=live.trust if equivalent(live.trust, role.trust) else role.trust,
-        policies={name: current if equivalent(current, policy) else policy},
-        attached=(),
+        policies=_kept_policies(role, live),
+        attached=role.attached,
         # A boundary is never removed: without a setting a role keeps the one it has.
         boundary=role.boundary or live.boundary,
         tags={**live.tags, **role.tags},
@@ -77,16 +88,22 @@ def _retirement(group: str, live: Role, scope: Scope) -> Iterator[RoleChange]:
         yield RoleChange(group, "update", live, after)
 
 
-def _widening(before: Role | None, after: Role) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def widening(before: Role | None, after: Role) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a role newly allows, and by what its members could raise their rights, a line each."""
     old, new = before.policies.values() if before else (), after.policies.values()
-    lines = list(broadenings(old, new))
+    attached = [arn for arn in after.attached if not before or arn not in before.attached]
+    lines = [f"attaches {arn}: a plan cannot show what that allows" for arn in attached]
+    lines += compare.broadenings(old, new)
+    raising = [
+        f"could raise its own rights by {arn}" for arn in filter(is_administrative, attached)
+    ]
     if before is not None:
-        lines += [f"trust {line}" for line in broadenings([before.trust], [after.trust])]
+        lines += [f"trust {line}" for line in compare.broadenings([before.trust], [after.trust])]
         if before.boundary and before.boundary != after.boundary:
             lines.append(f"replaces the permissions boundary {before.boundary}")
         detached = [arn for arn in before.attached if arn not in after.attached]
         lines += [f"detaches {arn}: what it denied is no longer denied" for arn in detached]
-    return tuple(lines), escalations(old, new)
+    return tuple(lines), (*raising, *compare.escalations(old, new))
 
 
 def _group_change(entry: Entry, group: PoolGroup | None) -> GroupChange:
@@ -109,17 +126,22 @@ def _role_drift(entry: Entry, live: Role, after: Role) -> Iterator[str]:
     bare = fingerprint(live.trust, None, None, None)  # what a retirement records
     as_retired = entry.live_group is not None and name not in live.policies and recorded == bare
     yield from (f"inline policy {each} was added" for each in live.policies if each != name)
-    yield from (f"policy {arn} was attached" for arn in live.attached)
     if live.boundary != after.boundary:
         yield f"the permissions boundary is {live.boundary or 'missing'}"
+    is_changed = recorded != after.tags[HASH_TAG]  # the manifest, too
+    if is_changed and _edited_fields(entry) is not None:
+        return
+    extra = [arn for arn in live.attached if arn not in after.attached]
+    yield from (f"policy {arn} was attached" for arn in extra)
     if recorded is None or as_retired:
         return
-    if name not in live.policies:
+    if name in after.policies and name not in live.policies:
         yield f"policy {name} is missing"
-    if recorded != after.tags[HASH_TAG]:
-        if _edited_fields(entry) is None:
-            yield "differs from what was last applied, besides the change in the manifest"
+    if is_changed:
+        yield "differs from what was last applied, besides the change in the manifest"
         return
+    detached = [arn for arn in after.attached if arn not in live.attached]
+    yield from (f"policy {arn} was detached" for arn in detached)
     if name in live.policies and not equivalent(live.policies[name], entry.policy):
         yield f"policy {name} was edited"
     if not equivalent(live.trust, after.trust):
@@ -131,9 +153,10 @@ def _edited_fields(entry: Entry) -> tuple[str, ...] | None:
     after, group, live = entry.group, entry.live_group, entry.live_role
     if group is None or live is None or HASH_TAG not in live.tags or entry.role is None:
         return None
-    recorded, policy = live.tags[HASH_TAG], live.policies.get(policy_name(group.name))
+    recorded = live.tags[HASH_TAG]
     fields = ("precedence", "description")
     differ = tuple(each for each in fields if getattr(group, each) != getattr(after, each))
+    as_is = (live.trust, live.policies.get(policy_name(group.name)))
     if recorded == entry.role.tags[HASH_TAG]:
         return differ
     # Else the hash is that of the live role with the edited fields as the manifest has them, or
@@ -141,6 +164,7 @@ def _edited_fields(entry: Entry) -> tuple[str, ...] | None:
     for edited in ((), differ[:1], differ[1:], differ):
         applied = replace(group, **{each: getattr(after, each) for each in edited})
         known = {applied.precedence, *(() if edited else (None,))}
-        if recorded in {fingerprint(live.trust, policy, applied.description, p) for p in known}:
+        text, arns = applied.description, live.attached
+        if recorded in {fingerprint(*as_is, text, precedence, *arns) for precedence in known}:
             return edited
     return None

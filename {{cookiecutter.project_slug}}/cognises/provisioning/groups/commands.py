@@ -17,6 +17,7 @@ from cognises.provisioning.aws import DEFAULT_GROUP_WRITES, Clients, group_clien
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups import read
 from cognises.provisioning.groups.apply import apply_plan
+from cognises.provisioning.groups.model import Scope
 from cognises.provisioning.groups.plan import Change, GroupChange, Plan, plan_json, plan_text
 from cognises.provisioning.groups.planner import Pruning, make_plan
 from cognises.provisioning.stack_state import say
@@ -78,6 +79,16 @@ def _plan(
     members = frozenset(group for group in deleted if member(GroupName=group)["Users"])
     observed = replace(observed, with_members=members)
     return make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
+
+
+def managed_policies(target: t.Target, account: str) -> list[str]:
+    """The managed policies that groups.json names, filled for an account (`*`: any); offline."""
+    if not target.groups_file.exists():
+        return []
+    groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
+    pool = target.pool
+    scope = Scope(account, pool.partition, pool.region, pool.id, target.identity_pool_id)
+    return sorted({scope.fill(arn) for group in groups for arn in group.managed_policies})
 
 
 def _show(plan: Plan, *, as_json: bool, **extra: object) -> None:

@@ -93,9 +93,12 @@ def digest_of(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def fingerprint(trust: object, policy: object, text: str | None, precedence: int | None) -> str:
-    """The hash of what was applied, kept in a role's tag; equal for equivalent documents."""
-    return digest_of([canonical(trust), canonical(policy), text, precedence])
+def fingerprint(trust: object, policy: object, *more: object) -> str:
+    """The hash of what was applied, kept in a role's tag; equal for equivalent documents.
+
+    `more`: description and precedence of the group, and the ARNs of managed policies.
+    """
+    return digest_of([canonical(trust), canonical(policy), *more])
 
 
 def difference(before: Document, after: Document) -> tuple[list[Document], list[Document]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from cognises.errors import ManifestError, Problem, SettingsError
 from cognises.manifest import Group
@@ -33,7 +33,7 @@ class Role:
     arn: str
     trust: Document
     policies: Mapping[str, Document] = field(default_factory=dict)  # inline, by name
-    attached: tuple[str, ...] = ()  # ARNs of managed policies
+    attached: tuple[str, ...] = ()  # ARNs of managed policies, sorted
     boundary: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,6 +113,27 @@ class Scope:
         }
         return {"Version": "2012-10-17", "Statement": [statement]}
 
+    def fill(self, value: object) -> Any:
+        """A value of the manifest, its placeholders filled."""
+        values = {
+            "AWS::Region": self.region, "AWS::AccountId": self.account,
+            "AWS::Partition": self.partition, "UserPoolId": self.pool_id,
+            "IdentityService": self.identity_service,
+        }  # fmt: skip
+        return fill(value, values)
+
+    def problem_of(self, policy_arn: str) -> str:
+        """Why IAM cannot use a managed policy here: it is neither of this account nor AWS's own."""
+        _, partition, _, _, account, *_ = f"{policy_arn}:::::".split(":")
+        pool = f"user pool {self.pool_id} is in"
+        if account not in (self.account, "aws"):
+            where = f"a policy of account {account}, and {pool} account {self.account}"
+            return f"{where}; name a policy of that account"
+        if partition != self.partition:
+            where = f"in partition {partition}, and {pool} {self.partition}"
+            return f"{where}; write arn:{self.partition}:iam::…"
+        return ""
+
     def role_arn(self, group: str) -> str:
         """The ARN that a group's role will get."""
         name = names.role_name(self.role_prefix, group)
@@ -131,7 +152,7 @@ class Entry:
 
     manifest: Group
     policy: Document  # placeholders filled; empty if the entry has none
-    role: Role | None  # None without a policy
+    role: Role | None  # None without any policy
     group: PoolGroup
     live_role: Role | None
     live_group: PoolGroup | None
@@ -141,7 +162,7 @@ def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tup
     """The manifest filled for a pool, beside what was read. Raises ManifestError, SettingsError."""
     entries, problems = [], []
     for index, group in enumerate(groups):
-        role = None if group.policy is None else _desired_role(group, scope)
+        role = _desired_role(group, scope) if group.has_role else None
         live = observed.roles.get(names.role_name(scope.role_prefix, group.name).lower())
         live_group = observed.groups.get(group.name)
         # A link cannot be removed: without a role a group keeps it. A role keeps its path.
@@ -149,28 +170,26 @@ def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tup
         arn = (live or role).arn if role else kept.role_arn
         precedence = kept.precedence if group.precedence is None else group.precedence
         desired = PoolGroup(group.name, arn, group.description, precedence)
-        policy = role.policies[names.policy_name(group.name)] if role else {}
+        policy = role.policies.get(names.policy_name(group.name), {}) if role else {}
         entries.append(Entry(group, policy, role, desired, live, live_group))
-        found = _filled_problems(policy, scope)
-        problems += [problem.under(f"[{index}].group_policy") for problem in found]
+        found = [each.under("group_policy") for each in _filled_problems(policy, scope)]
+        for arn in role.attached if role else ():
+            if problem := scope.problem_of(arn):
+                found.append(Problem("managed_policies", f"{arn} is {problem}"))
+        problems += [problem.under(f"[{index}]") for problem in found]
     if problems:
         raise ManifestError(problems)
     return tuple(entries)
 
 
 def _desired_role(group: Group, scope: Scope) -> Role:
-    values = {
-        "AWS::Region": scope.region, "AWS::AccountId": scope.account,
-        "AWS::Partition": scope.partition, "UserPoolId": scope.pool_id,
-        "IdentityService": scope.identity_service,
-    }  # fmt: skip
-    policy = cast("dict[str, Any]", fill(group.policy, values))
-    trust = scope.trust()
-    applied = fingerprint(trust, policy, group.description, group.precedence)
+    trust, policy = scope.trust(), scope.fill(group.policy)
+    attached = tuple(sorted({scope.fill(arn) for arn in group.managed_policies}))
+    applied = fingerprint(trust, policy, group.description, group.precedence, *attached)
     tags = {**names.ownership_tags(scope.pool_id, group.name), names.HASH_TAG: applied}
     name, arn = names.role_name(scope.role_prefix, group.name), scope.role_arn(group.name)
-    policies = {names.policy_name(group.name): policy}
-    return Role(name, arn, trust, policies, (), scope.boundary, tags)
+    policies = {} if policy is None else {names.policy_name(group.name): policy}
+    return Role(name, arn, trust, policies, attached, scope.boundary, tags)
 
 
 def _filled_problems(policy: Document, scope: Scope) -> Iterator[Problem]:

@@ -153,8 +153,10 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
         versions = [each[name].get("Version") for each in (old, new) if name in each]
         if len({*versions}) > 1:
             yield "~ {}: Version {} -> {}".format(name, *versions)
+    old_arns, new_arns = (each.attached if each else () for each in (before, after))
+    yield from (f"- attached: {arn}" for arn in old_arns if arn not in new_arns)
+    yield from (f"+ attached: {arn}" for arn in new_arns if arn not in old_arns)
     if before is not None and after is not None:
-        yield from (f"- attached: {arn}" for arn in before.attached if arn not in after.attached)
         changed = {tag: text for tag, text in after.tags.items() if before.tags.get(tag) != text}
         yield from (f"~ tag {tag}" + f": {changed[tag]}" * (tag != HASH_TAG) for tag in changed)
     if after is not None and after.boundary != (before.boundary if before else None):

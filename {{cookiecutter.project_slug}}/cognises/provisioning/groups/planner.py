@@ -9,8 +9,8 @@ from cognises.manifest import Group
 from cognises.manifest.rules import check_placeholders
 from cognises.provisioning import names
 from cognises.provisioning.groups import model
-from cognises.provisioning.groups.changes import changes_of
-from cognises.provisioning.groups.compare import digest_of, escalations
+from cognises.provisioning.groups.changes import changes_of, widening
+from cognises.provisioning.groups.compare import digest_of
 from cognises.provisioning.groups.model import Entry, IdentityPool, Observed, Role, Scope
 from cognises.provisioning.groups.plan import Change, GroupChange, Leftover, Plan, RoleChange
 
@@ -46,7 +46,9 @@ def make_plan(
     """
     entries = model.entries_of(groups, scope, observed)
     blocks, warnings = identity_pool_findings(scope, observed)
-    blocks += [*boundary_blocks(scope), *adopt_blocks(adopt, entries)]
+    if scope.boundary and (problem := scope.problem_of(scope.boundary)):
+        blocks.append(f"COGNISES_PERMISSIONS_BOUNDARY is {problem}")
+    blocks += adopt_blocks(adopt, entries)
     warnings += scope_warnings(scope, entries, observed)
     changes: list[Change] = []
     for entry in entries:
@@ -95,7 +97,7 @@ def _why_kept(role: Role, group: model.PoolGroup | None, scope: Scope, in_manife
     if names.is_provider_group(scope.pool_id, name):
         return f"kept: Cognito itself makes groups like {name}"
     if in_manifest and linked:
-        why = "groups.json states no group_policy, and Cognito cannot unlink a role from a group"
+        why = "groups.json states no policy, and Cognito cannot unlink a role from a group"
         return f"kept without policies and with a closed trust: {why}"
     if group and not linked and not in_manifest:
         link = f"linked to {group.role_arn or 'no role'}, not to this role"
@@ -164,19 +166,6 @@ def adopt_blocks(adopt: Collection[str], entries: Iterable[Entry]) -> Iterator[s
             yield f"--adopt {name}: there is no such role; omit --adopt"
 
 
-def boundary_blocks(scope: Scope) -> Iterator[str]:
-    """A permissions boundary must be a policy of the same account, or one of AWS's own."""
-    parts = (scope.boundary or "").split(":", 5)
-    partition, account = (parts[1], parts[4]) if len(parts) == 6 else (scope.partition, "aws")
-    setting, pool = "COGNISES_PERMISSIONS_BOUNDARY", f"user pool {scope.pool_id} is in"
-    if account not in (scope.account, "aws"):
-        where = f"a policy of account {account}, and {pool} account {scope.account}"
-        yield f"{setting} is {where}; name a policy of that account"
-    elif partition != scope.partition:
-        where = f"in partition {partition}, and {pool} {scope.partition}"
-        yield f"{setting} is {where}; write arn:{scope.partition}:iam::…"
-
-
 def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str], list[str]]:
     """Blocks and warnings from the live identity pool; on an emulator they all only warn."""
     if (pool := observed.identity_pool) is None:
@@ -231,13 +220,14 @@ def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -
 def entry_warnings(entry: Entry, scope: Scope, observed: Observed) -> Iterator[str]:
     """What to know of one entry: rights to more rights, misspelt placeholders, an odd live role."""
     group, live = f"group {entry.group.name}", entry.live_role
-    yield from (f"{group} {line}" for line in escalations([], [entry.policy]))
+    if entry.role:
+        yield from (f"{group} {line}" for line in widening(None, entry.role)[1])
     for problem in check_placeholders(entry.manifest.policy, "group_policy"):
         yield f"{group}: {problem.place}: {problem.text}"
     if entry.role is None:
         link, found = entry.group.role_arn, observed.roles.values()
         if link and not any(role.arn == link and names.is_owned(role.tags) for role in found):
-            what = f"has no group_policy in groups.json and carries {link}, which members can use"
+            what = f"has no policy in groups.json and carries {link}, which members can use"
             yield f"{group} {what}; Cognito cannot unlink it: delete the group and apply again"
         return
     if live and live.arn != entry.role.arn and scope.owns(live):

@@ -64,13 +64,15 @@ def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:
 
 def role_of(detail: Mapping[str, Any]) -> Role:
     """A role from GetAccountAuthorizationDetails."""
-    inline = detail.get("RolePolicyList", [])
+    inline, managed = (
+        detail.get(each, []) for each in ("RolePolicyList", "AttachedManagedPolicies")
+    )
     return Role(
         name=detail["RoleName"],
         arn=detail["Arn"],
         trust=_document(detail.get("AssumeRolePolicyDocument", {})),
         policies={each["PolicyName"]: _document(each["PolicyDocument"]) for each in inline},
-        attached=tuple(each["PolicyArn"] for each in detail.get("AttachedManagedPolicies", [])),
+        attached=tuple(sorted(each["PolicyArn"] for each in managed)),
         boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         tags={each["Key"]: each["Value"] for each in detail.get("Tags", [])},
     )
@@ -127,6 +129,8 @@ def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
         policies = [{"Version": "2012-10-17", "Statement": plain}]
     if policies:
         entry["group_policy"] = _with_placeholders(policies[0], scope)
+    if role and role.attached:
+        entry["managed_policies"] = _with_placeholders(list(role.attached), scope)
     return entry
 
 
@@ -141,12 +145,10 @@ def _notes(group: PoolGroup, role: Role | None, scope: Scope) -> Iterator[str]:
         prefix = role.name.removesuffix(group.name)
         hint = f"; with COGNISES_ROLE_PREFIX={prefix} it can be taken over" * (prefix != role.name)
         yield f"its role is {role.name}, and plan creates {name}{hint}"
-    if not role.policies:
-        yield f"role {role.name} has no inline policy; none written"
-    elif list(role.policies) != [policy]:
+    if not role.policies and not role.attached:
+        yield f"role {role.name} has no policy; none written"
+    elif role.policies and list(role.policies) != [policy]:
         yield f"the inline policies {', '.join(role.policies)} become one, {policy}"
-    for arn in role.attached:
-        yield f"managed policy {arn} is not imported; apply detaches it"
 
 
 def _with_placeholders(value: Any, scope: Scope) -> Any:
