@@ -44,7 +44,7 @@ $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
 	@printf '%s\n' 'replay_dir: build/replay' 'cookiecutters_dir: build/templates' > $@
 
-.PHONY: help new demo test crash-matrix bench cold-start load check docs lock bump wheel tidy
+.PHONY: help new demo test crash-matrix browse bench cold-start load check docs lock bump wheel tidy
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ test: $(VENV)/.dev tidy  ## the whole test suite, generated projects included
 
 crash-matrix: $(VENV)/.dev tidy  ## interrupt provisioning at every call, run it again, compare (minutes)
 	$(BIN)/python -m pytest tests/cognises/provisioning -m crash_matrix
+
+browse: $(VENV)/.dev tidy  ## browse in two tabs for ten minutes while tokens end every two seconds
+	TEST_BROWSER=require $(BIN)/python -m pytest tests/browser -m ten_minutes -s
 
 bench: $(VENV)/.dev tidy  ## measure what a guard adds to a request (RECORD=1: write docs/)
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m bench $(if $(RECORD),--record)

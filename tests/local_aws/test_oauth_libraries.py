@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +13,7 @@ import pytest
 import requests
 import requests_oauthlib
 from authlib.integrations.requests_client import OAuth2Session
+from playwright._impl._driver import compute_driver_executable
 from requests.auth import HTTPBasicAuth
 from running_cognito import PUBLIC_URL, Client, Running
 
@@ -136,3 +140,46 @@ def test_requests_oauthlib_signs_in_and_refreshes_with_a_client_secret(
     credentials, browser, cognito, confidential
 ):
     sign_in_by_requests_oauthlib(browser, cognito, confidential.id, **credentials(confidential))
+
+
+def sign_in_by_openid_client(
+    browser: requests.Session, cognito: Running, client: Client, method: str
+) -> None:
+    """In the Node that playwright brings; `method` is the library's name for it."""
+    authority = f"{cognito.address}/{cognito.cognito.pool_id}"
+    server = requests.get(f"{authority}/.well-known/openid-configuration", timeout=10).json()
+    node, _ = compute_driver_executable()
+    script = Path(__file__).with_name("openid_client.mjs")
+    with subprocess.Popen(
+        [node, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+
+        def say(line: str) -> Any:
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        asked = {"server": server, "clientId": client.id, "secret": client.secret,
+                 "method": method, "redirectUri": CALLBACK}  # fmt: skip
+        url = say(json.dumps(asked))
+        given = say(callback_of(browser, cognito, url))
+        refused = json.loads(process.stdout.readline())
+
+    verify(cognito, client.id, given["tokens"], given["nonce"])
+    verify(cognito, client.id, given["renewed"], None)
+    assert given["user"]["email"] == cognito.users["editors"].name
+    assert refused == "invalid_grant"
+
+
+def test_openid_client_signs_in_refreshes_and_revokes(browser, cognito):
+    client = Client(cognito.cognito.client_id, "")
+    sign_in_by_openid_client(browser, cognito, client, "None")
+
+
+@pytest.mark.parametrize("method", ["ClientSecretBasic", "ClientSecretPost"])
+def test_openid_client_signs_in_refreshes_and_revokes_with_a_client_secret(
+    method, browser, cognito, confidential
+):
+    sign_in_by_openid_client(browser, cognito, confidential, method)

@@ -34,6 +34,7 @@ class Grants:
     _open: dict[str, tuple[Grant, float]] = field(default_factory=dict)
     _used: dict[str, str] = field(default_factory=dict)  # a code to the refresh token it gave
     _scopes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _rotated: dict[str, float] = field(default_factory=dict)  # when a replaced refresh token ends
 
     def open(self, grant: Grant) -> str:
         """A code for a grant."""
@@ -65,9 +66,16 @@ class Grants:
         return tokens
 
     def refresh(self, issuer: Issuer, refresh_token: str) -> dict[str, str] | None:
-        """New tokens with the scopes of the first ones; None where the session has ended."""
+        """New tokens with the scopes of the first ones; None where the session has ended.
+
+        With refresh-token rotation the old refresh token works for its grace period only.
+        """
+        now = time.monotonic()
+        if now >= self._rotated.get(refresh_token, now + 1):
+            issuer.revoke(refresh_token)
         scopes = self._scopes.get(refresh_token, ("openid",))
         tokens = issuer.refresh(refresh_token, scopes)
         if tokens and "refresh_token" in tokens:
             self._scopes[tokens["refresh_token"]] = scopes
+            self._rotated.setdefault(refresh_token, now + issuer.rotation_grace)
         return tokens

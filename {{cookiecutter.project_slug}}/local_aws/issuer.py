@@ -59,7 +59,7 @@ class Issuer:
     def refresh(self, refresh_token: str, scopes: Sequence[str]) -> dict[str, str] | None:
         """New ID and access tokens; None where the session has ended or never was.
 
-        With refresh-token rotation there is a new refresh token as well, and the old one ends.
+        With refresh-token rotation there is a new refresh token as well; the caller ends the old.
         """
         found = self._pool.refresh_tokens.get(refresh_token)
         if found is None:
@@ -68,10 +68,18 @@ class Issuer:
         if client_id != self.client_id or self.person(username) is None:
             return None
         tokens = self._tokens(username, scopes, session, None)
-        if self.client.get("RefreshTokenRotation", {}).get("Feature") == "ENABLED":
-            self._pool.refresh_tokens[refresh_token] = None
+        if self._rotation.get("Feature") == "ENABLED":
             tokens["refresh_token"], _ = self._pool.create_refresh_token(self.client_id, username)
         return tokens
+
+    @property
+    def _rotation(self) -> Mapping[str, Any]:
+        return self.client.get("RefreshTokenRotation", {})
+
+    @property
+    def rotation_grace(self) -> int:
+        """Seconds that a replaced refresh token goes on working: none unless the client says so."""
+        return int(self._rotation.get("RetryGracePeriodSeconds", 0))
 
     def revoke(self, refresh_token: str) -> None:
         """End a session of this client; to end one that is not there is no error (RFC 7009)."""
