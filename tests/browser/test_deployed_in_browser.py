@@ -19,6 +19,7 @@ HTML = {"Accept": "text/html"}
 VIEWER = PEOPLE["viewers"]
 PAGES = ("/data", "/protected", "/access", "/")
 RENEWALS = 8
+PAUSE = 250  # milliseconds: people look at pages
 TEN_MINUTES = 600.0
 
 
@@ -75,6 +76,7 @@ def browse(page: Any, running: Deployed, is_over: Any) -> Watched:
         assert open_both(tabs, addresses) == [200, 200], addresses
         assert [tab.url for tab in tabs] == addresses
         held.add(token(page))
+        page.wait_for_timeout(PAUSE)
     return watched
 
 
