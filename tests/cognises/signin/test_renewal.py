@@ -14,7 +14,7 @@ from token_endpoint import HTML, SAME, cookie_names, signed_in
 
 from cognises import login_check
 from cognises.signin.managed_login import SignInProblem, Tokens
-from cognises.signin.session import MAX_RENEWALS, SHARED_SECONDS, Renewals
+from cognises.signin.session import MAX_REFUSED, MAX_RENEWALS, SHARED_SECONDS, Renewals
 
 REFUSED = (400, {"error": "invalid_grant"})
 
@@ -320,9 +320,62 @@ def test_an_error_of_our_own_releases_those_who_wait():
 def test_renewals_are_bounded():
     renewals = Renewals()
     for number in range(2 * MAX_RENEWALS):
-        assert renewals.share(str(number), "t", lambda: tokens("x")) == tokens("x")
+        assert renewals.share("r", str(number), lambda: tokens("x")) == tokens("x")
 
     assert len(renewals._shared) == MAX_RENEWALS
+
+
+def invent(app, number: int, token: str | None) -> Any:
+    """A browser's request for a page, with an invented refresh token."""
+    cookies = f"refresh=invented-{number}" + (f"; token_cookie={token}" if token else "")
+    client = app.test_client(use_cookies=False)
+    return client.get("/page", headers={**HTML, "Cookie": cookies})
+
+
+@pytest.mark.parametrize("has_token", [False, True], ids=["no token", "a user's expired token"])
+def test_invented_refresh_tokens_cost_few_calls_and_lock_nobody_out(
+    has_token, app, browser, endpoint, cognito
+):
+    signed_in(browser, endpoint)
+    end_token(browser, endpoint, cognito)
+    token = cognito.token(["editors"], sub="mallory", exp=1) if has_token else None
+    endpoint.forms.clear()
+    endpoint.change = lambda body: REFUSED
+
+    answers = [invent(app, number, token) for number in range(3 * MAX_REFUSED)]
+
+    assert {(answer.status_code, urlsplit(answer.location).path) for answer in answers} == {
+        (302, "/login")
+    }
+    assert len(endpoint.forms) == MAX_REFUSED
+    endpoint.change = lambda body: (200, body)
+    assert browser.get("/page", headers=HTML).text == "page of sub-of-ada"
+
+
+def test_a_refused_refresh_token_is_not_sent_again_at_once(app, endpoint):
+    endpoint.change = lambda body: REFUSED
+
+    statuses = {invent(app, 1, None).status_code for _ in range(5)}
+
+    assert statuses == {302}
+    assert len(endpoint.forms) == 1
+
+
+def test_calls_for_invented_refresh_tokens_are_allowed_again_later(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("cognises.signin.session.time.monotonic", lambda: now[0])
+    renewals, calls = Renewals(), []
+
+    def refuse() -> Tokens:
+        calls.append(now[0])
+        raise SignInProblem("no_session", "the refresh token is refused")
+
+    for now[0] in (0.0, SHARED_SECONDS + 1):
+        for number in range(2 * MAX_REFUSED):
+            with pytest.raises(SignInProblem):
+                renewals.share(str(number), None, refuse)
+
+    assert calls == [0.0] * MAX_REFUSED + [SHARED_SECONDS + 1] * MAX_REFUSED
 
 
 def test_a_shared_refusal_does_not_grow_with_the_requests_that_get_it():

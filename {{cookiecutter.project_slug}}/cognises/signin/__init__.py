@@ -37,7 +37,6 @@ bp = Blueprint("signin", __name__, template_folder="../templates")
 
 # OAuth errors by which a person, or a rule about the person, said no.
 _DENIALS = frozenset({"access_denied", "login_required", "interaction_required"})
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def sign_in(app: Flask) -> None:
@@ -179,7 +178,7 @@ def answer_refusal(refused: Refusal) -> WerkzeugResponse | Refusal:
         return vary_by_accept(refused.get_response())  # type: ignore[arg-type]
     if error.reason not in ENDED:
         page = _refusal_page(error)
-    elif request.method in _SAFE_METHODS:
+    elif request.method in ("GET", "HEAD", "OPTIONS"):
         return vary_by_accept(_to_sign_in())
     else:  # a form that was sent too late: the browser still has the input
         is_own = is_same_origin(request, current_sign_in.settings.public_origin)

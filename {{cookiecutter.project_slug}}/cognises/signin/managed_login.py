@@ -204,11 +204,10 @@ class ManagedLogin:
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             reason = refused if 400 <= status < 500 else "bad_tokens"
             raise SignInProblem(reason, f"token endpoint answered {status}, no tokens") from None
-        if status != 200:
-            raise SignInProblem("bad_tokens", f"token endpoint answered {status}")
         tokens = Tokens._make(found.get(name) or None for name in Tokens._fields)
-        if not all(isinstance(text, str) for text in (*tokens[:2], tokens.refresh_token or "")):
-            raise SignInProblem("bad_tokens", "a token is missing")
+        texts = (*tokens[:2], tokens.refresh_token or "")
+        if status != 200 or not all(isinstance(text, str) for text in texts):
+            raise SignInProblem("bad_tokens", f"token endpoint answered {status}, no tokens")
         return tokens
 
     def _post(self, path: str, body: str) -> tuple[int, bytes]:

@@ -31,8 +31,8 @@ from cognises.web.state import state_of
 ENDED = frozenset({"token_expired", "missing_token"})  # reasons that a renewal can help
 RENEWAL_PROBLEM = "_cognises_renewal_problem"  # on a request that tried one: why it failed, or None
 _EXTENSION = "cognises.signin"
-MAX_RENEWALS, SHARED_SECONDS = 256, 15.0
-_WAIT_SECONDS = 15.0  # both are longer than the token endpoint and the keys may take
+MAX_RENEWALS, MAX_REFUSED = 256, 16
+SHARED_SECONDS = 15.0  # longer than the token endpoint and the keys may take
 _MAX_PATH = 512  # it travels in a cookie
 # One leading slash; nothing that a browser, a proxy or a router could read as another address.
 _SAFE_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
@@ -47,42 +47,47 @@ class Renewals:
     """At most `MAX_RENEWALS` of this process's last `SHARED_SECONDS`. Thread-safe.
 
     Tabs of one browser ask at the same time with the same cookies, and with refresh-token rotation
-    the second use of a refresh token is refused: equal requests share the first answer.
+    the second use of a refresh token is refused: equal requests share the first answer. Invented
+    refresh tokens cost `MAX_REFUSED` calls for each verified token, and for all requests without.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shared: dict[bytes, tuple[float, Future[Tokens]]] = {}  # with the time of its start
+        self._shared: dict[tuple[bytes, bytes], tuple[float, Future[Tokens]]] = {}  # with its start
 
     def share(self, refresh_token: str, previous: str | None, renew: Renew) -> Tokens:
         """The tokens of `renew()`, or of an equal request's. Raises SignInProblem."""
         # With the token that the browser holds: once that is the new one, its request is another.
-        key = sha256(f"{refresh_token} {previous}".encode()).digest()
+        held, spent = (sha256(text.encode()).digest() for text in (previous or "", refresh_token))
+        key = held, spent
         own: Future[Tokens] = Future()
         now = time.monotonic()
         with self._lock:
             started = self._shared.items()
             for old in [each for each, (then, _) in started if then < now - SHARED_SECONDS]:
                 del self._shared[old]
+            count = sum(other == held for other, _ in self._shared)
+            if key not in self._shared and count >= MAX_REFUSED:
+                raise SignInProblem("no_session", "too many refused or unfinished renewals")
             _, future = self._shared.get(key, (now, own))
             if future is own and len(self._shared) < MAX_RENEWALS:
                 self._shared[key] = now, own
         if future is own:
-            self._run(key, own, renew, keep=previous is not None)
+            self._run(key, own, renew, previous is not None)
         try:  # not result(): the shared exception would gain a traceback with every request
-            problem = future.exception(_WAIT_SECONDS)
+            problem = future.exception(SHARED_SECONDS)
         except FutureTimeoutError:
             raise SignInProblem("unreachable", "an equal request's renewal is too slow") from None
         if isinstance(problem, SignInProblem):
             raise SignInProblem(problem.reason, problem.detail)
         return future.result()
 
-    def _run(self, key: bytes, own: Future[Tokens], renew: Renew, *, keep: bool) -> None:
-        """Renew; `keep` tokens and refusals, nothing else, for requests that are on their way."""
+    def _run(self, key: tuple[bytes, bytes], own: Future[Tokens], renew: Renew, keep: bool) -> None:
+        """Renew; keep refusals, and tokens if asked to, for requests that are on their way."""
         try:
             own.set_result(renew())
         except SignInProblem as problem:
-            keep = keep and problem.reason == "no_session"
+            keep = problem.reason == "no_session"
             own.set_exception(problem)
         except BaseException:
             keep = False
@@ -153,10 +158,9 @@ class SignIn:
             raise SignInProblem("no_session", "no refresh token")
         previous = self.cookies.token(request)
         sub = None if previous is None else self._sub_of(previous)  # before the token is spent
-        managed = self.managed_login(request)
 
         def fetch() -> Tokens:
-            tokens = managed.refresh(refresh_token)
+            tokens = self.managed_login(request).refresh(refresh_token)
             if self._check_pair(tokens).get("sub") != sub and sub is not None:
                 raise SignInProblem("no_session", "refreshed tokens are of another user")
             return tokens
