@@ -74,7 +74,8 @@ class Issuer:
 
     @property
     def _rotation(self) -> Mapping[str, Any]:
-        return self.client.get("RefreshTokenRotation", {})
+        rotation: Mapping[str, Any] = self.client.get("RefreshTokenRotation", {})
+        return rotation
 
     @property
     def rotation_grace(self) -> int:
