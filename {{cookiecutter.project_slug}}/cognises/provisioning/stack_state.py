@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -38,9 +37,8 @@ _NEXT_STEPS = REPAIRS | {
     FAILED_CREATION: "its creation was rolled back, and the next run deletes it; fix the cause",
     **dict.fromkeys(TO_UPDATE, "the update was rolled back, nothing has changed; fix the cause"),
 }
-# botocore's waiter by the first word of a status; update for any other.
-_WAITERS = {"CREATE": "create", "ROLLBACK": "create", "DELETE": "delete", "IMPORT": "import"}
 MAX_POLLS = 1800  # an hour; AWS's own limits end most operations long before
+START_POLLS = 5  # an operation may not show in the stack's state at once
 
 STACK = "AWS::CloudFormation::Stack"
 _EVENT_FIELDS = (
@@ -123,12 +121,10 @@ def require_owned(stack: Stack, tags: Mapping[str, str]) -> None:
 
 def wait_until_idle(client: Any, stack: Stack) -> Stack:
     """Wait for operations that are in progress already, and return the stack after them."""
-    while stack.in_progress:
-        say(f"stack {stack.name} is in state {stack.status}; waiting until that ends")
-        waiter = _WAITERS.get(stack.status.partition("_")[0], "update")
-        stack = Operation(client, stack).wait(waiter)
-        time.sleep(polls(client)["Delay"])
-    return stack
+    if not stack.in_progress:
+        return stack
+    say(f"stack {stack.name} is in state {stack.status}; waiting until that ends")
+    return Operation(client, stack).wait()
 
 
 class Event(NamedTuple):
@@ -157,25 +153,18 @@ class Operation:
         self._client, self._reference = client, stack.id or stack.name
         self._last = next((each.id for each in self._newest_first()), "")
 
-    def wait(self, waiter: str) -> Stack:
+    def wait(self) -> Stack:
         """Return the stack at the end of the operation. Raises StackFailed if it does not end."""
-        from botocore.exceptions import WaiterError
-
-        poll = "after-call.cloudformation.DescribeStacks"
-        waits = self._client.get_waiter(f"stack_{waiter}_complete")
-        self._client.meta.events.register(poll, self._show)
-        try:
-            with suppress(WaiterError):  # a failure, or MAX_POLLS: the state says which
-                waits.wait(StackName=self._reference, WaiterConfig=polls(self._client))
-        finally:
-            self._client.meta.events.unregister(poll, self._show)
-        self._show()
-        self.stack = replace(read_stack(self._client, self._reference), name=self.stack.name)
-        # The waiter for imports stops where a rollback begins.
-        if self.stack.in_progress and waiter != "import":
-            problem = f"stack {self.stack.name} is still in state {self.stack.status}"
-            raise StackFailed([f"{problem}; AWS continues: run the same command again to wait"])
-        return self.stack
+        for poll in range(MAX_POLLS):
+            self._show()
+            has_begun = any(each.resource_type == STACK for each in self.events)
+            self.stack = replace(read_stack(self._client, self._reference), name=self.stack.name)
+            if not self.stack.in_progress and (has_begun or poll >= START_POLLS):
+                self._show()
+                return self.stack
+            time.sleep(polls(self._client)["Delay"])
+        problem = f"stack {self.stack.name} is still in state {self.stack.status}"
+        raise StackFailed([f"{problem}; AWS continues: run the same command again to wait"])
 
     def failure(self) -> StackFailed:
         """What failed and why, what is left, and what to do."""
@@ -184,7 +173,7 @@ class Operation:
         next_step = self.stack.next_step(self._client.meta.region_name)
         return StackFailed([*causes, *retained(self.events), next_step])
 
-    def _show(self, **_: Any) -> None:
+    def _show(self) -> None:
         new = list(takewhile(lambda each: each.id != self._last, self._newest_first()))[::-1]
         for event in new:
             say(f"  {event}")
@@ -207,22 +196,20 @@ def failure_causes(events: Iterable[Event]) -> list[str]:
     failed = [each for each in resources if each.status.endswith("_FAILED")]
     with_reason = [each for each in failed if each.reason]
     roots = [each for each in with_reason if not _CONSEQUENCE.search(each.reason)]
-    return list(dict.fromkeys(_cause(each) for each in roots or with_reason or failed))
-
-
-def _cause(event: Event) -> str:
-    reason = event.reason.strip() or "AWS gives no reason"
-    advice = advice_for(event.resource_type, "", event.reason)
-    text = f"{event.status} {event.logical_id} ({event.resource_type}): {reason}"
-    return printable(f"{text}; {advice}" if advice else text)
+    causes = []
+    for each in roots or with_reason or failed:
+        advice = advice_for(each.resource_type, "", each.reason)
+        reason = each.reason.strip() or "AWS gives no reason"
+        text = f"{each.status} {each.logical_id} ({each.resource_type}): {reason}"
+        causes.append(printable(f"{text}; {advice}" if advice else text))
+    return list(dict.fromkeys(causes))
 
 
 def retained(events: Iterable[Event]) -> list[str]:
     """One line for each resource that a deletion or rollback left, because of DeletionPolicy."""
-    left = [each for each in events if each.status == "DELETE_SKIPPED"]
     text = "is retained and no longer part of the stack; use it or delete it"
-    names = [f"{each.logical_id} {each.physical_id} ({each.resource_type})" for each in left]
-    return [f"warning: {name} {text}" for name in names]
+    left = [each for each in events if each.status == "DELETE_SKIPPED"]
+    return [f"warning: {e.logical_id} {e.physical_id} ({e.resource_type}) {text}" for e in left]
 
 
 def polls(client: Any) -> dict[str, Any]:

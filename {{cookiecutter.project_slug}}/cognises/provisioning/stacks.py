@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from cognises.provisioning.names import stack_name, stack_tags
 from cognises.provisioning.stack_state import Operation, Stack, StackFailed, read_stack, say
 from cognises.provisioning.target import Target
 
-START_POLLS = 5  # an executed change set may not show in the stack's state at once
 # The reason of a change set that fails only because there is nothing to change.
 NOTHING_CHANGES = re.compile(
     r"(?i)did\s?n.?.?t contain changes|no updates are to be performed"
@@ -81,14 +79,19 @@ def deploy_stack(
             return stack.outputs
         confirm(f"{'Create' if stack.is_new else 'Update'} stack {desired.name}?")
         unless_executed.pop_all()
-    return _execute(client, desired.name, change_set, "create" if stack.is_new else "update")
+    operation = Operation(client, read_stack(client, desired.name))
+    client.execute_change_set(ChangeSetName=change_set, StackName=desired.name)
+    stack = operation.wait()
+    if stack.status not in state.SUCCEEDED:
+        raise operation.failure()
+    return stack.outputs
 
 
 def delete_stack(client: Any, stack: Stack) -> None:
     """Delete a stack and wait; the caller checks the owner and asks. Raises StackFailed."""
     operation = Operation(client, stack)
     client.delete_stack(StackName=stack.id or stack.name)
-    if operation.wait("delete").exists:
+    if operation.wait().exists:
         raise operation.failure()
 
 
@@ -191,19 +194,6 @@ def _discard(client: Any, stack: Stack, change_set: str) -> None:
         reason = error_code(error) or type(error).__name__
         stays = f"its change set, or the empty stack that it began, stays ({reason})"
         say(f"warning: stack {stack.name}: {stays}; the next run goes on from there")
-
-
-def _execute(client: Any, name: str, change_set: str, waiter: str) -> Mapping[str, str]:
-    operation = Operation(client, read_stack(client, name))
-    client.execute_change_set(ChangeSetName=change_set, StackName=name)
-    for _ in range(START_POLLS):
-        stack = operation.wait(waiter)
-        if any(each.resource_type == state.STACK for each in operation.events):
-            break
-        time.sleep(state.polls(client)["Delay"])
-    if stack.status not in state.SUCCEEDED:
-        raise operation.failure()
-    return stack.outputs
 
 
 def find_own_stack(target: Target, named: str) -> Stack | None:

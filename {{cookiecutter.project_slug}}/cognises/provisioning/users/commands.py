@@ -24,7 +24,6 @@ MFA_SETTINGS = {
     "SMS_MFA": "SMSMfaSettings",
     "EMAIL_OTP": "EmailMfaSettings",
 }
-Action = Callable[..., "Result"]
 _ROW = "{:<36}  {:<40}  {}"  # fixed widths: a line is printed before the next page is read
 
 
@@ -53,6 +52,9 @@ class Result:
         """The outcome as `--json` prints it; no password is in it."""
         head = {"action": action, "changed": self.changed, "user": self.user.as_json()}
         return {**head, **self.details, "message": self.message, "warnings": list(self.warnings)}
+
+
+Action = Callable[..., Result]
 
 
 def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
