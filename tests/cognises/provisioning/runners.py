@@ -9,28 +9,44 @@ from typing import Any
 
 import pytest
 from accounts import Account, policy
+from botocore.client import BaseClient
 from moto.core.authorization import enable_iam_authentication
 
 MANAGED_POLICY_LIMIT = 6144
 
 
-@contextmanager
-def as_runner(account: Account, document: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A user who has this policy and nothing else; moto checks every call."""
-    opened = [{**each, "Resource": "*"} for each in document["Statement"]]
-    with monkeypatch.context() as patch:
+class Runner:
+    """A user who may do what a policy allows and nothing else; moto checks every call."""
+
+    def __init__(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.account, self.monkeypatch = account, monkeypatch
         account.iam.create_user(UserName="runner")
-        account.iam.put_user_policy(
+        self.key = account.iam.create_access_key(UserName="runner")["AccessKey"]
+
+    @contextmanager
+    def allowed(self, document: Any) -> Iterator[set[str]]:
+        """Run with this policy; the set gets the actions that are called."""
+        opened = [{**each, "Resource": "*"} for each in document["Statement"]]
+        self.account.iam.put_user_policy(
             UserName="runner", PolicyName="p", PolicyDocument=json.dumps(policy(*opened))
         )
-        key = account.iam.create_access_key(UserName="runner")["AccessKey"]
-        patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
-        patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
-        with enable_iam_authentication():
-            yield
-    account.iam.delete_access_key(UserName="runner", AccessKeyId=key["AccessKeyId"])
-    account.iam.delete_user_policy(UserName="runner", PolicyName="p")
-    account.iam.delete_user(UserName="runner")
+        called: set[str] = set()
+        send = BaseClient._make_api_call
+
+        def record(client: Any, operation: str, arguments: Any) -> Any:
+            called.add(f"{client.meta.service_model.signing_name}:{operation}")
+            return send(client, operation, arguments)
+
+        with self.monkeypatch.context() as patch, enable_iam_authentication():
+            patch.setattr(BaseClient, "_make_api_call", record)
+            patch.setenv("AWS_ACCESS_KEY_ID", self.key["AccessKeyId"])
+            patch.setenv("AWS_SECRET_ACCESS_KEY", self.key["SecretAccessKey"])
+            yield called
+
+
+def allowed_actions(document: Any) -> set[str]:
+    granting = [each for each in document["Statement"] if each["Effect"] == "Allow"]
+    return {action for each in granting for action in each["Action"]}
 
 
 def without(document: dict[str, Any], action: str) -> dict[str, Any]:

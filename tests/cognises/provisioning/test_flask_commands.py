@@ -7,23 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner, Result
 
 from cognises.provisioning import cli
 from cognises.settings.sources import PROJECT_FOLDER
-from cognises.web.extension import COMMANDS
-
-
-def flask(*argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-B", "-m", "flask", *argv],
-        cwd=PROJECT_FOLDER,
-        env={**kept, "FLASK_APP": "wsgi", **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from cognises.web.extension import COMMANDS, commands
 
 
 def test_every_command_is_offered() -> None:
@@ -31,17 +19,38 @@ def test_every_command_is_offered() -> None:
     assert {name for name, at in COMMANDS.items() if "provisioning" in at} == set(cli.cli.commands)
 
 
-def test_options_messages_and_exit_codes_are_those_of_the_script() -> None:
-    settings = {"COGNITO_USER_POOL_ID": "us-east-1_Pool", "COGNITO_CLIENT_ID": "client"}
-    shown = flask("cognises", "plan", "--help", **settings)
-    assert shown.returncode == 0
+def flask(*argv: str) -> Result:
+    """What `flask cognises …` comes to, in this process."""
+    return CliRunner().invoke(commands, argv)
+
+
+def test_options_messages_and_exit_codes_are_those_of_the_script(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Pool")
+    shown = flask("plan", "--help")
+    assert shown.exit_code == 0
     assert "Usage: flask cognises plan [OPTIONS]" in shown.stdout
-    assert flask("cognises", "plan", "--jsn", **settings).returncode == 64
-    refused = flask("cognises", "plan", **{**settings, "COGNITO_USER_POOL_ID": "people"})
-    assert refused.returncode == 1
+    assert flask("plan", "--jsn").exit_code == 64
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "people")
+    refused = flask("plan")
+    assert refused.exit_code == 1
     assert "COGNITO_USER_POOL_ID" in refused.stderr
     assert "Traceback" not in refused.stderr
-    checked = flask("cognises", "validate", **settings)
+
+
+def test_a_process_of_flask_runs_a_command_of_the_script() -> None:
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    settings = {"COGNITO_USER_POOL_ID": "us-east-1_Pool", "COGNITO_CLIENT_ID": "client"}
+    checked = subprocess.run(
+        [sys.executable, "-B", "-m", "flask", "cognises", "validate"],
+        cwd=PROJECT_FOLDER,
+        env={**kept, "FLASK_APP": "wsgi", **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (checked.returncode, "no errors" in checked.stdout) == (0, True)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from accounts import Account, Ran, group, make_identity_pool, policy, statement
-from runners import MANAGED_POLICY_LIMIT, as_runner, without
+from runners import MANAGED_POLICY_LIMIT, Runner, allowed_actions, without
 
 from cognises.manifest.iam_policy import check_policy, policy_size
 from cognises.manifest.iam_warnings import check_reference, check_risks
@@ -50,72 +51,59 @@ def spoil(account: Account) -> None:
     account.cognito.update_group(GroupName="a", UserPoolId=account.pool_id, Precedence=9)
 
 
-def codes(
+A, B = group("a", managed_policies=[DATA]), group("b")
+# A command: the groups that were applied before it, whether they drifted, and the manifest's.
+COMMANDS: list[tuple[str, list[Any], bool, list[Any]]] = [
+    ("apply --yes", [], False, [A, B]),
+    ("apply --yes", [A, B], True, [A, B]),
+    ("apply --yes --prune", [A, B], False, [group("a")]),
+    ("destroy --confirm POOL", [A], False, [A]),
+]
+
+
+def test_the_policy_is_enough_for_every_command_and_no_action_can_be_left_out(
     account: Account,
-    document: Any,
+    printed: dict[str, Any],
     run: Callable[..., Ran],
     manifest: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
-) -> list[int]:
-    """What apply, repair, prune and destroy come to for a runner with this policy.
+) -> None:
+    """Each command runs with all actions, then without each that no command before it calls.
 
     moto knows no conditions: the denials that stand and fall with a role's tags, or with the policy
     that is attached, would deny all. They are read in test_attacks and the table of rights.
     """
-    conditions = {"Null", "ArnNotEquals"}
-    kept = [each for each in document["Statement"] if not conditions & {*each.get("Condition", ())}]
-    document = {**document, "Statement": kept}
-    found = []
-
-    def attempt(*argv: str) -> None:
-        with as_runner(account, document, monkeypatch):
-            found.append(run(*argv).code)
-        run("apply", "--yes", "--prune")  # whatever happened, go on from a good state
-
-    account.iam.create_policy(PolicyName="data", PolicyDocument=json.dumps(policy()))
-    manifest(group("a", managed_policies=[DATA]), group("b"))
-    attempt("apply", "--yes")
-    spoil(account)
-    attempt("apply", "--yes")
-    manifest(group("a"))
-    attempt("apply", "--yes", "--prune")
-    attempt("destroy", "--confirm", account.pool_id)
-    run("destroy", "--confirm", account.pool_id)
-    for name in ("all", "data"):
-        account.iam.delete_policy(PolicyArn=f"arn:aws:iam::123456789012:policy/{name}")
-    return found
-
-
-def test_the_policy_is_enough_for_every_command(
-    account: Account,
-    printed: dict[str, Any],
-    run: Callable[..., Ran],
-    manifest: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert codes(account, printed, run, manifest, monkeypatch) == [0, 0, 0, 0]
-
-
-def test_no_action_of_the_policy_can_be_left_out(
-    account: Account,
-    printed: dict[str, Any],
-    run: Callable[..., Ran],
-    manifest: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
     monkeypatch.setattr("cognises.provisioning.aws.RateLimiter.wait", lambda self: None)
-    allowed = {
-        action
-        for each in printed["Statement"]
-        if each["Effect"] == "Allow"
-        for action in each["Action"]
-    }
-    spared = {
-        action
-        for action in allowed - WHEN_ANSWERS_ARE_LOST - {"iam:PassRole"}
-        if 1 not in codes(account, without(printed, action), run, manifest, monkeypatch)
-    }
-    assert spared == set()
+    conditions = {"Null", "ArnNotEquals"}
+    kept = [each for each in printed["Statement"] if not conditions & {*each.get("Condition", ())}]
+    document = {**printed, "Statement": kept}
+    runner = Runner(account, monkeypatch)
+    account.iam.create_policy(PolicyName="data", PolicyDocument=json.dumps(policy()))
+
+    def attempt(
+        command: str, before: list[Any], drifts: bool, after: list[Any], allowed: Any
+    ) -> tuple[int, set[str]]:
+        run("destroy", "--confirm", account.pool_id)
+        with suppress(account.iam.exceptions.NoSuchEntityException):
+            account.iam.delete_policy(PolicyArn="arn:aws:iam::123456789012:policy/all")
+        manifest(*before)
+        assert run("apply", "--yes").code == 0
+        if drifts:
+            spoil(account)
+        manifest(*after)
+        with runner.allowed(allowed) as called:
+            return run(*command.replace("POOL", account.pool_id).split()).code, called
+
+    unused, spared = allowed_actions(document), []
+    for command in COMMANDS:
+        code, called = attempt(*command, document)
+        assert code == 0, command
+        for action in sorted(called & unused - WHEN_ANSWERS_ARE_LOST):
+            if attempt(*command, without(document, action))[0] != 1:
+                spared.append(action)
+        unused -= called
+    assert unused - WHEN_ANSWERS_ARE_LOST == {"iam:PassRole"}
+    assert spared == []
 
 
 def test_the_policy_passes_the_projects_own_checks(printed: dict[str, Any]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from accounts import Account, Ran, group
-from runners import MANAGED_POLICY_LIMIT, as_runner, without
+from runners import MANAGED_POLICY_LIMIT, Runner, allowed_actions, without
 from staff import give_authenticator
 
 from cognises.manifest.iam_policy import check_policy, policy_size
@@ -27,15 +28,6 @@ def pool(account: Account, manifest: Callable[..., Path]) -> Account:
     return account
 
 
-def allowed(document: Any) -> set[str]:
-    return {
-        action
-        for each in document["Statement"]
-        if each["Effect"] == "Allow"
-        for action in each["Action"]
-    }
-
-
 def test_users_are_added_to_the_runners_policy_for_this_pool_alone(run: Run, pool: Account) -> None:
     plain = run("policy", *ACCOUNT).json
     with_users = run("policy", "--users", *ACCOUNT).json
@@ -45,7 +37,7 @@ def test_users_are_added_to_the_runners_policy_for_this_pool_alone(run: Run, poo
         "Allow",
         POOL + pool.pool_id,
     )
-    assert allowed(plain) & set(added["Action"]) == set()
+    assert allowed_actions(plain) & set(added["Action"]) == set()
     assert len(with_users["Statement"]) == len(plain["Statement"]) + 1
 
 
@@ -68,49 +60,52 @@ def test_the_policy_is_one_that_aws_takes(run: Run, pool: Account, option: str) 
     assert policy_size(printed) <= MANAGED_POLICY_LIMIT
 
 
-def codes(
-    run: Run, pool: Account, document: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> list[int]:
-    """What every users command comes to for somebody with this policy."""
-    found = []
-    file = tmp_path / "made"
-    for argv in (
-        ["list", "--with-groups"],
-        ["create", "bob", "--password-file", str(file), "--group", "a"],
-        ["list", "--group", "a", "--with-groups"],
-        ["set-attributes", "bob", "name=Bob"],
-        ["set-password", "bob", "--password-stdin"],
-        ["reset-mfa", "bob"],
-        ["remove-from-group", "bob", "a"],
-        ["add-to-group", "bob", "a"],
-        ["disable", "bob"],
-        ["enable", "bob"],
-        ["sign-out", "bob"],
-        ["delete", "bob", "--yes"],
-    ):
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Tr0ub4dor&3x")))
-        with as_runner(pool, document, monkeypatch):
-            ran = run("users", *argv)
-        found.append(ran.code)
-        if argv[0] == "set-attributes":  # there is an authenticator to reset
-            give_authenticator(pool, "bob")
-        if argv[0] == "create" and ran.code:  # whatever happened, go on from a good state
-            run("users", "create", "bob", "--password-file", str(tmp_path / "other"))
-    file.unlink(missing_ok=True)
-    (tmp_path / "other").unlink(missing_ok=True)
-    run("users", "delete", "bob", "--yes")
-    return found
+COMMANDS = (
+    "list --with-groups",
+    "create bob --password-file made --group a",
+    "list --group a --with-groups",
+    "set-attributes bob name=Bob",
+    "set-password bob --password-stdin",
+    "reset-mfa bob",
+    "remove-from-group bob a",
+    "add-to-group bob a",
+    "disable bob",
+    "enable bob",
+    "sign-out bob",
+    "delete bob --yes",
+)
 
 
 def test_the_policy_is_enough_for_every_users_command_and_no_action_can_be_left_out(
     run: Run, pool: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    printed = run("policy", "--users-only", *ACCOUNT).json
-    good = codes(run, pool, printed, monkeypatch, tmp_path)
-    assert good == [0] * 12
-    spared = {
-        action
-        for action in allowed(printed)
-        if codes(run, pool, without(printed, action), monkeypatch, tmp_path) == good
-    }
-    assert spared == set()
+    """Each command runs with all actions, then without each that no command before it calls."""
+    monkeypatch.chdir(tmp_path)
+    document = run("policy", "--users-only", *ACCOUNT).json
+    runner = Runner(pool, monkeypatch)
+
+    def attempt(command: str, allowed: Any) -> tuple[int, set[str]]:
+        if command.startswith("create"):
+            Path("made").unlink(missing_ok=True)
+            with suppress(pool.cognito.exceptions.UserNotFoundException):
+                pool.cognito.admin_delete_user(UserPoolId=pool.pool_id, Username="bob")
+        elif command.startswith("reset-mfa"):  # there is an authenticator to reset
+            give_authenticator(pool, "bob")
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Tr0ub4dor&3x")))
+        with runner.allowed(allowed) as called:
+            return run("users", *command.split()).code, called
+
+    needed: dict[str, list[str]] = {}
+    unused = allowed_actions(document)
+    for command in COMMANDS:
+        code, called = attempt(command, document)
+        assert code == 0, command
+        needed[command] = sorted(called & unused)
+        unused -= called
+    spared = []
+    for command in COMMANDS:
+        for action in needed[command]:
+            if attempt(command, without(document, action))[0] == 0:
+                spared.append(action)
+        assert attempt(command, document)[0] == 0, command
+    assert (unused, spared) == (set(), [])
