@@ -20,7 +20,7 @@ from cognises.provisioning.bootstrap_settings import read_request
 from cognises.provisioning.groups import commands
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.policies import bootstrap_policy, runner_policy, users_policy
-from cognises.provisioning.users.create import users
+from cognises.provisioning.users import users
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
