@@ -35,6 +35,7 @@ def main(options):
         (PROJECT / name).write_text(found[name])
     lock_own("dev", "requirements-dev.txt", options, PROJECT.name + "/pyproject.toml")
     lock_own("new", "requirements.txt", ["--offline"])
+    run_compile(options, PROJECT / "local_aws", "emulator.lock", "emulator.py")
 
 
 def rendered(deployment):
@@ -61,11 +62,16 @@ def lock(pyproject, held, options=(), **variables):
 def lock_own(group, name, options, *sources):
     """A lock of the template's own, in agreement with the generated project's."""
     groups = [f"--group=pyproject.toml:{group}", *(f"--group={each}:dev" for each in sources)]
+    held = [f"-c={PROJECT.name}/{each}" for each in NAMES]
+    run_compile(options, ROOT, name, *held, *groups, *sources)
+
+
+def run_compile(options, folder, name, *sources):
+    """Write one lock file by `uv pip compile`."""
     command = ["uv", "pip", "compile", "--quiet", "--no-config", "--universal", "--no-annotate"]
     command += ["--python-version", "3.10", "--generate-hashes", "-o", name, *options]
     command += ["--custom-compile-command", "make lock"]
-    command += [*(f"-c={PROJECT.name}/{each}" for each in NAMES), *groups, *sources]
-    subprocess.run(command, cwd=ROOT, check=True)
+    subprocess.run([*command, *sources], cwd=folder, check=True)
 
 
 def entries(text):

@@ -57,6 +57,10 @@ def test_what_names_an_account_a_trust_root_or_an_address_is_dropped(project, na
     assert "real" not in isolated(**{name: "real"}).values()
 
 
+def test_an_env_file_cannot_switch_the_endpoints_of_local_runs_off(project):
+    assert isolated()["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "false"
+
+
 @pytest.mark.parametrize(
     ("text", "region"),
     [

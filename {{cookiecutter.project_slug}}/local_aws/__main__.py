@@ -1,4 +1,7 @@
-"""`python -m local_aws`: the service on an embedded Cognito; `demo` checks it, `token` calls it."""
+"""`python -m local_aws`: the service on an embedded Cognito; `demo` checks it, `token` calls it.
+
+`rehearse` runs the operator's commands on an emulated AWS.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ isolate()  # before anything below can read the environment
 from cognises.errors import CognisesError  # noqa: E402
 from cognises.settings.sources import PROJECT_FOLDER  # noqa: E402
 from local_aws.address import NotRunning, fetch_token  # noqa: E402
-from local_aws.embedded import NotApplied  # noqa: E402
+from local_aws.embedded import NotApplied, NotRehearsed  # noqa: E402
 
 USAGE = """usage: python -m local_aws              serve, with a user for each group, until Ctrl-C
        python -m local_aws demo         every group tries every route
+       python -m local_aws rehearse     bootstrap, apply, deploy and destroy, on an emulator
        python -m local_aws token WHO    a token of the running service: of a group, or a user"""
 
 
@@ -30,7 +34,7 @@ def main(arguments: list[str]) -> int:
         return _run(arguments)
     except (CognisesError, NotApplied) as error:
         print(f"cannot run:\n{error}", file=sys.stderr)
-    except (NotRunning, LookupError) as error:
+    except (NotRunning, LookupError, NotRehearsed) as error:
         print(f"error: {error.args[0]}", file=sys.stderr)
     return 1
 
@@ -45,6 +49,10 @@ def _run(arguments: list[str]) -> int:
             from local_aws import demo
 
             return demo.run()
+        case ["rehearse"]:
+            from local_aws import rehearse
+
+            return rehearse.run()
         case ["token", who]:
             print(fetch_token(who))
             return 0

@@ -17,6 +17,10 @@ class NotApplied(Exception):
     """groups.json was refused; the text is the provisioning script's own report."""
 
 
+class NotRehearsed(Exception):
+    """A command did something else than the pages say."""
+
+
 @contextmanager
 def embedded(public_url: str | None = None) -> Iterator[LocalCognito]:
     """A pool, client, identity pool and boundary, for a service at that address if it has one."""

@@ -48,6 +48,7 @@ def isolate(environ: MutableMapping[str, str] = os.environ) -> None:
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
+        AWS_IGNORE_CONFIGURED_ENDPOINT_URLS="false",  # `.env` may say true: to AWS, then
         FLASK_SKIP_DOTENV="1",
         MOTO_ALLOW_NONEXISTENT_REGION="true",
         MOTO_DISABLE_GLOBAL_CORS="true",
