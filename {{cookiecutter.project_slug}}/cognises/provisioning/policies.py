@@ -42,8 +42,9 @@ CHANGE_POOL = (
     "UntagResource",
 )  # fmt: skip
 CLIENT = (
-    "DescribeUserPool", "CreateUserPoolClient", "DescribeUserPoolClient", "UpdateUserPoolClient",
-    "DeleteUserPoolClient", "ListUserPoolClientSecrets", "ListUserPoolClients",
+    "DescribeUserPool", "ListGroups", "CreateUserPoolClient", "DescribeUserPoolClient",
+    "UpdateUserPoolClient", "DeleteUserPoolClient", "ListUserPoolClientSecrets",
+    "ListUserPoolClients",
     "CreateUserPoolDomain", "UpdateUserPoolDomain", "DeleteUserPoolDomain",
     "CreateManagedLoginBranding", "DescribeManagedLoginBranding", "UpdateManagedLoginBranding",
     "DescribeManagedLoginBrandingByClient", "DeleteManagedLoginBranding",
@@ -183,5 +184,7 @@ def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
         # Knows neither resources nor tags.
         allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
         allow("OwnBoundary", "iam", BOUNDARY, boundary),
+        # `destroy --stack` looks whether a role carries the boundary.
+        allow("ReadRoles", "iam", ("GetAccountAuthorizationDetails",), "*"),
     ]
     return {"Version": VERSION, "Statement": statements}

@@ -86,8 +86,9 @@ def _holds(operator, key, wanted, context):
     value = context.get(key)
     if operator == "Null":
         return (key not in context) == (wanted == ["true"])
-    if operator == "ForAnyValue:StringEquals":
-        return bool(set(listed(value or ())) & set(wanted))
+    quantity, _, of_one = operator.rpartition(":")
+    if quantity == "ForAnyValue":
+        return any(OPERATORS[of_one](each, wanted) for each in listed(value or ()))
     base = operator.removesuffix("IfExists")
     if base != operator and key not in context:
         return True
