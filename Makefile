@@ -44,7 +44,7 @@ $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
 	@printf '%s\n' 'replay_dir: build/replay' 'cookiecutters_dir: build/templates' > $@
 
-.PHONY: help new demo test crash-matrix browse bench cold-start load check docs lock bump wheel tidy
+.PHONY: help new demo test crash-matrix browse emulator bench cold-start load check docs lock bump wheel tidy
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ crash-matrix: $(VENV)/.dev tidy  ## interrupt provisioning at every call, run it
 
 browse: $(VENV)/.dev tidy  ## browse in two tabs for ten minutes while tokens end every two seconds
 	TEST_BROWSER=require $(BIN)/python -m pytest tests/browser -m ten_minutes -s
+
+emulator: $(VENV)/.dev tidy  ## bootstrap and sign in at ministack, another emulator of Cognito
+	TEST_EMULATOR="$(BIN)/uvx --from ministack==1.5.33 --with cryptography ministack" \
+	    $(BIN)/python -m pytest tests/local_aws -m emulator
 
 bench: $(VENV)/.dev tidy  ## measure what a guard adds to a request (RECORD=1: write docs/)
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m bench $(if $(RECORD),--record)

@@ -27,6 +27,19 @@ hypothesis_settings.register_profile("suite", database=None, deadline=None, max_
 hypothesis_settings.load_profile("suite")
 
 
+# Tests that take minutes, or need what the suite does not install.
+ON_REQUEST = ("crash_matrix", "ten_minutes", "emulator")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """They run when they are asked for by their marker."""
+    markers = [name for name in ON_REQUEST if name not in config.option.markexpr]
+    left_out = [item for item in items if any(map(item.get_closest_marker, markers))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(autouse=True)
 def decisions_are_logged() -> Iterator[None]:
     """`cognises.decisions` follows the root logger: an app of one test configures no other test."""

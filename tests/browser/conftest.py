@@ -35,16 +35,12 @@ def form(response: Principal) -> str:
 """
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """These tests come last: playwright's event loop stays.
 
-    Flask runs no async view in a thread that has one. What takes ten minutes runs by its marker.
+    Flask runs no async view in a thread that has one.
     """
     items.sort(key=is_ours)
-    if "ten_minutes" not in config.option.markexpr:
-        asked = [item for item in items if item.get_closest_marker("ten_minutes")]
-        config.hook.pytest_deselected(items=asked)
-        items[:] = [item for item in items if item not in asked]
 
 
 def is_ours(item: pytest.Item) -> bool:

@@ -24,17 +24,6 @@ from cognises.provisioning.aws import make_session
 from local_aws.cognito import serving
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The full crash matrix takes minutes: it runs when it is asked for by its marker."""
-    if "crash_matrix" in config.option.markexpr:
-        return
-    asked = [item for item in items if item.get_closest_marker("crash_matrix")]
-    if asked:
-        config.hook.pytest_deselected(items=asked)
-        items[:] = [item for item in items if item not in asked]
-
-
 @pytest.fixture(scope="session", autouse=True)
 def read_once() -> Iterator[None]:
     """What takes most of a test's time is done once.
