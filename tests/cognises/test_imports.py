@@ -153,3 +153,29 @@ def test_flask_run_does_not_start_without_settings(tmp_path: Path):
     assert ran.returncode != 0
     assert "COGNITO_CLIENT_ID" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+STAGES = """
+import json, sys
+import wsgi
+group, stages = wsgi.app.cli.commands["cognises"], []
+def see():
+    names = ("cognises.provisioning", "cognises.provisioning.cli", "boto3", "botocore")
+    stages.append([name for name in names if name in sys.modules])
+offered = group.list_commands(None)
+group.get_command(None, "access")
+see()
+for name in offered:
+    group.get_command(None, name)
+see()
+print(json.dumps([offered, stages]))
+"""
+
+
+def test_provisioning_is_loaded_when_flask_runs_one_of_its_commands_and_boto_not_even_then():
+    ran = python("-c", STAGES)
+
+    assert ran.returncode == 0, ran.stderr
+    offered, stages = json.loads(ran.stdout)
+    assert {"access", "plan", "apply", "users", "bootstrap"} <= set(offered)
+    assert stages == [[], ["cognises.provisioning", "cognises.provisioning.cli"]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,19 @@ from typing import Any
 import pytest
 from accounts import Account, Ran, group
 from faults import Wire
+from worlds import plan
 
-from cognises.provisioning.aws import RateLimiter, group_clients
+from cognises.provisioning.aws import (
+    DEFAULT_GROUP_WRITES,
+    GROUP_WRITES,
+    WORKERS,
+    Clients,
+    RateLimiter,
+    group_clients,
+)
 from cognises.provisioning.groups import commands
+from cognises.provisioning.groups.apply import apply_plan
+from cognises.provisioning.groups.plan import Plan
 
 Run = Callable[..., Ran]
 MANY = [group(f"g{index}") for index in range(70)]  # two pages
@@ -111,3 +121,65 @@ def test_who_wakes_late_is_not_followed_too_soon() -> None:
         passed.append(now[0])
     gaps = [after - before for before, after in pairwise(passed)]
     assert min(gaps) >= 0.11
+
+
+class Workers:
+    """Threads in simulated time: a unit of work starts where a worker is free first."""
+
+    def __init__(self) -> None:
+        self.now, self.free = 0.0, list[float]()
+
+    def pool(self, workers: int, **_: Any) -> Workers:
+        self.free = [0.0] * workers
+        return self
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.now = max(self.free)
+
+    def map(self, work: Callable[[Any], None], units: Iterable[Any]) -> Iterator[None]:
+        for unit in units:
+            first = self.free.index(min(self.free))
+            self.now = self.free[first]
+            yield work(unit)
+            self.free[first] = self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Slow:
+    """A client whose every answer takes a while; group writes wait for the limiter first."""
+
+    def __init__(self, time: Workers, latency: float, limiter: RateLimiter) -> None:
+        self.time, self.latency, self.limiter, self.count = time, latency, limiter, 0
+
+    def __getattr__(self, method: str) -> Callable[..., None]:
+        def call(**_: Any) -> None:
+            if method.title().replace("_", "") in GROUP_WRITES:
+                self.limiter.wait()
+            self.count += 1
+            self.time.sleep(self.latency)
+
+        return call
+
+
+@pytest.fixture(scope="module")
+def thousand() -> Plan:
+    return plan(*(group(f"g{index}") for index in range(1000)))
+
+
+@pytest.mark.parametrize("latency", [0.02, 0.1, 0.3])
+def test_a_thousand_new_groups_take_hardly_longer_than_the_limit_allows(
+    monkeypatch: pytest.MonkeyPatch, thousand: Plan, latency: float
+) -> None:
+    time = Workers()
+    monkeypatch.setattr("cognises.provisioning.groups.apply.ThreadPoolExecutor", time.pool)
+    limiter = RateLimiter(DEFAULT_GROUP_WRITES, clock=lambda: time.now, sleep=time.sleep)
+    client = Slow(time, latency, limiter)
+    done, failed = apply_plan(thousand, Clients(client, client), sleep=time.sleep)
+    assert (len(done), failed, len(time.free)) == (2000, [], WORKERS)
+    assert client.count == 3 * 1000
+    assert 1.0 <= time.now / (1000 / DEFAULT_GROUP_WRITES) <= 1.3
