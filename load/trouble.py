@@ -45,7 +45,7 @@ class Ammunition:
 
     def reload(self) -> None:
         tokens = [self._pool.token(["editors"]) for _ in range(_TOKENS)]
-        self._bad += [shot("/guarded", 403, self._pool.token(["viewers"])) for _ in range(10)]
+        self._bad += [shot("/guarded", 403, self._pool.token(["viewers"])) for _ in range(40)]
         self._good += [shot("/guarded", 200, token) for token in tokens]
 
     def __iter__(self) -> Iterator[Shot]:

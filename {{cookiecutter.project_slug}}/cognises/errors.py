@@ -40,7 +40,6 @@ ANSWERS: Mapping[str, Answer] = {
 
 class CognisesError(Exception):
     """A refusal, and the base class of every error of this package. `str(error)` is its message.
-
     `reason` is a key of `ANSWERS`, `status` its HTTP status, `message` the fixed text for the
     client. `detail` is for the log: fixed words too, never a token, a claim or an address.
     """

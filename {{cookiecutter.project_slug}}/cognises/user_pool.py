@@ -44,11 +44,11 @@ class UserPool(NamedTuple):
         return partition_of(self.region)[0]
 
     @property
-    def issuers(self) -> tuple[str, ...]:
+    def issuers(self) -> list[str]:
         """The `iss` values of this pool's tokens."""
         return self.issuers_in(self.region)
 
-    def issuers_in(self, region: str) -> tuple[str, ...]:
-        """Both of its or a replica's region (Cognito API reference, IssuerConfigurationType)."""
-        host = f"cognito-idp.{region}.{partition_of(region)[1]}/{self.id}"
-        return f"https://{host}", f"https://issuer-{host}"
+    def issuers_in(self, *regions: str) -> list[str]:
+        """Two a region, its own or a replica's (Cognito API reference, IssuerConfigurationType)."""
+        hosts = [f"cognito-idp.{each}.{partition_of(each)[1]}/{self.id}" for each in regions]
+        return [f"https://{start}{host}" for host in hosts for start in ("", "issuer-")]

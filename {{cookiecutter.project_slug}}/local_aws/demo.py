@@ -10,7 +10,7 @@ from http.cookiejar import DefaultCookiePolicy
 import requests
 from flask import Flask
 
-from cognises.access.route_report import aligned
+from cognises.access import aligned
 from cognises.manifest import Group, load_groups
 from cognises.web.extension import check
 from cognises.web.routes import Route, function_name, routes

@@ -19,7 +19,7 @@ from cognises import (
     protect,
     public,
 )
-from cognises.access.route_report import as_markdown, as_text, groups_may_call, may_call, report
+from cognises.access import as_markdown, as_text, groups_may_call, may_call, report
 from cognises.testing import FakePool
 from cognises.web.routes import declaration_at
 from cognises.web.state import state_of

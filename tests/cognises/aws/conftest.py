@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     fake = FakeAws()
     monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # botocore sleeps before it tries again; the number of attempts is what the tests are about.
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
     yield fake
     fake.close()
 

@@ -14,12 +14,13 @@ from load.drive import Driver, shot
 from load.server import Service, running
 
 HEAD = "POST /body HTTP/1.1\r\nHost: localhost\r\n"
+HEAD_SECONDS = 4  # of this service, for a request to arrive; 9 for one that is large
 MEGABYTE = b"x" * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
 def service():
-    with running(workers=2) as started:
+    with running(workers=2, LOAD_HEAD_SECONDS=str(HEAD_SECONDS), LOAD_BODY_SECONDS="9") as started:
         Driver(started.port, repeat(shot("/open"))).run(0.5)  # every thread is there
         yield started
 
@@ -94,18 +95,19 @@ BAD = {
 }
 
 
-def test_ten_thousand_bad_requests_get_their_statuses_and_take_no_memory(service):
-    ask(service, next(iter(BAD)))
+def test_thousands_of_bad_requests_get_their_statuses_and_take_no_memory(service):
+    for request in [*BAD] * 10:
+        ask(service, request)
     before = service.memory()
     wrong: Counter[tuple[bytes, int | None]] = Counter()
-    for _ in range(700):
+    for _ in range(130):
         for request, expected in BAD.items():
             answered = ask(service, request)
             if answered != expected:
                 wrong[request[:80], answered] += 1
 
     assert wrong == {}
-    assert service.memory() - before < 20_000
+    assert service.memory() - before < 6_000
     assert service.get("/open") == "ok"
     assert "secret" not in service.log.read_text()
 
@@ -118,7 +120,7 @@ SLOW = {
     "nothing at all": b"",
     "empty lines alone": b"\r\n",
 }  # fmt: skip
-# Requests over 32 KiB get 30 seconds to arrive.
+# Requests over 32 KiB get more time to arrive.
 LARGE_AND_SLOW = {
     "a large body": b"Content-Length: 1000000\r\n\r\n" + b"x" * 40_000,
     "a large body that is announced": b"Content-Length: 40000\r\nExpect: 100-continue\r\n\r\nx",
@@ -138,7 +140,7 @@ def test_slow_clients_delay_no_other_and_are_disconnected(service):
         for sock in socks:
             sock.sendall(SLOW[name])
     waits = []
-    end = time.monotonic() + 11
+    end = time.monotonic() + HEAD_SECONDS + 1
     while time.monotonic() < end:
         for sock in slow["a head that drips"]:
             with suppress(OSError):
@@ -198,9 +200,9 @@ def test_clients_that_end_in_the_middle_of_a_request_cost_no_cpu(service):
         sock.sendall(SLOW["a head that drips"])
         sock.shutdown(socket.SHUT_WR)
     before = service.cpu_seconds()
-    time.sleep(2)
+    time.sleep(1)
 
-    assert service.cpu_seconds() - before < 0.5
+    assert service.cpu_seconds() - before < 0.3
     assert service.get("/open") == "ok"
     for sock in socks:
         sock.close()

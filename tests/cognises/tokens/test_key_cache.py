@@ -17,7 +17,7 @@ from request_side import refused
 
 from cognises import CognisesError, Verifier
 from cognises.testing import FakePool, SigningKey, encode
-from cognises.tokens import key_cache
+from cognises.tokens import http
 from cognises.tokens.http import load_first
 from cognises.tokens.key_cache import (
     COOL_DOWN,
@@ -655,14 +655,14 @@ def test_a_request_that_another_ones_fetch_overtakes_starts_none_of_its_own(pool
     keys = pool_key_set(pool.user_pool, load=lambda kid: loads.append(kid) or pool.jwks)
     keys.hydrate()
     clock.move(700)
-    look_after = keys._refresh_if_due
+    start = keys._start_fetch
 
     def overtaken(*seen: object) -> object:
-        keys._refresh_if_due = look_after
+        keys._start_fetch = start
         keys.hydrate()
-        return look_after(*seen)
+        return start(*seen)
 
-    keys._refresh_if_due = overtaken
+    keys._start_fetch = overtaken
     keys.snapshot()
 
     for thread in keys._threads:
@@ -740,7 +740,7 @@ def test_what_happens_in_a_child_forgets_the_parents_fetch_and_keeps_its_keys(
         waiting = threads.submit(refused, verifier.verify, stranger(pool, "unknown"))
         assert server.arrived.wait(10)
 
-        key_cache._after_fork()
+        http._after_fork()
 
         assert verifier.verify(pool.token())
         server.let_go()

@@ -694,7 +694,7 @@ def test_the_outcome_of_a_request_says_why_it_was_refused(extension, make_app, c
     client.get("/thing", headers=cognito.bearer(["viewers"], sub="ada"))
     client.get("/thing", headers=cognito.bearer(["editors"], sub="ada"))
 
-    assert [(v.decision, v.reason, v.sub) for v in seen] == [
+    assert [(v["decision"], v["reason"], v["sub"]) for v in seen] == [
         ("refused", "forbidden", "ada"),
         ("allowed", None, "ada"),
     ]

@@ -6,10 +6,13 @@ from flask import Blueprint, Flask
 from flask.views import MethodView, View
 
 from cognises import login_check, permission_required, protect, public
-from cognises.web.route_metadata import Declaration, LoginGuard, PermissionGuard, declaration_of
 from cognises.web.routes import (
+    Declaration,
+    LoginGuard,
+    PermissionGuard,
     ambiguous_names,
     declaration_at,
+    declaration_of,
     function_name,
     own_static_view,
     routes,

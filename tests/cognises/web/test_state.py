@@ -15,7 +15,7 @@ from cognises.testing import FakePool, SigningKey
 from cognises.tokens.http import FetchError
 from cognises.user_pool import UserPool
 from cognises.web.extension import check
-from cognises.web.route_metadata import LoginGuard
+from cognises.web.routes import LoginGuard
 from cognises.web.state import state_of
 
 

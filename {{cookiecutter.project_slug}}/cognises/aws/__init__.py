@@ -14,7 +14,6 @@ from flask import current_app
 from cognises.errors import CognisesError
 from cognises.web.authorize import current_user
 from cognises.web.responses import refusal
-from cognises.web.route_metadata import DEFAULT_LOGIN
 from cognises.web.state import state_of
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ log = logging.getLogger("cognises.aws")
 
 def user_session() -> boto3.Session:
     """A boto3 session with the AWS credentials of the signed-in user's group role.
-
     Call it in a guarded view. The credentials are kept until shortly before they end, and stop
     working when the request's ID token expires. Raises an HTTPException that answers the request:
     401 where no user is signed in, 403 `no_role` for access tokens, machine clients and users
@@ -41,7 +39,6 @@ def user_session() -> boto3.Session:
 
 def user_client(service: str) -> Any:
     """A boto3 client of the user's session, as in `user_client("s3")`; kept with the session.
-
     What AWS refuses raises a botocore ClientError that answers the request with 403 `aws_denied`
     unless the view handles it; throttling and outages answer 503 `aws_unavailable`.
     """
@@ -56,7 +53,7 @@ def _session_of_request() -> UserSession:
             raise CognisesError("missing_token", "no user is signed in")
         if claims.get("token_use") != "id":
             raise CognisesError("no_role", "an access token; AWS credentials need an ID token")
-        if claims.get("iss") not in state.verifier(DEFAULT_LOGIN).expected.issuers:
+        if claims.get("iss") not in state.verifier().expected.issuers:
             raise CognisesError("no_role", "a token of another pool")
         if _EXTENSION not in extensions:
             from cognises.aws.sessions import UserSessions

@@ -7,10 +7,8 @@ then GetCredentialsForIdentity). The pool picks the role of the group with the l
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import lru_cache
@@ -29,7 +27,8 @@ from botocore.loaders import Loader, create_loader
 from cognises.errors import CognisesError, printable
 from cognises.settings.model import Settings
 from cognises.settings.values import is_loopback
-from cognises.web.responses import ForbiddenRefusal, Refusal, ServiceUnavailableRefusal, refusal
+from cognises.tokens.http import forked
+from cognises.web.responses import REFUSALS, Refusal, refusal
 
 log = logging.getLogger("cognises.aws")
 
@@ -47,17 +46,16 @@ _BUSY = {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequ
 
 class TokenCache(Generic[T]):
     """At most `size` values by the digest of a token, each kept until its end.
-
     The first request makes the value; equal requests wait for it, or share its failure, which is
     not kept. Values that have ended go first, then those used least recently.
     """
 
     def __init__(self, size: int = MAX_TOKENS) -> None:
         self._size = size
-        self.clear()
-        _CACHES.add(self)
+        self.forget_threads()
+        forked.add(self)
 
-    def clear(self) -> None:
+    def forget_threads(self) -> None:
         """Start again, with a lock that no other thread holds."""
         self._lock = threading.Lock()
         self._kept: dict[bytes, Future[tuple[T, float]]] = {}
@@ -85,19 +83,6 @@ class TokenCache(Generic[T]):
                         del self._kept[digest]
                 kept.set_exception(error)
         return kept.result()[0]
-
-
-_CACHES: weakref.WeakSet[TokenCache[Any]] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    """A child process has no credentials of its parent, and no lock that is held."""
-    for cache in list(_CACHES):
-        cache.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class UserCredentials(Credentials):  # type: ignore[misc,unused-ignore]
@@ -221,12 +206,10 @@ class _AwsError(Refusal, ClientError):  # type: ignore[misc,unused-ignore]
         return self._answer.get_response(*args, **kwargs)
 
 
-class AwsDenied(_AwsError, ForbiddenRefusal):
-    """403 `aws_denied`: the user's role may not do this."""
-
-
-class AwsUnavailable(_AwsError, ServiceUnavailableRefusal):
-    """503 `aws_unavailable`: AWS limits or fails the call."""
+_AWS_ERRORS: Mapping[str, Any] = {
+    "aws_denied": type("AwsDenied", (_AwsError, REFUSALS[403]), {}),
+    "aws_unavailable": type("AwsUnavailable", (_AwsError, REFUSALS[503]), {}),
+}
 
 
 def _watch(events: Any, realm: str) -> None:
@@ -237,14 +220,15 @@ def _watch(events: Any, realm: str) -> None:
             return
         code, status = error.get("Code", ""), parsed["ResponseMetadata"].get("HTTPStatusCode", 0)
         if code in _BUSY or status >= 500:
-            kind, reason = AwsUnavailable, "aws_unavailable"
+            reason = "aws_unavailable"
         elif code in _DENIED or status == 403:
-            kind, reason = AwsDenied, "aws_denied"
+            reason = "aws_denied"
         else:
             return
         detail = f"{model.service_model.service_name} {model.name}: {code[:60]}"
         log.warning("AWS refuses: %s (%s)", reason, printable(detail))
-        raise kind(refusal(CognisesError(reason, detail), realm), parsed, model.name)
+        answer = refusal(CognisesError(reason, detail), realm)
+        raise _AWS_ERRORS[reason](answer, parsed, model.name)
 
     def after_call_error(exception: Exception, **_: Any) -> None:
         if isinstance(exception, (HTTPClientError, ConnectionError)):

@@ -13,7 +13,6 @@ from cognises.operation import logs
 from cognises.operation.middleware import limit_bodies, request_id, surround
 from cognises.web.decorators import public
 from cognises.web.responses import refusal
-from cognises.web.route_metadata import DEFAULT_LOGIN
 from cognises.web.state import state_of
 
 __all__ = ["init_operations", "operate", "request_id"]
@@ -23,7 +22,6 @@ bp = Blueprint("operation", __name__)
 
 def init_operations(app: Flask) -> None:
     """Log, limit and measure the requests of `app`, and add `/ready`.
-
     Call it before `Cognises(app)`, which reports wrong settings: with those, it does nothing.
     """
     state = state_of(app)
@@ -55,13 +53,12 @@ operate = init_operations  # its name up to 0.1
 @public
 def ready() -> Response:
     """For load balancers: 200 if tokens can be verified, else 503 with Retry-After.
-
     It fetches the keys itself if none are there: one fetch and one waiting thread for any number
     of requests, within the back-off of the key set. `/health` only says that the process runs.
     """
     state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
     try:
-        state.verifier(DEFAULT_LOGIN).keys.require_usable()
+        state.verifier().keys.require_usable()
         response = jsonify(status="ready")
     except CognisesError as error:
         response = refusal(error, state.settings.realm).get_response()  # type: ignore[assignment]

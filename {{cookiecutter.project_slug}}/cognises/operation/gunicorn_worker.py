@@ -245,7 +245,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
 class SharedKeys:
     """The latest reading of the key set, in memory that the processes of one server share.
-
     Each writes a slot by its id. No lock: one that a killed worker held would never open again. A
     slot that is garbled or half written does not match its digest and counts as absent.
     """

@@ -46,7 +46,6 @@ def observe_fetch(succeeded: bool) -> None:
 
 def install(app: WSGIApplication, port: int) -> WSGIApplication:
     """Count from now on, and answer `GET /metrics` on gunicorn's socket of that port alone.
-
     The port is read from the socket itself, which no client can forge. A server that shows no
     socket (Lambda, the development server) serves no metrics.
     """

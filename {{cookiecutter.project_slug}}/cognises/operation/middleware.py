@@ -15,7 +15,7 @@ from flask import request as flask_request
 from werkzeug.exceptions import BadRequest, LengthRequired, RequestEntityTooLarge
 from werkzeug.wsgi import ClosingIterator
 
-from cognises.web.authorize import UNGUARDED, outcome_of
+from cognises.web.authorize import outcome_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -85,12 +85,12 @@ def _report(
 ) -> None:
     # No field holds the query.
     path = environ.get("PATH_INFO", "").encode("latin-1", "replace").decode("utf-8", "replace")
-    outcome = outcome_of(request) if request is not None else UNGUARDED
+    outcome = outcome_of(request)
+    if not _is_plain(outcome["sub"] or ""):
+        outcome["sub"] = None
     method, endpoint = environ.get("REQUEST_METHOD", "")[:20], request and request.endpoint
     fields = {"method": method, "path": path[:300], "endpoint": endpoint, "status": status,
-              "duration_ms": round(seconds * 1000, 1), **outcome._asdict()}  # fmt: skip
-    if outcome.sub and not _is_plain(outcome.sub):
-        del fields["sub"]
+              "duration_ms": round(seconds * 1000, 1), **outcome}  # fmt: skip
     for observe in observers:
         observe(fields, seconds)
     if log.isEnabledFor(logging.INFO):

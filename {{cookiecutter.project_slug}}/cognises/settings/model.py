@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class Settings:
     max_body_bytes: int = _of("COGNISES_MAX_BODY_BYTES", v.size, 1024 * 1024)
     metrics_address: tuple[str, int] | None = _of("COGNISES_METRICS_ADDRESS", v.socket_address)
 
-    @property
+    @cached_property
     def public_path(self) -> str:
         """The path below which the service is mounted, as in `/orders`; empty at the root."""
         return urlsplit(self.public_url or "").path

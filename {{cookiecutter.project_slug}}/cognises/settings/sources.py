@@ -31,7 +31,6 @@ NEVER_COMMITTED = (
 
 def read_settings(defaults: Mapping[str, str], folder: Path = PROJECT_FOLDER) -> dict[str, str]:
     """Settings of your own, by name: from the environment, `.env`, `.flaskenv`, else `defaults`.
-
     `folder` is the folder of `wsgi.py`. Raises SettingsError where an env file is wrong.
     """
     return {**defaults, **read_values(folder, names=defaults)}
@@ -41,7 +40,6 @@ def read_values(
     folder: Path, config: Mapping[str, object] | None = None, names: Iterable[str] = NAMES
 ) -> dict[str, str]:
     """The settings in force as text, by name; unset and empty ones are left out.
-
     Raises SettingsError where an env file holds what it must not, or a configured value is no text.
     """
     values, problems, _ = _gather(folder, config or {}, names)

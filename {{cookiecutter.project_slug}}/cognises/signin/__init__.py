@@ -15,13 +15,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from cognises.errors import CognisesError
 from cognises.signin.cookies import Attempt
-from cognises.signin.managed_login import (
-    OTHER_REFUSAL,
-    REFUSALS,
-    SignInProblem,
-    Tokens,
-    forwardable,
-)
+from cognises.signin.managed_login import REFUSALS, SignInProblem, Tokens, forwardable
 from cognises.signin.session import ENDED, RENEWAL_PROBLEM, SignIn, current_sign_in
 from cognises.web import responses
 from cognises.web.authorize import auth_result_for
@@ -41,7 +35,6 @@ _DENIALS = frozenset({"access_denied", "login_required", "interaction_required"}
 
 def sign_in(app: Flask) -> None:
     """Add browser sign-in to `app`, before `Cognises(app)`.
-
     It works where `COGNITO_DOMAIN` and `COGNISES_PUBLIC_URL` are set; elsewhere its addresses
     answer 404, and refusals stay as they are.
     """
@@ -55,14 +48,14 @@ def sign_in(app: Flask) -> None:
 
 def _page_values() -> dict[str, object]:
     """For every page of the app, also those that are rendered while settings are wrong."""
+
+    def has_session() -> bool:
+        """Whether the browser holds a session, good or not: for what a page offers, not allows."""
+        responses.mark_guarded(request)
+        return current_sign_in.cookies.has_session(request)
+
     is_on = not state_of(current_app).settings_with_problems[1] and current_sign_in.is_on
-    return {"can_sign_in": is_on, "has_session": _has_session}
-
-
-def _has_session() -> bool:
-    """Whether the browser holds a session, good or not: for what a page offers, not allows."""
-    responses.mark_guarded(request)
-    return current_sign_in.cookies.has_session(request)
+    return {"can_sign_in": is_on, "has_session": has_session}
 
 
 @bp.before_request
@@ -189,7 +182,7 @@ def answer_refusal(refused: Refusal) -> WerkzeugResponse | Refusal:
 
 
 def _refusal_page(error: CognisesError) -> Response:
-    title, text = REFUSALS.get(error.reason, OTHER_REFUSAL)
+    title, text = REFUSALS.get(error.reason, REFUSALS["other"])
     is_final = error.status not in (400, 401) or error.reason in ("wrong_token_use", "wrong_client")
     login = None if is_final else url_for("signin.login", next=_current_path())
     user = auth_result_for(request).denied_principal

@@ -10,7 +10,6 @@ import hmac
 import json
 import secrets
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -45,16 +44,13 @@ class Attempt(NamedTuple):
     def from_cookie(cls, value: str) -> Attempt | None:
         """The attempt in a cookie's value; None for a value that this module did not write."""
         try:
-            attempt = cls(*json.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4))))
-        except (ValueError, TypeError, RecursionError):
+            attempt = cls(*json.loads(jws.decode_segment(value.encode())))
+        except (CognisesError, ValueError, TypeError, RecursionError):
             return None
         *texts, started = attempt
         is_sound = all(isinstance(text, str) and text and text.isascii() for text in texts)
         is_time = type(started) is int and 0 < started < 2**53
         return attempt if is_sound and is_time else None
-
-    def to_cookie(self) -> str:
-        return urlsafe_b64encode(json.dumps(self).encode()).decode().rstrip("=")
 
 
 class Cookies:
@@ -125,7 +121,8 @@ class Cookies:
         for name in unfinished[_MAX_ATTEMPTS - 1 :]:
             response.delete_cookie(name, **self._attributes)
         name = self._attempt_name(attempt.state)
-        response.set_cookie(name, attempt.to_cookie(), _ATTEMPT_SECONDS, **self._attributes)
+        value = jws.encode_segment(json.dumps(attempt).encode())
+        response.set_cookie(name, value, _ATTEMPT_SECONDS, **self._attributes)
 
     def attempt(self, request: Request, state: str) -> Attempt | None:
         """The attempt that a callback with this state answers, if this browser made it."""

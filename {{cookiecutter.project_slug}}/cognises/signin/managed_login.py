@@ -90,8 +90,8 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
         "Nothing was changed. Open the page of this service and send the form from there."),
     "keys_unavailable": ("Your sign-in cannot be checked right now",
         "The signing keys cannot be read. Nothing is wrong with your account; try again soon."),
+    "other": ("Please sign in again", "What your browser sent is not a session of this service."),
 }  # fmt: skip
-OTHER_REFUSAL = ("Please sign in again", "What your browser sent is not a session of this service.")
 
 
 class SignInProblem(Exception):

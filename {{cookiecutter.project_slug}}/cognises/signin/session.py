@@ -6,7 +6,6 @@ import hmac
 import re
 import threading
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -24,8 +23,8 @@ from cognises.signin.cookies import Cookies
 from cognises.signin.managed_login import ManagedLogin, SignInProblem, Tokens
 from cognises.tokens import jws
 from cognises.tokens.verifier import Verifier
-from cognises.web.responses import is_page_view, mark_secret
-from cognises.web.route_metadata import DEFAULT_LOGIN, LoginGuard
+from cognises.web.responses import SECRET, is_navigation
+from cognises.web.routes import LoginGuard
 from cognises.web.state import state_of
 
 ENDED = frozenset({"token_expired", "missing_token"})  # reasons that a renewal can help
@@ -139,7 +138,7 @@ class SignIn:
 
     def is_signed_in(self, request: Request) -> bool:
         try:
-            self._state.verifier(DEFAULT_LOGIN).verify(self.cookies.token(request) or "")
+            self._state.verifier().verify(self.cookies.token(request) or "")
         except (CognisesError, SignInProblem):
             return False
         return True
@@ -170,7 +169,8 @@ class SignIn:
     def renew_page_view(self, request: Request, error: CognisesError) -> bool:
         """Whether a refused request to open a page may be decided again, with a renewed token."""
         has_header = "HTTP_AUTHORIZATION" in request.environ
-        if error.reason not in ENDED or has_header or not is_page_view(request):
+        is_page = request.method in {"GET", "HEAD"} and is_navigation(request)
+        if error.reason not in ENDED or has_header or not is_page:
             return False
         if tokens := self.try_renewal(request):
             self.cookies.replace_token(request, tokens)
@@ -194,7 +194,7 @@ class SignIn:
             self.cookies.keep_session(response, tokens, sent)
             return response
 
-        mark_secret(request)
+        request.__dict__[SECRET] = True
         return tokens
 
     def _check_pair(self, tokens: Tokens) -> Mapping[str, Any]:
@@ -207,9 +207,8 @@ class SignIn:
             raise SignInProblem("bad_tokens", "the two tokens are of different users")
         # OpenID Connect Core section 3.1.3.6. Cognito always writes at_hash; an emulator may not.
         half = sha256(tokens.access_token.encode()).digest()[:16]
-        expected = urlsafe_b64encode(half).rstrip(b"=").decode()
         at_hash = claims.get("at_hash")
-        if at_hash != expected and not (at_hash is None and self.settings.local):
+        if at_hash != jws.encode_segment(half) and not (at_hash is None and self.settings.local):
             raise SignInProblem("bad_tokens", "at_hash is not the access token's")
         return claims
 

@@ -14,7 +14,7 @@ import json
 import os
 import time
 import uuid
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -25,6 +25,7 @@ from flask.testing import FlaskClient
 
 from cognises.settings.model import DEPLOYED_MARKERS
 from cognises.settings.sources import NAMES
+from cognises.tokens.jws import encode_segment as base64url
 from cognises.user_pool import UserPool
 from cognises.web.state import state_of
 
@@ -39,16 +40,10 @@ _SOCIAL_PROVIDERS = ("Facebook", "Google", "LoginWithAmazon", "SignInWithApple")
 
 def isolated(**config: object) -> dict[str, object]:
     """The configuration of an app under test: TESTING, the settings given, the manifest's path.
-
     All others are unset, whatever the environment and the env files say.
     """
     unset = {name: "" for name in NAMES if name != "COGNISES_GROUPS_FILE"}
     return {**unset, "TESTING": True, **config}
-
-
-def base64url(data: bytes) -> str:
-    """Base64url without padding (RFC 7515 section 2)."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def number(value: int) -> str:
@@ -127,7 +122,6 @@ class FakePool:
         header: Header = None, federated: str | None = None, **changes: Any,
     ) -> str:  # fmt: skip
         """A signed token. Other claims by keyword; names with a colon by `**{"cognito:…": …}`.
-
         `federated` is an identity provider, as in `federated="Google"`: the user has the name, the
         group and the `identities` that Cognito gives to someone who signs in there.
         """

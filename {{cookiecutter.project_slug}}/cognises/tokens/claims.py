@@ -45,10 +45,8 @@ class TokenClaims:
             self.client, self.other = get("aud"), get("client_id", _ABSENT)
         else:
             self.client, self.other = get("client_id"), get("aud", _ABSENT)
-        expires, issued, begins = get("exp"), get("iat", 0), get("nbf", 0)
-        self.expires = expires if type(expires) is int else _time(expires)
-        self.issued = issued if type(issued) is int else _time(issued)
-        self.begins = begins if type(begins) is int else _time(begins)
+        self.expires, self.issued = _time(get("exp")), _time(get("iat", 0))
+        self.begins = _time(get("nbf", 0))
 
     @property
     def claims(self) -> Mapping[str, Any]:
@@ -91,7 +89,9 @@ def check(token: TokenClaims, expected: Expectations, now: float) -> None:
 
 
 def _time(value: object) -> float:
-    """A value that is not an int, as a NumericDate (RFC 7519 section 2): a finite float, or NaN."""
+    """A NumericDate (RFC 7519 section 2): an int or a finite float, else NaN."""
+    if type(value) is int:
+        return value
     return value if type(value) is float and math.isfinite(value) else math.nan
 
 

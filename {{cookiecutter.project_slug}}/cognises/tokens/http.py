@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from concurrent import futures
 from typing import Any
@@ -35,8 +37,7 @@ def fetch_json(url: str, *, timeout: float = TIMEOUT) -> Mapping[str, Any]:
 
 def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
     """The key set of the first address that responds, and that has `kid` if one is given."""
-    others: list[Mapping[str, Any]] = []
-    failure = FetchError("no address")
+    found, failure = None, FetchError("no address")
     deadline = time.monotonic() + 2.5
     for url in urls:
         try:
@@ -46,10 +47,10 @@ def load_first(urls: tuple[str, ...], kid: str | None) -> Mapping[str, Any]:
             continue
         if kid is None or kid in admit(document, allow_emulators=True):
             return document
-        others.append(document)
-    if not others:
+        found = document if found is None else found
+    if found is None:
         raise failure
-    return others[0]
+    return found
 
 
 def post_form(
@@ -99,3 +100,16 @@ def _call(method: str, url: str, timeout: float, **content: Any) -> tuple[int, b
             return response.status_code, bytes(body)
     except (requests.RequestException, HTTPError) as error:
         raise FetchError(type(error).__name__) from None
+
+
+# What holds locks or belongs to threads: a child process has none of its parent's.
+forked: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for each in list(forked):
+        each.forget_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

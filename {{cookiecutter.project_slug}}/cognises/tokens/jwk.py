@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from jose import jwk
 from jose.backends.base import Key as Key
 
 from cognises.errors import CognisesError, SettingsError
-from cognises.tokens.jws import MAX_KID, decode_segment
+from cognises.tokens.jws import MAX_KID, decode_segment, encode_segment
 
 _MIN_BITS, _MAX_BITS, _EXPONENT = 2048, 8192, (65537).to_bytes(3, "big")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,2048}")
@@ -57,7 +56,7 @@ def read_key_file(file: Path, *, allow_emulators: bool) -> object:
 def thumbprint(modulus: bytes) -> str:
     """The SHA-256 thumbprint of an RSA key (RFC 7638 section 3.1), e being 65537."""
     required = json.dumps(_public_jwk(modulus), separators=(",", ":"))
-    return _base64url(hashlib.sha256(required.encode()).digest())
+    return encode_segment(hashlib.sha256(required.encode()).digest())
 
 
 def _is_strong_rs256(entry: Mapping[str, Any]) -> bool:
@@ -86,8 +85,4 @@ def _number(value: object) -> bytes:
 
 
 def _public_jwk(modulus: bytes) -> dict[str, str]:
-    return {"e": _base64url(_EXPONENT), "kty": "RSA", "n": _base64url(modulus)}
-
-
-def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return {"e": encode_segment(_EXPONENT), "kty": "RSA", "n": encode_segment(modulus)}

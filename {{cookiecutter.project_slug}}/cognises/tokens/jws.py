@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import json
 import math
+from base64 import urlsafe_b64encode
 from itertools import accumulate
 from typing import Any
 
@@ -45,6 +46,11 @@ def decode_segment(segment: bytes) -> bytes:
     if len(data) != length * 3 // 4:
         raise CognisesError("invalid_token", "not base64url")
     return data
+
+
+def encode_segment(data: bytes) -> str:
+    """Base64url without padding (RFC 7515 section 2)."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -14,13 +14,12 @@ import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cognises.errors import CognisesError
-from cognises.tokens.http import TIMEOUT, FetchError
+from cognises.tokens.http import TIMEOUT, FetchError, forked
 from cognises.tokens.jwk import Key
 
 # For COOL_DOWN seconds a fetch counts as the pool's word on the keys that it lacks.
@@ -82,10 +81,10 @@ class KeySet:
         self._snapshot: Snapshot | None = None
         self._missed: Snapshot | None = None  # lacks a kid that it was fetched for
         self._failures, self._retry_at = 0, 0.0
-        self._forget_threads()
-        _KEY_SETS.add(self)
+        self.forget_threads()
+        forked.add(self)
 
-    def _forget_threads(self) -> None:
+    def forget_threads(self) -> None:
         self._lock = threading.RLock()
         self._pending: PendingFetch | None = None
         self._threads: list[threading.Thread] = []
@@ -115,9 +114,6 @@ class KeySet:
                 return current
             if now < self._retry_at and current.since.age() < EXPIRED:
                 return current  # the path of every request during an outage
-        return self._refresh_if_due(kid, current)
-
-    def _refresh_if_due(self, kid: str | None, current: Snapshot | None) -> Snapshot:
         is_frozen = current and current.fetched and _LAMBDA in os.environ  # between requests
         refresh = self._wait_for_fetch if is_frozen or _age(current) >= STALE else self._start_fetch
         refresh(kid, current)
@@ -253,15 +249,3 @@ class KeySet:
 
 def _age(snapshot: Snapshot | None) -> float:
     return snapshot.since.age() if snapshot else EXPIRED
-
-
-_KEY_SETS: weakref.WeakSet[KeySet] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for key_set in list(_KEY_SETS):
-        key_set._forget_threads()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -20,6 +20,8 @@ from cognises.tokens.key_cache import KeySet, Load, Snapshot
 from cognises.user_pool import UserPool
 
 DEFAULT_CACHE_SIZE, MAX_HEADERS = 4096, 64
+Accept = Callable[[str], object]
+Texts = str | Iterable[str]  # one text is one value
 
 
 @dataclass(eq=False, slots=True)
@@ -33,7 +35,6 @@ class VerifiedTokenCache:
 
 class Verifier:
     """`Verifier("eu-west-1_Ab12", "client", token_use="access").verify(token)` returns its claims.
-
     `client_ids`: one id, or several. `token_use`: `id`, `access`, or both as a collection; it has
     no default. `scopes`: all of them must be in the token. `groups_claim`: where groups are read.
     `audiences`: those accepted in resource-bound access tokens. `additional_regions`: where the
@@ -43,24 +44,17 @@ class Verifier:
     """
 
     def __init__(
-        self,
-        user_pool_id: str,
-        client_ids: str | Iterable[str],
-        *,
-        token_use: str | Iterable[str],
-        scopes: str | Iterable[str] = (),
-        groups_claim: str = GROUPS_CLAIM,
-        audiences: str | Iterable[str] = (),
-        additional_regions: str | Iterable[str] = (),
-        cache_size: int = DEFAULT_CACHE_SIZE,
-        issuers: str | Iterable[str] | None = None,
+        self, user_pool_id: str, client_ids: Texts, *, token_use: Texts, scopes: Texts = (),
+        groups_claim: str = GROUPS_CLAIM, audiences: Texts = (), additional_regions: Texts = (),
+        cache_size: int = DEFAULT_CACHE_SIZE, issuers: Texts | None = None,
         key_set: KeySet | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         pool = UserPool.parse(user_pool_id)
         regions = one_or_more("additional_regions", additional_regions, REGION.fullmatch, least=0)
-        own_issuers = issuers_of(pool, regions) if issuers is None else issuers
+        if issuers is None:
+            issuers = pool.issuers_in(pool.region, *regions)
         self.expected = Expectations(
-            issuers=tuple(one_or_more("issuers", own_issuers, bool)),
+            issuers=tuple(one_or_more("issuers", issuers, bool)),
             client_ids=tuple(one_or_more("client_ids", client_ids, CLIENT_ID.fullmatch)),
             token_use=tuple(one_or_more("token_use", token_use, TOKEN_USES.__contains__)),
             audiences=tuple(one_or_more("audiences", audiences, AUDIENCE.fullmatch, least=0)),
@@ -130,17 +124,12 @@ class Verifier:
         return payload, cache
 
 
-def issuers_of(pool: UserPool, additional_regions: Iterable[str]) -> list[str]:
-    """The issuers of a pool: its own region's first, then its replicas'."""
-    regions = dict.fromkeys((pool.region, *additional_regions))
-    return [issuer for region in regions for issuer in pool.issuers_in(region)]
-
-
 def pool_key_set(
     pool: UserPool, regions: Iterable[str] = (), *, load: Load | None = None, local: bool = False
 ) -> KeySet:
     """The key set of a pool, from its own Cognito hosts, or from `load`."""
-    urls = tuple(f"{each}/.well-known/jwks.json" for each in issuers_of(pool, regions))
+    issuers = pool.issuers_in(*dict.fromkeys((pool.region, *regions)))
+    urls = tuple(f"{issuer}/.well-known/jwks.json" for issuer in issuers)
     return KeySet(load or partial(load_first, urls), partial(admit, allow_emulators=local))
 
 
@@ -154,9 +143,7 @@ def own_key_set(settings: Settings, pool: UserPool, load: Load | None = None) ->
     return keys
 
 
-def one_or_more(
-    name: str, values: object, accept: Callable[[str], object], *, least: int = 1
-) -> frozenset[str]:
+def one_or_more(name: str, values: object, accept: Accept, *, least: int = 1) -> frozenset[str]:
     """The values as a set, each acceptable; a single text is one value. Raises SettingsError."""
     found = [values] if isinstance(values, str) or not isinstance(values, Iterable) else [*values]
     if not all(isinstance(text, str) and accept(text) for text in found):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, SupportsIndex, cast
+from typing import Any, SupportsIndex, cast
 
 from flask import Request, has_request_context
 from flask import request as flask_request
@@ -13,12 +13,11 @@ from werkzeug.local import LocalProxy
 
 from cognises.errors import CognisesError, SettingsError
 from cognises.settings.values import is_loopback
-from cognises.web import responses, route_metadata
+from cognises.web import responses, routes
 from cognises.web.credentials import read_token
 from cognises.web.principal import ANONYMOUS, Principal, decide
 from cognises.web.responses import GUARDED
-from cognises.web.route_metadata import Declaration, Guard, Guards, PathRule, View, declaration_of
-from cognises.web.routes import declaration_at, function_name, handler_name, refuse_unhandled_method
+from cognises.web.routes import Declaration, Guard, Guards, View
 from cognises.web.state import AppState, RoutePolicy
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
@@ -131,25 +130,26 @@ def check_local(request: Request) -> None:
 
 def policy_at(state: AppState, request: Request) -> RoutePolicy | None:
     """The policy of the view that a request is dispatched to; None if public or without a view."""
-    app, endpoint = state.app, request.endpoint
+    app, endpoint, rule = state.app, request.endpoint, request.url_rule
     view = app.view_functions.get(endpoint) if endpoint is not None else None
     if view is None or endpoint is None:
         return None
-    applying: tuple[PathRule, ...] = ()
-    if state.path_rules and (rule := request.url_rule) is not None:
+    applying: tuple[routes.PathRule, ...] = ()
+    if state.path_rules and rule is not None:
         applying = tuple([each for each in state.path_rules if each.applies(rule, request.path)])
     handler, view_class = "", getattr(view, "view_class", None)
     if view_class is not None:
-        if refuse_unhandled_method(request, view):
+        if routes.refuse_unhandled_method(request, view):
             return None
-        handler = handler_name(view_class, request.method)
+        handler = routes.handler_name(view_class, request.method)
     key = (endpoint, handler, applying)
     compiled_for, policy = state.policies.get(key, (None, None))
     if compiled_for is not view:
-        declared = declaration_at(app, endpoint, request.method, applying)
+        declared = routes.declaration_at(app, endpoint, request.method, applying)
         policy = None
         if not declared.is_public and (declared.guards or view is not state.static_view):
-            policy = compile_policy(state, declared.guards, function_name(app, endpoint), endpoint)
+            name = routes.function_name(app, endpoint)
+            policy = compile_policy(state, declared.guards, name, endpoint)
         state.keep_policy(key, (view, policy))
     return policy
 
@@ -162,14 +162,11 @@ def compile_policy(
     declared = Declaration(guards)
     logins = tuple(dict.fromkeys(declared.logins))
     return RoutePolicy(
-        guards=frozenset(guards),
-        verifiers=tuple(map(state.verifier, logins)),
+        guards=frozenset(guards), verifiers=tuple(map(state.verifier, logins)),
         open_to=state.open_to(declared, name, endpoint),
-        admits_anonymous=declared.admits_anonymous,
-        label=endpoint or name or "",
-        can=state.can if state.is_own_pool(logins[0]) else None,
-        state=state,
-    )
+        admits_anonymous=declared.admits_anonymous, label=endpoint or name or "",
+        can=state.can if state.is_own_pool(logins[0]) else None, state=state,
+    )  # fmt: skip
 
 
 def policy_of(state: AppState, request: Request, guarded: View, guards: Guards) -> RoutePolicy:
@@ -177,7 +174,7 @@ def policy_of(state: AppState, request: Request, guarded: View, guards: Guards) 
     policy = policy_at(state, request)
     if policy is not None and _belong(guards, guarded, policy, request):
         return policy
-    declared = declaration_of(guarded).guards or guards
+    declared = routes.declaration_of(guarded).guards or guards
     name = getattr(guarded, "__name__", "")
     key = (None, name, tuple(guard.key for guard in declared))
     _, policy = state.policies.get(key, (None, None))
@@ -193,32 +190,23 @@ def _belong(guards: Guards, guarded: View, policy: RoutePolicy, request: Request
         return True
     view = policy.state.app.view_functions.get(request.endpoint or "")
     view_class = getattr(view, "view_class", None)
-    handler = getattr(view_class, handler_name(view_class, request.method) or "", None)
-    functions = route_metadata.chain(guarded)
-    is_handler = handler and any(getattr(f, "__func__", None) is handler for f in functions)
+    handler = getattr(view_class, routes.handler_name(view_class, request.method) or "", None)
+    is_handler = handler and any(
+        getattr(function, "__func__", None) is handler for function in routes.chain(guarded)
+    )
     return bool(is_handler) and {g.key for g in guards} <= {g.key for g in policy.guards}
 
 
-class AuthOutcome(NamedTuple):
-    """What was decided about a request, for logs; `decision` is None where nothing guarded it."""
-
-    decision: str | None = None
-    reason: str | None = None
-    detail: str | None = None
-    sub: str | None = None
-
-
-UNGUARDED = AuthOutcome()
-
-
-def outcome_of(request: Request) -> AuthOutcome:
-    result: AuthResult | None = request.__dict__.get(GUARDED)
-    if result is None:
-        return UNGUARDED
-    if result.refusal is not None:
-        sub = result.denied_principal.sub or result.principal.sub
-        return AuthOutcome("refused", result.refusal.reason, result.refusal.detail, sub)
-    return AuthOutcome("allowed" if result.passed else None, sub=result.principal.sub)
+def outcome_of(request: Request | None) -> dict[str, str | None]:
+    """What was decided about a request, for logs; no `decision` where nothing guarded it."""
+    result: AuthResult | None = request.__dict__.get(GUARDED) if request else None
+    found: dict[str, str | None] = dict.fromkeys(("decision", "reason", "detail", "sub"))
+    if result and result.refusal is not None:
+        error, sub = result.refusal, result.denied_principal.sub or result.principal.sub
+        found |= {"decision": "refused", "reason": error.reason, "detail": error.detail, "sub": sub}
+    elif result:
+        found |= {"decision": "allowed" if result.passed else None, "sub": result.principal.sub}
+    return found
 
 
 def _current_principal() -> Principal:

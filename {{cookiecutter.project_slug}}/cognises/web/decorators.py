@@ -14,16 +14,15 @@ from flask import request as flask_request
 from cognises.errors import CognisesError, ProblemsError, SettingsError
 from cognises.manifest import Group, parse_access
 from cognises.settings.values import CLIENT_ID, SCOPE, TOKEN_USES
-from cognises.tokens.verifier import one_or_more
+from cognises.tokens.verifier import Accept, Texts, one_or_more
 from cognises.user_pool import UserPool
-from cognises.web import route_metadata
+from cognises.web import routes
 from cognises.web.authorize import auth_result_for, authorize, policy_of
 from cognises.web.principal import Permissions, Principal
 from cognises.web.responses import refusal
-from cognises.web.route_metadata import Guard, Guards, LoginGuard, PathRule, PermissionGuard, View
-from cognises.web.routes import is_automatic_options, path_rules_of, refuse_unhandled_method
+from cognises.web.routes import Guard, Guards, LoginGuard, PathRule, PermissionGuard, View
 from cognises.web.state import forget_policies, state_of
-from cognises.web.views import ResponseInjector, is_async, room_of_class
+from cognises.web.views import Room, inject, is_async, room_of_class
 
 Decorator = Callable[[View], View]
 
@@ -32,14 +31,9 @@ _PREFIX = re.compile(r"(/(?!\.\.?(/|$))[^/<>?#%*]+)*/?(?<=.)")
 
 
 def login_check(
-    region: Any = None,
-    pool_id: str | None = None,
-    *,
-    client_ids: str | Iterable[str] | None = None,
-    token_use: str | Iterable[str] | None = None,
-    scopes: str | Iterable[str] | None = None,
-    optional: bool = False,
-) -> Any:
+    region: Any = None, pool_id: str | None = None, *, client_ids: Texts | None = None,
+    token_use: Texts | None = None, scopes: Texts | None = None, optional: bool = False,
+) -> Any:  # fmt: skip
     """Open a view to users with a verified token of the pool; use it bare or with arguments.
     What is left out is the app's setting. The view receives the response (see `Principal`) where it
     has room (see `views`). With `optional=True` a request without credentials runs the view with
@@ -60,9 +54,7 @@ def login_check(
     return _guarded_by(LoginGuard(pool, clients, uses, needed, optional))
 
 
-def _optional(
-    name: str, values: str | Iterable[str] | None, accept: Callable[[str], object]
-) -> frozenset[str] | None:
+def _optional(name: str, values: Texts | None, accept: Accept) -> frozenset[str] | None:
     return None if values is None else one_or_more(f"login_check: {name}", values, accept)
 
 
@@ -93,12 +85,12 @@ def public(target: Any, paths: Iterable[str] = ()) -> Any:
     if isinstance(target, Flask):
         _add_path_rules(target, paths, ())
     elif isinstance(target, Blueprint):
-        route_metadata.declare_blueprint(target)
+        routes.declare_blueprint(target)
     else:
         _refuse_contradiction(target, None)
         if hasattr(target, "__func__"):  # a bound method has no attributes of its own
             target = functools.update_wrapper(functools.partial(target), target)
-        route_metadata.mark(target)
+        routes.mark(target)
     forget_policies()
     return target
 
@@ -111,7 +103,7 @@ def protect(
     receive no response; they ask `current_user`. Raises SettingsError where a decorator is not a
     guard, or a path is not an absolute prefix.
     """
-    found = [route_metadata.guards_of_decorators([each]) for each in decorators or (login_check,)]
+    found = [routes.guards_of_decorators([each]) for each in decorators or (login_check,)]
     if not all(found):
         raise SettingsError(["protect: takes login_check and permission_required only"])
     guards = tuple(guard for each in found for guard in each)
@@ -119,7 +111,7 @@ def protect(
     if isinstance(target, Flask):
         hooks.insert(0, GuardHook(guards, _add_path_rules(target, paths, guards)))
     else:
-        route_metadata.declare_blueprint(target, *guards)
+        routes.declare_blueprint(target, *guards)
         hook = GuardHook(guards, target)
         hooks.append(hook)
         if target._got_registered_once:
@@ -138,7 +130,7 @@ def _add_path_rules(app: Flask, paths: Iterable[str], guards: Guards) -> list[Pa
         if not isinstance(path, str) or not _PREFIX.fullmatch(path):
             raise SettingsError([f"paths: {path!r} is not a path prefix such as '/dash/'"])
     rules = [PathRule(path.rstrip("/"), guards) for path in given]
-    path_rules_of(app).extend(rules)
+    routes.path_rules_of(app).extend(rules)
     return rules
 
 
@@ -152,7 +144,7 @@ class GuardHook:
     def __call__(self) -> None:
         request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
         rule, target, registered = request.url_rule, self._target, current_app.blueprints
-        if rule is None or is_automatic_options(request):
+        if rule is None or routes.is_automatic_options(request):
             return
         if isinstance(target, Blueprint):
             is_in = any(registered.get(name) is target for name in request.blueprints)
@@ -174,7 +166,7 @@ def _refuse_unhandled_method(sender: Flask, **kwargs: object) -> None:
     rule = flask_request.url_rule
     view = sender.view_functions.get(rule.endpoint) if rule is not None else None
     if hasattr(view, "view_class"):
-        refuse_unhandled_method(flask_request, view)
+        routes.refuse_unhandled_method(flask_request, view)
 
 
 def _guarded_by(guard: Guard) -> Decorator:
@@ -184,7 +176,7 @@ def _guarded_by(guard: Guard) -> Decorator:
         # What a request has passed is kept by guard: one object must not stand on two views.
         own = replace(guard)
         _refuse_contradiction(view, own)
-        inner = route_metadata.marker_of(view)
+        inner = routes.marker_of(view)
         if inner and inner.owner is view and inner.guards and inner.view is not None:
             return _wrap(inner.view, (own, *inner.guards), like=view)
         return _wrap(view, (own,), like=view)
@@ -194,9 +186,10 @@ def _guarded_by(guard: Guard) -> Decorator:
 
 def _wrap(view: View, guards: Guards, like: View) -> View:
     """The guarded view, with the name and attributes (`view_class`) of the replaced `like`."""
-    first, injector = guards[0], ResponseInjector(view)
-    free = injector.free  # as Flask calls most views: by name, and this parameter is left
-    if injector.room.is_method or room_of_class(view, "GET"):
+    first, room = guards[0], Room.of(view)
+    # As Flask calls most views: by name, and this parameter is left.
+    free = "" if room.is_opaque else room.first(0)
+    if room.is_method or room_of_class(view, "GET"):
         request_started.connect(_refuse_unhandled_method)
 
     def principal() -> Principal:
@@ -208,7 +201,7 @@ def _wrap(view: View, guards: Guards, like: View) -> View:
 
         @functools.wraps(like)
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            return await injector.await_view(principal(), args, kwargs)
+            return await view(*inject(view, room, principal(), args, kwargs), **kwargs)
 
     else:
 
@@ -216,12 +209,12 @@ def _wrap(view: View, guards: Guards, like: View) -> View:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if free and not args and free not in kwargs and "response" not in kwargs:
                 return view(principal(), **kwargs)
-            return injector.call_view(principal(), args, kwargs)
+            return view(*inject(view, room, principal(), args, kwargs), **kwargs)
 
     if not hasattr(view, "__name__"):  # a partial, or an object that is called
         guarded.__name__ = getattr(getattr(view, "func", None), "__name__", "")
     guarded.__wrapped__ = view
-    route_metadata.mark(guarded, *guards, view=view)
+    routes.mark(guarded, *guards, view=view)
     return guarded
 
 
@@ -237,7 +230,7 @@ def _authorize(request: Request, guarded: View, guards: Guards) -> Principal:
 
 
 def _refuse_contradiction(view: View, guard: Guard | None) -> None:
-    found = route_metadata.declaration_of(view)
+    found = routes.declaration_of(view)
     if found.is_contradictory or (found.guards if guard is None else found.is_public):
         name = getattr(view, "__qualname__", "view")
         raise SettingsError([f"{name}: public and a guard together; keep one of them"])

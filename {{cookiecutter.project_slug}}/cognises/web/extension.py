@@ -20,19 +20,17 @@ from cognises.web import responses
 from cognises.web.authorize import auth_result_for, authorize, check_local, current_user, policy_at
 from cognises.web.decorators import GuardHook
 from cognises.web.responses import Refusal, refusal
-from cognises.web.route_metadata import DEFAULT_LOGIN, markers_of
-from cognises.web.routes import Route, is_automatic_options, routes
-from cognises.web.state import Check, state_of
+from cognises.web.routes import Route, is_automatic_options, markers_of, routes
+from cognises.web.state import AppState, Check, state_of
 from cognises.web.views import signature_problems
 
 log = logging.getLogger("cognises.decisions")
 
-_NEEDED = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
 _PROVISIONING = ("apply", "bootstrap", "deploy", "destroy", "import", "plan", "policy", "users",
                  "validate", "verify")  # fmt: skip
 # Name of the command: its module, and the click command in it.
 COMMANDS = {name: f"cognises.provisioning.cli:flask_{name}" for name in _PROVISIONING}
-COMMANDS["access"] = "cognises.access.route_report:access_command"
+COMMANDS["access"] = "cognises.access:access_command"
 
 
 class Cognises:
@@ -55,12 +53,12 @@ class Cognises:
     def init_app(self, app: Flask) -> None:
         """Guard `app`. Under `flask run` a misconfigured app stops here, with one clear message."""
         state = state_of(app)
-        state.has_public_static = self._public_static
+        state.has_public_static, state.is_guarded = self._public_static, True
         state.check = self._check and app.ensure_sync(self._check)
-        state.is_guarded = True
         responses.install(app)
         responses.serve_below_public_path(app)
-        RequestGuard(app)
+        decide = partial(decide_before_views, state, app.preprocess_request)
+        app.preprocess_request = decide  # type: ignore[method-assign]
         app.context_processor(lambda: {"current_user": current_user})
         app.cli.add_command(commands)
         context = click.get_current_context(silent=True)
@@ -71,59 +69,54 @@ class Cognises:
                 raise click.ClickException(f"cannot start:\n{error}") from None
 
 
-class RequestGuard:
-    """Decides about each request after routing, before any before_request function."""
+def decide_before_views(state: AppState, proceed: Callable[..., Any], *args: Any) -> Any:
+    """Decide about a request after routing, before any `before_request` function."""
+    request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
+    if state.start_problems is None:  # the first request; `check` may have found them
+        registered, found = state.checked or (None, [])
+        state.start_problems = found if registered == state.registered else problems(state.app)
+    if state.start_problems:
+        raise SettingsError(state.start_problems)
+    try:
+        policy = policy_at(state, request)
+        is_automatic = request.method == "OPTIONS" and is_automatic_options(request)
+        if policy is not None and not is_automatic:
+            authorize(request, policy)
+        elif state.settings.local:
+            check_local(request)
+    except ProblemsError:
+        raise
+    except CognisesError as error:
+        auth_result_for(request).refusal = error
+        return _refuse(state.app, request, refusal(error, state.settings.realm), proceed)
+    return proceed(*args)
 
-    def __init__(self, app: Flask) -> None:
-        self._app, self._state = app, state_of(app)
-        self._proceed = app.preprocess_request
-        app.preprocess_request = self.preprocess_request  # type: ignore[method-assign]
 
-    def preprocess_request(self, *args: Any) -> Any:
-        request: Request = flask_request._get_current_object()  # type: ignore[attr-defined]
-        state = self._state
-        if state.start_problems is None:  # the first request; `check` may have found them
-            registered, found = state.checked or (None, [])
-            state.start_problems = found if registered == state.registered else problems(self._app)
-        if state.start_problems:
-            raise SettingsError(state.start_problems)
+def _refuse(app: Flask, request: Request, refused: Refusal, proceed: Callable[..., Any]) -> Any:
+    """The response, after the `before_request` functions that error pages rely on."""
+    for function in _functions_before(app, request, proceed):
         try:
-            policy = policy_at(state, request)
-            is_automatic = request.method == "OPTIONS" and is_automatic_options(request)
-            if policy is not None and not is_automatic:
-                authorize(request, policy)
-            elif state.settings.local:
-                check_local(request)
-        except ProblemsError:
-            raise
-        except CognisesError as error:
-            auth_result_for(request).refusal = error
-            return self._refuse(request, refusal(error, state.settings.realm))
-        return self._proceed(*args)
+            function()
+        except Exception as error:
+            log.info("before_request of a refused request raised %s", type(error).__name__)
+    # The class's own method: what extensions put in its place would write another answer.
+    return type(app).handle_user_exception(app, refused)
 
-    def _refuse(self, request: Request, refused: Refusal) -> Any:
-        """The response, after the `before_request` functions that error pages rely on."""
-        for function in self._functions_before(request):
-            try:
-                function()
-            except Exception as error:
-                log.info("before_request of a refused request raised %s", type(error).__name__)
-        # The class's own method: what extensions put in its place would write another answer.
-        return type(self._app).handle_user_exception(self._app, refused)
 
-    def _functions_before(self, request: Request) -> Iterator[Callable[[], object]]:
-        app = self._app
-        if getattr(self._proceed, "__func__", None) is not Flask.preprocess_request:
-            yield self._proceed  # a subclass has its own
-            return
-        names = (None, *reversed(request.blueprints))
-        for name in names:
-            for function in app.url_value_preprocessors.get(name, ()):
-                yield partial(function, request.endpoint, request.view_args)
-        for name in names:
-            for before in app.before_request_funcs.get(name, ()):
-                if not isinstance(before, GuardHook):
-                    yield app.ensure_sync(before)
+def _functions_before(
+    app: Flask, request: Request, proceed: Callable[..., Any]
+) -> Iterator[Callable[[], object]]:
+    if getattr(proceed, "__func__", None) is not Flask.preprocess_request:
+        yield proceed  # a subclass has its own
+        return
+    names = (None, *reversed(request.blueprints))
+    for name in names:
+        for function in app.url_value_preprocessors.get(name, ()):
+            yield partial(function, request.endpoint, request.view_args)
+    for name in names:
+        for before in app.before_request_funcs.get(name, ()):
+            if not isinstance(before, GuardHook):
+                yield app.ensure_sync(before)
 
 
 def check(app: Flask) -> None:
@@ -138,15 +131,16 @@ def problems(app: Flask) -> list[str]:
     """Everything that is wrong; with nothing wrong, the app's own keys are read from their file."""
     state = state_of(app)
     state.log_warnings()
-    settings, found = state.settings_with_problems
-    missing = [name for name in _NEEDED if name not in settings.given]
-    found = found + [f"{name}: missing; set it in .env or the environment" for name in missing]
+    settings, wrong = state.settings_with_problems
+    needed = ("COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID")
+    missing = [name for name in needed if name not in settings.given]
+    found = wrong + [f"{name}: missing; set it in .env or the environment" for name in missing]
     if app.debug and not settings.local:
         found.append("FLASK_DEBUG: the debugger runs in local mode only (COGNISES_LOCAL=1)")
     found += route_problems(app)
     try:
         if not found:
-            state.verifier(DEFAULT_LOGIN)
+            state.verifier()
         elif settings.jwks_file is not None:
             read_key_file(settings.jwks_file, allow_emulators=settings.local)
     except SettingsError as error:
@@ -162,7 +156,7 @@ def route_problems(app: Flask) -> list[str]:
     except ProblemsError as error:
         file = state.settings_with_problems[0].groups_file.name
         return [*dict.fromkeys(found), *(f"{file}: {line}" for line in error.problems)]
-    for name in sorted(state.route_facts().ambiguous_names & listed):
+    for name in sorted(state.route_facts()[0] & listed):
         found.append(f"{name}: two endpoints carry this name of the manifest, so it opens neither; "
                      "list the endpoints, or say the same name= on both")  # fmt: skip
     return list(dict.fromkeys(found))

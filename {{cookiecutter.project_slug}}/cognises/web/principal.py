@@ -34,11 +34,9 @@ class Principal(FrozenDict):
     __slots__ = ("_can", "_credential", "_print", "_token")
 
     def __init__(
-        self,
-        claims: Mapping[str, Any] | TokenClaims = _NO_CLAIMS,
-        can: Can | None = None,
+        self, claims: Mapping[str, Any] | TokenClaims = _NO_CLAIMS, can: Can | None = None,
         token: str | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._token = found = claims if isinstance(claims, TokenClaims) else TokenClaims(claims)
         self._can, self._credential = can, token
         email = found.payload.get("email") if found.use == "id" else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from pathlib import PurePath
 from typing import Any
@@ -27,7 +27,7 @@ _VARY = "Authorization, Cookie"
 _INSTALLED, _MOUNTED = "cognises.web.responses", "cognises.web.public_path"
 # On a request whose answer is meant for one user; its value is what the guards have found out.
 GUARDED = "_cognises_guarded"
-_SECRET = "_cognises_secret"
+SECRET = "_cognises_secret"  # likewise, where it carries a secret: no cache keeps it
 
 
 class Refusal(exceptions.HTTPException):
@@ -37,19 +37,12 @@ class Refusal(exceptions.HTTPException):
     data: dict[str, object]  # the body, where Flask-RESTX and Flask-RESTful look for it
 
 
-class BadRequestRefusal(Refusal, exceptions.BadRequest): ...
-
-
-class UnauthorizedRefusal(Refusal, exceptions.Unauthorized): ...
-
-
-class ForbiddenRefusal(Refusal, exceptions.Forbidden): ...
-
-
-class ServiceUnavailableRefusal(Refusal, exceptions.ServiceUnavailable): ...
-
-
-_CLASSES = {each.code: each for each in Refusal.__subclasses__()}
+# Kept by status, for `except Forbidden` and for error handlers of a class.
+_BASES = (exceptions.BadRequest, exceptions.Unauthorized, exceptions.Forbidden,
+          exceptions.ServiceUnavailable)  # fmt: skip
+REFUSALS: Mapping[int | None, Any] = {
+    base.code: type(f"{base.__name__}Refusal", (Refusal, base), {}) for base in _BASES
+}
 
 
 def refusal(error: CognisesError, realm: str) -> Refusal:
@@ -57,7 +50,7 @@ def refusal(error: CognisesError, realm: str) -> Refusal:
     body = {"status": error.status, "message": error.message, "reason": error.reason}
     response = Response(json.dumps(body), error.status, mimetype="application/json")
     response.headers.update(error.headers_for(realm))
-    exception = _CLASSES[error.status](description=error.message, response=response)
+    exception: Refusal = REFUSALS[error.status](description=error.message, response=response)
     exception.error, exception.data = error, body
     return exception
 
@@ -95,7 +88,7 @@ def install(app: Flask) -> None:
             rv = relative_redirect(rv, flask_request.host)
         response = finish(rv, *args, **kwargs)
         marks = flask_request.__dict__
-        if _SECRET in marks:
+        if SECRET in marks:
             response.headers["Cache-Control"] = _NO_STORE
         if GUARDED in marks:
             forbid_shared_caching(response.headers)
@@ -107,11 +100,6 @@ def install(app: Flask) -> None:
 
 def mark_guarded(request: Request) -> None:
     request.__dict__.setdefault(GUARDED, None)
-
-
-def mark_secret(request: Request) -> None:
-    """Note that this request's answer carries a secret: no cache keeps it, whatever it says."""
-    request.__dict__[_SECRET] = True
 
 
 def forbid_shared_caching(headers: Headers) -> None:
@@ -147,7 +135,7 @@ def serve_below_public_path(app: Flask) -> None:
     state = app.extensions[_MOUNTED] = state_of(app)
 
     def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        public = state.public_path
+        public = state.settings_with_problems[0].public_path
         if public and environ.get("SCRIPT_NAME") != public:
             path = environ.get("PATH_INFO", "")
             if f"{path}/".startswith(f"{public}/"):
@@ -168,10 +156,6 @@ def prefers_html(request: Request) -> bool:
 def is_navigation(request: Request) -> bool:
     """Whether a person opened an address or sent a form: by `Sec-Fetch-Mode` and `Accept`."""
     return request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate" and prefers_html(request)
-
-
-def is_page_view(request: Request) -> bool:
-    return request.method in {"GET", "HEAD"} and is_navigation(request)
 
 
 def vary_by_accept(response: Response) -> Response:

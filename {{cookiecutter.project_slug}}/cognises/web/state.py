@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from flask import Flask, Request
@@ -15,12 +15,13 @@ from cognises.errors import CognisesError, SettingsError
 from cognises.manifest import load_access
 from cognises.settings import sources
 from cognises.settings.model import Settings
+from cognises.tokens.claims import GROUPS_CLAIM
 from cognises.tokens.key_cache import KeySet, Load
 from cognises.tokens.verifier import Verifier, own_key_set, pool_key_set
 from cognises.user_pool import UserPool
+from cognises.web import routes
 from cognises.web.principal import Can, OpenTo, Permissions, Principal, decide
-from cognises.web.route_metadata import Declaration, Guard, LoginGuard, View
-from cognises.web.routes import ambiguous_names, own_static_view, path_rules_of, routes
+from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guard, LoginGuard, View
 
 _EXTENSION = "cognises"
 # More than any app has, unless it makes other guards in each request: then the oldest go.
@@ -46,21 +47,16 @@ class RoutePolicy:
     state: AppState
 
 
+RouteFacts = tuple[frozenset[str], frozenset[UserPool]]  # ambiguous names; pools of guards
 # A view (None where guards are asked inside one), and its policy (None: the view is public).
 Compiled = tuple[View | None, RoutePolicy | None]
-
-
-class _RouteFacts(NamedTuple):
-    source: tuple[object, ...]
-    ambiguous_names: frozenset[str]
-    pools: frozenset[UserPool]
 
 
 class AppState:
     """One app's state; `state_of(app)` finds it. `is_guarded`: by `Cognises(app)`."""
 
     def __init__(self, app: Flask) -> None:
-        self.app, self.path_rules = app, path_rules_of(app)
+        self.app, self.path_rules = app, routes.path_rules_of(app)
         self.has_public_static, self.is_guarded, self._has_warned = True, False, False
         self.check: Check | None = None
         self.renew: Renew | None = None
@@ -74,9 +70,9 @@ class AppState:
         self.reset()
 
     def reset(self) -> None:
-        for name in ("settings_with_problems", "settings", "public_path", "permissions"):
+        for name in ("settings_with_problems", "settings", "permissions"):
             self.__dict__.pop(name, None)
-        self._route_facts: _RouteFacts | None = None
+        self._facts: tuple[tuple[object, ...], RouteFacts] | None = None
         self._verifiers: dict[tuple[object, ...], Verifier] = {}
         self._key_sets: dict[UserPool, KeySet] = {}
         self.policies: dict[tuple[object, ...], Compiled] = {}
@@ -97,10 +93,6 @@ class AppState:
         return found
 
     @cached_property
-    def public_path(self) -> str:
-        return self.settings_with_problems[0].public_path
-
-    @cached_property
     def permissions(self) -> Permissions:
         """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
         return Permissions(load_access(self.settings_with_problems[0].groups_file))
@@ -114,8 +106,9 @@ class AppState:
     def can(self, groups: tuple[str, ...], name: str, machine_scopes: frozenset[str]) -> bool:
         """Whether the manifest lists a function's name, or an endpoint, for a principal."""
         # By the last walk over the routes: a page asks it for each of its buttons.
-        facts = self._route_facts or self.route_facts()
-        open_to = self.permissions.open_to(name, name, facts.ambiguous_names)
+        facts = self._facts
+        ambiguous, _ = facts[1] if facts else self.route_facts()
+        open_to = self.permissions.open_to(name, name, ambiguous)
         return decide(groups, open_to, machine_scopes).allowed
 
     def keep_policy(self, key: tuple[object, ...], compiled: Compiled) -> None:
@@ -126,13 +119,13 @@ class AppState:
     @property
     def static_view(self) -> View | None:
         """The app's own static view, where it is open to everybody."""
-        return own_static_view(self.app) if self.has_public_static else None
+        return routes.own_static_view(self.app) if self.has_public_static else None
 
     @property
     def own_pool(self) -> UserPool | None:
         """The pool of the settings, or the only one that guards name."""
         pool = self.settings_with_problems[0].pool
-        named = () if pool else self.route_facts().pools
+        named = () if pool else self.route_facts()[1]
         return next(iter(named)) if len(named) == 1 else pool
 
     def is_own_pool(self, guard: LoginGuard) -> bool:
@@ -145,25 +138,24 @@ class AppState:
         for guard in declared.permissions:
             # The app's manifest does not name another pool's groups.
             manifest = guard.permissions or (self.permissions if is_own else Permissions(()))
-            ambiguous = self.route_facts().ambiguous_names
-            found.append(manifest.open_to(guard.name or name, endpoint, ambiguous))
+            found.append(manifest.open_to(guard.name or name, endpoint, self.route_facts()[0]))
         return tuple(found)
 
-    def route_facts(self) -> _RouteFacts:
+    def route_facts(self) -> RouteFacts:
         """Read again only where views or rules have changed: it takes a walk over all of them."""
-        registered, facts = self.registered, self._route_facts
-        if facts is None or facts.source != registered:
-            logins = (guard for route in routes(self.app) for guard in route.declaration.logins)
-            pools = frozenset(guard.pool for guard in logins if guard.pool)
-            facts = self._route_facts = _RouteFacts(registered, ambiguous_names(self.app), pools)
-        return facts
+        registered, facts = self.registered, self._facts
+        if facts is None or facts[0] != registered:
+            every = (each for route in routes.routes(self.app) for each in route.declaration.logins)
+            pools = frozenset(guard.pool for guard in every if guard.pool)
+            facts = self._facts = registered, (routes.ambiguous_names(self.app), pools)
+        return facts[1]
 
     @property
     def registered(self) -> tuple[object, ...]:
         """What changes with the routes: the number of rules, and the views."""
         return (len(list(self.app.url_map.iter_rules())), *self.app.view_functions.values())
 
-    def verifier(self, guard: LoginGuard) -> Verifier:
+    def verifier(self, guard: LoginGuard = DEFAULT_LOGIN) -> Verifier:
         """The verifier that guards of the same value share. Raises SettingsError."""
         pool, settings = guard.pool or self.own_pool, self.settings
         if pool is None:
@@ -179,17 +171,13 @@ class AppState:
             return found
         is_own = pool == self.own_pool
         made = Verifier(
-            pool.id,
-            client_ids,
-            token_use=token_use,
-            scopes=guard.scopes,
-            groups_claim=settings.groups_claim if is_own else "cognito:groups",
-            audiences=settings.audiences,
+            pool.id, client_ids, token_use=token_use, scopes=guard.scopes,
+            groups_claim=settings.groups_claim if is_own else GROUPS_CLAIM,
+            audiences=settings.audiences, cache_size=settings.token_cache_size,
             additional_regions=settings.additional_regions if is_own else (),
-            cache_size=settings.token_cache_size,
             issuers=[settings.issuer] if is_own and settings.issuer else None,
             key_set=self._key_set(pool, is_own),
-        )
+        )  # fmt: skip
         return _keep(self._verifiers, key, made, MAX_VERIFIERS)
 
     def _key_set(self, pool: UserPool, is_own: bool) -> KeySet:
@@ -222,7 +210,7 @@ def forget_policies() -> None:
     """Compile policies again: what is declared for a view, a blueprint or a path has changed."""
     for state in list(_STATES):
         state.policies.clear()
-        state._route_facts = None
+        state._facts = None
 
 
 def settings_of(app: Flask) -> Settings:

@@ -16,8 +16,7 @@ from flask.views import MethodView
 
 from cognises.errors import SettingsError
 from cognises.web.principal import Principal
-from cognises.web.route_metadata import View, chain
-from cognises.web.routes import handler_name
+from cognises.web.routes import View, chain, handler_name
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -74,6 +73,10 @@ class Room(NamedTuple):
             is_wrapper or takes_args or is_filled,
         )
 
+    @property
+    def is_dispatcher(self) -> bool:
+        return self.takes_kwargs and not self.positional and not self.takes_args
+
     def first(self, start: int) -> str:
         """The parameter that may take the response after `start` arguments; empty if none."""
         return self.positional[start] if len(self.positional) > start else ""
@@ -84,6 +87,16 @@ class Room(NamedTuple):
         free = (self.first(int(self.is_method)), named, *self.later)
         return next((name for name in free if name and name not in taken), "")
 
+    def place(self, given: Args, start: int, kwargs: Kwargs) -> str | None:
+        """The parameter that takes the response by name, empty: none; or None: by position."""
+        first, places = self.first(start), len(self.positional) - start
+        is_free = bool(first) and first not in kwargs and len(given) < places
+        if is_free or (self.takes_args and places <= 0):
+            return None
+        if "response" in self.named and "response" not in kwargs and first != "response":
+            return "response"
+        return self.name_for(kwargs) if (first in kwargs or not first) and not given else ""
+
     def confuses(self, taken: Iterable[str]) -> bool:
         """Whether a URL variable called `response` would be mistaken for the response."""
         takes_it = "response" in self.named or (self.takes_kwargs and not self.takes_args)
@@ -91,54 +104,29 @@ class Room(NamedTuple):
         return takes_it and (not first or first in taken)
 
 
-class ResponseInjector:
-    """Adds the response to a view's arguments, once, where there is room."""
-
-    def __init__(self, view: View) -> None:
-        self._view = view
-        self.room = room = Room.of(view)
-        self._is_dispatcher = room.takes_kwargs and not room.positional and not room.takes_args
-        self.free = "" if room.is_opaque else room.first(0)  # if the view is called by name
-
-    def call_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
-        """What the view returns. Raises SettingsError, and what the view raises."""
-        return self._view(*self._inject(principal, args, kwargs), **kwargs)
-
-    async def await_view(self, principal: Principal, args: Args, kwargs: Kwargs) -> Any:
-        return await self._view(*self._inject(principal, args, kwargs), **kwargs)
-
-    def _inject(self, principal: Principal, args: Args, kwargs: Kwargs) -> Args:
-        """The positional arguments, and `kwargs` changed in place. Raises SettingsError."""
-        view, room = self._view, self.room
-        if self._is_dispatcher:  # by name, to the method that a class-based view dispatches to
-            room = room_of_class(view, flask_request.method) or room
-        is_given = isinstance(kwargs.get("response"), Principal)  # by a guard on the whole class
-        if is_given and not self._is_dispatcher:
-            del kwargs["response"]
-        elif "response" in kwargs and not is_given and room.confuses(kwargs):
-            name = getattr(view, "__qualname__", "view")
-            raise SettingsError([f"{name}: a URL variable is called response; rename it"])
-        start = 1 if room.is_method and args else 0
-        if args[start:] and isinstance(args[start], Principal):
-            return args
-        where = self._place(room, args[start:], start, kwargs)
-        if where is None:
-            return (*args[:start], principal, *args[start:])
-        if where and not (is_given and self._is_dispatcher):
-            kwargs.setdefault(where, principal)
+def inject(view: View, room: Room, principal: Principal, args: Args, kwargs: Kwargs) -> Args:
+    """Add the response, once, where there is room: to the returned positional arguments, or to
+    `kwargs`, in place. Raises SettingsError.
+    """
+    is_dispatcher = room.is_dispatcher
+    if is_dispatcher:  # by name, to the method that a class-based view dispatches to
+        room = room_of_class(view, flask_request.method) or room
+    is_given = isinstance(kwargs.get("response"), Principal)  # by a guard on the whole class
+    if is_given and not is_dispatcher:
+        del kwargs["response"]
+    elif "response" in kwargs and not is_given and room.confuses(kwargs):
+        name = getattr(view, "__qualname__", "view")
+        raise SettingsError([f"{name}: a URL variable is called response; rename it"])
+    start = 1 if room.is_method and args else 0
+    given = args[start:]
+    if given and isinstance(given[0], Principal):
         return args
-
-    def _place(self, room: Room, given: Args, start: int, kwargs: Kwargs) -> str | None:
-        """The parameter that takes the response by name, empty: none; or None: by position."""
-        if self._is_dispatcher:
-            return room.name_for(kwargs)
-        first, places = room.first(start), len(room.positional) - start
-        is_free = bool(first) and first not in kwargs and len(given) < places
-        if is_free or (room.takes_args and places <= 0):
-            return None
-        if "response" in room.named and "response" not in kwargs and first != "response":
-            return "response"
-        return room.name_for(kwargs) if (first in kwargs or not first) and not given else ""
+    where = room.name_for(kwargs) if is_dispatcher else room.place(given, start, kwargs)
+    if where is None:
+        return (*args[:start], principal, *given)
+    if where and not (is_given and is_dispatcher):
+        kwargs.setdefault(where, principal)
+    return args
 
 
 def closure_of(function: object) -> dict[str, object]:
