@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PAGES := README.md CONTRIBUTING.md docs/architecture.md docs/benchmark.md docs/comparison.md
 PROJECT := {{cookiecutter.project_slug}}
+AUDIT := build/audit
 
 # cookiecutter copies everything in the project's folder: the caches of tools go elsewhere.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -38,6 +39,13 @@ $(VENV)/.new: requirements.txt
 $(VENV)/.dev: BYTECODE := --compile-bytecode
 $(VENV)/.dev: requirements-dev.txt
 	$(fill)
+
+# The scanners' own environment: an old one is replaced.
+$(AUDIT)/.done: requirements-audit.txt | $(VENV)/.dev
+	@echo "Installing $< into $(AUDIT)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT)
+	@$(BIN)/uv pip install --quiet --python $(AUDIT)/bin/python --require-hashes -r $<
+	@touch $@
 
 # cookiecutter keeps answers in the home folder by default; here they stay in build/.
 $(COOKIECUTTER_CONFIG):
@@ -79,12 +87,13 @@ cold-start: $(VENV)/.dev tidy  ## measure what sign-in and guards add to a Lambd
 load: $(VENV)/.dev tidy  ## measure the service under load, and under faults for a minute
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m load $(ARGS)
 
-check: $(VENV)/.dev tidy  ## lint, types, imports, pins and pages, of template and project
+check: $(VENV)/.dev $(AUDIT)/.done $(COOKIECUTTER_CONFIG) tidy  ## lint, types, imports, pins, pages and scanners, of template and project
 	$(BIN)/ruff check bench hooks load tests tools
 	$(BIN)/ruff format --check bench hooks load tests tools
 	$(MAKE) --no-print-directory -C '$(PROJECT)' check VENV=../.venv
 	$(BIN)/cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
 	$(BIN)/python tools/picture.py --check
+	$(BIN)/python tools/audit.py
 
 docs: $(VENV)/.dev tidy  ## write the parts of the pages that programs print
 	$(BIN)/cog -r -I tools $(PAGES)

@@ -76,7 +76,7 @@ def _unlike(value, wanted):
 
 
 OPERATORS = {
-    "StringEquals": _equal, "StringNotEquals": _unequal, "StringLike": _like,
+    "Bool": _equal, "StringEquals": _equal, "StringNotEquals": _unequal, "StringLike": _like,
     "ArnEquals": _like, "ArnNotEquals": _unlike,
 }  # fmt: skip
 

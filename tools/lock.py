@@ -35,6 +35,7 @@ def main(options):
         (PROJECT / name).write_text(found[name])
     lock_own("dev", "requirements-dev.txt", options, PROJECT.name + "/pyproject.toml")
     lock_own("new", "requirements.txt", ["--offline"])
+    run_compile(options, ROOT, "requirements-audit.txt", "--group=pyproject.toml:audit")
     run_compile(options, PROJECT / "local_aws", "emulator.lock", "emulator.py")
 
 

@@ -29,6 +29,7 @@ VALUES = {
     "Images.Arn": f"arn:aws:ecr:{HERE}:repository/images",
     "Packages": "packages",
     "Packages.Arn": "arn:aws:s3:::packages",
+    "KmsKeyArn": f"arn:aws:kms:{HERE}:key/01234567-89ab-cdef-0123-456789abcdef",
 }
 GITHUB = "token.actions.githubusercontent.com"
 LIMIT_OF_A_MANAGED_POLICY = 6144

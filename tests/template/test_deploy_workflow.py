@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from baking import of_deployment
+from baking import ROOT, TEMPLATE_FOLDER, of_deployment
 
 DEPLOYED = ("container", "lambda")
 PLAN = """user pool eu-west-1_AbCdEfGhI, account 123456789012 (aws)
@@ -63,85 +63,199 @@ def test_without_a_digest_there_is_nothing_to_apply(deployment, tmp_path):
     assert not (tmp_path / "output").exists()
 
 
-RESULTS = ("success", "failure", "cancelled", "skipped")
+# What GitHub would run, by https://docs.github.com/actions/reference/workflows-and-actions/expressions
+
+RESULTS = ("success", "failure", "cancelled")
+BUILT = {"container": "image", "lambda": "package"}
+STATUS = re.compile(r"\b(always|cancelled|failure)\(\)")
+
+
+def needed_by(job):
+    needs = job.get("needs", [])
+    return [needs] if isinstance(needs, str) else needs
 
 
 def runs(job, results, names):
-    """Whether GitHub would run a job, by what became of the jobs it needs (expressions, `needs`).
-
-    https://docs.github.com/actions/reference/workflows-and-actions/expressions#status-check-functions
-    """
-    condition = job.get("if", "success()")
-    needed = job.get("needs", [])
-    needed = [needed] if isinstance(needed, str) else needed
+    """Whether GitHub would run a job, by what became of the jobs it needs."""
+    condition = re.sub(r"\$\{\{(.*)\}\}", r"\1", str(job.get("if", "success()")).strip())
     python = re.sub(r"!(?!=)", " not ", condition.replace("&&", " and ").replace("||", " or "))
-    is_implicit = re.search(r"\b(always|cancelled|failure)\(\)", condition) is None
+    found = {name: results[name] for name in needed_by(job)}
+    has_succeeded = all(result == "success" for result in found.values())
     is_met = eval(  # our own file
         " ".join(python.split()),
         {
-            "success": lambda: True,
+            "true": True,
+            "always": lambda: True,
+            "success": lambda: has_succeeded,
+            "failure": lambda: "failure" in results.values(),
             "cancelled": lambda: "cancelled" in results.values(),
             "needs": SimpleNamespace(
-                **{name: SimpleNamespace(result=results[name]) for name in needed}
+                **{name: SimpleNamespace(result=result) for name, result in found.items()}
             ),
             **names,
         },
     )
-    succeeded = all(results[name] == "success" for name in needed)
-    return is_met and (succeeded or not is_implicit)
+    return bool(is_met) and (has_succeeded or STATUS.search(condition) is not None)
 
 
-def context(event, **variables):
+def context(event, ref="refs/heads/main", **variables):
     known = {"AWS_PLAN_ROLE": "a", "AWS_DEPLOY_ROLE": "b", "AWS_STAGING_ROLE": "c"}
-    repository = SimpleNamespace(full_name="o/r")
-    head = SimpleNamespace(repo=repository)
+    head = SimpleNamespace(repo=SimpleNamespace(full_name="o/r"))
+    pull_request = SimpleNamespace(head=head)
     github = SimpleNamespace(
-        event_name=event, repository="o/r",
-        event=SimpleNamespace(pull_request=SimpleNamespace(head=head)),
-    )  # fmt: skip
+        event_name=event,
+        repository="o/r",
+        ref=ref,
+        event=SimpleNamespace(pull_request=pull_request),
+    )
     return {"vars": SimpleNamespace(**(known | variables)), "github": github}
 
 
-def outcomes(jobs, names):
+def outcomes(jobs, names, results=None):
     """Every way that a run can end: each job that runs may succeed, fail or be cancelled."""
-    order = list(jobs)
-    for ended in itertools.product(RESULTS[:3], repeat=len(order)):
-        results = {}
-        for name, result in zip(order, ended, strict=True):
-            needed = jobs[name].get("needs", [])
-            assert set([needed] if isinstance(needed, str) else needed) <= set(results)
-            results[name] = result if runs(jobs[name], results, names) else "skipped"
+    results = results or {}
+    if len(results) == len(jobs):
         yield results
+        return
+    name = list(jobs)[len(results)]
+    assert set(needed_by(jobs[name])) <= set(results)
+    for result in RESULTS if runs(jobs[name], results, names) else ("skipped",):
+        yield from outcomes(jobs, names, {**results, name: result})
+
+
+def reaches_aws(job, workflow):
+    """Whether a job can get a role: by its token, an environment, or a workflow that it calls."""
+    granted = job.get("permissions", workflow.get("permissions", "write-all"))
+    has_identity = granted == "write-all" or "id-token" in granted
+    return has_identity or "environment" in job or "uses" in job
+
+
+def hides_failure(job):
+    steps = [job, *job.get("steps", ())]
+    return any("continue-on-error" in each or "|| true" in each.get("run", "") for each in steps)
+
+
+def violations(workflow, built):
+    """Every way in which a job reaches AWS without tests or build, or by another event than a push.
+
+    `plan` alone, whose role reads, also runs for a pull request.
+    """
+    jobs, events = workflow["jobs"], workflow[True]  # `on` is a boolean of YAML 1.1
+    found = {f"{name} hides a failure" for name, job in jobs.items() if hides_failure(job)}
+    found |= {f"{name} is in another file" for name, job in jobs.items() if "uses" in job}
+    commands = {step.get("run") for step in jobs["test"]["steps"] if "if" not in step}
+    if "if" in jobs["test"] or not {"make check", "make test"} <= commands:
+        found.add("test does not run all tests")
+    if "push" in events and events["push"] != {"branches": ["main"]}:
+        found.add("a push to another branch starts it")
+    for event, staging in itertools.product(events, ("", "c")):
+        for each in outcomes(jobs, context(event, AWS_STAGING_ROLE=staging)):
+            running = [name for name in jobs if each[name] != "skipped"]
+            for name in running:
+                if not reaches_aws(jobs[name], workflow):
+                    continue
+                if (each["test"], each[built]) != ("success", "success"):
+                    found.add(f"{name} runs without {built} or tests")
+                if event not in ({"push", "pull_request"} if name == "plan" else {"push"}):
+                    found.add(f"{name} runs for {event}")
+            before = (each["plan"], each["staging"])
+            if "deploy" in running and before != ("success", "success" if staging else "skipped"):
+                found.add("deploy runs without plan or staging")
+    return found
 
 
 @pytest.mark.parametrize("deployment", DEPLOYED)
-@pytest.mark.parametrize("staging", ["", "c"])
-def test_no_path_leads_to_a_deployment_without_the_tests(deployment, staging):
-    jobs = workflow(deployment)["jobs"]
-    built = {"container": "image", "lambda": "package"}[deployment]
-    seen = list(outcomes(jobs, context("push", AWS_STAGING_ROLE=staging)))
-
-    assert any(each["deploy"] == "success" for each in seen)
-    for each in seen:
-        if each["deploy"] != "skipped":
-            assert (each["test"], each[built], each["plan"]) == ("success",) * 3
-            assert each["staging"] == ("success" if staging else "skipped")
-        if each["staging"] != "skipped" or each["plan"] != "skipped":
-            assert (each["test"], each[built]) == ("success",) * 2
-        assert each[built] == "skipped" or each["test"] == "success"
+def test_no_path_leads_to_a_deployment_without_the_tests(deployment):
+    found = workflow(deployment)
+    assert violations(found, BUILT[deployment]) == set()
+    for staging in ("", "c"):
+        names = context("push", AWS_STAGING_ROLE=staging)
+        assert any(each["deploy"] == "success" for each in outcomes(found["jobs"], names))
 
 
-@pytest.mark.parametrize("deployment", DEPLOYED)
-def test_a_pull_request_deploys_nothing(deployment):
-    jobs = workflow(deployment)["jobs"]
-    for each in outcomes(jobs, context("pull_request")):
-        assert (each["deploy"], each["staging"]) == ("skipped", "skipped")
+def test_the_other_workflow_reaches_nothing():
+    ci = yaml.safe_load((ROOT / TEMPLATE_FOLDER / ".github/workflows/ci.yml").read_text())
+    assert [name for name, job in ci["jobs"].items() if reaches_aws(job, ci)] == []
+
+
+def changed(job, **values):
+    return lambda found: found["jobs"][job].update(values)
+
+
+OPENINGS = {
+    "a job that always runs": (changed("deploy", **{"if": "always()"}), "deploy runs without"),
+    "always, in an expression": (
+        changed("deploy", **{"if": "${{ always() && github.event_name == 'push' }}"}),
+        "deploy runs without",
+    ),
+    "a job that runs after failures": (
+        changed("staging", **{"if": "failure()"}),
+        "staging runs without",
+    ),
+    "a job that needs nothing": (changed("staging", needs=[]), "staging runs without"),
+    "a job that does not need the tests": (
+        changed("deploy", needs=["staging", "plan"], **{"if": "!cancelled()"}),
+        "deploy runs without",
+    ),
+    "a job without a condition": (
+        lambda found: found["jobs"].update(
+            deploy={"environment": "production", "needs": ["test", "image", "plan"], "steps": []}
+        ),
+        "deploy runs for pull_request",
+    ),
+    "a button": (lambda found: found[True].update(workflow_dispatch=None), "plan runs for"),
+    "a button for a deployment": (
+        lambda found: (
+            found[True].update(workflow_dispatch=None),
+            changed("deploy", **{"if": "!failure() && github.event_name != 'push'"})(found),
+        ),
+        "deploy runs for workflow_dispatch",
+    ),
+    "a clock": (lambda found: found[True].update(schedule=[]), "plan runs for schedule"),
+    "a call by another workflow": (
+        lambda found: found[True].update(workflow_call=None),
+        "plan runs for workflow_call",
+    ),
+    "a call of another workflow": (
+        lambda found: found["jobs"].update(more={"uses": "./.github/workflows/more.yml"}),
+        "more is in another file",
+    ),
+    "a new job with an identity": (
+        lambda found: found["jobs"].update(
+            more={"permissions": {"id-token": "write"}, "steps": []}
+        ),
+        "more runs without",
+    ),
+    "an identity for every job": (
+        lambda found: found.update(permissions={"id-token": "write"}),
+        "test runs without",
+    ),
+    "another branch": (lambda found: found[True].update(push=None), "another branch"),
+    "tests that may fail": (changed("test", **{"continue-on-error": True}), "hides a failure"),
+    "a step that may fail": (
+        lambda found: found["jobs"]["test"]["steps"][-2].update({"continue-on-error": True}),
+        "hides a failure",
+    ),
+    "tests that are skipped": (changed("test", **{"if": "true"}), "does not run all tests"),
+    "a step that is gone": (
+        lambda found: found["jobs"]["test"]["steps"].pop(-2),
+        "does not run all tests",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "problem"), OPENINGS.values(), ids=OPENINGS)
+def test_each_way_around_the_tests_is_seen(change, problem):
+    """What the test above reports where somebody changes the workflow."""
+    found = workflow("container")
+    change(found)
+    assert [each for each in violations(found, "image") if problem in each]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYED)
 def test_every_stage_gets_the_one_build_and_every_action_is_pinned_by_commit(deployment):
     jobs = workflow(deployment)["jobs"]
-    built = {"container": "image", "lambda": "package"}[deployment]
+    built = BUILT[deployment]
     for name in ("plan", "staging", "deploy"):
         text = str(jobs[name]["steps"])
         assert f"needs.{built}.outputs.digest" in text

@@ -235,6 +235,20 @@ FORBIDDEN = [
     (EVERYBODY, "ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/other", {}),
     (EVERYBODY, "s3:PutObject", "arn:aws:s3:::other/function/x.zip", {}),
     (EVERYBODY, "s3:GetObject", "arn:aws:s3:::data/x", {}),
+    # A key is given to the stacks by a person; no pipeline changes or removes a web ACL.
+    *(
+        (EVERYBODY, f"kms:{action}", f"arn:aws:kms:{HERE}:key/other", {})
+        for action in ("Decrypt", "Encrypt", "GenerateDataKey", "CreateGrant", "PutKeyPolicy")
+    ),
+    *(
+        (EVERYBODY, f"kms:{action}", VALUES["KmsKeyArn"], {})
+        for action in ("CreateGrant", "PutKeyPolicy", "ScheduleKeyDeletion", "DisableKey")
+    ),
+    (("pull request",), "kms:Decrypt", VALUES["KmsKeyArn"], {}),
+    *(
+        (EVERYBODY, f"wafv2:{action}", "*", OF_OUR_STACK)
+        for action in ("UpdateWebACL", "DeleteWebACL", "AssociateWebACL", "DisassociateWebACL")
+    ),
     *(
         (EVERYBODY, f"cloudformation:{action}", f"arn:aws:cloudformation:{HERE}:stack/other/1", {})
         for action in ("ExecuteChangeSet", "DeleteStack", "CreateChangeSet")
@@ -372,6 +386,19 @@ BY_DEPLOYMENT = {
             {},
         ),
         (PIPELINES, "s3:PutObject", f"{VALUES['Packages.Arn']}/function/1.zip", {}),
+        *(
+            (PIPELINES, f"kms:{action}", VALUES["KmsKeyArn"], {})
+            for action in ("Decrypt", "Encrypt", "GenerateDataKey")
+        ),
+        (
+            PIPELINES,
+            "kms:CreateGrant",
+            VALUES["KmsKeyArn"],
+            {
+                "kms:GrantIsForAWSResource": "true",
+                "kms:ViaService": "lambda.eu-west-1.amazonaws.com",
+            },
+        ),
         (PIPELINES, "apigateway:POST", API + "/apis", REQUESTED),
         (PIPELINES, "apigateway:POST", API + "/domainnames", REQUESTED),
         (PIPELINES, "apigateway:GET", API + "/apis/abc/routes", {}),

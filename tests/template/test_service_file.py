@@ -1,13 +1,11 @@
 """service.json: a service's own variables, secrets, egress and rights reach both deployments."""
 
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from baking import of_deployment, run
-from test_deployments import DEPLOYED, Tagged
+from baking import of_deployment
+from test_deployments import DEPLOYED, Tagged, lint
 from yaml import load
 
 from cognises.errors import SettingsError
@@ -41,18 +39,24 @@ def written(folder, data):
     return folder
 
 
-@pytest.mark.parametrize("deployment", DEPLOYED)
-@pytest.mark.parametrize("own", [{}, OWN], ids=["nothing", "everything"])
-def test_the_stacks_with_the_file_give_cfn_lint_nothing_to_say(deployment, own, tmp_path):
-    parts = read_service_file(written(tmp_path, own))
+def test_the_stacks_with_the_file_give_cfn_lint_nothing_to_say(tmp_path):
+    parts = read_service_file(written(tmp_path, OWN))
     files = []
-    for name in ("service", "delivery"):
-        files.append(tmp_path / f"{name}.yaml")
-        files[-1].write_text(merge(template(deployment, name), parts, "svc-prod"))
-        assert "# service.json:" not in files[-1].read_text()
-    command = [Path(sys.prefix, "bin", "cfn-lint"), "--include-checks", "I", "--"]
-    done = run([*command, *map(str, files)])
-    assert (done.returncode, done.stdout) == (0, "")
+    for deployment in DEPLOYED:
+        for name in ("service", "delivery"):
+            files.append(tmp_path / f"{deployment}-{name}.yaml")
+            files[-1].write_text(merge(template(deployment, name), parts, "svc-prod"))
+            assert "# service.json:" not in files[-1].read_text()
+    assert lint(files) == (0, "")
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+@pytest.mark.parametrize("name", ["service", "delivery"])
+def test_without_a_file_the_stacks_are_the_templates(deployment, name, tmp_path):
+    text = template(deployment, name)
+    unchanged = merge(text, read_service_file(written(tmp_path, {})), "svc-prod")
+    assert unchanged != text
+    assert load(unchanged, Tagged) == load(text, Tagged)
 
 
 def merged(deployment, name, tmp_path):
