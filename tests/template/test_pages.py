@@ -11,6 +11,7 @@ import pytest
 from baking import DEPLOYMENTS, ROOT, TEMPLATE_FOLDER, contents, files_of_a_clone, run
 
 sys.path.insert(0, str(ROOT / "tools"))
+import audit
 from comparison import ROWS
 
 PROJECT = ROOT / TEMPLATE_FOLDER
@@ -184,3 +185,22 @@ def test_make_check_notices_a_page_that_is_not_what_programs_print(template, tmp
     cog = [sys.executable, "-m", "cogapp", "--check", "-I", str(template / "tools"), str(page)]
     assert subprocess.run(cog, check=False, capture_output=True).returncode == 5
     assert Path(template, "docs", "demo.svg").is_file()
+
+
+def test_each_scanners_finding_on_the_security_page_has_its_reason():
+    section = audit.PAGE.read_text().partition("## What scanners report")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if re.match(r"\| [^-]", line)][1:]
+    assert len(audit.ROW.findall(section)) == len(rows) > 0
+    assert all(
+        len(reason) > 10 or reason == "the same" for *_, reason in audit.ROW.findall(section)
+    )
+
+
+def test_a_finding_that_is_not_listed_and_a_listed_one_that_is_not_found_are_problems():
+    listed, found = ("CKV_1", "a.yaml", "Old"), ("DL3006", "Dockerfile", "3")
+    both = ("CKV_2", "a.yaml", "Kept")
+    assert audit.compare({both}, {both}) == []
+    assert audit.compare({both, found}, {both, listed}) == [
+        "CKV_1 a.yaml Old: is no longer found; remove it from security.md",
+        "DL3006 Dockerfile 3: is not listed in security.md; fix it",
+    ]

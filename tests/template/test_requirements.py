@@ -38,7 +38,7 @@ def test_a_lock_file_holds_versions_and_hashes_but_no_address(name):
 def test_lock_files_agree_on_every_version():
     """A service is tested with the packages that it is deployed with."""
     versions = {}
-    for name in LOCKS:
+    for name in set(LOCKS) - {"requirements-audit.txt"}:  # an environment of its own
         for package, version in re.findall(
             r"(?m)^([a-z0-9.-]+)==(.+) \\$", (ROOT / name).read_text()
         ):

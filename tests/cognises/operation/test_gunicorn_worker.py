@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
+import runpy
+import select
+import socket
+import sys
 import time
 from types import SimpleNamespace
 
@@ -155,3 +159,26 @@ def test_the_limits_are_those_of_gunicorn():
     assert limit("idle").startswith(f"{asked['keepalive']} s")
     assert limit("time to finish") == f"{asked['graceful_timeout']} s"
     assert f"within {worker.STOP_SECONDS:.0f} seconds, or {worker.HEAD_SECONDS:.0f} seconds" in PAGE
+
+
+def begin(listener: socket.socket) -> tuple[socket.socket, bool]:
+    """A client, and whether it has a connection at once, as on loopback each one does."""
+    client = socket.socket()
+    client.setblocking(False)
+    client.connect_ex(listener.getsockname())
+    return client, bool(select.select([], [client], [], 0)[1])
+
+
+def test_before_a_stop_no_connection_begins_that_no_worker_would_accept():
+    """The one that closes the port resets them: requests on them would be lost."""
+    refuse_connections = runpy.run_path(str(CONFIGURATIONS[0]))["refuse_connections"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        early, has_begun = begin(listener)
+        assert has_begun
+        refuse_connections(listener)
+        late, has_begun = begin(listener)
+        assert has_begun is (sys.platform != "linux")
+        early.send(b"request")
+        accepted, _ = listener.accept()
+    with early, late, accepted:
+        assert accepted.recv(100) == b"request"
