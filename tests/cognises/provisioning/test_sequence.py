@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,7 @@ class World:
 
     def __init__(self, run: Callable[..., Ran], judged: Iam, folder: Path) -> None:
         self.run, self.iam, self.folder = run, judged, folder
+        self.client = judged.under(boto3.client("iam", REGION))
 
     def printed(self, *options: str) -> Any:
         ran = self.run("policy", "--account", ACCOUNT, *options)
@@ -260,9 +262,8 @@ def attacks(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def refused(world: World, who: Any, name: str, arguments: dict[str, Any]) -> bool:
     with world.iam.caller(*who):
-        client = world.iam.under(boto3.client("iam", REGION))
         try:
-            getattr(client, name)(**arguments)
+            getattr(world.client, name)(**arguments)
         except ClientError as error:
             return error.response["Error"]["Code"] == "AccessDenied"
     return False
@@ -342,3 +343,36 @@ def test_the_whole_life_of_a_service_with_the_rights_that_are_printed_and_no_oth
     assert pool_id in world.account.pools()
     world.step(operator, "bootstrap", "--yes")
     assert world.account.pool_id == pool_id
+
+
+def follow(world: World, argv: tuple[str, ...], *policies: Any) -> list[Any]:
+    """Run a command, attach the policy that its refusal advises, run it again; until it succeeds.
+
+    Returns the policies. Each advice must be a new one.
+    """
+    with world.iam.caller(*policies):
+        ran = world.run(*argv)
+    if ran.code == 0:
+        return list(policies)
+    (advice,) = re.findall(r"`provision.py (policy[^`]*)`", ran.err)
+    printed = world.printed(*advice.split()[1:])
+    assert printed not in policies, ran.err
+    return follow(world, argv, *policies, printed)
+
+
+def test_what_is_denied_is_allowed_by_the_policy_that_is_advised(
+    world: World, manifest: Callable[..., Path]
+) -> None:
+    manifest(EDITORS)
+    (bootstrap,) = re.findall("`provision.py (bootstrap)`", world.run("plan").err)
+    follow(world, (bootstrap, "--yes", "--public-url", URL))
+    follow(world, ("plan",))
+    follow(world, ("users", "list"))
+    before = follow(world, ("apply", "--yes"))
+    world.iam.iam.create_policy(PolicyName="more", PolicyDocument=json.dumps(policy()))
+    manifest({**EDITORS, "managed_policies": [DATA, f"{IAM}:policy/more"]})
+    with world.iam.caller(*before):
+        refused = world.run("apply", "--yes")
+    assert "print it again with `provision.py policy`" in refused.err
+    world.step([world.printed()], "apply", "--yes")
+    assert len(world.account.role("svc-editors")["attached"]) == 2

@@ -83,8 +83,9 @@ TABLE = {
     "UserPoolDomain.*already": "this sign-in domain is taken; choose another with --domain-prefix",
     "OIDCProvider.*already exists": "GitHub's provider exists; add --parameter GitHubProviderArn="
     "arn:PARTITION:iam::ACCOUNT:oidc-provider/token.actions.githubusercontent.com",
-    "DeleteConflict.*instance profile": "the role is in an instance profile; take it out: "
-    "`aws iam remove-role-from-instance-profile`, then run the command again",
+    "DeleteConflict.*instance profile": "the role is in an instance profile; take it out, then run "
+    "the command again: `aws iam remove-role-from-instance-profile --instance-profile-name NAME "
+    "--role-name ROLE`",
     "^AWS::.*(DeleteConflict|must detach|cannot delete (a policy|an entity) attached)": "it is "
     "still in use: run `provision.py destroy` for every stage first",
     "DeleteConflict": "something was attached to the role meanwhile; run the command again",
