@@ -93,7 +93,7 @@ CASES: list[tuple[str, str, str, str]] = [
      "--domain-prefix"),
     ("AWS::IAM::OIDCProvider", "", "Provider with url x already exists.", "GitHubProviderArn"),
     ("DeleteRole", "DeleteConflict", "Cannot delete entity, must remove roles from instance "
-     "profile first.", "`aws iam remove-role-from-instance-profile`"),
+     "profile first.", "`aws iam remove-role-from-instance-profile --instance-profile-name NAME"),
     ("AWS::IAM::ManagedPolicy", "", "Cannot delete a policy attached to entities. DeleteConflict",
      "`provision.py destroy` for every stage"),
     ("DeleteRole", "DeleteConflict", "Cannot delete entity, must detach all policies first.",
