@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import REGISTRY
 
-from cognises.operation import metrics, middleware
+from cognises.operation import logs, metrics
 from cognises.tokens import key_cache
 
 
@@ -14,7 +14,7 @@ def client(operated):
     """A client of the service, with metrics on and their observers taken off again."""
     app = operated(COGNISES_METRICS_ADDRESS="127.0.0.1:9464")
     yield app.test_client()
-    middleware.observers.remove(metrics.observe_request)
+    logs.observers.remove(metrics.observe_request)
     key_cache.fetch_observers.remove(metrics.observe_fetch)
 
 

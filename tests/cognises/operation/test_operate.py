@@ -19,7 +19,7 @@ from werkzeug.serving import DechunkedInput
 from cognises import public
 from cognises.errors import CognisesError, SettingsError
 from cognises.tokens.http import FetchError
-from cognises.tokens.jwk import admit
+from cognises.tokens.jws import admit
 from cognises.tokens.key_cache import KeySet
 from cognises.web.extension import check
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
-from cognises.operation import logs, metrics, middleware
+from cognises.operation import logs, metrics
 from cognises.settings.model import Settings
 from cognises.settings.sources import PROJECT_FOLDER
 from tests.cognises.operation.test_logs import record
@@ -55,6 +55,6 @@ def test_the_field_table_names_every_field_of_a_log_line():
 
 
 def test_the_limits_are_those_of_the_app():
-    assert limit("form") == f"{middleware.MAX_FORM_PARTS} parts"
+    assert limit("form") == f"{logs.MAX_FORM_PARTS} parts"
     assert Settings(Path()).max_body_bytes == 1024 * 1024
     assert "1 MiB" in limit("body")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cognises.operation.middleware import choose_id
+from cognises.operation.logs import choose_id
 
 AWS = "Root=1-67891233-abcdef012345678912345678;Parent=463ac35c9f6413ad;Sampled=1"
 

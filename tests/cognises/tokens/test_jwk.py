@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from request_side import refused
 
 from cognises.testing import SigningKey, number
-from cognises.tokens import jwk as keys_module
-from cognises.tokens.jwk import admit, thumbprint
+from cognises.tokens import jws as keys_module
+from cognises.tokens.jws import admit, thumbprint
 
 GOOD = SigningKey("good")
 OTHER = SigningKey("other")

@@ -162,19 +162,16 @@ class UserSessions:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if code in _UNAVAILABLE or status >= 500:
                 raise CognisesError("aws_unavailable", "identity pool does not answer") from None
-            raise CognisesError("no_role", f"{code}: {_why_no_role(claims)}") from None
+            roles = claims.get("cognito:roles")
+            why = "the identity pool refuses the token or its role; run provision.py verify"
+            if not roles:
+                why = "no group of the user has a role"
+            elif len(roles) > 1 and "cognito:preferred_role" not in claims:
+                why = "several roles; give the groups distinct precedence in groups.json"
+            raise CognisesError("no_role", f"{code}: {why}") from None
         except BotoCoreError as error:
             raise CognisesError("aws_unavailable", type(error).__name__) from None
         return dict(answer["Credentials"])
-
-
-def _why_no_role(claims: Mapping[str, Any]) -> str:
-    roles = claims.get("cognito:roles")
-    if not roles:
-        return "no group of the user has a role"
-    if len(roles) > 1 and "cognito:preferred_role" not in claims:
-        return "several roles; give the groups distinct precedence in groups.json"
-    return "the identity pool refuses the token or its role; run provision.py verify"
 
 
 def _require_local_endpoint(client: Any, settings: Settings) -> None:

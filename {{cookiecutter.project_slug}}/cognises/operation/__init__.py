@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from cognises.errors import CognisesError
 from cognises.operation import logs
-from cognises.operation.middleware import limit_bodies, request_id, surround
+from cognises.operation.logs import limit_bodies, request_id, surround
 from cognises.web.decorators import public
 from cognises.web.responses import refusal
 from cognises.web.state import state_of

@@ -11,7 +11,7 @@ import prometheus_client as prometheus
 from prometheus_client import Counter, Gauge, Histogram, multiprocess
 from werkzeug.exceptions import NotFound
 
-from cognises.operation import middleware
+from cognises.operation import logs
 from cognises.tokens import key_cache
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def install(app: WSGIApplication, port: int) -> WSGIApplication:
     The port is read from the socket itself, which no client can forge. A server that shows no
     socket (Lambda, the development server) serves no metrics.
     """
-    if observe_request not in middleware.observers:
-        middleware.observers.append(observe_request)
+    if observe_request not in logs.observers:
+        logs.observers.append(observe_request)
         key_cache.fetch_observers.append(observe_fetch)
     registry = prometheus.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # of all workers

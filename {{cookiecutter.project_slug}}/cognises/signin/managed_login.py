@@ -161,11 +161,7 @@ class ManagedLogin:
         name = error if isinstance(error, str) and error in _KNOWN_ERRORS else "an error of its own"
         text = description[: 5 * _MAX_DESCRIPTION] if isinstance(description, str) else ""
         shown = printable(_PERSONAL.sub("[redacted]", text))[:_MAX_DESCRIPTION]
-        hint = self._setting_to_fix(f"{error} {description}".lower())
-        return ": ".join(filter(None, (name, shown, hint)))
-
-    def _setting_to_fix(self, text: str) -> str:
-        uri = self._redirect_uri
+        words, uri = f"{error} {description}".lower(), self._redirect_uri
         client = "COGNITO_CLIENT_SECRET is not the secret of the app client COGNITO_CLIENT_ID"
         if self._settings.client_secret is None:
             client = "the app client has a secret: set COGNITO_CLIENT_SECRET; or it does not exist"
@@ -176,7 +172,8 @@ class ManagedLogin:
             "invalid_client": client,
             "unauthorized_client": f"{grant} list the callback address {uri}",
         }
-        return next((hint for word, hint in hints.items() if word in text), "")
+        hint = next((hint for word, hint in hints.items() if word in words), "")
+        return ": ".join(filter(None, (name, shown, hint)))
 
     def _client(self) -> WebApplicationClient:
         from oauthlib.oauth2 import WebApplicationClient

@@ -12,7 +12,7 @@ from concurrent import futures
 from typing import Any
 from urllib.parse import urlsplit
 
-from cognises.tokens.jwk import admit
+from cognises.tokens.jws import admit
 
 TIMEOUT, MAX_BYTES = 3.0, 1024 * 1024
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from cognises.errors import CognisesError
 from cognises.tokens.http import TIMEOUT, FetchError, forked
-from cognises.tokens.jwk import Key
+from cognises.tokens.jws import Key
 
 # For COOL_DOWN seconds a fetch counts as the pool's word on the keys that it lacks.
 COOL_DOWN, REFRESH_DUE, STALE, EXPIRED = 10.0, 600.0, 3600.0, 86400.0

@@ -15,7 +15,7 @@ from cognises.settings.values import AUDIENCE, CLIENT_ID, REGION, SCOPE, TOKEN_U
 from cognises.tokens import jws
 from cognises.tokens.claims import GROUPS_CLAIM, Expectations, TokenClaims, check
 from cognises.tokens.http import load_first
-from cognises.tokens.jwk import Key, admit, read_key_file
+from cognises.tokens.jws import Key, admit, read_key_file
 from cognises.tokens.key_cache import KeySet, Load, Snapshot
 from cognises.user_pool import UserPool
 

@@ -15,7 +15,7 @@ from flask import request as flask_request
 from flask.views import MethodView
 
 from cognises.errors import CognisesError, ProblemsError, SettingsError
-from cognises.tokens.jwk import read_key_file
+from cognises.tokens.jws import read_key_file
 from cognises.web import responses
 from cognises.web.authorize import auth_result_for, authorize, check_local, current_user, policy_at
 from cognises.web.decorators import GuardHook
