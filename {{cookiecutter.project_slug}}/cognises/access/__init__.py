@@ -222,7 +222,7 @@ def _shares_cache(view: View) -> bool:
         uncached = getattr(function, "uncached", None)
         is_flasks = uncached is not None and uncached is getattr(function, "__wrapped__", None)
         if hasattr(function, "cache_info") or (is_flasks and hasattr(function, "delete_memoized")):
-            if not Room.of(function).name_for(()):
+            if not Room(function).name_for(()):
                 return True
         elif is_flasks and not _has_own_key(function) and not _has_own_key(function.make_cache_key):
             return True

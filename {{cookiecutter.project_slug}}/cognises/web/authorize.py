@@ -17,7 +17,7 @@ from cognises.web import responses, routes
 from cognises.web.credentials import read_token
 from cognises.web.principal import ANONYMOUS, Principal, decide
 from cognises.web.responses import GUARDED
-from cognises.web.routes import Declaration, Guard, Guards, View
+from cognises.web.routes import Guard, Guards, View
 from cognises.web.state import AppState, RoutePolicy
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
@@ -149,28 +149,14 @@ def policy_at(state: AppState, request: Request) -> RoutePolicy | None:
         policy = None
         if not declared.is_public and (declared.guards or view is not state.static_view):
             name = routes.function_name(app, endpoint)
-            policy = compile_policy(state, declared.guards, name, endpoint)
+            policy = RoutePolicy(state, declared.guards, name, endpoint)
         state.keep_policy(key, (view, policy))
     return policy
 
 
-def compile_policy(
-    state: AppState, guards: Guards, name: str | None, endpoint: str | None
-) -> RoutePolicy:
-    """Make guards ready for requests. Raises SettingsError or ManifestError."""
-    responses.install(state.app)
-    declared = Declaration(guards)
-    logins = tuple(dict.fromkeys(declared.logins))
-    return RoutePolicy(
-        guards=frozenset(guards), verifiers=tuple(map(state.verifier, logins)),
-        open_to=state.open_to(declared, name, endpoint),
-        admits_anonymous=declared.admits_anonymous, label=endpoint or name or "",
-        can=state.can if state.is_own_pool(logins[0]) else None, state=state,
-    )  # fmt: skip
-
-
 def policy_of(state: AppState, request: Request, guarded: View, guards: Guards) -> RoutePolicy:
     """The policy for guards that are asked inside a view, or without `Cognises(app)`."""
+    responses.install(state.app)
     policy = policy_at(state, request)
     if policy is not None and _belong(guards, guarded, policy, request):
         return policy
@@ -179,7 +165,7 @@ def policy_of(state: AppState, request: Request, guarded: View, guards: Guards) 
     key = (None, name, tuple(guard.key for guard in declared))
     _, policy = state.policies.get(key, (None, None))
     if policy is None:
-        policy = compile_policy(state, declared, name, None)
+        policy = RoutePolicy(state, declared, name, None)
         state.keep_policy(key, (None, policy))
     return policy
 

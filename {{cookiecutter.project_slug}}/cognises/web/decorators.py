@@ -186,7 +186,7 @@ def _guarded_by(guard: Guard) -> Decorator:
 
 def _wrap(view: View, guards: Guards, like: View) -> View:
     """The guarded view, with the name and attributes (`view_class`) of the replaced `like`."""
-    first, room = guards[0], Room.of(view)
+    first, room = guards[0], Room(view)
     # As Flask calls most views: by name, and this parameter is left.
     free = "" if room.is_opaque else room.first(0)
     if room.is_method or room_of_class(view, "GET"):

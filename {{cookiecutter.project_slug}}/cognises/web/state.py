@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -21,7 +20,7 @@ from cognises.tokens.verifier import Verifier, own_key_set, pool_key_set
 from cognises.user_pool import UserPool
 from cognises.web import routes
 from cognises.web.principal import Can, OpenTo, Permissions, Principal, decide
-from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guard, LoginGuard, View
+from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guards, LoginGuard, View
 
 _EXTENSION = "cognises"
 # More than any app has, unless it makes other guards in each request: then the oldest go.
@@ -34,17 +33,21 @@ V = TypeVar("V")
 log = logging.getLogger("cognises.settings")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class RoutePolicy:
     """Guards at one target, with everything looked up that does not change by request."""
 
-    guards: frozenset[Guard]  # none: the view is not declared, and closed to everyone
-    verifiers: tuple[Verifier, ...]  # the first makes the principal; all must accept the token
-    open_to: tuple[OpenTo, ...]
-    admits_anonymous: bool
-    label: str
-    can: Can | None
-    state: AppState
+    def __init__(
+        self, state: AppState, guards: Guards, name: str | None, endpoint: str | None
+    ) -> None:
+        """No guards: the view is not declared, and closed. SettingsError or ManifestError."""
+        declared = Declaration(guards)
+        logins = tuple(dict.fromkeys(declared.logins))
+        self.state, self.guards = state, frozenset(guards)
+        # The first makes the principal; all must accept the token.
+        self.verifiers = tuple(map(state.verifier, logins))
+        self.open_to = state.open_to(declared, name, endpoint)
+        self.admits_anonymous, self.label = declared.admits_anonymous, endpoint or name or ""
+        self.can: Can | None = state.can if state.is_own_pool(logins[0]) else None
 
 
 RouteFacts = tuple[frozenset[str], frozenset[UserPool]]  # ambiguous names; pools of guards

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import request as flask_request
 from flask.views import MethodView
@@ -28,21 +28,12 @@ _INSTANCE = {"self", "cls"}
 _FILLING = frozenset({"webargs", "flask_pydantic", "flask_openapi3", "connexion", "spectree"})
 
 
-class Room(NamedTuple):
-    """The parameters of a view that matter for its response."""
+class Room:
+    """The parameters of a view that matter for its response, from its signature.
+    For most decorators that is the signature of what they wrap.
+    """
 
-    positional: tuple[str, ...]  # empty: one that cannot take it
-    later: tuple[str, ...]  # may take it by name, behind the first
-    required: tuple[str, ...]
-    named: frozenset[str]
-    is_method: bool
-    takes_args: bool
-    takes_kwargs: bool
-    is_opaque: bool  # a decorator below may pass arguments that the signature does not tell
-
-    @classmethod
-    def of(cls, view: View) -> Room:
-        """Read from the signature of a function; of what it wraps, for most decorators."""
+    def __init__(self, view: View) -> None:
         try:
             parameters = list(inspect.signature(view).parameters.values())
         except (TypeError, ValueError):  # some callables written in C have none
@@ -56,22 +47,21 @@ class Room(NamedTuple):
         can_take = (set() if is_filled else needed - _INSTANCE) | {"response"}
         path = getattr(view, "__qualname__", "").split(".")
         in_class = len(path) > 1 and path[-2] != "<locals>" and not hasattr(view, "__self__")
-        start = int(bool(positional) and (in_class or positional[0].name in _INSTANCE))
+        self.is_method = bool(positional and (in_class or positional[0].name in _INSTANCE))
+        own = positional[int(self.is_method) :]
         is_wrapper = hasattr(getattr(view, "func", view), "__wrapped__")
         # Flask passes nothing by position to `dispatch_request`, and MethodView takes nothing.
         is_dispatch = getattr(view, "__name__", "") == "dispatch_request"
-        takes_args = inspect.Parameter.VAR_POSITIONAL in kinds and not is_dispatch
-        later = [each.name for each in (*positional[start + 1 :], *by_name)]
-        return cls(
-            tuple(each.name if each.name in can_take else "" for each in positional),
-            () if is_wrapper else tuple(name for name in later if name in can_take),
-            tuple(each.name for each in (*positional[start:], *by_name) if each.name in needed),
-            frozenset(each.name for each in parameters if each.kind in _NAMED),
-            bool(start),
-            takes_args,
-            inspect.Parameter.VAR_KEYWORD in kinds,
-            is_wrapper or takes_args or is_filled,
-        )
+        self.takes_args = inspect.Parameter.VAR_POSITIONAL in kinds and not is_dispatch
+        self.takes_kwargs = inspect.Parameter.VAR_KEYWORD in kinds
+        # By position, empty where one cannot take the response; and by name, behind the first.
+        self.positional = [each.name if each.name in can_take else "" for each in positional]
+        later = [] if is_wrapper else [each.name for each in (*own[1:], *by_name)]
+        self.later = [name for name in later if name in can_take]
+        self.required = [each.name for each in (*own, *by_name) if each.name in needed]
+        self.named = frozenset(each.name for each in parameters if each.kind in _NAMED)
+        # A decorator below may pass arguments that the signature does not tell.
+        self.is_opaque = is_wrapper or self.takes_args or is_filled
 
     @property
     def is_dispatcher(self) -> bool:
@@ -145,23 +135,23 @@ def room_of_class(view: View, method: str) -> Room | None:
     view_class = _class_of(view)
     if view_class is None:
         return None
-    dispatch = Room.of(view_class.dispatch_request)
+    dispatch = Room(view_class.dispatch_request)
     name = handler_name(view_class, method)
     if not dispatch.takes_kwargs or "response" in dispatch.named or not name:
         return dispatch
-    handler = Room.of(getattr(view_class, name))
-    is_flasks = view_class.dispatch_request is MethodView.dispatch_request
-    return handler if is_flasks else handler._replace(is_opaque=True)
+    handler = Room(getattr(view_class, name))
+    handler.is_opaque |= view_class.dispatch_request is not MethodView.dispatch_request
+    return handler
 
 
 def signature_problems(
     view: View, method: str, variables: frozenset[str], *, is_direct: bool
 ) -> Iterator[str]:
     """What is wrong with a guarded view's parameters; `is_direct`: all that it gets is known."""
-    room = room_of_class(view, method) or Room.of(view)
+    room = room_of_class(view, method) or Room(view)
     if "response" in variables and room.confuses(variables):
         yield "a URL variable is called response, like the parameter for the response; rename it"
-    elif is_direct and not room.is_opaque and not Room.of(view).is_opaque:
+    elif is_direct and not room.is_opaque and not Room(view).is_opaque:
         for name in room.required:
             if name not in variables and name != room.name_for(variables):
                 yield f"nothing fills the parameter {name}; make it a URL variable"
