@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,9 +19,9 @@ pytest_plugins = ["cognises.testing.fixtures"]
 for name in (*NAMES, *DEPLOYED_MARKERS, "FLASK_DEBUG", "FLASK_RUN_FROM_CLI", "FLASK_SKIP_DOTENV"):
     os.environ.pop(name, None)
 
-# Nothing is left behind, and no test fails because a machine was slow.
-_hypothesis_home = tempfile.TemporaryDirectory(prefix="cognises-hypothesis-")
-set_hypothesis_home_dir(Path(_hypothesis_home.name))
+# No example is left behind, only the table of characters, which takes seconds to make, and no test
+# fails because a machine was slow.
+set_hypothesis_home_dir(Path(__file__).resolve().parents[1] / "build" / "cache" / "hypothesis")
 hypothesis_settings.register_profile("suite", database=None, deadline=None, max_examples=60)
 hypothesis_settings.load_profile("suite")
 
