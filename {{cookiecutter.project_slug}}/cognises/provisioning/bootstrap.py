@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,20 +71,15 @@ class Bootstrap:
         self.cloudformation = request.aws.client("cloudformation")
         self.stack = read_stack(self.cloudformation, request.stack)
         require_owned(self.stack, stack_tags(request.role_prefix))
-        pool_id = self._existing_pool_id(options)
-        self.existing = self._pool(pool_id) if pool_id else None
-        self.parameters = self._parameters()
-
-    def _existing_pool_id(self, options: t.Options) -> str:
-        """The id of a pool that was there before the stack; empty where the stack has its own."""
-        named, of_stack = self.request.pool_id, self.stack.outputs.get("UserPoolId", "")
-        if not of_stack:
-            return named or ""
-        if named not in (None, of_stack):
+        named, of_stack = request.pool_id, self.stack.outputs.get("UserPoolId")
+        if of_stack and named not in (None, of_stack):
             problem = f"COGNITO_USER_POOL_ID is {named} ({asked.source_of_pool_id(options)})"
             remedy = "correct the setting, or give this stage a COGNISES_ROLE_PREFIX of its own"
             raise SettingsError([f"{problem} and stack {self.stack.name} has {of_stack}; {remedy}"])
-        return self.stack.parameters.get("ExistingUserPoolId", "")
+        # The pool that was there before the stack, if the stack has none of its own.
+        existing = self.stack.parameters.get("ExistingUserPoolId") if of_stack else named
+        self.existing = self._pool(existing) if existing else None
+        self.parameters = self._parameters()
 
     def _pool(self, pool_id: str) -> Any:
         return self.cognito.describe_user_pool(UserPoolId=pool_id)["UserPool"]
@@ -96,16 +92,15 @@ class Bootstrap:
             account = request.aws.client("sts").get_caller_identity()["Account"]
             prefix = asked.default_domain_prefix(request.stage, account)
         kept = {name: before[name] for name in asked.OPTIONAL if name in before}
-        optional = {**asked.OPTIONAL, **kept, **request.parameters}
-        tier = existing.get("UserPoolTier") if existing else optional["UserPoolTier"]
+        chosen = {**asked.OPTIONAL, **kept, **request.parameters}
+        tier = (existing or chosen).get("UserPoolTier")
         managed = public_url and not self.is_local and tier != "LITE"
-        chosen = {
+        chosen |= {
             "ProjectSlug": request.stage,
             "ExistingUserPoolId": existing["Id"] if existing else "",
             "PublicUrl": public_url,
             "DomainPrefix": prefix,
             "ManagedLogin": "true" if managed else "false",
-            **optional,
         }
         problems = self._pool_problems(prefix)
         if bool(chosen["CustomDomain"]) != bool(chosen["CustomDomainCertificateArn"]):
@@ -119,18 +114,17 @@ class Bootstrap:
         return chosen
 
     def _pool_problems(self, prefix: str) -> list[str]:
-        request, pool = self.request, self.existing
-        problems: list[str] = []
-        if pool:
-            has = f"user pool {pool['Id']} has the domain"
-            why = f"user pool {pool['Id']} was there before the stack and is never altered"
-            given = [name for name in OF_THE_POOL if name in request.parameters]
-            problems = [f"--parameter {name}: {why}" for name in given]
+        given, problems = self.request.parameters, list[str]()
+        if pool := self.existing:
+            here = f"user pool {pool['Id']}"
+            why = f"{here} was there before the stack and is never altered"
+            problems = [f"--parameter {name}: {why}" for name in OF_THE_POOL if name in given]
             domain, custom = pool.get("Domain"), pool.get("CustomDomain")
-            if request.domain_prefix and domain not in (None, "", prefix):
-                problems.append(f"--domain-prefix: {has} {domain}; omit the option to use that")
-            if custom and request.parameters.get("CustomDomain", custom) not in ("", custom):
-                problems.append(f"--parameter CustomDomain: {has} {custom}; omit the option")
+            if self.request.domain_prefix and domain not in (None, "", prefix):
+                problems.append(f"--domain-prefix: {here} has the domain {domain}; omit the option")
+            if custom and given.get("CustomDomain", custom) not in ("", custom):
+                has = f"{here} has the domain {custom}"
+                problems.append(f"--parameter CustomDomain: {has}; omit the option")
         if prefix in ("", self.stack.parameters.get("DomainPrefix")):
             return problems
         # CloudFormation would notice too, but only after it has created a user pool.
@@ -142,11 +136,7 @@ class Bootstrap:
 
     def deploy(self, *, revert_drift: bool, dry_run: bool, yes: bool) -> Mapping[str, str]:
         """Show, ask, deploy, in one or two updates; returns the stack's outputs."""
-
-        def ask(question: str) -> None:
-            t.announce(self.request.aws)
-            t.confirm(question, yes=yes, command="bootstrap --yes")
-
+        ask = partial(t.confirm, yes=yes, command="bootstrap --yes", aws=self.request.aws)
         self._print_notes()
         steps = deployment_steps(self.stack, self.parameters)
         if len(steps) > 1:
@@ -164,11 +154,10 @@ class Bootstrap:
         pool, chosen = self.existing, self.parameters
         if pool:
             say(f"user pool {pool['Id']} exists already and is not altered")
+        has_domain = any(chosen[kind] for kind in DOMAINS)
         if not chosen["PublicUrl"]:
             say(f"note: no --public-url: {_LATER} it when the service has an address")
-            return
-        has_domain = any(chosen[kind] for kind in DOMAINS)
-        if pool and not (self.is_local or has_domain or self._login_urls(pool)):
+        elif pool and not (self.is_local or has_domain or self._login_urls(pool)):
             lacks = f"user pool {pool['Id']} has no sign-in domain"
             say(f"note: {lacks}: {_LATER} --domain-prefix NAME")
 
@@ -180,11 +169,9 @@ class Bootstrap:
             raise SettingsError([f"{problem}; {why}"])
         values = {name: outputs[output] for name, output in WRITTEN.items()}
         values["COGNITO_CLIENT_ID"] = self._client_ids(outputs)
-        if self.parameters["PublicUrl"]:
-            values["COGNISES_PUBLIC_URL"] = self.parameters["PublicUrl"]
-            if domain := self._login_url(outputs):
-                values["COGNITO_DOMAIN"] = domain
-        return values
+        if url := self.parameters["PublicUrl"]:
+            values |= {"COGNISES_PUBLIC_URL": url, "COGNITO_DOMAIN": self._login_url(outputs) or ""}
+        return {name: value for name, value in values.items() if value}
 
     def _client_ids(self, outputs: Mapping[str, str]) -> str:
         """Ours first, since sign-in uses the first; others that the same pool has are kept."""
@@ -211,9 +198,8 @@ class Bootstrap:
         pool = self.existing or (self._pool(outputs["UserPoolId"]) if known else {})
         urls = self._login_urls(pool)
         is_same = url == self.stack.outputs.get("ManagedLoginUrl", "")
-        if is_same and known.rstrip("/").lower() in urls:
-            return known
-        return url or next(iter(urls), None)
+        is_right = is_same and known.rstrip("/").lower() in urls
+        return known if is_right else url or next(iter(urls), None)
 
     def _login_urls(self, pool: Mapping[str, Any]) -> list[str]:
         region = self.request.aws.region

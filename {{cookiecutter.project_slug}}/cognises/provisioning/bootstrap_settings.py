@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -31,7 +31,7 @@ OPTIONAL = {
 # Cognito's rule for prefix domains, and the words it reserves.
 DOMAIN_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED = ("aws", "amazon", "cognito")
-_CERTIFICATE = re.compile(r"arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[0-9A-Za-z-]+")
+_CERTIFICATE = re.compile(r"(arn:aws[a-z-]*:acm:us-east-1:[0-9]{12}:certificate/[0-9A-Za-z-]+)?")
 # python-dotenv's own writer changes CRLF line ends, drops comments behind values, keeps the mode.
 _BOM = "\ufeff"
 _HEADER = "# Written by `provision.py bootstrap`; ignored by git.\n"
@@ -68,11 +68,10 @@ class Request:
 
 def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
     """From the `NAME=VALUE` texts of --parameter. Raises SettingsError with every problem."""
-    names = [pair.partition("=")[0] for pair in pairs]
+    names = Counter(pair.partition("=")[0] for pair in pairs)
     malformed = [pair for pair in pairs if not re.match("[A-Za-z0-9]+=", pair)]
     problems = [f"--parameter {pair!r}: write NAME=VALUE" for pair in malformed]
-    twice = dict.fromkeys(name for name in names if names.count(name) > 1)
-    problems += [f"--parameter {name}: given twice" for name in twice]
+    problems += [f"--parameter {name}: given twice" for name, n in names.items() if n > 1]
     if problems:
         raise SettingsError(problems)
     return dict(pair.split("=", 1) for pair in pairs)
@@ -127,7 +126,7 @@ def _public_url(text: str | None, aws: Aws, problems: list[str]) -> str:
 
 
 def _option_problems(request: Request) -> list[str]:
-    prefix = request.domain_prefix
+    prefix, given = request.domain_prefix, request.parameters
     named = f"--domain-prefix: {prefix!r}"
     reserved = [word for word in RESERVED if word in prefix]
     problems = [f"{named} contains {word!r}, which Cognito reserves" for word in reserved]
@@ -135,10 +134,9 @@ def _option_problems(request: Request) -> list[str]:
         problems.append(f"{named}: use 1 to 63 lower-case letters, digits and inner hyphens")
     if prefix and not request.public_url:
         problems.append("--domain-prefix: needs --public-url, the address to return to")
-    unknown, known = request.parameters.keys() - OPTIONAL.keys(), ", ".join(OPTIONAL)
-    problems += [f"--parameter {name}: bootstrap takes {known}" for name in sorted(unknown)]
-    certificate = request.parameters.get("CustomDomainCertificateArn")
-    if certificate and not _CERTIFICATE.fullmatch(certificate):
+    unknown, known = sorted(given.keys() - OPTIONAL.keys()), ", ".join(OPTIONAL)
+    problems += [f"--parameter {name}: bootstrap takes {known}" for name in unknown]
+    if not _CERTIFICATE.fullmatch(given.get("CustomDomainCertificateArn", "")):
         needs = "needs the ARN of an ACM certificate in us-east-1, as Cognito's custom domains do"
         problems.append(f"--parameter CustomDomainCertificateArn: {needs}")
     if not request.stage:
@@ -166,13 +164,11 @@ def default_domain_prefix(stage: str, account: str) -> str:
 
 def read_env(path: Path) -> str | None:
     """A file's text, None if there is none. Raises SettingsError unless regular, UTF-8; OSError."""
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return None
-    if stat.S_ISLNK(mode):
+    if path.is_symlink():
         raise SettingsError([f"{path.name} is a link; put a regular file in its place"])
-    if not stat.S_ISREG(mode):
+    if not path.exists():
+        return None
+    if not path.is_file():
         raise SettingsError([f"{path.name} is not a regular file; move it away"])
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     try:

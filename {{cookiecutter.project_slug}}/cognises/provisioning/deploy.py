@@ -20,7 +20,6 @@ from cognises.provisioning.stack_state import read_stack, require_owned, say
 from cognises.provisioning.stacks import StackInput, deploy_stack
 from cognises.settings import sources
 
-DELIVERY = "delivery"  # the stack that comes first: where images or packages are stored
 LONGEST_STAGE = 32  # beyond it, CloudFormation shortens role names that policies know by prefix
 OF_A_PACKAGE = ("CodeKey", "Architecture", "CognitoJwksFile")
 _SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
@@ -61,7 +60,11 @@ def run(
 ) -> int:
     """Deploy infra/service.yaml, or the stack of its pipeline: infra/delivery.yaml."""
     given = read_pairs(parameters)
-    _refuse_contradictions(given, image_tag, package)
+    determined = {"ImageDigest": "--image-tag"} if image_tag else {}
+    determined |= dict.fromkeys(OF_A_PACKAGE, "--package") if package else {}
+    if twice := determined.keys() & given:
+        problem = "{1} determines {0}; omit one of --parameter {0} and {1}"
+        raise SettingsError(problem.format(name, determined[name]) for name in sorted(twice))
     built = Package.read(package) if package else None
     request = read_request(options)
     if len(request.stage) > LONGEST_STAGE:
@@ -76,7 +79,8 @@ def run(
     ]
     before = read_stack(client, stack_name(request.role_prefix, stack))
     require_owned(before, tags)
-    delivery = read_stack(client, stack_name(request.role_prefix, DELIVERY))
+    # The stack that comes first: where images or packages are stored.
+    delivery = read_stack(client, stack_name(request.role_prefix, "delivery"))
     # Secrets are not kept: AWS returns asterisks for them. Nor are settings: one that is removed
     # from its file has to disappear from the service.
     kept = {each.name for each in declared if not each.secret and not each.setting}
@@ -100,8 +104,7 @@ def run(
         return 0
 
     def ask(question: str) -> None:
-        t.announce(request.aws)
-        t.confirm(question, yes=yes, command="deploy --yes")
+        t.confirm(question, yes=yes, command="deploy --yes", aws=request.aws)
         if built and built.upload(request.aws.client("s3"), chosen["CodeBucket"]):
             say(f"uploaded {built.path} to s3://{chosen['CodeBucket']}/{built.key}")
 
@@ -109,14 +112,6 @@ def run(
     for name, text in sorted(deploy_stack(client, desired, ask, dry_run=dry_run).items()):
         say(f"{name}: {text}")
     return 0
-
-
-def _refuse_contradictions(given: Values, image_tag: str | None, package: Path | None) -> None:
-    determined = {"ImageDigest": "--image-tag"} if image_tag else {}
-    determined |= dict.fromkeys(OF_A_PACKAGE, "--package") if package else {}
-    if twice := [(name, option) for name, option in determined.items() if name in given]:
-        problem = "{1} determines {0}; omit one of --parameter {0} and {1}"
-        raise SettingsError([problem.format(*each) for each in twice])
 
 
 def _template(stack: str, stage: str) -> str:

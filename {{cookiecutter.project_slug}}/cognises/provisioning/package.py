@@ -1,7 +1,5 @@
 """The package of a Lambda function: the same zip for the same sources, known by its digest.
 
-    python -m cognises.provisioning.package build/function --runtime 3.13
-
 Bytecode is included: /var/task is read-only, so without it every cold start would compile.
 Source: AWS Lambda, "Working with .zip file archives"; Amazon S3, "Checking object integrity".
 """
@@ -66,10 +64,8 @@ def write_zip(folder: Path, target: Path) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), EPOCH)
-            entry.external_attr = 0o100644 << 16
-            entry.create_system = 3  # unix, wherever this runs
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
+            entry.external_attr, entry.create_system = 0o100644 << 16, 3  # unix, wherever this runs
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 class Package(NamedTuple):
@@ -84,11 +80,10 @@ class Package(NamedTuple):
         """Raises click's exception where there is no package."""
         if not path.is_file():
             raise click.ClickException(f"{path} does not exist; `make package` builds it")
-        try:
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-        except zipfile.BadZipFile:
-            raise click.ClickException(f"{path} is not a zip; `make package` builds one") from None
+        if not zipfile.is_zipfile(path):
+            raise click.ClickException(f"{path} is not a zip; `make package` builds one")
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         architecture = "arm64" if any("aarch64" in name for name in names) else "x86_64"
         keys = ".keys" if KEYS in names else ""
@@ -97,12 +92,11 @@ class Package(NamedTuple):
     def upload(self, s3: Any, bucket: str) -> bool:
         """Store it, unless its very bytes are there already. Returns whether it was stored."""
         checksum = base64.b64encode(bytes.fromhex(self.digest)).decode()
-        if stored_checksum(s3, bucket, self.key) == checksum:
-            return False
-        # S3 refuses other bytes; emulators need the algorithm's name too.
-        content = {"Body": self.path.read_bytes(), "ChecksumAlgorithm": "SHA256"}
-        s3.put_object(Bucket=bucket, Key=self.key, **content, ChecksumSHA256=checksum)
-        return True
+        if is_new := stored_checksum(s3, bucket, self.key) != checksum:
+            # S3 refuses other bytes; emulators need the algorithm's name too.
+            content = {"Body": self.path.read_bytes(), "ChecksumAlgorithm": "SHA256"}
+            s3.put_object(Bucket=bucket, Key=self.key, **content, ChecksumSHA256=checksum)
+        return is_new
 
 
 def stored_checksum(s3: Any, bucket: str, key: str) -> str | None:

@@ -3,9 +3,8 @@
     {"environment": {"BUCKET": "reports"}, "secrets": {"DATABASE_URL": "arn:aws:secretsmanager:…"},
      "egress": [{"port": 5432, "to": "10.0.0.0/16"}], "statements": [{"Effect": "Allow", …}]}
 
-Every text may hold `${Stage}`, `${AWS::Region}`, `${AWS::AccountId}` and `${AWS::Partition}`. The
-parts replace comment lines of the templates, as JSON, which is YAML too. As a program, with
-`infra/*.yaml FOLDER`, it writes the templates as they are deployed, for linters.
+Texts may hold `${Stage}`, `${AWS::Region}`, `${AWS::AccountId}` and `${AWS::Partition}`. As a
+program, with `infra/*.yaml FOLDER`, it writes the templates as they are deployed, for linters.
 """
 
 from __future__ import annotations
@@ -117,9 +116,7 @@ def _check_statements(values: list[object]) -> Iterator[Problem]:
 
 
 def _example(text: str) -> str:
-    for placeholder, example in _EXAMPLES.items():
-        text = text.replace(placeholder, example)
-    return text
+    return re.sub(r"\$\{[\w:]+\}", lambda found: _EXAMPLES.get(found[0], found[0]), text)
 
 
 PARTS: dict[str, tuple[type, Callable[[Any], Iterator[Problem]]]] = {
@@ -142,30 +139,26 @@ def _lines(parts: Json) -> dict[str, list[str]]:
     environment, secrets, statements = parts["environment"], parts["secrets"], parts["statements"]
     reads = _read_statements(secrets)
     variables = {**environment, **({"SERVICE_SECRETS": json.dumps(secrets)} if secrets else {})}
-    lines = {
+    from_arns = [{"Name": name, "ValueFrom": arn} for name, arn in secrets.items()]
+    policy = _json({"Version": VERSION, "Statement": statements})
+    policies = f"Policies: [{{PolicyName: service, PolicyDocument: {policy}}}]"
+    return {
         "environment": _items({"Name": key, "Value": value} for key, value in environment.items()),
         "variables": [f"{name}: {_json(value)}" for name, value in variables.items()],
+        "secrets": [f"Secrets: {_json(from_arns)}"] if secrets else [],
         "read-secrets": _items(reads),
+        "policy": [policies] if statements else [],
         "statements": _items([*reads, *statements]),
         "egress": _items(map(_rule, parts["egress"])),
     }
-    if secrets:
-        values = [{"Name": name, "ValueFrom": value} for name, value in secrets.items()]
-        lines["secrets"] = [f"Secrets: {_json(values)}"]
-    if statements:
-        policy = _json({"Version": VERSION, "Statement": statements})
-        lines["policy"] = [f"Policies: [{{PolicyName: service, PolicyDocument: {policy}}}]"]
-    return lines
 
 
 def _read_statements(secrets: Mapping[str, str]) -> list[dict[str, Any]]:
     # An ARN without the key of the secret's JSON.
     arns = {re.sub(r"(:secret:(?:\$\{[^}]+\}|[^:])+):.*", r"\1", arn) for arn in secrets.values()}
-    in_manager = sorted(arn for arn in arns if ":secret:" in arn)
-    read = {"secretsmanager:GetSecretValue": in_manager}
-    read["ssm:GetParameters"] = sorted(arns.difference(in_manager))
-    allow = {"Effect": "Allow"}
-    return [{**allow, "Action": name, "Resource": found} for name, found in read.items() if found]
+    stores = {"secretsmanager:GetSecretValue": ":secret:", "ssm:GetParameters": ":parameter/"}
+    reads = {action: sorted(a for a in arns if kind in a) for action, kind in stores.items()}
+    return [{"Effect": "Allow", "Action": a, "Resource": r} for a, r in reads.items() if r]
 
 
 def _rule(rule: Json) -> dict[str, Any]:

@@ -41,10 +41,6 @@ MAX_POLLS = 1800  # an hour; AWS's own limits end most operations long before
 START_POLLS = 5  # an operation may not show in the stack's state at once
 
 STACK = "AWS::CloudFormation::Stack"
-_EVENT_FIELDS = (
-    "EventId", "LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason",
-    "PhysicalResourceId",
-)  # fmt: skip
 # A failure that only follows from another one.
 _CONSEQUENCE = re.compile(
     r"(?i)cancelled|the following resource\(s\) failed|resource (creation|update) initiated"
@@ -78,8 +74,10 @@ class Stack:
         """What to do about the state that the stack is in."""
         advice = _NEXT_STEPS.get(self.status, "see the CloudFormation console")
         advice = advice.format(at=f"--stack-name {self.name} --region {region}")
-        state = f"stack {self.name} is in state {self.status}"
-        return f"{state}: {advice}; then run the same command again"
+        return f"{self}: {advice}; then run the same command again"
+
+    def __str__(self) -> str:
+        return f"stack {self.name} is in state {self.status}"
 
 
 class StackFailed(ProblemsError):
@@ -110,24 +108,17 @@ def require_owned(stack: Stack, tags: Mapping[str, str]) -> None:
     """Raise ProvisionBlocked unless the stack carries our tags, or nothing was created in it."""
     owner, project = stack.tags.get(PROJECT_TAG), tags[PROJECT_TAG]
     in_review = stack.status == "REVIEW_IN_PROGRESS" and not stack.tags
-    if not stack.exists or in_review or (is_owned(stack.tags) and owner == project):
-        return
     problem = "exists and was not created by this project"
     if is_owned(stack.tags):
-        problem = f"belongs to {owner}, not to {project}"
-    remedy = "choose another COGNISES_ROLE_PREFIX, which names the stage"
-    raise ProvisionBlocked([f"stack {stack.name} {problem}; {remedy}"])
-
-
-def wait_until_idle(client: Any, stack: Stack) -> Stack:
-    """Wait for operations that are in progress already, and return the stack after them."""
-    if not stack.in_progress:
-        return stack
-    say(f"stack {stack.name} is in state {stack.status}; waiting until that ends")
-    return Operation(client, stack).wait()
+        problem = f"belongs to {owner}, not to {project}" if owner != project else ""
+    if stack.exists and not in_review and problem:
+        remedy = "choose another COGNISES_ROLE_PREFIX, which names the stage"
+        raise ProvisionBlocked([f"stack {stack.name} {problem}; {remedy}"])
 
 
 class Event(NamedTuple):
+    """An event of DescribeStackEvents; emulators leave fields out."""
+
     id: str
     logical_id: str
     resource_type: str
@@ -137,8 +128,8 @@ class Event(NamedTuple):
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Event:
-        """From DescribeStackEvents; emulators leave fields out."""
-        return cls(*(event.get(name) or "" for name in _EVENT_FIELDS))
+        kinds = ("LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason")
+        return cls(*(event.get(kind) or "" for kind in ("EventId", *kinds, "PhysicalResourceId")))
 
     def __str__(self) -> str:
         reason = f": {self.reason}" if self.status.endswith("_FAILED") and self.reason else ""
@@ -162,9 +153,9 @@ class Operation:
             if not self.stack.in_progress and (has_begun or poll >= START_POLLS):
                 self._show()
                 return self.stack
-            time.sleep(polls(self._client)["Delay"])
-        problem = f"stack {self.stack.name} is still in state {self.stack.status}"
-        raise StackFailed([f"{problem}; AWS continues: run the same command again to wait"])
+            time.sleep(delay(self._client))
+        advice = "AWS continues: run the same command again to wait"
+        raise StackFailed([f"{self.stack} after an hour; {advice}"])
 
     def failure(self) -> StackFailed:
         """What failed and why, what is left, and what to do."""
@@ -212,8 +203,9 @@ def retained(events: Iterable[Event]) -> list[str]:
     return [f"warning: {e.logical_id} {e.physical_id} ({e.resource_type}) {text}" for e in left]
 
 
-def polls(client: Any) -> dict[str, Any]:
-    return {"Delay": 0.1 if on_loopback(client) else 2.0, "MaxAttempts": MAX_POLLS}
+def delay(client: Any) -> float:
+    """Seconds between two polls."""
+    return 0.1 if on_loopback(client) else 2.0
 
 
 def _is_absent(error: Exception) -> bool:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,17 +26,17 @@ NOTHING_CHANGES = re.compile(
     r"(?i)did\s?n.?.?t contain changes|no updates are to be performed"
     r"|no changes to (deploy|perform)"
 )
-_REPLACED = "  <- REPLACED: a new resource is created and the old one is deleted"
-_CONDITIONAL = "  <- possibly replaced: AWS decides during the update"
-# By AWS's action, or by `Replacement` for Modify: the verb, a note, and what happens to the data.
+# By AWS's action, or by `Replacement` for Modify: the verb, what happens to the data, and a note.
 _ACTIONS = {
     "Add": ("+ add", "", ""),
     "Import": ("+ import", "", ""),
     "Modify": ("~ modify", "", ""),
-    "Conditional": ("~ modify", _CONDITIONAL, "possibly replaced"),
-    "True": ("! replace", _REPLACED, "replaced"),
-    "Remove": ("- remove", "  <- DELETED", "removed"),
-}
+    "Conditional": ("~ modify", "possibly replaced",
+                    "  <- possibly replaced: AWS decides during the update"),
+    "True": ("! replace", "replaced",
+             "  <- REPLACED: a new resource is created and the old one is deleted"),
+    "Remove": ("- remove", "removed", "  <- DELETED"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,14 @@ def deploy_stack(
 ) -> Mapping[str, str]:
     """Create or update the stack, and return its outputs. Safe to interrupt and to run again.
 
-    A change set is printed, and executed if `confirm(question)` does not raise. A dry run leaves
-    nothing behind. Raises ProvisionBlocked (the stack is not ours or needs a repair, or protected
-    data would be lost), StackFailed (each failed resource and what to do), botocore's errors.
+    A change set is printed, and executed unless `confirm(question)` raises. Raises ProvisionBlocked
+    (not ours, in need of repair, a loss of protected data), StackFailed, botocore's errors.
     """
     stack = read_stack(client, desired.name)
     state.require_owned(stack, desired.tags)
-    stack = state.wait_until_idle(client, stack)
+    if stack.in_progress:
+        say(f"{stack}; waiting until that ends")
+        stack = Operation(client, stack).wait()
     if stack.status == state.FAILED_CREATION:
         say(f"stack {stack.name}: its creation failed and was rolled back")
         if dry_run:
@@ -97,8 +99,8 @@ def delete_stack(client: Any, stack: Stack) -> None:
 
 def _create_change_set(client: Any, desired: StackInput, stack: Stack) -> str:
     """The id of a new change set; empty if AWS says at once that nothing changes."""
-    # CloudFormation compares with its last template, unless DeploymentMode asks for drift too.
-    looks = desired.revert_drift and not stack.is_new
+    # Without this mode CloudFormation compares with its last template, not with what exists.
+    drift = {"DeploymentMode": "REVERT_DRIFT"} if desired.revert_drift and not stack.is_new else {}
     parameters = desired.parameters.items()
     try:
         created = client.create_change_set(
@@ -109,7 +111,7 @@ def _create_change_set(client: Any, desired: StackInput, stack: Stack) -> str:
             Parameters=[{"ParameterKey": key, "ParameterValue": text} for key, text in parameters],
             Tags=[{"Key": key, "Value": text} for key, text in desired.tags.items()],
             Capabilities=["CAPABILITY_IAM"],
-            **({"DeploymentMode": "REVERT_DRIFT"} if looks else {}),
+            **drift,
         )
     except client.exceptions.ClientError as error:
         if not NOTHING_CHANGES.search(error_message(error)):
@@ -135,13 +137,12 @@ def _show(client: Any, desired: StackInput, stack: Stack, change_set: str) -> bo
 
 def _wait_for_changes(client: Any, name: str, change_set: str) -> list[Any] | None:
     """The changes once AWS has computed them; None if there are none. Raises StackFailed."""
-    from botocore.exceptions import WaiterError
-
-    asked = {"ChangeSetName": change_set, "StackName": name}
-    with suppress(WaiterError):  # how it ended is read from the change set itself
-        waiter = client.get_waiter("change_set_create_complete")
-        waiter.wait(**asked, WaiterConfig=state.polls(client))
-    found = client.get_paginator("describe_change_set").paginate(**asked).build_full_result()
+    pages = client.get_paginator("describe_change_set")
+    for _ in range(state.MAX_POLLS):
+        found = pages.paginate(ChangeSetName=change_set, StackName=name).build_full_result()
+        if found["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+            break
+        time.sleep(state.delay(client))
     if found["Status"] == "CREATE_COMPLETE":
         return [each for each in found.get("Changes") or () if each.get("ResourceChange")]
     reason = found.get("StatusReason") or f"the change set stays in state {found['Status']}"
@@ -167,7 +168,7 @@ def read_changes(changes: list[Any], protected: Collection[str]) -> tuple[list[s
     for resource in (each["ResourceChange"] for each in changes):
         action, replacement = str(resource.get("Action", "")), resource.get("Replacement")
         key = replacement if action == "Modify" and replacement in _ACTIONS else action
-        verb, note, loss = _ACTIONS.get(key, (f"? {action}", "", f"changed by {action!r}"))
+        verb, loss, note = _ACTIONS.get(key, (f"? {action}", f"changed by {action!r}", ""))
         name = f"{resource.get('LogicalResourceId', '')} ({resource.get('ResourceType', '')})"
         if loss and resource.get("ResourceType") in protected:
             would = f"{name} would be {loss} and its data lost"

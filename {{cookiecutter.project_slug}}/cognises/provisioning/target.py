@@ -68,12 +68,11 @@ class Target:
 def read_target(options: Options) -> Target:
     """The checked target. Raises SettingsError with every problem at once."""
     values = settings_values(options)
-    problems: list[str] = []
+    problems = shape_problems(values)
     pool = read_pool(values, problems)
     if "COGNITO_USER_POOL_ID" not in values:
         advice = "put the pool's id into .env, or run `provision.py bootstrap`, which creates one"
         problems.append(f"COGNITO_USER_POOL_ID is not set; {advice}")
-    problems += shape_problems(values)
     if problems or pool is None:
         raise SettingsError(problems)
     return Target(
@@ -97,23 +96,23 @@ def settings_values(options: Options) -> dict[str, str]:
         given |= {name: value for name, value in _read_env_file(options.env_file).items() if value}
         for name in (given.keys() & set(names)) - os.environ.keys():
             values[name] = given[name] or ""
-    boundary = options.permissions_boundary or values.get("COGNISES_PERMISSIONS_BOUNDARY", "")
-    values["COGNISES_PERMISSIONS_BOUNDARY"] = boundary
-    values["AWS_REGION"] = options.region or values.get("AWS_REGION", "")
+    boundary, region = options.permissions_boundary, options.region
+    values |= {"COGNISES_PERMISSIONS_BOUNDARY": boundary} if boundary else {}
+    values |= {"AWS_REGION": region} if region else {}
     return {name: value for name, value in values.items() if value}
 
 
 def _read_env_file(path: Path) -> dict[str, str | None]:
     """Refuses a malformed line: a misspelt prefix or pool would change another stage."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        bindings = list(parse_stream(StringIO(path.read_text(encoding="utf-8-sig"))))
     except FileNotFoundError:
         raise SettingsError([f"--env-file {path}: there is no such file"]) from None
     except UnicodeDecodeError:
         raise SettingsError([f"--env-file {path}: must be UTF-8; save it as UTF-8"]) from None
-    if malformed := [each.original.line for each in parse_stream(StringIO(text)) if each.error]:
+    if malformed := [each.original.line for each in bindings if each.error]:
         raise SettingsError(f"--env-file {path}: line {n}: write NAME=value" for n in malformed)
-    return dotenv_values(stream=StringIO(text), interpolate=False)
+    return {each.key: each.value for each in bindings if each.key}
 
 
 def forget_env_files() -> None:
@@ -251,7 +250,7 @@ def announce(aws: Aws) -> None:
         if not (is_aws_error(error) and on_loopback(sts)):
             raise
         found = {}
-    account, caller = (str(found.get(key, "unknown")) for key in ("Account", "Arn"))
+    account, caller = (found.get(key, "unknown") for key in ("Account", "Arn"))
     click.echo(printable(f"account {account}, region {aws.region}, caller {caller}"), err=True)
 
 
@@ -261,8 +260,10 @@ def require_terminal(command: str) -> None:
         raise click.ClickException(f"there is no terminal to ask on; run {command}")
 
 
-def confirm(question: str, *, yes: bool, command: str) -> None:
-    """Ask unless `--yes` was given. Raises ClickException for no, and off a terminal."""
+def confirm(question: str, *, yes: bool, command: str, aws: Aws | None = None) -> None:
+    """Announce `aws`, and ask without `--yes`. Raises ClickException for no, and off a terminal."""
+    if aws:
+        announce(aws)
     if not yes:
         require_terminal(command)
         if not click.confirm(question, err=True):

@@ -1,8 +1,7 @@
 """`verify`: a user's ID token, exchanged for credentials, shows whose role they are.
 
-A token gets the role of the user's group of lowest precedence, `cognito:preferred_role`; with two
-such groups there are no credentials. Source: Cognito developer guide, "Assigning precedence values
-to groups", "Identity pools authentication flow", "Using role-based access control".
+Source: Cognito developer guide, "Assigning precedence values to groups", "Identity pools
+authentication flow", "Using role-based access control".
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import click
 from cognises.errors import CognisesError, ProvisionBlocked, SettingsError, printable
 from cognises.manifest import Group, load_groups
 from cognises.provisioning import aws
-from cognises.provisioning.aws import error_code, make_client, on_loopback
+from cognises.provisioning.aws import make_client
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups.model import IdentityPool
 from cognises.provisioning.groups.planner import unsafe_flows
@@ -71,7 +70,7 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
         raise SettingsError(f"COGNITO_{name} is not set; {advice}" for name in missing)
     manifest = load_groups(target.groups_file, role_prefix=target.role_prefix)
     identity = target.aws.client("cognito-identity", target.identity_region)
-    loopback = on_loopback(identity)
+    loopback = aws.on_loopback(identity)
     pool = observe_identity_pool(identity, target.identity_pool_id or "")
     blocks, warnings = unsafe_flows(pool, loopback=loopback)
     if blocks:
@@ -104,8 +103,7 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     found |= {"problems": [problem] if problem else [], "warnings": warnings}
     lines = [json.dumps(found, indent=2)] if as_json else map(printable, _as_lines(found, why_none))
     click.echo("\n".join(lines))
-    notes = [f"warning: {each}" for each in warnings]
-    for note in (*notes, *(f"error: {each}" for each in found["problems"])):
+    for note in [f"warning: {each}" for each in warnings] + [f"error: {problem}"] * bool(problem):
         click.echo(printable(note), err=True)
     return EXIT_ERROR if problem else 0
 
@@ -161,27 +159,24 @@ def exchange_token(
         found = identity.get_id(IdentityPoolId=pool.id, Logins=logins)["IdentityId"]
         answer = identity.get_credentials_for_identity(IdentityId=found, Logins=logins)
         names, credentials = ("AccessKeyId", "SecretKey", "SessionToken"), answer["Credentials"]
-        keys = (credentials[name] for name in names)
+        keys, endpoint = (credentials[name] for name in names), target.aws.endpoint_for("sts")
         session = boto3.session.Session(*keys, botocore_session=regional)
-        sts = make_client(session, "sts", target.identity_region, target.aws.endpoint_for("sts"))
+        sts = make_client(session, "sts", target.identity_region, endpoint)
         caller = sts.get_caller_identity()
     except Exception as error:
         if not is_aws_error(error):
             raise
-        raise click.ClickException(_TOKEN.sub("<token>", _refusal(error))) from None
+        code, text = aws.error_code(error), printable(aws.error_message(error)[:300])
+        said, problem = f"{code}: {text}".lower(), f"the identity pool refuses the token: {text}"
+        problem = next((each for sign, each in REFUSALS.items() if sign in said), problem)
+        if code not in ("NotAuthorizedException", "InvalidIdentityPoolConfigurationException"):
+            problem = explain(error)
+        raise click.ClickException(_TOKEN.sub("<token>", problem)) from None
     arn = str(caller["Arn"])
     # The assumed role, without its path, which STS does not return.
     role = re.fullmatch(r"arn:([^:]+):sts:[^:]*:([^:]*):assumed-role/([^/]*)/.+", arn)
     role_arn = "arn:{}:iam::{}:role/{}".format(*role.groups()) if role else None
     return {"account": str(caller["Account"]), "arn": arn, "role_arn": role_arn}
-
-
-def _refusal(error: Exception) -> str:
-    code, text = error_code(error), printable(aws.error_message(error)[:300])
-    if code not in ("NotAuthorizedException", "InvalidIdentityPoolConfigurationException"):
-        return explain(error)
-    found = (advice for sign, advice in REFUSALS.items() if sign in f"{code}: {text}".lower())
-    return next(found, f"the identity pool refuses the token: {text}")
 
 
 def expected_group(groups: Sequence[str], manifest: Iterable[Group]) -> tuple[str | None, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +24,7 @@ MFA_SETTINGS = {
     "SMS_MFA": "SMSMfaSettings",
     "EMAIL_OTP": "EmailMfaSettings",
 }
+Action = Callable[..., "Result"]
 _ROW = "{:<36}  {:<40}  {}"  # fixed widths: a line is printed before the next page is read
 
 
@@ -40,7 +41,7 @@ users.command_class = t.NoSecretArguments
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of an action. `changed` is False where there was nothing to do."""
+    """The outcome of an action; not `changed` where there was nothing to do."""
 
     user: User
     message: str
@@ -52,9 +53,6 @@ class Result:
         """The outcome as `--json` prints it; no password is in it."""
         head = {"action": action, "changed": self.changed, "user": self.user.as_json()}
         return {**head, **self.details, "message": self.message, "warnings": list(self.warnings)}
-
-
-Action = Callable[..., Result]
 
 
 def on_user(*declared: Callable[[Any], Any]) -> Callable[[Action], Action]:
@@ -98,20 +96,17 @@ def list_users(options: t.Options, group: str | None, with_groups: bool, as_json
     found = directory.all() if group is None else directory.members(group)
     if with_groups:
         found = directory.with_groups(found)
-    head = {"user_pool_id": directory.pool_id, "group": group}
-    for text in _as_json(head, found) if as_json else _as_rows(found):
-        click.echo(text, nl=False)
-    return 0
-
-
-def _as_rows(found: Iterator[User]) -> Iterator[str]:
-    count = 0
+    of = json.dumps({"user_pool_id": directory.pool_id, "group": group})
+    head, count = f'{of[:-1]}, "users": [\n', 0
+    columns = _ROW.format("NAME", "E-MAIL OR PHONE", f"STATUS{', GROUPS' * with_groups}\n")
     for count, user in enumerate(found, 1):
-        if count == 1:
-            head = "STATUS" if user.groups is None else "STATUS, GROUPS"
-            yield _ROW.format("NAME", "E-MAIL OR PHONE", head) + "\n"
-        yield _row(user) + "\n"
-    yield f"{count} user{'' if count == 1 else 's'}\n"
+        if as_json:
+            click.echo((head if count == 1 else ",\n") + json.dumps(user.as_json()), nl=False)
+        else:
+            click.echo(columns * (count == 1) + _row(user))
+    end = f'{"" if count else head}\n], "count": {count}}}'
+    click.echo(end if as_json else f"{count} user{'' if count == 1 else 's'}")
+    return 0
 
 
 def _row(user: User) -> str:
@@ -120,13 +115,6 @@ def _row(user: User) -> str:
     status = user.status if user.enabled else f"{user.status}, disabled"
     groups = "" if user.groups is None else f"  {', '.join(user.groups)}"
     return printable(_ROW.format(user.name, contact, status + groups).rstrip())
-
-
-def _as_json(head: Mapping[str, Any], found: Iterator[User]) -> Iterator[str]:
-    start, count = f'{json.dumps(head)[:-1]}, "users": [\n', 0
-    for count, user in enumerate(found, 1):
-        yield (start if count == 1 else ",\n") + json.dumps(user.as_json())
-    yield f'{"" if count else start}\n], "count": {count}}}\n'
 
 
 @on_user(t.yes_option)
@@ -178,8 +166,8 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
         problem = f"user {user.name} signs in through an identity provider"
         raise ProvisionBlocked([f"{problem}; a password here would bypass it: change it there"])
     with choice.obtain(directory.minimum_password, name) as password:
-        given = {"Password": password, "Permanent": choice.permanent}
-        directory.write("admin_set_user_password", user.name, **given)
+        how = {"Password": password, "Permanent": choice.permanent}
+        directory.write("admin_set_user_password", user.name, **how)
     user = replace(user, status="CONFIRMED" if choice.permanent else d.INVITED)
     return Result(user, f"user {user} has a new password{choice.note}", details=choice.details)
 
@@ -187,17 +175,16 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
 @on_user()
 def resend(directory: Directory, name: str) -> Result:
     """Send an invitation again, with a new temporary password."""
-    user = directory.user(name)
-    if user.status != d.INVITED or not user.contact:
-        invited = user.status == d.INVITED
-        reason = "has no e-mail or phone number" if invited else "signed in already"
-        advice = "set a password with `provision.py users set-password`"
-        raise UserProblem([f"user {user} {reason}; {advice}"])
+    user, advice = directory.user(name), "set a password with `provision.py users set-password`"
+    if user.status != d.INVITED:
+        raise UserProblem([f"user {user} signed in already; {advice}"])
+    if not user.contact:
+        raise UserProblem([f"user {user} has no e-mail or phone number; {advice}"])
     # AdminCreateUser takes the e-mail or number, not the UUID, where people sign in by one.
     contacts = (user.attributes.get(each) for each in directory.names)
-    to, by = next(filter(None, contacts), user.name), "EMAIL" if user.email else "SMS"
-    more: Any = {"MessageAction": "RESEND", "DesiredDeliveryMediums": [by]}
-    directory.write("admin_create_user", to, **more)
+    how: Any = {"DesiredDeliveryMediums": ["EMAIL" if user.email else "SMS"]}
+    to = next(filter(None, contacts), user.name)
+    directory.write("admin_create_user", to, MessageAction="RESEND", **how)
     return Result(user, f"sent the invitation to {user} again, with a new temporary password")
 
 

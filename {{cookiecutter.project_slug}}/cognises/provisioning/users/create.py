@@ -74,6 +74,7 @@ def _problems(directory: Directory, desired: User) -> list[str]:
 
 
 def _create(directory: Directory, desired: User, choice: PasswordChoice) -> Result:
+    """Raises UserProblem, after the user was created with the commands that are left to do."""
     if desired.contact and not choice.given:
         user, permanent = _new(directory, desired, None), None
         details = {"password": "sent by e-mail" if desired.email else "sent by SMS"}
@@ -83,8 +84,22 @@ def _create(directory: Directory, desired: User, choice: PasswordChoice) -> Resu
             user = _new(directory, desired, password)
         permanent = password if choice.permanent else None
         details, about = choice.details, f"the password is set{choice.note}"
-    _finish(directory, user, desired, permanent)
     groups = desired.groups or ()
+    left = [f"users set-password {desired.name} --permanent"] if permanent else []
+    left += [f"users add-to-group {user.name} {group}" for group in groups]
+    try:
+        if permanent:
+            how = {"Password": permanent, "Permanent": True}
+            directory.write("admin_set_user_password", user.name, **how)
+            del left[0]
+        for group in groups:
+            directory.write("admin_add_user_to_group", user.name, GroupName=group)
+            del left[0]
+    except Exception as error:
+        if not is_aws_error(error):
+            raise
+        done = f"user {user.name} was created, but not everything else: {explain(error)}"
+        raise UserProblem([f"{done}; left to do: {'; '.join(left)}"]) from error
     user = replace(user, groups=groups, status="CONFIRMED" if permanent else user.status)
     message = f"created user {user}{_into(groups)}; {about}"
     return Result(user, message, warnings=directory.group_warnings(groups), details=details)
@@ -141,29 +156,8 @@ def _new(directory: Directory, desired: User, password: str | None) -> User:
 
 def _same_contact(user: User, desired: User) -> bool:
     """Cognito keeps the case of an address, and most pools ignore it."""
-    old, new = user.attributes, desired.attributes
-    given = (each for each in ("email", "phone_number") if new.get(each))
-    return all(old.get(each, "").lower() == new[each].lower() for each in given)
-
-
-def _finish(directory: Directory, user: User, desired: User, permanent: str | None) -> None:
-    """Set a permanent password and the groups. Raises UserProblem that names what is left."""
-    groups = desired.groups or ()
-    left = [f"users set-password {desired.name} --permanent"] if permanent else []
-    left += [f"users add-to-group {user.name} {group}" for group in groups]
-    try:
-        if permanent:
-            how = {"Password": permanent, "Permanent": True}
-            directory.write("admin_set_user_password", user.name, **how)
-            del left[0]
-        for group in groups:
-            directory.write("admin_add_user_to_group", user.name, GroupName=group)
-            del left[0]
-    except Exception as error:
-        if not is_aws_error(error):
-            raise
-        done = f"user {user.name} was created, but not everything else: {explain(error)}"
-        raise UserProblem([f"{done}; left to do: {'; '.join(left)}"]) from error
+    given = {each: desired.attributes.get(each, "").lower() for each in ("email", "phone_number")}
+    return all(text in ("", user.attributes.get(each, "").lower()) for each, text in given.items())
 
 
 def _into(groups: tuple[str, ...]) -> str:
