@@ -13,7 +13,7 @@ from cognises.manifest.iam_warnings import is_administrative
 from cognises.provisioning.groups import compare
 from cognises.provisioning.groups.compare import Document, equivalent, fingerprint
 from cognises.provisioning.groups.model import Entry, PoolGroup, Role, Scope
-from cognises.provisioning.groups.plan import Change, GroupChange, RoleChange
+from cognises.provisioning.groups.plan import Action, Change, GroupChange, RoleChange
 from cognises.provisioning.names import HASH_TAG, OWNERSHIP_TAGS, policy_name
 
 
@@ -51,24 +51,7 @@ def _role_changes(entry: Entry, role: Role, adopt: Collection[str]) -> Iterator[
         drift = ("the role is gone; the group still names it",) * gone
         yield RoleChange(name, "create", None, role, drift, *widening(None, role))
         return
-    after = _merged(role, live)
-    foreign = any(live.tags.get(tag) != after.tags[tag] for tag in OWNERSHIP_TAGS)
-    if after != live and role.name in adopt and foreign:
-        yield RoleChange(name, "adopt", live, after, (), *widening(live, after))
-    elif after != live:
-        lines = tuple(_role_drift(entry, live, after))
-        yield RoleChange(name, "update", live, after, lines, *widening(live, after))
-
-
-def _kept_policies(role: Role, live: Role) -> dict[str, Document]:
-    """The inline policies that a role should have, as they are live where that is equivalent."""
-    found = ((name, live.policies.get(name, {}), each) for name, each in role.policies.items())
-    return {name: old if equivalent(old, new) else new for name, old, new in found}
-
-
-def _merged(role: Role, live: Role) -> Role:
-    """The live role as it should be: equivalent documents stay, extra policies go."""
-    return replace(
+    after = replace(
         live,
         trust=live.trust if equivalent(live.trust, role.trust) else role.trust,
         policies=_kept_policies(role, live),
@@ -77,6 +60,18 @@ def _merged(role: Role, live: Role) -> Role:
         boundary=role.boundary or live.boundary,
         tags={**live.tags, **role.tags},
     )
+    foreign = any(live.tags.get(tag) != after.tags[tag] for tag in OWNERSHIP_TAGS)
+    adopted = role.name in adopt and foreign
+    if after != live:
+        lines = () if adopted else tuple(_role_drift(entry, live, after))
+        action: Action = "adopt" if adopted else "update"
+        yield RoleChange(name, action, live, after, lines, *widening(live, after))
+
+
+def _kept_policies(role: Role, live: Role) -> dict[str, Document]:
+    """The inline policies that a role should have, as they are live where that is equivalent."""
+    found = ((name, live.policies.get(name, {}), each) for name, each in role.policies.items())
+    return {name: old if equivalent(old, new) else new for name, old, new in found}
 
 
 def _retirement(group: str, live: Role, scope: Scope) -> Iterator[RoleChange]:
@@ -94,9 +89,8 @@ def widening(before: Role | None, after: Role) -> tuple[tuple[str, ...], tuple[s
     attached = [arn for arn in after.attached if not before or arn not in before.attached]
     lines = [f"attaches {arn}: a plan cannot show what that allows" for arn in attached]
     lines += compare.broadenings(old, new)
-    raising = [
-        f"could raise its own rights by {arn}" for arn in filter(is_administrative, attached)
-    ]
+    administrative = filter(is_administrative, attached)
+    raising = [f"could raise its own rights by {arn}" for arn in administrative]
     if before is not None:
         lines += [f"trust {line}" for line in compare.broadenings([before.trust], [after.trust])]
         if before.boundary and before.boundary != after.boundary:

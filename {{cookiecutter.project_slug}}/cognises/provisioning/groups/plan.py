@@ -16,6 +16,7 @@ LEFTOVERS_SHOWN = 40
 MARKS = {"create": "+", "update": "~", "adopt": ">", "delete": "-"}
 
 State = TypeVar("State", Role, PoolGroup)
+Action = Literal["create", "update", "adopt", "delete"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class _Change(Generic[State]):
     type: ClassVar[str]  # as Terraform names it
 
     group: str
-    action: Literal["create", "update", "adopt", "delete"]
+    action: Action
     before: State | None
     after: State | None
     drift: tuple[str, ...] = ()  # what others changed since the last apply
@@ -110,35 +111,32 @@ class Plan:
 
 def plan_text(plan: Plan) -> str:
     """The whole plan, statement by statement; control characters from AWS are escaped."""
-    return "\n".join(printable(line) for line in _lines(plan))
-
-
-def _lines(plan: Plan) -> Iterator[str]:
     scope, kept = plan.scope, plan.leftovers
     place = f"account {scope.account} ({scope.partition}), region {scope.region}"
-    yield f"user pool {scope.pool_id}, {place}"
+    lines = [f"user pool {scope.pool_id}, {place}"]
     for group, changes in groupby(plan.changes, key=lambda change: change.group):
-        yield from ("", f"group {group}")
-        for change in changes:
-            yield from _change_lines(change)
-    yield from ("", "in AWS and not in groups.json:") if kept else ()
+        lines += ["", f"group {group}", *(line for each in changes for line in _change_lines(each))]
+    lines += ["", "in AWS and not in groups.json:"] if kept else []
     for each in kept[:LEFTOVERS_SHOWN]:
         named = [f"group {each.group}"] * each.has_group + [f"role {each.role}"] * bool(each.role)
-        yield f"  {', '.join(named)}: {each.note}"
+        lines.append(f"  {', '.join(named)}: {each.note}")
     if len(kept) > LEFTOVERS_SHOWN:
-        yield f"  and {len(kept) - LEFTOVERS_SHOWN} more; `plan --json` lists all"
-    yield ""
-    yield from (f"warning: {line}" for line in plan.warnings)
-    yield from (f"blocked: {line}" for line in plan.blocks)
-    yield f"plan: {plan.summary}" if plan.changes else "plan: nothing to do"
-    yield f"digest: {plan.digest}"
+        lines.append(f"  and {len(kept) - LEFTOVERS_SHOWN} more; `plan --json` lists all")
+    lines += ["", *(f"warning: {line}" for line in plan.warnings)]
+    lines += [f"blocked: {line}" for line in plan.blocks]
+    lines += [f"plan: {plan.summary if plan.changes else 'nothing to do'}"]
+    return "\n".join(map(printable, [*lines, f"digest: {plan.digest}"]))
 
 
 def _change_lines(change: Change) -> Iterator[str]:
     yield f"  {MARKS[change.action]} {change.action} {change.kind} {change.name}"
     yield from (f"      drift: {line}" for line in change.drift)
-    details = _role_lines(change) if isinstance(change, RoleChange) else _group_lines(change)
-    yield from (f"      {line}" for line in details)
+    if isinstance(change, RoleChange):
+        yield from (f"      {line}" for line in _role_lines(change))
+    else:
+        for name in ("role_arn", "precedence", "description"):
+            old, new = (getattr(side, name, None) for side in (change.before, change.after))
+            yield from [f"      ~ {name}: {old!r} -> {new!r}"] if old != new else []
     yield from (f"      ! widens: {line}" for line in change.broadening)
     yield from (f"      ! escalates: {line}" for line in change.escalating)
 
@@ -161,13 +159,6 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
         yield from (f"~ tag {tag}" + f": {changed[tag]}" * (tag != HASH_TAG) for tag in changed)
     if after is not None and after.boundary != (before.boundary if before else None):
         yield f"~ boundary: {after.boundary}"
-
-
-def _group_lines(change: GroupChange) -> Iterator[str]:
-    for name in ("role_arn", "precedence", "description"):
-        old, new = (getattr(side, name, None) for side in (change.before, change.after))
-        if old != new:
-            yield f"~ {name}: {old!r} -> {new!r}"
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -87,7 +87,12 @@ def _prune(
             changes.append(RoleChange(name, "delete", role, None))
         leftovers.append(Leftover(name, role.name, group is not None, note))
     if pruning:
-        blocks += _limit_blocks(len({change.group for change in changes}), len(owned), pruning)
+        deleted = len({change.group for change in changes})
+        default = len(owned) if len(owned) < LIMITED_FROM else int(len(owned) * DEFAULT_SHARE)
+        limit = default if pruning.max_destroy is None else pruning.max_destroy
+        if deleted > limit:
+            problem = f"{deleted} of {len(owned)} groups would be deleted; the limit is {limit}"
+            blocks.append(f"{problem}; to confirm: --max-destroy {deleted}")
     return changes, blocks, [*leftovers, *_groups_alone(has_role, observed, scope)]
 
 
@@ -115,14 +120,6 @@ def _groups_alone(known: Collection[str], observed: Observed, scope: Scope) -> I
             why = f"its role {group.role_arn} is gone" if gone else "it carries no role"
             note = f"kept: {why}, so nothing shows that this project made it; delete it by hand"
             yield Leftover(name, None, True, note)
-
-
-def _limit_blocks(deleted: int, owned: int, pruning: Pruning) -> Iterator[str]:
-    default = owned if owned < LIMITED_FROM else int(owned * DEFAULT_SHARE)
-    limit = default if pruning.max_destroy is None else pruning.max_destroy
-    if deleted > limit:
-        problem = f"{deleted} of {owned} groups would be deleted and at most {limit} may be"
-        yield f"{problem}; to confirm: --max-destroy {deleted}"
 
 
 def entry_blocks(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[str]:

@@ -64,9 +64,7 @@ def confirm_boundaries(iam: Any, observed: Observed, pool_id: str) -> Observed:
 
 def role_of(detail: Mapping[str, Any]) -> Role:
     """A role from GetAccountAuthorizationDetails."""
-    inline, managed = (
-        detail.get(each, []) for each in ("RolePolicyList", "AttachedManagedPolicies")
-    )
+    inline, managed = detail.get("RolePolicyList", []), detail.get("AttachedManagedPolicies", [])
     return Role(
         name=detail["RoleName"],
         arn=detail["Arn"],
@@ -84,36 +82,30 @@ def _document(value: object) -> Document:
 
 
 def _roles(iam: Any, prefix: str) -> dict[str, Role]:
-    paginator, size = (
-        iam.get_paginator("get_account_authorization_details"),
-        {"PageSize": ROLES_A_PAGE},
-    )
-    pages = paginator.paginate(Filter=["Role"], PaginationConfig=size)
+    asked = {"Filter": ["Role"], "PaginationConfig": {"PageSize": ROLES_A_PAGE}}
+    pages = iam.get_paginator("get_account_authorization_details").paginate(**asked)
     found = (role_of(detail) for page in pages for detail in page["RoleDetailList"])
     by_name, start = {role.name.lower(): role for role in found}, prefix.lower()
     return {k: v for k, v in by_name.items() if k.startswith(start) or names.is_owned(v.tags)}
 
 
 def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
-    size = {"PageSize": GROUPS_A_PAGE}
-    pages = cognito.get_paginator("list_groups").paginate(UserPoolId=pool_id, PaginationConfig=size)
+    asked = {"UserPoolId": pool_id, "PaginationConfig": {"PageSize": GROUPS_A_PAGE}}
     found: dict[str, PoolGroup] = {}
-    for each in (each for page in pages for each in page["Groups"]):
-        name, arn = each["GroupName"], each.get("RoleArn")
-        found[name] = PoolGroup(name, arn, each.get("Description", ""), each.get("Precedence"))
+    for page in cognito.get_paginator("list_groups").paginate(**asked):
+        for g in page["Groups"]:
+            name, text = g["GroupName"], g.get("Description", "")
+            found[name] = PoolGroup(name, g.get("RoleArn"), text, g.get("Precedence"))
     return found
 
 
 def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]], list[str]]:
     """The entries of a manifest, in the order of precedence, and notes on what they cannot say."""
     roles = {role.arn: role for role in observed.roles.values()}
-    groups = [
-        (group.precedence is None, group.precedence or 0, name)
-        for name, group in observed.groups.items()
-        if not names.is_provider_group(scope.pool_id, name)
-    ]
-    found = [observed.groups[name] for *_, name in sorted(groups)]
-    pairs = [(each, roles.get(each.role_arn or "")) for each in found]
+    known, pool_id = observed.groups.values(), scope.pool_id
+    ours = [each for each in known if not names.is_provider_group(pool_id, each.name)]
+    ours.sort(key=lambda each: (each.precedence is None, each.precedence or 0, each.name))
+    pairs = [(each, roles.get(each.role_arn or "")) for each in ours]
     notes = [f"group {g.name}: {note}" for g, role in pairs for note in _notes(g, role, scope)]
     return [_entry(*pair, scope) for pair in pairs], notes
 
