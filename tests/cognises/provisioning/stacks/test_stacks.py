@@ -509,8 +509,7 @@ def test_a_deletion_that_fails_names_what_stands_in_its_way(
 
 def test_an_emulator_on_this_machine_is_polled_more_often(fake: FakeCloudFormation) -> None:
     aws, local = (
-        stack_state.delay(fake.client(endpoint))
-        for endpoint in ("", "http://127.0.0.1:4566")
+        stack_state.delay(fake.client(endpoint)) for endpoint in ("", "http://127.0.0.1:4566")
     )
     assert local < aws
 
