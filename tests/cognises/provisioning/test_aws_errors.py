@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import boto3
 import boto3.exceptions
 import botocore.exceptions
 import botocore.parsers
 import pytest
-from accounts import Account, Ran, group
+from accounts import Account, Ran, group, make_identity_pool, policy
+from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+from faults import Body
 
 from cognises.provisioning import aws_errors, cli
+from cognises.provisioning.aws import make_client, require_answer_of_aws
 from cognises.provisioning.aws_errors import CLASSES, TABLE, advice_for, explain, is_aws_error
 
 Run = Callable[..., Ran]
@@ -246,3 +254,72 @@ def test_every_command_that_is_advised_exists_with_its_options(run: Run, remedy:
 
 def test_the_source_advises_commands() -> None:
     assert {"plan", "apply --prune", "policy --users", "policy --bootstrap"} <= set(REMEDIES)
+
+
+PAGE = b"<!DOCTYPE html><html><body>Sign in to this network</body></html>"
+ANSWERED = [["plan"], ["apply", "--yes"], ["users", "add-to-group", "ada", "editors"]]
+
+
+@pytest.mark.parametrize("argv", ANSWERED, ids=" ".join)
+def test_a_page_of_a_proxy_is_no_answer_of_aws_wherever_it_comes(
+    run: Run,
+    manifest: Callable[..., Path],
+    staff: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    argv: list[str],
+) -> None:
+    """With status 200: botocore would read it as a group, an identity pool or a user of no data."""
+    staff.cognito.admin_remove_user_from_group(
+        UserPoolId=staff.pool_id, Username="ada", GroupName="editors"
+    )
+    manifest(group("a", managed_policies=["arn:aws:iam::123456789012:policy/data"]))
+    staff.iam.create_policy(PolicyName="data", PolicyDocument=json.dumps(policy()))
+    monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", make_identity_pool(staff))
+    for number in range(20):
+        requests = count()
+
+        def tapped(*given: Any, at: int = number, seen: Any = requests) -> Any:
+            client = make_client(*given)
+
+            def answer(request: Any, **_: Any) -> Any:
+                page = AWSResponse(request.url, 200, {"content-type": "text/html"}, Body(PAGE))
+                return page if next(seen) == at else None
+
+            client.meta.events.register_first("before-send", answer)
+            return client
+
+        monkeypatch.setattr("cognises.provisioning.aws.make_client", tapped)
+        ran = run(*argv)
+        if next(requests) <= number:  # the command made fewer requests than that
+            break
+        assert (ran.code, "the endpoint is not AWS" in ran.err) == (1, True), number
+        assert "Traceback" not in ran.err
+    assert (ran.code, number > 3) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("service", "body", "is_aws"),
+    [
+        ("iam", b'<?xml version="1.0"?>\n<GetRoleResponse xmlns="x"></GetRoleResponse>', True),
+        ("iam", PAGE, False),
+        ("iam", b"", False),
+        ("iam", b"<OtherResponse/>", False),
+        ("cognito-idp", b' {"Group": {}}', True),
+        ("cognito-idp", b"", True),  # an operation without output
+        ("cognito-idp", PAGE, False),
+        ("cognito-idp", b"[]", False),
+        ("cognito-idp", b"null", False),
+        ("s3", b"data", True),
+    ],
+    ids=str,
+)
+def test_the_form_of_an_answer_tells_aws_from_others(
+    service: str, body: bytes, is_aws: bool
+) -> None:
+    names = {"iam": "GetRole", "cognito-idp": "GetGroup", "s3": "GetObject"}
+    client = boto3.client(service, "us-east-1")
+    model = client.meta.service_model.operation_model(names[service])
+    raised = nullcontext() if is_aws else pytest.raises(ResponseParserError)
+    with raised:
+        require_answer_of_aws(model, {"status_code": 200, "body": body})
+    require_answer_of_aws(model, {"status_code": 403, "body": body})

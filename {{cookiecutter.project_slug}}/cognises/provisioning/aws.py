@@ -99,7 +99,27 @@ def make_client(
         user_agent_extra="cognises",
         ignore_configured_endpoint_urls=ignore_config or None,
     )
-    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    client = session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    client.meta.events.register("before-parse", require_answer_of_aws)
+    return client
+
+
+def require_answer_of_aws(
+    operation_model: Any, response_dict: Mapping[str, Any], **_: object
+) -> None:
+    """Raise ResponseParserError for a proxy's page: botocore reads it as an answer without data.
+
+    Source: Smithy, "AWS Query protocol" and "AWS JSON 1.1 protocol".
+    """
+    from botocore import parsers
+
+    protocol, body = operation_model.service_model.protocol, response_dict["body"]
+    if response_dict["status_code"] >= 300 or protocol not in ("query", "json"):
+        return
+    root = f"<{operation_model.name}Response".encode()
+    if not (body.strip()[:1] in (b"", b"{") if protocol == "json" else root in body):
+        error: Any = parsers.ResponseParserError
+        raise error(f"what answered {operation_model.name} is not AWS")
 
 
 def group_clients(aws: Aws, group_writes: float = DEFAULT_GROUP_WRITES) -> Clients:
