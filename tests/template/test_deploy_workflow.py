@@ -281,3 +281,18 @@ def test_a_run_that_waits_for_approval_blocks_no_later_run(deployment):
     groups = [found["jobs"][name]["concurrency"] for name in queued]
     assert groups[0]["group"] != groups[1]["group"]
     assert {each["cancel-in-progress"] for each in groups} == {False}
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+@pytest.mark.parametrize("job", ["staging", "deploy"])
+def test_a_database_is_migrated_with_the_new_code_before_that_starts(deployment, job):
+    """By the program of docs/database.md, where a project has it."""
+    steps = workflow(deployment)["jobs"][job]["steps"]
+    (number,) = [n for n, each in enumerate(steps) if "migrate.py" in each.get("run", "")]
+    assert steps[number]["if"] == "hashFiles('migrate.py') != ''"
+    brings, deploys = steps[number - 1]["run"], steps[number + 1]["run"]
+    assert "gh run download" in brings
+    assert "provision.py deploy --yes" in deploys
+    built = {"container": "$DIGEST", "lambda": "build/function.zip"}[deployment]
+    assert built in steps[number]["run"]
+    assert built in deploys

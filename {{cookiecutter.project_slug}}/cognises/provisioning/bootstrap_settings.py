@@ -26,7 +26,7 @@ from cognises.user_pool import REGION
 # What --parameter takes, with the template's defaults. A value given once is kept.
 OPTIONAL = {
     "DeletionProtection": "ACTIVE", "UserPoolTier": "", "SesIdentityArn": "", "EmailFrom": "",
-    "CustomDomain": "", "CustomDomainCertificateArn": "",
+    "CustomDomain": "", "CustomDomainCertificateArn": "", "CustomAttribute": "",
 }  # fmt: skip
 # Cognito's rule for prefix domains, and the words it reserves.
 DOMAIN_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")

@@ -108,6 +108,7 @@ def test_from_nothing_the_stack_is_made_and_its_ids_are_written(
         "ManagedLogin": "true",
         "DeletionProtection": "ACTIVE",
         "UserPoolTier": "",
+        "CustomAttribute": "",
         "SesIdentityArn": "",
         "EmailFrom": "",
         "CustomDomain": "",

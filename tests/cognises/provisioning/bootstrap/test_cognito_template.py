@@ -117,6 +117,14 @@ def test_tokens_live_five_minutes_and_sessions_a_day() -> None:
     assert client["RefreshTokenValidity"] == 24
 
 
+def test_id_tokens_carry_one_custom_attribute_if_asked_and_users_do_not_write_it() -> None:
+    known = ["email", "email_verified", "name"]
+    assert template().properties("UserPoolClient")["ReadAttributes"] == known
+    client = template(CustomAttribute="custom:tenant").properties("UserPoolClient")
+    assert client["ReadAttributes"] == [*known, "custom:tenant"]
+    assert "WriteAttributes" not in client  # Cognito's default: the standard attributes alone
+
+
 def test_the_pool_names_no_schema_which_would_make_every_later_update_fail() -> None:
     pool = template().properties("UserPool")
     assert "Schema" not in pool

@@ -1,0 +1,258 @@
+"""docs/database.md, followed in a new project, against a real PostgreSQL.
+
+The code is that of the page: a copied file is a block under its name.
+"""
+
+import importlib.util
+import json
+import re
+import shutil
+
+import boto3
+import pytest
+from baking import PARSERS, ROOT, borrow_packages, run
+from botocore.stub import ANY, Stubber
+
+STACK = "shelf-service"
+TASK = "arn:aws:ecs:us-east-1:123456789012:task-definition/shelf-service:7"
+IMAGES = "123456789012.dkr.ecr.us-east-1.amazonaws.com/images"
+
+
+def page(project):
+    return (project / "docs" / "database.md").read_text()
+
+
+def files(project):
+    """The files of the page by name."""
+    found = re.findall(r"(?ms)^\*\*`([^`]+)`\*\*[^\n]*\n\n```\w+\n(.*?)^```", page(project))
+    return dict(found)
+
+
+def block(project, heading, number=0):
+    section = page(project).partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"(?ms)^ *```\w+\n(.*?)^ *```", section)[number]
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert text.count(old) == 1, old
+    path.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def project(bakes, tmp_path_factory):
+    """A project that has taken every step of the page up to its tests."""
+    folder = tmp_path_factory.mktemp("database") / "shelf"
+    project = shutil.copytree(bakes["container", ""], folder)
+    borrow_packages(project)
+    heading = "Packages and settings"
+    edit(project / "pyproject.toml", '    "flask>=', block(project, heading) + '    "flask>=')
+    last = '    "PROJECT_CONTACT": "",\n'
+    edit(project / "app/settings.py", last, last + block(project, heading, 1))
+    last = "    app.register_blueprint(data.bp)\n"
+    edit(project / "app/__init__.py", last, last + block(project, heading, 2))
+    edit(
+        project / "app/__init__.py",
+        "account, data, error_pages,",
+        "account, data, database, error_pages, notes,",
+    )
+    groups = json.loads((project / "groups.json").read_text())
+    for group in groups[:2]:
+        group["allowed_functions"].append("notes.*")
+    (project / "groups.json").write_text(json.dumps(groups))
+    for name, text in files(project).items():
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return project
+
+
+def test_the_tests_of_the_page_and_of_every_route_pass_on_postgresql(project):
+    command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/app"]
+    done = run([*command, "-k", "notes or routes or intent"], cwd=project)
+    assert re.search(r"\d+ passed", done.stdout), done.stdout[-4000:]
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def test_the_code_of_the_page_passes_the_projects_own_lint(project):
+    for options in (["check"], ["format", "--check"]):
+        done = run(
+            [".venv/bin/ruff", *options, "--no-cache", "app", "tests", "migrate.py"], cwd=project
+        )
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_page_is_tried_with_the_versions_that_it_names(project):
+    asked = re.findall(r'"(.*)"', block(project, "Packages and settings"))
+    own = PARSERS[".toml"]((ROOT / "pyproject.toml").read_bytes())["dependency-groups"]["dev"]
+    assert len(asked) == 3
+    assert [each for each in asked if each not in own] == []
+
+
+def test_the_secret_and_the_egress_fit_service_json(project):
+    text = block(project, "In AWS", 2)
+    known = {"REGION": "us-east-1", "ACCOUNT": "123456789012"}
+    for name, value in known.items():
+        text = text.replace(name, value)
+    (project / "service.json").write_text(text)
+    infra = map(str, (project / "infra").glob("*.yaml"))
+    check = [".venv/bin/python", "-m", "cognises.provisioning.service_file", *infra, "build/infra"]
+    done = run(check, cwd=project)
+    assert done.returncode == 0, done.stdout
+    merged = (project / "build/infra/service.yaml").read_text()
+    assert '{"Name": "DATABASE_URL", "ValueFrom": ' in merged
+    assert '"FromPort": 5432' in merged
+
+
+class Calls:
+    """boto3 clients that answer what a test expects, and check every call against its API."""
+
+    def __init__(self):
+        session = boto3.Session("testing", "testing", region_name="us-east-1")
+        names = ("cloudformation", "ecs", "lambda")
+        self.clients = {name: session.client(name) for name in names}
+        self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
+
+    def expect(self, service, operation, answer, **asked):
+        self.stubs[service].add_response(operation, answer, asked)
+
+    def client(self, service, **_):
+        return self.clients[service]
+
+    def __enter__(self):
+        for stub in self.stubs.values():
+            stub.activate()
+        return self
+
+    def __exit__(self, *_):
+        for stub in self.stubs.values():
+            stub.assert_no_pending_responses()
+
+
+def program(path):
+    spec = importlib.util.spec_from_file_location("migrate_of_the_page", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def expect_resource(calls, name, physical):
+    told = {"ResourceType": "T", "ResourceStatus": "CREATE_COMPLETE", "LastUpdatedTimestamp": 0}
+    detail = {"LogicalResourceId": name, "PhysicalResourceId": physical, **told}
+    asked = {"StackName": STACK, "LogicalResourceId": name}
+    calls.expect(
+        "cloudformation", "describe_stack_resource", {"StackResourceDetail": detail}, **asked
+    )
+
+
+ENDS = [(0, None), (1, "the migration failed"), (None, "the migration failed")]
+
+
+@pytest.mark.parametrize(("exit_code", "problem"), ENDS)
+@pytest.mark.parametrize(("image", "named"), [("v2", ":v2"), ("sha256:0a", "@sha256:0a")])
+def test_a_task_runs_the_migrations_of_an_image(project, image, named, exit_code, problem):
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
+    container = {
+        "name": "service",
+        "image": f"{IMAGES}@sha256:00",
+        "secrets": [{"name": "DATABASE_URL", "valueFrom": "arn"}],
+    }
+    known = {"family": STACK, "networkMode": "awsvpc", "cpu": "512", "memory": "1024"}
+    before = {
+        **known,
+        "taskDefinitionArn": f"{TASK[:-1]}6",
+        "containerDefinitions": [{**container, "healthCheck": {"command": ["CMD"]}}],
+    }
+    after = {**container, "image": IMAGES + named, "command": ["python", "-m", "app.migrate"]}
+    ran = {"cluster": "c", "tasks": ["t"]}
+    ended = [
+        {
+            "lastStatus": "STOPPED",
+            "containers": [{} if exit_code is None else {"exitCode": exit_code}],
+        }
+    ]
+    with Calls() as calls:
+        expect_resource(calls, "Cluster", "c")
+        expect_resource(calls, "Service", "s")
+        service = {"taskDefinition": before["taskDefinitionArn"], "networkConfiguration": network}
+        calls.expect(
+            "ecs", "describe_services", {"services": [service]}, cluster="c", services=["s"]
+        )
+        calls.expect(
+            "ecs",
+            "describe_task_definition",
+            {"taskDefinition": before},
+            taskDefinition=before["taskDefinitionArn"],
+        )
+        calls.expect(
+            "ecs",
+            "register_task_definition",
+            {"taskDefinition": {"taskDefinitionArn": TASK}},
+            **known,
+            containerDefinitions=[after],
+        )
+        calls.expect(
+            "ecs",
+            "run_task",
+            {"tasks": [{"taskArn": "t"}], "failures": []},
+            cluster="c",
+            taskDefinition=TASK,
+            launchType="FARGATE",
+            networkConfiguration=network,
+        )
+        calls.expect("ecs", "describe_tasks", {"tasks": ended}, **ran)  # the waiter
+        calls.expect("ecs", "describe_tasks", {"tasks": ended}, **ran)
+        calls.expect("ecs", "deregister_task_definition", {}, taskDefinition=TASK)
+        assert_ends(problem, program(project / "migrate.py").main, image, calls)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"), [({}, None), ({"FunctionError": "Unhandled"}, "the migration failed")]
+)
+def test_a_function_of_its_own_runs_the_migrations_of_a_package(bakes, tmp_path, answer, problem):
+    code = files(bakes["lambda", ""])
+    assert "import lambda_entry" in code["app/migrate_function.py"]
+    (tmp_path / "migrate.py").write_text(code["migrate.py"])
+    package = tmp_path / "function.zip"
+    package.write_bytes(b"zip")
+    same = {
+        "Role": "arn:aws:iam::123456789012:role/shelf-service-Role",
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "Environment": {"Variables": {"SERVICE_SECRETS": "{}"}},
+        "LoggingConfig": {"LogGroup": "g"},
+    }
+    network = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    name = {"FunctionName": f"{STACK}-migrate"}
+    with Calls() as calls:
+        expect_resource(calls, "Function", "f")
+        calls.expect(
+            "lambda",
+            "get_function_configuration",
+            {**same, "VpcConfig": {**network, "VpcId": "vpc-1"}},
+            FunctionName="f",
+        )
+        calls.expect(
+            "lambda",
+            "create_function",
+            {},
+            **name,
+            **same,
+            VpcConfig=network,
+            Handler="app.migrate_function.handler",
+            Code={"ZipFile": b"zip"},
+            MemorySize=512,
+            Timeout=ANY,
+        )
+        calls.expect("lambda", "get_function", {"Configuration": {"State": "Active"}}, **name)
+        calls.expect("lambda", "invoke", answer, **name)
+        calls.expect("lambda", "delete_function", {}, **name)
+        assert_ends(problem, program(tmp_path / "migrate.py").main, str(package), calls)
+
+
+def assert_ends(problem, main, built, calls):
+    if problem is None:
+        main(built, STACK, calls)
+    else:
+        with pytest.raises(SystemExit, match=problem):
+            main(built, STACK, calls)
