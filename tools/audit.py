@@ -40,7 +40,9 @@ def bake(folder, deployment):
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input"]
     command += ["-o", str(folder / deployment), f"deployment={deployment}"]
     env = os.environ | {"COGNISES_VERIFY": "skip"}
-    subprocess.run(command, env=env, check=True, capture_output=True)
+    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"cookiecutter failed; run make tidy:\n{done.stderr[-2000:]}")
 
 
 def output_of(*command, cwd, codes):

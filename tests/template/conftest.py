@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from baking import COMBINATIONS, ROOT, cookiecutter, files_of_a_clone, make
+from baking import ROOT, cookiecutter, files_of_a_clone, make
 
 
 @pytest.fixture(scope="session")
@@ -74,15 +74,23 @@ def configured(template, environment, tmp_path_factory):
     return bake_with
 
 
+class Bakes(dict):
+    """Projects by deployment and pool id, each generated when a test first asks for it."""
+
+    def __init__(self, bake):
+        super().__init__()
+        self.bake = bake
+
+    def __missing__(self, answers):
+        result = self.bake(**dict(zip(("deployment", "user_pool_id"), answers, strict=True)))
+        assert result.code == 0, result.output
+        self[answers] = result.project
+        return result.project
+
+
 @pytest.fixture(scope="session")
 def bakes(bake):
-    """A project for every combination of answers that changes files."""
-    results = {}
-    for deployment, pool_id in COMBINATIONS:
-        result = bake(deployment=deployment, user_pool_id=pool_id)
-        assert result.code == 0, result.output
-        results[deployment, pool_id] = result.project
-    return results
+    return Bakes(bake)
 
 
 @pytest.fixture(scope="session")

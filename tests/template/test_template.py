@@ -108,7 +108,7 @@ def test_dependabot_sees_every_lock_that_it_can_read(bakes):
     names = (Path("/", name) for name in files_of_a_clone())
     locks = {str(name.parent) for name in names if name.match("requirements*.txt")}
     assert locks == watched
-    for project in bakes.values():
+    for project in (bakes[deployment, ""] for deployment in DEPLOYMENTS):
         assert [each["directory"] for each in dependabot(project)][:2] == ["/", "/"]
         assert not list(project.glob("[a-z]*/**/requirements*.txt"))
 
