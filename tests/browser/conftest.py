@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from dev_process import Dev, copy_project
+from single_page import Site
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 HOW = (
@@ -76,17 +77,30 @@ def chrome() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, chrome: Any) -> Iterator[str]:
-    """The address of the service, in a copy of the project."""
+def site() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="session")
+def dev(tmp_path_factory: pytest.TempPathFactory, chrome: Any, site: Site) -> Iterator[Dev]:
+    """`make dev` in a copy of the project, for the service and for the single-page app."""
     folder = tmp_path_factory.mktemp("service")
     copy_project(folder)
     with (folder / "app" / "data.py").open("a") as file:
         file.write(FORM)
-    dev = Dev(folder)
+    dev = Dev(folder, COGNISES_CORS_ORIGINS=site.origin)
     try:
-        yield dev.address
+        yield dev
     finally:
         dev.stop()
+
+
+@pytest.fixture(scope="session")
+def service(dev: Dev) -> str:
+    """The address of the service."""
+    return dev.address
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ HTML = {"Accept": "text/html"}
 VIEWER = PEOPLE["viewers"]
 PAGES = ("/data", "/protected", "/access", "/")
 RENEWALS = 8
-PAUSE = 250  # milliseconds: people look at pages
+PAUSE = 500  # milliseconds: people look at pages
 TEN_MINUTES = 600.0
 
 

@@ -24,6 +24,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, for the tests of a module that leave it as it was."""
+    folder = tmp_path_factory.mktemp("project")
+    copy_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def cognito() -> Iterator[Running]:
     """A pool with one user, Ada of the editors, and the newcomer."""
     with patch.dict(os.environ):

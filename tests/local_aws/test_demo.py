@@ -38,9 +38,13 @@ def cells(output: str) -> dict[str, list[str]]:
     return {f"{method} {path}": statuses for method, path, *statuses in rows}
 
 
-def test_the_demo_prints_who_got_what_and_agrees_with_the_manifest(copy: Path):
-    done = run_demo(copy)
+@pytest.fixture(scope="module")
+def done(shared: Path) -> subprocess.CompletedProcess[str]:
+    """The demo of the project as it is generated."""
+    return run_demo(shared)
 
+
+def test_the_demo_prints_who_got_what_and_agrees_with_the_manifest(done):
     assert done.returncode == 0, done.stderr
     assert cells(done.stdout) == {
         "GET /": ["200", "200", "200", "200"],
@@ -56,8 +60,8 @@ def test_the_demo_prints_who_got_what_and_agrees_with_the_manifest(copy: Path):
     assert "All 36 answers agree with groups.json." in done.stdout
 
 
-def test_a_function_taken_from_a_group_changes_exactly_that_cell(copy: Path):
-    before = cells(run_demo(copy).stdout)
+def test_a_function_taken_from_a_group_changes_exactly_that_cell(done, copy: Path):
+    before = cells(done.stdout)
     manifest = copy / "groups.json"
     groups = json.loads(manifest.read_text())
     next(g for g in groups if g["group_name"] == "viewers")["allowed_functions"].remove("view_data")
