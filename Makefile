@@ -75,8 +75,8 @@ browse: $(VENV)/.dev tidy  ## browse in two tabs for ten minutes while tokens en
 	TEST_BROWSER=require $(BIN)/python -m pytest tests/browser -m ten_minutes -s
 
 emulator: $(VENV)/.dev tidy  ## bootstrap and sign in at ministack, another emulator of Cognito
-	TEST_EMULATOR="$(BIN)/uvx --from ministack==1.5.33 --with cryptography ministack" \
-	    $(BIN)/python -m pytest tests/local_aws -m emulator
+	@$(MAKE) --no-print-directory -C '$(PROJECT)' ../$(VENV)/emulator/.installed VENV=../$(VENV)
+	TEST_EMULATOR=$(BIN)/emulator/bin/ministack $(BIN)/python -m pytest tests/local_aws -m emulator
 
 bench: $(VENV)/.dev tidy  ## measure what a guard adds to a request (RECORD=1: write docs/)
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m bench $(if $(RECORD),--record)

@@ -20,7 +20,7 @@ from cognises.provisioning import target as t
 from cognises.provisioning.aws import Aws
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stack_name, stage_name
 from cognises.settings import sources
-from cognises.settings.values import is_loopback, origin
+from cognises.settings.values import is_loopback, public_address
 from cognises.user_pool import REGION
 
 # What --parameter takes, with the template's defaults. A value given once is kept.
@@ -115,7 +115,7 @@ def _public_url(text: str | None, aws: Aws, problems: list[str]) -> str:
     if not text:
         return ""
     try:
-        address = origin(text, aws.is_local())
+        address = public_address(text, aws.is_local())
     except ValueError as error:
         problems.append(f"COGNISES_PUBLIC_URL: {error}")
         return ""

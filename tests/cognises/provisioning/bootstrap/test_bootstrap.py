@@ -515,7 +515,12 @@ def test_an_emulator_takes_plain_http_and_serves_sign_in_at_its_own_address(
         ),
         ({"COGNITO_USER_POOL_ID": "nonsense"}, [], ["COGNITO_USER_POOL_ID: user pool id: not of"]),
         ({}, ["--public-url", "http://a.example"], ["COGNISES_PUBLIC_URL: must start with https"]),
-        ({}, ["--public-url", "https://a.example/x"], ["COGNISES_PUBLIC_URL: must be scheme and"]),
+        (
+            {},
+            ["--public-url", "https://a.example/x?y"],
+            ["COGNISES_PUBLIC_URL: must be scheme and"],
+        ),
+        ({}, ["--public-url", "https://a.example/x%2f"], ["COGNISES_PUBLIC_URL: has a path with"]),
         ({}, ["--public-url", "https://localhost:5000"], ["COGNISES_PUBLIC_URL: is this machine"]),
         ({}, ["--public-url", "https://127.0.0.1"], ["COGNISES_PUBLIC_URL: is this machine"]),
         ({}, ["--public-url", "ftp://a"], ["COGNISES_PUBLIC_URL: must start with https"]),

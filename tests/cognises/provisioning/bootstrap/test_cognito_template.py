@@ -174,9 +174,10 @@ def test_a_custom_domain_stands_beside_the_prefix_domain() -> None:
 
 
 def test_sign_in_comes_back_to_the_service_and_nowhere_else() -> None:
-    client = template(PublicUrl=URL).properties("UserPoolClient")
-    assert client["CallbackURLs"] == [f"{URL}/callback"]
-    assert client["LogoutURLs"] == [f"{URL}/"]
+    for url in (URL, f"{URL}/below/a-path"):
+        client = template(PublicUrl=url).properties("UserPoolClient")
+        assert client["CallbackURLs"] == [f"{url}/callback"]
+        assert client["LogoutURLs"] == [f"{url}/"]
     assert not re.search("localhost|127", PATH.read_text())
 
 
@@ -238,8 +239,20 @@ def test_everything_that_takes_tags_says_whose_it_is() -> None:
         ("ExistingUserPoolId", ["", GIVEN], ["x", "eu-west-1_", "eu-west-1_a b"]),
         (
             "PublicUrl",
-            ["", URL, "http://127.0.0.1:5000", "https://[::1]:5000"],
-            ["x", "https://", f"{URL}/path", f"{URL}?q", "javascript:alert(1)", "https://a b"],
+            ["", URL, f"{URL}/path/p-2", "http://127.0.0.1:5000", "https://[::1]:5000/path"],
+            [
+                "x",
+                "https://",
+                f"{URL}/",
+                f"{URL}//a",
+                f"{URL}/a/",
+                f"{URL}/a b",
+                f"{URL}/a%2f",
+                f"{URL}?q",
+                f"{URL}/a?q",
+                "javascript:alert(1)",
+                "https://a b",
+            ],
         ),
         ("DomainPrefix", ["", "a", "a-1"], ["-a", "a-", "A", "a.b", "a" * 64]),
         (
