@@ -1,6 +1,7 @@
 """Reads IAM documents out of CloudFormation templates, and says what they let through."""
 
 import re
+from functools import cache
 
 import yaml
 
@@ -42,9 +43,13 @@ def listed(value):
     return [value] if isinstance(value, str) else list(value)
 
 
+@cache
+def _expression(pattern, flags):
+    return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), flags)
+
+
 def _covers(pattern, text, flags=0):
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, text, flags) is not None
+    return _expression(pattern, flags).fullmatch(text) is not None
 
 
 def _applies(statement, action, resource, context):

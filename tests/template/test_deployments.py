@@ -31,6 +31,8 @@ SAME_EVERYWHERE = (
     "docs/operating.md",
     "docs/security.md",
     "docs/sign-in.md",
+    "docs/testing.md",
+    "local_aws/rehearse.py",
 )
 
 

@@ -74,6 +74,7 @@ def printed(*options):
     return json.loads(done.stdout)["Statement"]
 
 
+@cache
 def combination(name, deployment):
     """The statements that one caller has."""
     return {
