@@ -21,7 +21,7 @@ from local_aws.template import Template
 
 TEMPLATE = PROJECT_FOLDER / "infra" / "cognito.yaml"
 NEWCOMER = "newcomer@example.org"
-_ACCOUNT = "123456789012"  # moto's
+ACCOUNT = "123456789012"  # moto's
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class LocalCognito:
             {"ProjectSlug": "local", "PublicUrl": public_url, "DeletionProtection": "INACTIVE"},
             {
                 "AWS::Region": region,
-                "AWS::AccountId": _ACCOUNT,
+                "AWS::AccountId": ACCOUNT,
                 "AWS::Partition": partition_of(region)[0],
                 "AWS::URLSuffix": "amazonaws.com",
             },

@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Any
 
 from cognises import provisioning
+from cognises.errors import CognisesError
+from cognises.provisioning.groups.commands import managed_policies
+from cognises.provisioning.target import Options, read_target
 from cognises.settings.sources import PROJECT_FOLDER, read_values
 from cognises.settings.values import token_use, web_origins
-from local_aws.cognito import LocalCognito, serving
+from local_aws.cognito import ACCOUNT, LocalCognito, serving
 
 
 class NotApplied(Exception):
@@ -68,9 +72,24 @@ def apply_manifest() -> str:
     everything that it said.
     """
     report = io.StringIO()
+    _make_managed_policies()
     with redirect_stdout(report), redirect_stderr(report):
         code = provisioning.main(["apply", "--yes"])
     if code != 0:
         raise NotApplied(f"{report.getvalue()}\ngroups.json could not be applied; see above.")
     lines = report.getvalue().splitlines()
     return "\n".join(line for line in lines if not line.startswith("digest: "))
+
+
+def _make_managed_policies() -> None:
+    """Create the managed policies that groups.json names, without content: moto has none."""
+    from moto.iam.models import AWSManagedPolicy, ManagedPolicy, iam_backends
+
+    with suppress(CognisesError):  # what is wrong with the file is reported by apply
+        for arn in managed_policies(read_target(Options()), ACCOUNT):
+            _, partition, _, _, owner, resource = arn.split(":", 5)
+            path, _, name = resource.removeprefix("policy").rpartition("/")
+            make: Any = AWSManagedPolicy if owner == "aws" else ManagedPolicy
+            region = os.environ["AWS_REGION"]
+            made = make(name, ACCOUNT, region, path=f"{path}/", document="{}")
+            iam_backends[ACCOUNT][partition].managed_policies.setdefault(arn, made)
