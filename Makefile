@@ -74,7 +74,7 @@ crash-matrix: $(VENV)/.dev tidy  ## interrupt provisioning at every call, run it
 browse: $(VENV)/.dev tidy  ## browse in two tabs for ten minutes while tokens end every two seconds
 	TEST_BROWSER=require $(BIN)/python -m pytest tests/browser -m ten_minutes -s
 
-emulator: $(VENV)/.dev tidy  ## bootstrap and sign in at ministack, another emulator of Cognito
+emulator: $(VENV)/.dev tidy  ## bootstrap, sign in, tear down at ministack, which enforces IAM
 	@$(MAKE) --no-print-directory -C '$(PROJECT)' ../$(VENV)/emulator/.installed VENV=../$(VENV)
 	TEST_EMULATOR=$(BIN)/emulator/bin/ministack $(BIN)/python -m pytest tests/local_aws -m emulator
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -18,14 +16,13 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 import requests
-from dev_process import PATIENCE, wait_for
 from dotenv import dotenv_values
 from flask.testing import FlaskClient
+from other_emulator import running
 
 from app import create_app
 from cognises.provisioning import main as provision
 from cognises.settings.sources import NAMES
-from load.server import free_port
 from local_aws.environment import isolate
 
 pytestmark = pytest.mark.emulator
@@ -39,29 +36,8 @@ SAME = {"Sec-Fetch-Site": "same-origin", **HTML}
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the emulator, while it runs."""
-    folder, port = tmp_path_factory.mktemp("emulator"), free_port()
-    own = {"BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
-    own |= {"HOME": str(folder), "TMPDIR": str(folder)}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            shlex.split(os.environ["TEST_EMULATOR"]), env=os.environ | own,
-            stdout=log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    try:
-        address = f"http://127.0.0.1:{port}"
-        wait_for(lambda: process.poll() is not None or _is_up(address))
-        assert process.poll() is None, (folder / "log").read_text()
+    with running(tmp_path_factory.mktemp("emulator")) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def _is_up(address: str) -> bool:
-    try:
-        return requests.get(f"{address}/_ministack/health", timeout=10).ok
-    except requests.ConnectionError:
-        return False
 
 
 @pytest.fixture(scope="module")
