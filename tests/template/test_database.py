@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 import shutil
+import sys
 
 import boto3
 import pytest
@@ -60,11 +61,16 @@ def project(bakes, tmp_path_factory):
     for group in groups[:2]:
         group["allowed_functions"].append("notes.*")
     (project / "groups.json").write_text(json.dumps(groups))
+    copy_files(project)
+    return project
+
+
+def copy_files(project):
+    """The files of the page, where it names them."""
     for name, text in files(project).items():
         path = project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return project
 
 
 def test_the_tests_of_the_page_and_of_every_route_pass_on_postgresql(project):
@@ -74,11 +80,13 @@ def test_the_tests_of_the_page_and_of_every_route_pass_on_postgresql(project):
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-def test_the_code_of_the_page_passes_the_projects_own_lint(project):
+@pytest.mark.parametrize("deployment", ["container", "lambda"])
+def test_the_code_of_the_page_passes_the_projects_own_lint(bakes, deployment, tmp_path):
+    project = shutil.copytree(bakes[deployment, ""], tmp_path / "shelf")
+    copy_files(project)
     for options in (["check"], ["format", "--check"]):
-        done = run(
-            [".venv/bin/ruff", *options, "--no-cache", "app", "tests", "migrate.py"], cwd=project
-        )
+        command = [f"{sys.prefix}/bin/ruff", *options, "--no-cache", "app", "tests", "migrate.py"]
+        done = run(command, cwd=project)
         assert done.returncode == 0, done.stdout
 
 
