@@ -176,9 +176,9 @@ class Bootstrap:
     def _client_ids(self, outputs: Mapping[str, str]) -> str:
         """Ours first, since sign-in uses the first; others that the same pool has are kept."""
         ours, pool_id = outputs["UserPoolClientId"], outputs["UserPoolId"]
-        ids = list(self.request.client_ids)
+        ids = self.request.client_ids
         if ours not in ids:
-            ids = [ours, *(ids if self.request.pool_id == pool_id else ())]
+            ids = (ours, *(ids if self.request.pool_id == pool_id else ()))
         if len(ids) == 1:
             return ours
         pages = self.cognito.get_paginator("list_user_pool_clients").paginate(UserPoolId=pool_id)
@@ -191,9 +191,8 @@ class Bootstrap:
         """Where people sign in: the address in use, if it is the pool's and still right."""
         known = self.request.domain
         if self.is_local:  # an emulator serves it at its own address
-            if is_loopback(urlsplit(known).hostname or ""):
-                return known
-            return (self.request.aws.endpoint_for("cognito-idp") or "").rstrip("/")
+            own = (self.request.aws.endpoint_for("cognito-idp") or "").rstrip("/")
+            return known if is_loopback(urlsplit(known).hostname or "") else own
         url = outputs.get("ManagedLoginUrl", "")
         pool = self.existing or (self._pool(outputs["UserPoolId"]) if known else {})
         urls = self._login_urls(pool)
@@ -211,14 +210,11 @@ class Bootstrap:
 
 def deployment_steps(stack: Stack, chosen: Mapping[str, str]) -> list[dict[str, str]]:
     """Each update's parameters. A pool takes one domain of a kind, so the old one goes first."""
-    before = stack.parameters
-    cleared = {
-        name: ""
-        for kind, names in DOMAINS.items()
-        if before.get(kind) and chosen[kind] not in ("", before[kind])
-        for name in (kind, *names)
-    }
-    return [{**chosen, **cleared}, dict(chosen)] if cleared else [dict(chosen)]
+    before, steps = stack.parameters, [dict(chosen)]
+    for kind, names in DOMAINS.items():
+        if before.get(kind) and chosen[kind] not in ("", before[kind]):
+            steps = [{**steps[0], **dict.fromkeys((kind, *names), "")}, dict(chosen)]
+    return steps
 
 
 def _write(path: Path, values: dict[str, str]) -> None:

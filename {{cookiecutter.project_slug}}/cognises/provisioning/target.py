@@ -127,12 +127,12 @@ def aws_of(options: Options, values: Mapping[str, str], region: str) -> Aws:
     """The AWS session. AWS_PROFILE of `.env` counts as if exported: exported keys win over it."""
     named = (name for name in AWS_NAMES if values.get(name) and not os.environ.get(name))
     files = {name: values[name] for name in named}
-    profile = files.get("AWS_PROFILE")
+    profile = options.profile or files.get("AWS_PROFILE")
     if profile and not options.profile and os.environ.get("AWS_ACCESS_KEY_ID"):
         note = f"AWS_ACCESS_KEY_ID is exported and is used instead of AWS_PROFILE={profile} of .env"
         click.echo(f"note: {note}; to use the profile, unset it or pass --profile", err=True)
         profile = None
-    return Aws(region, profile=options.profile or profile, env_file=files)
+    return Aws(region, profile=profile, env_file=files)
 
 
 def groups_file(options: Options, values: Mapping[str, str]) -> Path:
@@ -194,13 +194,12 @@ parameters_option = click.option(
     "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Kept once given."
 )
 json_option = flag("--json", "as_json", help="Print one JSON object.")
-_BOUNDARY = "The boundary every role gets."
 _WHERE = {
     "profile": click.option("--profile", help="The AWS profile to use."),
     "region": click.option("--region", help="Must be the pool's; default: AWS_REGION."),
     "env_file": click.option("--env-file", type=PATH, help="One stage's settings."),
     "groups_file": click.option("--groups-file", type=PATH, help="The manifest."),
-    "permissions_boundary": click.option("--permissions-boundary", metavar="ARN", help=_BOUNDARY),
+    "permissions_boundary": click.option("--permissions-boundary", help="Every role gets it."),
 }
 
 

@@ -104,15 +104,15 @@ def _group_change(entry: Entry, group: PoolGroup | None) -> GroupChange:
     after, live = entry.group, entry.live_role
     recorded = bool(entry.role and live and HASH_TAG in live.tags)
     if group is None:
-        lines = ["the group is gone, or an apply was interrupted"] * recorded
-        return GroupChange(after.name, "create", None, after, tuple(lines))
+        lines = ("the group is gone, or an apply was interrupted",) * recorded
+        return GroupChange(after.name, "create", None, after, lines)
     relinks, edited = group.role_arn != after.role_arn, _edited_fields(entry) or ()
     link = group.role_arn or "no role"
-    lines = [f"the group was linked to {link}"] * (relinks and recorded)
-    lines += [f"the precedence was changed to {group.precedence}"] * ("precedence" in edited)
-    lines += ["the description was changed"] * ("description" in edited)
+    lines = (f"the group was linked to {link}",) * (relinks and recorded)
+    lines += (f"the precedence was changed to {group.precedence}",) * ("precedence" in edited)
+    lines += ("the description was changed",) * ("description" in edited)
     broadening = (f"links an existing group to {after.role_arn} (so far {link})",) * relinks
-    return GroupChange(after.name, "update", group, after, tuple(lines), broadening)
+    return GroupChange(after.name, "update", group, after, lines, broadening)
 
 
 def _role_drift(entry: Entry, live: Role, after: Role) -> Iterator[str]:
@@ -147,18 +147,16 @@ def _edited_fields(entry: Entry) -> tuple[str, ...] | None:
     after, group, live = entry.group, entry.live_group, entry.live_role
     if group is None or live is None or HASH_TAG not in live.tags or entry.role is None:
         return None
-    recorded = live.tags[HASH_TAG]
-    fields = ("precedence", "description")
+    recorded, fields = live.tags[HASH_TAG], ("precedence", "description")
     differ = tuple(each for each in fields if getattr(group, each) != getattr(after, each))
-    as_is = (live.trust, live.policies.get(policy_name(group.name)))
     if recorded == entry.role.tags[HASH_TAG]:
         return differ
     # Else the hash is that of the live role with the edited fields as the manifest has them, or
     # without a precedence, which a manifest may leave as it is.
+    as_is = (live.trust, live.policies.get(policy_name(group.name)))
     for edited in ((), differ[:1], differ[1:], differ):
         applied = replace(group, **{each: getattr(after, each) for each in edited})
-        known = {applied.precedence, *(() if edited else (None,))}
-        text, arns = applied.description, live.attached
-        if recorded in {fingerprint(*as_is, text, precedence, *arns) for precedence in known}:
-            return edited
+        for precedence in {applied.precedence, applied.precedence if edited else None}:
+            if recorded == fingerprint(*as_is, applied.description, precedence, *live.attached):
+                return edited
     return None

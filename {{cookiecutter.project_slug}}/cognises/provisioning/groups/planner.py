@@ -45,10 +45,16 @@ def make_plan(
     In: also names of roles to take over, and how to prune (None: delete nothing).
     """
     entries = model.entries_of(groups, scope, observed)
-    blocks, warnings = identity_pool_findings(scope, observed)
+    pool = observed.identity_pool
+    blocks, warnings = unsafe_flows(pool, loopback=observed.loopback) if pool else ([], [])
     if scope.boundary and (problem := scope.problem_of(scope.boundary)):
         blocks.append(f"COGNISES_PERMISSIONS_BOUNDARY is {problem}")
-    blocks += adopt_blocks(adopt, entries)
+    roles = {each.role.name: each.live_role for each in entries if each.role}
+    for name in adopt:
+        if name not in roles:
+            blocks.append(f"--adopt {name}: no group of the manifest has a role of this name")
+        elif roles[name] is None:
+            blocks.append(f"--adopt {name}: there is no such role; omit --adopt")
     warnings += scope_warnings(scope, entries, observed)
     changes: list[Change] = []
     for entry in entries:
@@ -153,27 +159,6 @@ def _live_role_blocks(live: Role, role: Role) -> Iterator[str]:
         yield f"role {name} belongs to group {group}; {why}: {remedy}"
 
 
-def adopt_blocks(adopt: Collection[str], entries: Iterable[Entry]) -> Iterator[str]:
-    """What is wrong with the names to take over: only the role of a manifest group qualifies."""
-    roles = {each.role.name: each.live_role for each in entries if each.role}
-    for name in adopt:
-        if name not in roles:
-            yield f"--adopt {name}: no group of the manifest has a role of this name"
-        elif roles[name] is None:
-            yield f"--adopt {name}: there is no such role; omit --adopt"
-
-
-def identity_pool_findings(scope: Scope, observed: Observed) -> tuple[list[str], list[str]]:
-    """Blocks and warnings from the live identity pool; on an emulator they all only warn."""
-    if (pool := observed.identity_pool) is None:
-        return [], []
-    blocks, warnings = unsafe_flows(pool, loopback=observed.loopback)
-    if not any(provider.endswith(f"/{scope.pool_id}") for provider in pool.providers):
-        problem = f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider"
-        warnings.append(f"{problem}; its members get no credentials until {REVERT} adds it")
-    return blocks, warnings
-
-
 def unsafe_flows(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list[str]]:
     """The flows of an identity pool that must be off: blocks, or warnings on an emulator."""
     classic = "allows the classic flow, in which any member can assume any group's role"
@@ -191,7 +176,10 @@ def unsafe_flows(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list
 
 def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -> Iterator[str]:
     """What settings leave open, and what others have that gives rights where this project's do."""
-    roles = {each.role.name.lower() for each in entries if each.role}
+    pool, roles = observed.identity_pool, {e.role.name.lower() for e in entries if e.role}
+    if pool and not any(each.endswith(f"/{scope.pool_id}") for each in pool.providers):
+        problem = f"identity pool {pool.id} does not name user pool {scope.pool_id} as a provider"
+        yield f"{problem}; its members get no credentials until {REVERT} adds it"
     if roles and scope.identity_pool_id is None:
         problem = "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust, which no token meets"
         yield f"{problem}; set it and apply again, so that members can use their roles"
