@@ -44,8 +44,7 @@ CHANGE_POOL = (
 CLIENT = (
     "DescribeUserPool", "ListGroups", "CreateUserPoolClient", "DescribeUserPoolClient",
     "UpdateUserPoolClient", "DeleteUserPoolClient", "ListUserPoolClientSecrets",
-    "ListUserPoolClients",
-    "CreateUserPoolDomain", "UpdateUserPoolDomain", "DeleteUserPoolDomain",
+    "ListUserPoolClients", "CreateUserPoolDomain", "UpdateUserPoolDomain", "DeleteUserPoolDomain",
     "CreateManagedLoginBranding", "DescribeManagedLoginBranding", "UpdateManagedLoginBranding",
     "DescribeManagedLoginBrandingByClient", "DeleteManagedLoginBranding",
 )  # fmt: skip
@@ -53,18 +52,19 @@ IDENTITY_POOL = (
     "DescribeIdentityPool", "UpdateIdentityPool", "DeleteIdentityPool", "GetIdentityPoolRoles",
     "ListTagsForResource", "UntagResource",
 )  # fmt: skip
+EDIT_POLICY = (
+    "CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion", "DeletePolicy",
+)  # fmt: skip
 BOUNDARY = (
-    "CreatePolicy", "GetPolicy", "DeletePolicy", "ListEntitiesForPolicy", "ListPolicyVersions",
-    "GetPolicyVersion", "CreatePolicyVersion", "DeletePolicyVersion", "SetDefaultPolicyVersion",
+    "CreatePolicy", "GetPolicy", "ListEntitiesForPolicy", "ListPolicyVersions", "GetPolicyVersion",
+    *EDIT_POLICY,
 )  # fmt: skip
 
 
-def allow(
-    sid: str, service: str, actions: Actions, resource: str, condition: Statement | None = None
-) -> Statement:
+def allow(sid: str, service: str, actions: Actions, on: str, condition: Any = None) -> Statement:
     """A statement: actions of one service, allowed on one resource."""
     names = [f"{service}:{action}" for action in actions]
-    statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": names, "Resource": resource}
+    statement: Statement = {"Sid": sid, "Effect": "Allow", "Action": names, "Resource": on}
     return {**statement, "Condition": condition} if condition else statement
 
 
@@ -129,9 +129,7 @@ def _denials(target: Target, attach: Sequence[str]) -> list[Statement]:
         allow("NeverUntagRoles", "iam", ("UntagRole",), "*", ownership),
     ]
     if target.boundary:
-        edit: Actions = ("CreatePolicyVersion", "SetDefaultPolicyVersion")
-        edit += ("DeletePolicyVersion", "DeletePolicy")
-        denials.append(allow("NeverEditTheBoundary", "iam", edit, target.boundary))
+        denials.append(allow("NeverEditTheBoundary", "iam", EDIT_POLICY, target.boundary))
     return [{**denial, "Effect": "Deny"} for denial in denials]
 
 

@@ -14,7 +14,6 @@ import click
 
 from cognises.errors import printable
 from cognises.provisioning import target as t
-from cognises.provisioning.aws import error_code
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.users import directory as d
 from cognises.provisioning.users.commands import Result, on_user, raise_for, users
@@ -176,8 +175,7 @@ def import_users(options: t.Options, file: Path, as_json: bool) -> int:
     """
     directory, results = Directory.open(options), []
     for line, row in _rows(file):
-        found = _import_row(directory, row)
-        results.append({"line": line, **found})
+        results.append({"line": line, **(found := _import_row(directory, row))})
         if not as_json:
             text = found.get("message") or f"error: {found['error']}"
             notes = "".join(f"; warning: {each}" for each in found.get("warnings", ()))
@@ -211,9 +209,7 @@ def _import_row(directory: Directory, row: dict[str, Any]) -> dict[str, Any]:
         return create(directory, choice=PasswordChoice(), **_arguments(row)).as_json("create")
     except UserProblem as error:
         return {"error": "; ".join(error.problems)}
-    except Exception as error:
-        if not error_code(error):  # credentials or the network: the next line fails too
-            raise
+    except directory.cognito.exceptions.ClientError as error:  # no other: the next line fails too
         return {"error": explain(error)}
 
 

@@ -67,7 +67,14 @@ class PasswordChoice:
             yield (text := generate_password(minimum))
             click.echo(f"password of {name}, shown once: {text}", err=True)
         else:
-            _write_new(self.file, text := generate_password(minimum))
+            text = generate_password(minimum)
+            try:  # a new file that only its owner reads; never through a link
+                opened = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                advice = "--password-file takes the name of a new file"
+                raise click.ClickException(f"{self.file} exists; {advice}") from None
+            with os.fdopen(opened, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
             try:
                 yield text
             except BaseException:
@@ -78,7 +85,7 @@ class PasswordChoice:
     def note(self) -> str:
         """What the outcome says of it: how long it is valid, and where it is."""
         kept = "" if self.permanent else ", to be changed at the next sign-in"
-        return f"{kept}; it is in {self.file}" if self.file else kept
+        return kept + (f"; it is in {self.file}" if self.file else "")
 
     @property
     def details(self) -> dict[str, str]:
@@ -110,14 +117,3 @@ def _from_stdin() -> str:
     if len(line) > LONGEST:
         raise click.ClickException(f"the password has more than {LONGEST} characters")
     return line
-
-
-def _write_new(file: Path, text: str) -> None:
-    """A new file that only its owner reads; never an existing one, never through a link."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        advice = "--password-file takes the name of a new file"
-        raise click.ClickException(f"{file} exists; {advice}") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(text + "\n")
