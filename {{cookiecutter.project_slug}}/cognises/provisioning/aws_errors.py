@@ -165,9 +165,8 @@ def explain(error: BaseException) -> str:
     code, text = error_code(error), error_message(error)
     operation = str(getattr(error, "operation_name", None) or "AWS")
     quoted = "" if re.fullmatch(SIGNATURES, code) else f": {_shortened(text)}"
-    return (
-        f"{advice_for(operation, code, text)} ({printable(f'{operation}: {code}{quoted}')})".strip()
-    )
+    said = printable(f"{operation}: {code}{quoted}")
+    return f"{advice_for(operation, code, text)} ({said})".strip()
 
 
 def advice_for(operation: str, code: str, text: str) -> str:

@@ -130,9 +130,7 @@ PARTS: dict[str, tuple[type, Callable[[Any], Iterator[Problem]]]] = {
 def merge(template: str, parts: Json, stage: str) -> str:
     """A template with the parts of the file, for this stage, in place of its marks."""
     lines = _lines(json.loads(json.dumps(parts).replace("${Stage}", stage)))
-    return _MARK.sub(
-        lambda mark: "".join(f"{mark[1]}{line}\n" for line in lines.get(mark[2], ())), template
-    )
+    return _MARK.sub(lambda m: "".join(f"{m[1]}{line}\n" for line in lines.get(m[2], ())), template)
 
 
 def _lines(parts: Json) -> dict[str, list[str]]:

@@ -148,9 +148,11 @@ class Operation:
         """Return the stack at the end of the operation. Raises StackFailed if it does not end."""
         for poll in range(MAX_POLLS):
             self._show()
-            has_begun = any(each.resource_type == STACK for each in self.events)
+            own = (each.status for each in self.events if each.resource_type == STACK)
+            has_ended = any(not status.endswith("_IN_PROGRESS") for status in own)
             self.stack = replace(read_stack(self._client, self._reference), name=self.stack.name)
-            if not self.stack.in_progress and (has_begun or poll >= START_POLLS):
+            is_idle = not self.stack.status.endswith("_IN_PROGRESS")
+            if is_idle and (has_ended or poll >= START_POLLS):
                 self._show()
                 return self.stack
             time.sleep(delay(self._client))

@@ -142,9 +142,7 @@ def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[s
         raise click.ClickException(said) from None
 
 
-def exchange_token(
-    identity: Any, pool: IdentityPool, target: Target, token: str
-) -> dict[str, str | None]:
+def exchange_token(identity: Any, pool: IdentityPool, target: Target, token: str) -> dict[str, Any]:
     """Account, ARN and role of the user's credentials, by the enhanced flow and STS."""
     import boto3
     import botocore.session
