@@ -173,7 +173,8 @@ def test_a_limit_on_deletions_is_raised_as_advised(
 ) -> None:
     monkeypatch.setattr("cognises.provisioning.aws.RateLimiter.wait", lambda self: None)
     manifest(*(group(f"g{number}") for number in range(12)))
-    run("apply", "--yes")
+    applied = run("apply", "--yes")
+    assert applied.code == 0, applied.err
     manifest()
     refused = run("apply", "--prune", "--yes")
     assert refused.code == 3
