@@ -388,6 +388,6 @@ def test_a_shared_refusal_does_not_grow_with_the_requests_that_get_it():
             renewals.share("refresh token", "previous token", refuse)
 
     ((_, future),) = renewals._shared.values()
-    problem = future.exception()
-    assert problem is not None
+    problem = future.result()
+    assert isinstance(problem, SignInProblem)
     assert len(list(traceback.walk_tb(problem.__traceback__))) < 5

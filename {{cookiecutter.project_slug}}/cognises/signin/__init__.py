@@ -170,7 +170,12 @@ def answer_refusal(refused: Refusal) -> WerkzeugResponse | Refusal:
     if not is_navigation(request):
         return vary_by_accept(refused.get_response())  # type: ignore[arg-type]
     if error.reason not in ENDED:
-        page = _refusal_page(error)
+        title, text = REFUSALS.get(error.reason, REFUSALS["other"])
+        is_of_app = error.reason in ("wrong_token_use", "wrong_client")
+        is_final = error.status not in (400, 401) or is_of_app
+        login = None if is_final else url_for("signin.login", next=_current_path())
+        user = auth_result_for(request).denied_principal
+        page = _page("notice", error.status, title=title, text=text, user=user, login=login)
     elif request.method in ("GET", "HEAD", "OPTIONS"):
         return vary_by_accept(_to_sign_in())
     else:  # a form that was sent too late: the browser still has the input
@@ -179,14 +184,6 @@ def answer_refusal(refused: Refusal) -> WerkzeugResponse | Refusal:
         page = _page("unsaved", error.status, is_renewed=is_renewed)
     page.headers.update(error.headers_for(current_sign_in.settings.realm))
     return vary_by_accept(page)
-
-
-def _refusal_page(error: CognisesError) -> Response:
-    title, text = REFUSALS.get(error.reason, REFUSALS["other"])
-    is_final = error.status not in (400, 401) or error.reason in ("wrong_token_use", "wrong_client")
-    login = None if is_final else url_for("signin.login", next=_current_path())
-    user = auth_result_for(request).denied_principal
-    return _page("notice", error.status, title=title, text=text, user=user, login=login)
 
 
 def _to_sign_in() -> Response:

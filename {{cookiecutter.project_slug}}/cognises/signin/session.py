@@ -40,6 +40,7 @@ _ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
 
 Renew = Callable[[], Tokens]
+Outcome = Tokens | SignInProblem
 
 
 class Renewals:
@@ -52,14 +53,15 @@ class Renewals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shared: dict[tuple[bytes, bytes], tuple[float, Future[Tokens]]] = {}  # with its start
+        self._shared: dict[tuple[bytes, bytes], tuple[float, Future[Outcome]]] = {}  # and start
 
     def share(self, refresh_token: str, previous: str | None, renew: Renew) -> Tokens:
         """The tokens of `renew()`, or of an equal request's. Raises SignInProblem."""
         # With the token that the browser holds: once that is the new one, its request is another.
         held, spent = (sha256(text.encode()).digest() for text in (previous or "", refresh_token))
         key = held, spent
-        own: Future[Tokens] = Future()
+        own: Future[Outcome] = Future()
+        found: Outcome
         now = time.monotonic()
         with self._lock:
             started = self._shared.items()
@@ -72,30 +74,23 @@ class Renewals:
             if future is own and len(self._shared) < MAX_RENEWALS:
                 self._shared[key] = now, own
         if future is own:
-            self._run(key, own, renew, previous is not None)
-        try:  # not result(): the shared exception would gain a traceback with every request
-            problem = future.exception(SHARED_SECONDS)
+            keep, found = False, SignInProblem("unreachable", "the shared renewal failed")
+            try:
+                keep, found = previous is not None, renew()
+            except SignInProblem as problem:  # a refusal, too, serves requests on their way
+                keep, found = problem.reason == "no_session", problem.with_traceback(None)
+            finally:
+                own.set_result(found)
+                with self._lock:
+                    if not keep and self._shared.get(key, (0, None))[1] is own:
+                        del self._shared[key]
+        try:
+            found = future.result(SHARED_SECONDS)
         except FutureTimeoutError:
             raise SignInProblem("unreachable", "an equal request's renewal is too slow") from None
-        if isinstance(problem, SignInProblem):
-            raise SignInProblem(problem.reason, problem.detail)
-        return future.result()
-
-    def _run(self, key: tuple[bytes, bytes], own: Future[Tokens], renew: Renew, keep: bool) -> None:
-        """Renew; keep refusals, and tokens if asked to, for requests that are on their way."""
-        try:
-            own.set_result(renew())
-        except SignInProblem as problem:
-            keep = problem.reason == "no_session"
-            own.set_exception(problem)
-        except BaseException:
-            keep = False
-            own.set_exception(SignInProblem("unreachable", "the shared renewal failed"))
-            raise
-        finally:
-            with self._lock:
-                if not keep and self._shared.get(key, (0, None))[1] is own:
-                    del self._shared[key]
+        if isinstance(found, SignInProblem):
+            raise SignInProblem(found.reason, found.detail)
+        return found
 
 
 class SignIn:
