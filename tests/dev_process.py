@@ -21,7 +21,7 @@ import requests
 from cognises.settings.sources import PROJECT_FOLDER
 
 PARTS = ("app", "cognises", "local_aws", "infra", "groups.json", "wsgi.py", "provision.py")
-PATIENCE = 30.0
+PATIENCE = 90.0  # of a machine that is busy with something else
 
 
 class Dev:
