@@ -37,7 +37,7 @@ class Refusal(exceptions.HTTPException):
     data: dict[str, object]  # the body, where Flask-RESTX and Flask-RESTful look for it
 
 
-# Kept by status, for `except Forbidden` and for error handlers of a class.
+# By status. Each is werkzeug's class of that status too, which an app's handlers may name.
 _BASES = (exceptions.BadRequest, exceptions.Unauthorized, exceptions.Forbidden,
           exceptions.ServiceUnavailable)  # fmt: skip
 REFUSALS: Mapping[int | None, Any] = {
