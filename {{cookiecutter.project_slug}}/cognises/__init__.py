@@ -32,19 +32,14 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-_NAMES = {
-    "errors": ("CognisesError", "ManifestError", "ProvisionBlocked", "SettingsError"),
-    "manifest": ("load_groups",),
-    "provisioning.groups.apply": ("create_update",),
-    "settings.sources": ("read_settings",),
-    "tokens.verifier": ("Verifier",),
-    "web.authorize": ("current_user",),
-    "web.decorators": ("login_check", "permission_required", "protect", "public"),
-    "web.extension": ("Cognises",),
-    "web.principal": ("Principal",),
-    "web.state": ("settings_of",),
-}
-_HOME = {name: module for module, names in _NAMES.items() for name in names}
+_HOME = {
+    "Cognises": "web.extension", "CognisesError": "errors", "ManifestError": "errors",
+    "Principal": "web.principal", "ProvisionBlocked": "errors", "SettingsError": "errors",
+    "Verifier": "tokens.verifier", "create_update": "provisioning.groups.apply",
+    "current_user": "web.authorize", "load_groups": "manifest", "login_check": "web.decorators",
+    "permission_required": "web.decorators", "protect": "web.decorators",
+    "public": "web.decorators", "read_settings": "settings.sources", "settings_of": "web.state",
+}  # fmt: skip
 
 __all__ = [
     "Cognises", "CognisesError", "ManifestError", "Principal", "ProvisionBlocked", "SettingsError",
