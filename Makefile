@@ -76,7 +76,7 @@ browse: $(VENV)/.dev tidy  ## browse in two tabs for ten minutes while tokens en
 
 emulator: $(VENV)/.dev tidy  ## bootstrap, sign in, tear down at ministack, which enforces IAM
 	@$(MAKE) --no-print-directory -C '$(PROJECT)' ../$(VENV)/emulator/.installed VENV=../$(VENV)
-	TEST_EMULATOR=$(BIN)/emulator/bin/ministack $(BIN)/python -m pytest tests/local_aws -m emulator
+	TEST_EMULATOR=$(VENV)/emulator/bin/ministack $(BIN)/python -m pytest tests/local_aws -m emulator
 
 bench: $(VENV)/.dev tidy  ## measure what a guard adds to a request (RECORD=1: write docs/)
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m bench $(if $(RECORD),--record)
