@@ -87,6 +87,7 @@ def deployed(folder: Path) -> Iterator[Deployed]:
                 "COGNITO_JWKS_URL": f"{endpoint}/{local.pool_id}/.well-known/jwks.json",
                 "COGNITO_USER_POOL_ID": local.pool_id,
                 "GUNICORN_BIND": f"127.0.0.1:{port}",
+                "GUNICORN_KEEPALIVE": "0",  # any worker may take each request
                 "PYTHONPATH": str(folder),
                 "WEB_CONCURRENCY": "2",
             }

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 import requests
-from deployed import LIFETIME, Deployed, deployed, until_every_worker
+from deployed import LIFETIME, WORKER, Deployed, deployed, until_every_worker
 from steps import PEOPLE, pick
 
 HTML = {"Accept": "text/html"}
 VIEWER = PEOPLE["viewers"]
-PAGES = ("/data", "/protected", "/access", "/")
+PAGES = ("/data", "/protected", "/access")
 RENEWALS = 8
 PAUSE = 500  # milliseconds: people look at pages
 TEN_MINUTES = 600.0
@@ -36,11 +36,13 @@ class Watched:
         self.address = address
         self.elsewhere: list[str] = []
         self.failures: list[str] = []
+        self.workers: set[str] = set()
         context.on("response", self._note)
 
     def _note(self, response: Any) -> None:
         if not response.url.startswith(self.address) or "/login" in response.url:
             self.elsewhere.append(response.url.partition("?")[0])
+        self.workers |= {response.headers.get(WORKER.lower(), "")} - {""}
         if response.status >= 400:
             self.failures.append(f"{response.status} {response.url}")
 
@@ -84,6 +86,7 @@ def test_two_tabs_navigate_while_tokens_end_and_refresh_tokens_rotate(page: Any,
     watched = browse(page, running, lambda renewals: renewals >= RENEWALS)
 
     assert (watched.elsewhere, watched.failures) == ([], [])
+    assert len(watched.workers) == 2
 
 
 @pytest.mark.ten_minutes
