@@ -198,6 +198,29 @@ def test_alarms_on_5xx_look_at_a_share_of_enough_requests(bakes):
     assert listener["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"  # no CBC ciphers
 
 
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_a_key_and_a_web_acl_are_there_only_where_they_are_given(bakes, deployment):
+    service, delivery = (stack(bakes, deployment, name) for name in ("service", "delivery"))
+    optional = {"KmsKeyArn": "", "WebAclArn": "", "RequestsPerAddress": 0}
+    for name, parameter in (*service["Parameters"].items(), *delivery["Parameters"].items()):
+        if name in optional:
+            assert parameter["Default"] == optional[name]
+    logs = [
+        each["Properties"]["KmsKeyId"]
+        for each in service["Resources"].values()
+        if each["Type"] == "AWS::Logs::LogGroup"
+    ]
+    assert logs == len(logs) * [["HasKey", "KmsKeyArn", "AWS::NoValue"]] != []
+    assert delivery["Outputs"]["KmsKeyArn"]["Condition"] == "HasKey"  # the service takes it
+    if deployment == "container":
+        acl = delivery["Resources"]["WebAcl"]
+        assert acl["Condition"] == delivery["Outputs"]["WebAclArn"]["Condition"] == "HasRateLimit"
+        assert service["Resources"]["WebAclOfBalancer"]["Condition"] == "HasWebAcl"
+        # AWS WAF's samples are whole requests, tokens included.
+        views = [acl["Properties"], *acl["Properties"]["Rules"]]
+        assert not any(each["VisibilityConfig"]["SampledRequestsEnabled"] for each in views)
+
+
 def test_make_help_lists_the_verbs_of_a_deployment(bakes):
     verbs = {
         "container": {"image", "deploy"},

@@ -169,16 +169,33 @@ def begin(listener: socket.socket) -> tuple[socket.socket, bool]:
     return client, bool(select.select([], [client], [], 0)[1])
 
 
+def stop(listener: socket.socket, **state: object) -> list[bool]:
+    """gunicorn.conf.py's stop of a server with this listener; how its own was then called."""
+    free = {"reexec_pid": 0, "master_pid": 0, "systemd": False}
+    server = SimpleNamespace(LISTENERS=[SimpleNamespace(sock=listener)], **free | state)
+    called: list[bool] = []
+    runpy.run_path(str(CONFIGURATIONS[0]))["refuse_and_stop"](server, called.append)
+    return called
+
+
 def test_before_a_stop_no_connection_begins_that_no_worker_would_accept():
     """The one that closes the port resets them: requests on them would be lost."""
-    refuse_connections = runpy.run_path(str(CONFIGURATIONS[0]))["refuse_connections"]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         early, has_begun = begin(listener)
         assert has_begun
-        refuse_connections(listener)
+        assert stop(listener) == [True]
         late, has_begun = begin(listener)
         assert has_begun is (sys.platform != "linux")
         early.send(b"request")
         accepted, _ = listener.accept()
     with early, late, accepted:
         assert accepted.recv(100) == b"request"
+
+
+@pytest.mark.parametrize("owner", ["reexec_pid", "master_pid", "systemd"])
+def test_a_port_that_another_process_goes_on_with_stays_open(owner: str):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert stop(listener, **{owner: 1}) == [True]
+        client, has_begun = begin(listener)
+        client.close()
+    assert has_begun
