@@ -137,7 +137,14 @@ class Bootstrap:
     def deploy(self, *, revert_drift: bool, dry_run: bool, yes: bool) -> Mapping[str, str]:
         """Show, ask, deploy, in one or two updates; returns the stack's outputs."""
         ask = partial(t.confirm, yes=yes, command="bootstrap --yes", aws=self.request.aws)
-        self._print_notes()
+        if pool := self.existing:
+            say(f"user pool {pool['Id']} exists already and is not altered")
+        has_domain = self.is_local or any(self.parameters[kind] for kind in DOMAINS)
+        if not self.parameters["PublicUrl"]:
+            say(f"note: no --public-url: {_LATER} it when the service has an address")
+        elif pool and not (has_domain or self._login_urls(pool)):
+            lacks = f"user pool {pool['Id']} has no sign-in domain"
+            say(f"note: {lacks}: {_LATER} --domain-prefix NAME")
         steps = deployment_steps(self.stack, self.parameters)
         if len(steps) > 1:
             say("note: a pool takes one sign-in domain of each kind, and the old one goes first:")
@@ -149,17 +156,6 @@ class Bootstrap:
             desired = StackInput(name, template, parameters, tags, protected, revert_drift)
             outputs = deploy_stack(self.cloudformation, desired, ask, dry_run=dry_run)
         return outputs
-
-    def _print_notes(self) -> None:
-        pool, chosen = self.existing, self.parameters
-        if pool:
-            say(f"user pool {pool['Id']} exists already and is not altered")
-        has_domain = any(chosen[kind] for kind in DOMAINS)
-        if not chosen["PublicUrl"]:
-            say(f"note: no --public-url: {_LATER} it when the service has an address")
-        elif pool and not (self.is_local or has_domain or self._login_urls(pool)):
-            lacks = f"user pool {pool['Id']} has no sign-in domain"
-            say(f"note: {lacks}: {_LATER} --domain-prefix NAME")
 
     def settings(self, outputs: Mapping[str, str]) -> dict[str, str]:
         """The lines of `.env`. Raises SettingsError if an output is missing."""

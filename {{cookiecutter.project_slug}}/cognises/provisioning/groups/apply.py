@@ -126,7 +126,10 @@ def calls_for(change: Change, pool_id: str, role_path: str = "/") -> list[Call]:
         return list(_update_role(before, after))
     if after:
         bare = replace(after, attached=(), policies={})
-        return [_create_role(after, role_path), *_update_role(bare, after)]
+        new: Any = {"AssumeRolePolicyDocument": _text(after.trust), "Tags": _tags(after.tags)}
+        new |= {"PermissionsBoundary": after.boundary} if after.boundary else {}
+        new |= {"Path": role_path} if role_path != "/" else {}
+        return [_iam("create_role", after, **new), *_update_role(bare, after)]
     if before:
         bare = replace(before, attached=(), policies={})
         return [*_update_role(before, bare), _iam("delete_role", before)]
@@ -142,13 +145,6 @@ def _group_call(change: GroupChange, pool_id: str) -> Call:
     method = "create_group" if change.before is None else "update_group"
     stated = {name: value for name, value in fields.items() if value is not None}
     return Call("cognito-idp", method, stated)
-
-
-def _create_role(role: Role, path: str) -> Call:
-    optional = {"PermissionsBoundary": role.boundary} if role.boundary else {}
-    optional |= {"Path": path} if path != "/" else {}
-    trust, tags = _text(role.trust), _tags(role.tags)
-    return _iam("create_role", role, AssumeRolePolicyDocument=trust, Tags=tags, **optional)
 
 
 def _update_role(before: Role, after: Role) -> Iterator[Call]:
