@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from cognises.operation import gunicorn_worker as worker
 from load import attacks, ratios, trouble
 from load.drive import Driver, shot
 from load.server import Service, free_port, running
@@ -86,13 +87,9 @@ def request(sock: socket.socket, text: bytes) -> bytes:
 def test_a_client_that_is_late_for_its_next_request_is_answered_during_a_stop():
     """Its response said that the connection stays; then its CPU was busy with something else."""
     text = b"GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with (
-        running(workers=1, LOAD_HEAD_SECONDS="6") as service,
-        connect(service) as late,
-        connect(service) as idle,
-    ):
+    with running(workers=1) as service, connect(service) as late, connect(service) as idle:
         assert b"connection: close" not in request(idle, text).lower()
-        time.sleep(6)
+        time.sleep(worker.HEAD_SECONDS)
         assert b"connection: close" not in request(late, text).lower()
         service.process.send_signal(signal.SIGTERM)
         assert idle.recv(1) == b""  # the server closes it, soon
