@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import time
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, quote_plus, urlsplit
 
@@ -260,6 +262,22 @@ def test_a_refresh_token_gives_new_tokens_of_the_same_user_until_it_is_revoked(b
     assert claims(renewed.json()["access_token"])["scope"] == "openid email profile"
     assert revoked.status_code == 200
     assert refresh(cognito, tokens["refresh_token"]).json() == {"error": "invalid_grant"}
+
+
+@pytest.mark.parametrize(("grace", "later", "status"), [(0, 0, 400), (10, 9, 200), (10, 11, 400)])
+def test_a_rotated_refresh_token_works_for_its_grace_period(
+    grace, later, status, browser, cognito, monkeypatch
+):
+    rotation = {"Feature": "ENABLED", "RetryGracePeriodSeconds": grace}
+    client = Issuer(cognito.cognito.client_id).client
+    monkeypatch.setitem(client, "RefreshTokenRotation", rotation)
+    first = redeem(cognito, code_of(browser, cognito)).json()["refresh_token"]
+    second = refresh(cognito, first).json()["refresh_token"]
+    now = time.monotonic() + later
+    monkeypatch.setattr("local_aws.grants.time", SimpleNamespace(monotonic=lambda: now))
+
+    assert refresh(cognito, first).status_code == status
+    assert refresh(cognito, second).status_code == 200
 
 
 @pytest.fixture
