@@ -58,8 +58,10 @@ class Aws:
 
     def __init__(self, endpoint: str, folder: Path, capture: Capture) -> None:
         self.endpoint, self.file, self.capture = endpoint, folder / "env", capture
-        self.iam = boto3.client("iam", endpoint_url=endpoint)
-        self.number = boto3.client("sts", endpoint_url=endpoint).get_caller_identity()["Account"]
+        root = boto3.session.Session()  # boto3's own may have the keys of another test
+        self.iam = root.client("iam", endpoint_url=endpoint)
+        sts = root.client("sts", endpoint_url=endpoint)
+        self.number = sts.get_caller_identity()["Account"]
         (folder / "groups.json").write_text(json.dumps([EDITORS]))
         self.file.write_text(
             "AWS_REGION=us-east-1\nCOGNISES_ROLE_PREFIX=svc-\n"
