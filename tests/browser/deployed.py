@@ -25,6 +25,11 @@ LIFETIME = 2  # seconds that tokens live
 WORKER = "X-Worker"  # the response header with the number of the worker process
 _APPENDED = f"""
 
+from cognises.tokens import http
+
+for call in (http.fetch_json, http.post_form):
+    call.__kwdefaults__["timeout"] = 12.0  # a busy machine is not an outage of Cognito
+
 @bp.after_app_request
 def name_worker(response):
     import os
