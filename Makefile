@@ -12,7 +12,7 @@ AUDIT := build/audit
 
 # cookiecutter copies everything in the project's folder: the caches of tools go elsewhere.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHONDONTWRITEBYTECODE := 1
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/cache/python
 export RUFF_CACHE_DIR := $(CURDIR)/build/cache/ruff
 export MYPY_CACHE_DIR := $(CURDIR)/build/cache/mypy
 export PYTEST_ADDOPTS := -o "cache_dir=$(CURDIR)/build/cache/pytest"
@@ -24,7 +24,7 @@ define fill
 	@echo "Installing $< into .venv"
 	@if command -v uv >/dev/null 2>&1; then \
 	    { test -d $(VENV) || uv venv --quiet --python $(PYTHON) $(VENV); } && \
-	    uv pip install --quiet $(BYTECODE) --python $(BIN)/python --require-hashes -r $<; \
+	    uv pip install --quiet --python $(BIN)/python --require-hashes -r $<; \
 	else \
 	    { test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV); } && \
 	    $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
@@ -35,8 +35,6 @@ endef
 $(VENV)/.new: requirements.txt
 	$(fill)
 
-# The suite starts hundreds of processes that write no bytecode: it is there from the start.
-$(VENV)/.dev: BYTECODE := --compile-bytecode
 $(VENV)/.dev: requirements-dev.txt
 	$(fill)
 
@@ -52,7 +50,7 @@ $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
 	@printf '%s\n' 'replay_dir: build/replay' 'cookiecutters_dir: build/templates' > $@
 
-.PHONY: help new demo test crash-matrix browse emulator bench cold-start load check docs lock bump wheel tidy
+.PHONY: help new demo packages test crash-matrix browse emulator bench cold-start load check docs lock bump wheel tidy
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -65,7 +63,11 @@ demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a project into build
 	@COGNISES_KEEP="$$PWD/build/demo" $(BIN)/cookiecutter . --no-input -o build/demo
 	@$(MAKE) --no-print-directory -C build/demo/cognises-service demo VENV=../venv
 
-test: $(VENV)/.dev tidy  ## the whole test suite, generated projects included
+# What a generated project installs, and nothing else: tests of projects run with it.
+packages:
+	@$(MAKE) --no-print-directory -C '$(PROJECT)' install
+
+test: $(VENV)/.dev packages tidy  ## the whole test suite, generated projects included
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=25
 
 crash-matrix: $(VENV)/.dev tidy  ## interrupt provisioning at every call, run it again, compare (minutes)
@@ -90,7 +92,7 @@ load: $(VENV)/.dev tidy  ## measure the service under load, and under faults for
 check: $(VENV)/.dev $(AUDIT)/.done $(COOKIECUTTER_CONFIG) tidy  ## lint, types, imports, pins, pages and scanners, of template and project
 	$(BIN)/ruff check bench hooks load tests tools
 	$(BIN)/ruff format --check bench hooks load tests tools
-	$(MAKE) --no-print-directory -C '$(PROJECT)' check VENV=../.venv
+	$(MAKE) --no-print-directory -C '$(PROJECT)' check
 	$(BIN)/cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
 	$(BIN)/python tools/picture.py --check
 	$(BIN)/python tools/audit.py
@@ -98,7 +100,7 @@ check: $(VENV)/.dev $(AUDIT)/.done $(COOKIECUTTER_CONFIG) tidy  ## lint, types, 
 docs: $(VENV)/.dev tidy  ## write the parts of the pages that programs print
 	$(BIN)/cog -r -I tools $(PAGES)
 	$(BIN)/python tools/picture.py
-	$(MAKE) --no-print-directory -C '$(PROJECT)' docs VENV=../.venv
+	$(MAKE) --no-print-directory -C '$(PROJECT)' docs
 
 lock: $(VENV)/.dev  ## pin every requirement (make lock UPGRADE=--upgrade)
 	$(BIN)/python tools/lock.py $(UPGRADE)

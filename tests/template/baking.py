@@ -1,9 +1,11 @@
 """Generates projects the way users do: cookiecutter's command line, in a process of its own."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,11 +105,34 @@ class Bake:
         return project
 
 
+# A server that has imported cookiecutter forks a process for each bake: the import costs more
+# than the bake.
+BAKERY = multiprocessing.get_context("forkserver")
+BAKERY.set_forkserver_preload(["cookiecutter.cli"])
+
+
 def cookiecutter(template, folder, *options, env):
-    command = [sys.executable, "-m", "cookiecutter", str(template), "-o", str(folder)]
-    folder.mkdir(exist_ok=True)
-    done = run([*command, *options], cwd=folder, env=env)  # what an answer ran would show there
-    return Bake(done.returncode, done.stdout, folder)
+    folder.mkdir(exist_ok=True)  # the process runs in it: what an answer ran would show there
+    with tempfile.TemporaryDirectory() as elsewhere:
+        output = Path(elsewhere, "output")
+        arguments = [str(template), "-o", str(folder), *options]
+        process = BAKERY.Process(target=_cookiecutter, args=(arguments, folder, env, output))
+        process.start()
+        process.join()
+        return Bake(process.exitcode, output.read_text(), folder)
+
+
+def _cookiecutter(arguments, folder, env, output):
+    """What `python -m cookiecutter` does, in this process."""
+    from cookiecutter.cli import main
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    main(arguments, prog_name="cookiecutter")
 
 
 def without_uv(env):
@@ -142,10 +167,17 @@ def is_running(pid):
 
 
 def borrow_packages(folder):
-    """A .venv that holds the packages of this test run, as if `make install` had made it."""
+    """A .venv as if `make install` had made it.
+
+    A project gets what projects install (`make packages`), a clone of the template what this test
+    run has.
+    """
+    is_template = (folder / "cookiecutter.json").exists()
+    packages = Path(sys.prefix) if is_template else ROOT / "build/venv"
+    assert packages.is_dir(), "run: make packages"
     venv = folder / ".venv"
     venv.mkdir()
-    for part in Path(sys.prefix).glob("[!.]*"):
+    for part in packages.glob("[!.]*"):
         (venv / part.name).symlink_to(part)
     for stamp in (".dev", ".test", ".new"):
         (venv / stamp).touch()

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from baking import ROOT, cookiecutter, files_of_a_clone, make
+from baking import ROOT, borrow_packages, cookiecutter, files_of_a_clone
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def bakes(bake):
 
 @pytest.fixture(scope="session")
 def developed(bake):
-    """A project of another region after `make install`: its own locked packages in .venv."""
+    """A project of another region, with the packages that `make install` brings."""
     project = bake(aws_region="eu-central-1").project
-    make(project, "install")
+    borrow_packages(project)
     return project

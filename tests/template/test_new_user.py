@@ -58,7 +58,7 @@ def add_the_route(project):
 
 
 def clean_environment(**more):
-    ours = ("AWS_", "COGNITO_", "COGNISES_", "FLASK_", "MAKE", "MFLAGS", "PYTEST_")
+    ours = ("AWS_", "COGNITO_", "COGNISES_", "FLASK_", "MAKE", "MFLAGS", "PYTEST_", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, **more}
 

@@ -121,10 +121,11 @@ def fresh(request, bakes, template, tmp_path_factory):
     return shutil.copytree(bakes[request.param, ""], folder / "cognises-service")
 
 
-def environment():
-    """The caller's, without the environment of this test run."""
+def environment(**more):
+    """The caller's, without the environment of this test run; pip compiles nothing."""
     ours = ("VIRTUAL_ENV", "PYTEST_", "PYTHON", "MAKE", "MFLAGS", "UV_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "PIP_NO_COMPILE": "1", **more}
 
 
 def succeed(*command, cwd, env=None):
@@ -133,16 +134,30 @@ def succeed(*command, cwd, env=None):
     return done.stdout
 
 
-def test_uv_syncs_and_runs_the_suite(fresh):
-    succeed("uv", "sync", "-q", "-p", sys.executable, cwd=fresh)
-    assert re.search(r"\d+ passed", succeed("uv", "run", "pytest", "-q", cwd=fresh))
-    access = succeed("uv", "run", "flask", "cognises", "access", cwd=fresh)
+@pytest.fixture(scope="module")
+def synced(tmp_path_factory):
+    """One folder for the packages of all projects, in turn: `uv sync` removes what is not asked."""
+    return environment(UV_PROJECT_ENVIRONMENT=str(tmp_path_factory.mktemp("synced") / "venv"))
+
+
+def test_uv_syncs_and_runs_the_suite(fresh, synced):
+    succeed("uv", "sync", "-q", "-p", sys.executable, cwd=fresh, env=synced)
+    assert re.search(r"\d+ passed", succeed("uv", "run", "pytest", "-q", cwd=fresh, env=synced))
+    access = succeed("uv", "run", "flask", "cognises", "access", cwd=fresh, env=synced)
     assert re.search(r"(?m)^GET +/admin +admin_panel +admins$", access), access
 
 
-def test_pip_installs_what_is_deployed(fresh, tmp_path):
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """What `python -m venv` makes."""
+    folder = tmp_path_factory.mktemp("bare") / "venv"
+    succeed(sys.executable, "-m", "venv", str(folder), cwd=folder.parent)
+    return folder
+
+
+def test_pip_installs_what_is_deployed(fresh, bare, tmp_path):
     """By its hashes, and the app starts on nothing else."""
-    succeed(sys.executable, "-m", "venv", str(tmp_path / "venv"), cwd=fresh)
+    shutil.copytree(bare, tmp_path / "venv", symlinks=True)
     python = str(tmp_path / "venv" / "bin" / "python")
     install = ["-q", "install", "--require-hashes", "-r", "requirements.txt"]
     succeed(python, "-m", "pip", *install, cwd=fresh)
