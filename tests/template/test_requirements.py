@@ -122,10 +122,13 @@ def fresh(request, bakes, template, tmp_path_factory):
 
 
 def environment(**more):
-    """The caller's, without the environment of this test run; pip compiles nothing."""
+    """The caller's, without the environment of this test run.
+
+    pip compiles nothing: it reads the variables of its negative options as falsehoods.
+    """
     ours = ("VIRTUAL_ENV", "PYTEST_", "PYTHON", "MAKE", "MFLAGS", "UV_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "PIP_NO_COMPILE": "1", **more}
+    return {**kept, "PIP_NO_COMPILE": "0", **more}
 
 
 def succeed(*command, cwd, env=None):
