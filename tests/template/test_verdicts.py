@@ -45,15 +45,17 @@ def generate(small, environment, tmp_path):
     """Generates from the small template, with nothing but the hook's own files in TMPDIR."""
     (tmp_path / "temporary").mkdir()
 
-    def generate_with(*options, suite=PASSES, without=(), verify="auto", **env):
+    def generate_with(*options, suite=PASSES, without=(), verify="auto", python=None, **env):
         (small / TEMPLATE_FOLDER / "tests" / "test_one.py").write_text(suite)
         env = {
             **environment,
             "TMPDIR": str(tmp_path / "temporary"),
             "COGNISES_VERIFY": verify,
+            "PIP_NO_COMPILE": "0",  # it compiles nothing: pip reads its negative options so
         } | env
         env = without_uv(env) if "uv" in without else env
-        return cookiecutter(small, tmp_path / "out", "--no-input", *options, env=env)
+        folder = tmp_path / "out"
+        return cookiecutter(small, folder, "--no-input", *options, env=env, python=python)
 
     return generate_with
 
@@ -158,8 +160,7 @@ def test_a_suite_that_could_not_run_is_no_verdict_unless_required(
     env |= {"without": ("uv",)} if machine in ("no installer", "no network and no uv") else {}
     env |= {**NO_NETWORK, **NO_PIP} if "network" in machine else {}
     if machine == "no installer":
-        python = request.getfixturevalue("bare_python")
-        request.getfixturevalue("monkeypatch").setattr(sys, "executable", str(python))
+        env["python"] = request.getfixturevalue("bare_python")
     if machine == "too slow":
         env["suite"] = "import time\ndef test_one():\n    time.sleep(600)\n"
         shorten_the_time_limit(small)
