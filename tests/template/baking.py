@@ -170,14 +170,14 @@ def is_running(pid):
     return state and not state.startswith("Z")
 
 
-def borrow_packages(folder):
-    """A .venv as if `make install` had made it.
+def borrow_packages(folder, packages=None):
+    """A .venv as if `make install` had made it, with those packages.
 
-    A project gets what projects install (`make packages`), a clone of the template what this test
-    run has.
+    By default a project gets what projects install (`make packages`), a clone of the template what
+    this test run has.
     """
     is_template = (folder / "cookiecutter.json").exists()
-    packages = Path(sys.prefix) if is_template else ROOT / "build/venv"
+    packages = packages or (Path(sys.prefix) if is_template else ROOT / "build/venv")
     assert packages.is_dir(), "run: make packages"
     venv = folder / ".venv"
     venv.mkdir()

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import boto3
 import pytest
@@ -45,7 +46,7 @@ def project(bakes, tmp_path_factory):
     """A project that has taken every step of the page up to its tests."""
     folder = tmp_path_factory.mktemp("database") / "shelf"
     project = shutil.copytree(bakes["container", ""], folder)
-    borrow_packages(project)
+    borrow_packages(project, Path(sys.prefix))  # which has those of the page
     heading = "Packages and settings"
     edit(project / "pyproject.toml", '    "flask>=', block(project, heading) + '    "flask>=')
     last = '    "PROJECT_CONTACT": "",\n'
