@@ -27,7 +27,7 @@ define fill
 	    uv pip install --quiet --python $(BIN)/python --require-hashes -r $<; \
 	else \
 	    { test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV); } && \
-	    $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	    $(BIN)/pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r $<; \
 	fi
 	@touch $@
 endef
