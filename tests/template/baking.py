@@ -148,11 +148,15 @@ def without_uv(env):
     return {**kept, "PATH": os.pathsep.join(folders)}
 
 
-def make(folder, *verbs, env=None):
-    """Runs make in a project as its owner would, free of the settings of this test run."""
+def owners_environment():
+    """That of a project's owner: free of the settings of this test run."""
     ours = ("MAKE", "MFLAGS", "PYTEST_", "RUFF_", "MYPY_", "HYPOTHESIS_", "PYTHON", "VIRTUAL_ENV")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    done = run(["make", *verbs], cwd=folder, env=env or clean)
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def make(folder, *verbs, env=None):
+    """Runs make in a project as its owner would."""
+    done = run(["make", *verbs], cwd=folder, env=env or owners_environment())
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
 

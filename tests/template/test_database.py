@@ -12,7 +12,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from baking import PARSERS, ROOT, borrow_packages, run
+from baking import PARSERS, ROOT, borrow_packages, owners_environment, run
 from botocore.stub import ANY, Stubber
 
 STACK = "shelf-service"
@@ -75,8 +75,9 @@ def copy_files(project):
 
 
 def test_the_tests_of_the_page_and_of_every_route_pass_on_postgresql(project):
-    command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/app"]
-    done = run([*command, "-k", "notes or routes or intent"], cwd=project)
+    command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:dash", "tests/app"]
+    only = ["-k", "notes or routes or intent"]
+    done = run([*command, *only], cwd=project, env=owners_environment())
     assert re.search(r"\d+ passed", done.stdout), done.stdout[-4000:]
     assert done.returncode == 0, done.stdout[-4000:]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from baking import borrow_packages, contents, make, run
+from baking import borrow_packages, contents, make, owners_environment, run
 
 DEPLOYED = ("container", "lambda")
 STACKS = ["cognito", "delivery", "network", "service"]
@@ -314,8 +314,7 @@ def package(bakes, tmp_path_factory):
 
 def environment():
     """As make() would have it, with Lambda's Python on the path."""
-    ours = ("MAKE", "MFLAGS", "PYTEST_", "RUFF_", "MYPY_", "HYPOTHESIS_", "PYTHON", "VIRTUAL_ENV")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    clean = owners_environment()
     python = python_313()
     before = f"{Path(python).parent}{os.pathsep}" if python else ""
     return {**clean, "PATH": before + clean["PATH"]}

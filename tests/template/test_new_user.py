@@ -13,7 +13,7 @@ import subprocess
 import time
 
 import pytest
-from baking import make, run
+from baking import make, owners_environment, run
 
 START_AWS = """
 import json, os, sys
@@ -58,9 +58,9 @@ def add_the_route(project):
 
 
 def clean_environment(**more):
-    ours = ("AWS_", "COGNITO_", "COGNISES_", "FLASK_", "MAKE", "MFLAGS", "PYTEST_", "PYTHON")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, **more}
+    ours = ("AWS_", "COGNITO_", "COGNISES_", "FLASK_")
+    kept = owners_environment().items()
+    return {**{name: value for name, value in kept if not name.startswith(ours)}, **more}
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ def run() -> int:
     address = f"http://{HOST}:{listener.getsockname()[1]}"
     with embedded(public_url=address) as cognito:
         settings = parse(PROJECT_FOLDER, read_values(PROJECT_FOLDER))
+        # Before groups.json is read: an edit while the service starts is a change, too.
+        watch = Watch([*(PROJECT_FOLDER / name for name in _CODE), settings.groups_file])
         print(apply_manifest().splitlines()[-1])
         users = Users(cognito, settings.groups_file)
         kept = keep_address(cognito.client_id)
@@ -45,7 +47,7 @@ def run() -> int:
             for origin in settings.cors_origins:
                 ids = f"authority={settings.domain}/{cognito.pool_id} client_id={cognito.client_id}"
                 print(f"Single-page app at {origin}: {ids}", flush=True)
-            _follow_changes(service, users, settings.groups_file, stopping)
+            _follow_changes(watch, service, users, settings.groups_file, stopping)
         finally:
             service.stop()
             forget_address(kept)
@@ -123,9 +125,8 @@ class Service:
 
 
 def _follow_changes(
-    service: Service, users: Users, groups_file: Path, stopping: threading.Event
+    watch: Watch, service: Service, users: Users, groups_file: Path, stopping: threading.Event
 ) -> None:
-    watch = Watch([*(PROJECT_FOLDER / name for name in _CODE), groups_file])
     while not stopping.wait(_INTERVAL):
         changed = watch.changed()
         if not changed:
