@@ -74,8 +74,11 @@ def assert_whole(result, small, environment, tmp_path):
     assert left_by_the_hook(tmp_path) == []
 
 
-@pytest.mark.parametrize("without", [(), ("uv",)], ids=["uv", "pip only"])
-@pytest.mark.parametrize("verify", ["auto", "require"])
+@pytest.mark.parametrize(
+    ("verify", "without"),
+    [("auto", ()), ("require", ()), ("auto", ("uv",))],
+    ids=["auto", "require", "pip only"],
+)
 def test_a_suite_that_passes_is_told(generate, small, environment, tmp_path, without, verify):
     result = generate(without=without, verify=verify)
     assert result.code == 0, result.output
@@ -84,9 +87,11 @@ def test_a_suite_that_passes_is_told(generate, small, environment, tmp_path, wit
     assert_whole(result, small, environment, tmp_path)
 
 
-@pytest.mark.parametrize("verify", ["auto", "require"])
+KEEP = "--keep-project-on-failure"
+
+
 @pytest.mark.parametrize(
-    ("options", "kept"), [((), []), (("--keep-project-on-failure",), ["cognises-service"])]
+    ("verify", "options", "kept"), [("auto", (), []), ("require", (KEEP,), ["cognises-service"])]
 )
 def test_a_suite_that_fails_is_a_verdict(generate, tmp_path, options, kept, verify):
     result = generate(*options, suite=FAILS, verify=verify)
@@ -100,9 +105,9 @@ def test_a_suite_that_fails_is_a_verdict(generate, tmp_path, options, kept, veri
     assert [path.name for path in result.folder.iterdir()] == kept
 
 
-@pytest.mark.parametrize("verify", ["auto", "skip", "require"])
 @pytest.mark.parametrize(
-    ("options", "kept"), [((), []), (("--keep-project-on-failure",), ["cognises-service"])]
+    ("verify", "options", "kept"),
+    [("auto", (), []), ("skip", (KEEP,), ["cognises-service"]), ("require", (), [])],
 )
 def test_an_invalid_manifest_is_a_verdict_whatever_is_set(
     generate, small, tmp_path, options, kept, verify
@@ -150,8 +155,9 @@ UNABLE = {
 }
 
 
-@pytest.mark.parametrize("verify", ["auto", "require"])
-@pytest.mark.parametrize("machine", UNABLE)
+@pytest.mark.parametrize(
+    ("machine", "verify"), [*((machine, "auto") for machine in UNABLE), ("no network", "require")]
+)
 def test_a_suite_that_could_not_run_is_no_verdict_unless_required(
     request, generate, small, environment, tmp_path, machine, verify
 ):
