@@ -50,7 +50,7 @@ $(COOKIECUTTER_CONFIG):
 	@mkdir -p build
 	@printf '%s\n' 'replay_dir: build/replay' 'cookiecutters_dir: build/templates' > $@
 
-.PHONY: help new demo packages test crash-matrix browse emulator bench cold-start load check docs lock bump wheel tidy
+.PHONY: help new demo packages test crash-matrix browse emulator bench cold-start load check lint audit docs lock bump wheel tidy
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -89,12 +89,16 @@ cold-start: $(VENV)/.dev tidy  ## measure what sign-in and guards add to a Lambd
 load: $(VENV)/.dev tidy  ## measure the service under load, and under faults for a minute
 	PYTHONPATH="$(PROJECT):tests/cognises" $(BIN)/python -m load $(ARGS)
 
-check: $(VENV)/.dev $(AUDIT)/.done $(COOKIECUTTER_CONFIG) tidy  ## lint, types, imports, pins, pages and scanners, of template and project
+check: lint audit  ## what lint and audit check
+
+lint: $(VENV)/.dev tidy  ## lint, types, imports, pins and pages, of template and project
 	$(BIN)/ruff check bench hooks load tests tools
 	$(BIN)/ruff format --check bench hooks load tests tools
 	$(MAKE) --no-print-directory -C '$(PROJECT)' check
 	$(BIN)/cog --check --check-fail-msg='A page is not what programs print: make docs' -I tools $(PAGES)
 	$(BIN)/python tools/picture.py --check
+
+audit: $(VENV)/.dev $(AUDIT)/.done $(COOKIECUTTER_CONFIG) tidy  ## checkov, zizmor and hadolint, over a project of each deployment
 	$(BIN)/python tools/audit.py
 
 docs: $(VENV)/.dev tidy  ## write the parts of the pages that programs print

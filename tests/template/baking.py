@@ -177,14 +177,19 @@ def is_running(pid):
 def borrow_packages(folder, packages=None):
     """A .venv as if `make install` had made it, with those packages.
 
-    By default a project gets what projects install (`make packages`), a clone of the template what
-    this test run has.
+    By default a project gets what projects install (`make packages`). A clone of the template gets
+    what this test run has, and those of projects for its own.
     """
-    is_template = (folder / "cookiecutter.json").exists()
-    packages = packages or (Path(sys.prefix) if is_template else ROOT / "build/venv")
+    if (folder / "cookiecutter.json").exists():
+        _lend(Path(sys.prefix), folder / ".venv")
+        _lend(ROOT / "build/venv", folder / "build/venv")
+    else:
+        _lend(packages or ROOT / "build/venv", folder / ".venv")
+
+
+def _lend(packages, venv):
     assert packages.is_dir(), "run: make packages"
-    venv = folder / ".venv"
-    venv.mkdir()
+    venv.mkdir(parents=True)
     for part in packages.glob("[!.]*"):
         (venv / part.name).symlink_to(part)
     for stamp in (".dev", ".test", ".new"):

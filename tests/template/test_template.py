@@ -50,7 +50,7 @@ def test_no_answer_is_a_secret_and_every_question_has_a_label():
 def test_pre_commit_passes_and_leaves_no_cache_in_the_folder_that_is_generated_from(
     template, tmp_path
 ):
-    """Its hooks are all local; one of them is make check, of both the template and the project."""
+    """Its hooks are all local; one of them is make lint, of both the template and the project."""
     copy = tmp_path / "template"
     shutil.copytree(template, copy)
     under_git(copy)

@@ -15,6 +15,7 @@ from baking import TEMPLATE_FOLDER, Bake, contents, cookiecutter, is_running, ru
 
 DEAD = "http://127.0.0.1:9"
 NO_NETWORK = {"HTTPS_PROXY": DEAD, "HTTP_PROXY": DEAD, "ALL_PROXY": DEAD, "NO_PROXY": ""}
+NO_NETWORK |= {"UV_HTTP_RETRIES": "0"}  # each attempt would wait longer than the one before
 NO_PIP = {"PIP_INDEX_URL": f"{DEAD}/simple", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
 NO_PIP |= {"PIP_CONFIG_FILE": os.devnull}
 PYTEST = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli")
