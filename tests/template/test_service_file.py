@@ -11,6 +11,7 @@ from yaml import load
 from cognises.errors import SettingsError
 from cognises.provisioning.service_file import merge, read_service_file
 
+IN_JSON = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-0123abcd-AbCdEf"
 HERE = "${AWS::Region}:${AWS::AccountId}"
 SECRET = f"arn:${{AWS::Partition}}:secretsmanager:{HERE}:secret:${{Stage}}-db-AbCdEf"
 PARAMETER = f"arn:${{AWS::Partition}}:ssm:{HERE}:parameter/api-key"
@@ -144,6 +145,10 @@ def test_without_the_file_nothing_is_added(tmp_path):
         ({"secrets": {"PASSWORD": "hunter2"}}, "must be the ARN of a secret"),
         ({"secrets": {"A": "arn:aws:ssm:eu-west-1:123456789012:parameter/*"}}, "must be the ARN"),
         ({"secrets": {"A": "arn:aws:s3:::bucket/key"}}, "must be the ARN of a secret"),
+        ({"secrets": {"A": f"{IN_JSON}:k:AWSPREVIOUS:"}}, "secrets.A: versions are not supported"),
+        ({"secrets": {"A": f"{IN_JSON}:::0123"}}, "secrets.A: versions are not supported"),
+        ({"secrets": {"A": f"{PARAMETER}:3"}}, "secrets.A: versions are not supported"),
+        ({"secrets": {"A": IN_JSON.replace("db", "d\u00e9")}}, "must be the ARN of a secret"),
         ({"egress": [{"port": 5432}]}, 'egress[0]: must be {"port": 5432'),
         ({"egress": [{"port": "5432", "to": "10.0.0.0/16"}]}, "egress[0].port: must be a number"),
         ({"egress": [{"port": True, "to": "10.0.0.0/16"}]}, "egress[0].port: must be a number"),
@@ -164,26 +169,40 @@ def test_what_is_wrong_in_the_file_is_named_and_deploys_nothing(data, problem, t
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("end", ["", ":password::", ":::"])
+def test_a_secret_that_rds_manages_is_taken(end, tmp_path):
+    parts = read_service_file(written(tmp_path, {"secrets": {"PASSWORD": IN_JSON + end}}))
+    service = load(merge(template("container", "service"), parts, "svc-prod"), Tagged)["Resources"]
+
+    (start,) = service["StartRole"]["Properties"]["Policies"]
+    assert start["PolicyDocument"]["Statement"][-1]["Resource"] == [IN_JSON]
+
+
 class Secrets:
     """Secrets Manager and Parameter Store, by the two calls that the function makes."""
 
-    def __init__(self):
-        self.asked = []
+    def __init__(self, secret='{"url": "postgresql://db"}', parameters=({"Value": "k"},)):
+        self.secret = {} if secret is None else {"SecretString": secret}
+        self.asked, self.parameters = [], parameters
 
     def get_secret_value(self, **call):
         self.asked.append(call["SecretId"])
-        return {"SecretString": '{"url": "postgresql://db"}'}
+        return self.secret
 
     def get_parameters(self, **call):
         assert call["WithDecryption"]
         self.asked += call["Names"]
-        return {"Parameters": [{"Value": "k"}]}
+        return {"Parameters": self.parameters}
 
 
-def test_a_function_reads_its_secrets_as_it_starts():
+def start_with(environment, client):
     source = of_deployment("lambda_entry.py", "lambda").read_text()
     names = {}
     exec(source[: source.index("# Imports create")], names)
+    names["read_secrets"](environment, lambda: SimpleNamespace(client=client))
+
+
+def test_a_function_reads_its_secrets_as_it_starts():
     aws, regions = Secrets(), []
     whole = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf"
     key = "arn:aws:ssm:eu-west-1:123456789012:parameter/service/api-key"
@@ -197,7 +216,7 @@ def test_a_function_reads_its_secrets_as_it_starts():
         regions.append((service, region_name))
         return aws
 
-    names["read_secrets"](environment, lambda: SimpleNamespace(client=client))
+    start_with(environment, client)
 
     assert environment["DATABASE_URL"] == "postgresql://db"
     assert environment["WHOLE"] == '{"url": "postgresql://db"}'
@@ -205,3 +224,41 @@ def test_a_function_reads_its_secrets_as_it_starts():
     assert "SERVICE_SECRETS" not in environment
     assert aws.asked == [whole, whole, key]
     assert {region for _, region in regions} == {"eu-west-1"}
+
+
+SECRET_TEXT = '{"port": 5432, "on": true, "none": null, "more": {"a": 1}, "text": "t"}'
+
+
+@pytest.mark.parametrize(
+    ("end", "value"),
+    [(":port::", "5432"), (":on::", "true"), (":more::", '{"a": 1}'), (":text::", "t"),
+     (":::", SECRET_TEXT), ("", SECRET_TEXT)],
+)  # fmt: skip
+def test_a_value_of_a_secret_becomes_text(end, value):
+    environment = {"SERVICE_SECRETS": json.dumps({"VALUE": IN_JSON + end})}
+    start_with(environment, lambda *_, **__: Secrets(SECRET_TEXT))
+
+    assert environment == {"VALUE": value}
+
+
+@pytest.mark.parametrize(
+    ("arn", "secret"),
+    [
+        (f"{IN_JSON}:host::", SECRET_TEXT),
+        (f"{IN_JSON}:none::", SECRET_TEXT),
+        (f"{IN_JSON}:port::", "hunter2"),
+        (f"{IN_JSON}:port::", '["hunter2"]'),
+        (f"{IN_JSON}:port::", '"hunter2"'),
+        (IN_JSON, None),  # a binary secret
+        ("arn:aws:ssm:eu-west-1:123456789012:parameter/gone", "hunter2"),
+    ],
+)
+def test_a_function_without_a_secret_names_it_and_does_not_start(arn, secret):
+    environment = {"SERVICE_SECRETS": json.dumps({"FIRST": arn, "SECOND": arn})}
+    with pytest.raises(SettingsError) as refused:
+        start_with(environment, lambda *_, **__: Secrets(secret, parameters=()))
+
+    for name in ("FIRST", "SECOND"):
+        assert f"{name}: {arn} has no such value" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    assert environment == {}

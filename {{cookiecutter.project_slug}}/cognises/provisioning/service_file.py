@@ -26,11 +26,15 @@ from cognises.settings import sources
 Json = Mapping[str, Any]
 NAME = "service.json"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
-_OURS = re.compile(r"(AWS|COGNITO|COGNISES|GUNICORN|FLASK|LAMBDA)_|PROJECT_NAME$|SERVICE_SECRETS$")
-_SECRET = re.compile(
-    r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+(:[^:]*::)?"
-    r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)"
+_OURS = re.compile(
+    r"(AWS|COGNITO|COGNISES|GUNICORN|FLASK|LAMBDA)_|(PROJECT_NAME|SERVICE_SECRETS|WEB_CONCURRENCY)$"
 )
+_SECRET = re.compile(
+    r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+(:[^:]*::)?"
+    r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)",
+    re.ASCII,
+)
+_VERSION = re.compile(r"arn:.*(:secret:[^:]+:[^:]*:(?!:$)[^:]*:[^:]*|:parameter/[^:]+:[^:]+)")
 _EXAMPLES = {"${Stage}": "stage", "${AWS::Region}": "us-east-1", "${AWS::AccountId}": "1" * 12,
              "${AWS::Partition}": "aws"}  # fmt: skip
 _PLACEHOLDER = re.compile(r"\$\{AWS::(Region|AccountId|Partition)\}")
@@ -84,7 +88,11 @@ def _check_secrets(values: Json) -> Iterator[Problem]:
     text += "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf, with :KEY:: for a key of "
     text += "its JSON, or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME"
     for name, value in values.items():
-        if not isinstance(value, str) or not _SECRET.fullmatch(_example(value)):
+        example = _example(value) if isinstance(value, str) else ""
+        if _VERSION.fullmatch(example):
+            remedy = "end the ARN in :KEY:: or at the name, and the service reads the current one"
+            yield Problem(f"secrets.{name}", f"versions are not supported; {remedy}")
+        elif not _SECRET.fullmatch(example):
             yield Problem(f"secrets.{name}", text)
 
 
