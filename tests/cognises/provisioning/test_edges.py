@@ -227,6 +227,19 @@ def test_all_settings_that_are_wrong_are_told_at_once(monkeypatch: pytest.Monkey
     assert len(raised.value.problems) == 3
 
 
+def test_a_pool_that_is_not_set_belongs_in_the_env_file_in_use(tmp_path: Path) -> None:
+    stage = tmp_path / "staging.env"
+    stage.touch()
+    written = f"put it into {stage}, or run `provision.py bootstrap --env-file {stage}`"
+    for options, expected in (
+        (Options(), "put it into .env, or run `provision.py bootstrap`"),
+        (Options(env_file=stage), written),
+    ):
+        with pytest.raises(SettingsError) as raised:
+            read_target(options)
+        assert expected in str(raised.value)
+
+
 @pytest.mark.parametrize("address", ["garbage", "http://", "http://127.0.0.1:99999", "http://a b"])
 def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Pool")

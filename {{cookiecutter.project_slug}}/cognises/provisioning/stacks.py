@@ -210,8 +210,8 @@ def find_own_stack(target: Target, named: str) -> Stack | None:
     return None
 
 
-def delete_own_stack(target: Target, stack: Stack) -> None:
-    """Delete it, wait, and print how to delete the pool. Raises StackFailed."""
+def delete_own_stack(target: Target, stack: Stack, env_file: str) -> None:
+    """Delete it, wait, print how to delete the pool and edit `env_file`. Raises StackFailed."""
     client, pool_id = target.aws.client("cloudformation"), target.pool.id
     delete_stack(client, stack)
     say(f"stack {stack.name} is deleted")
@@ -224,5 +224,5 @@ def delete_own_stack(target: Target, stack: Stack) -> None:
         say(f"  aws cognito-idp update-user-pool {at} --deletion-protection INACTIVE")
         say(f"  aws cognito-idp delete-user-pool {at}")
     names = "COGNITO_CLIENT_ID, COGNITO_IDENTITY_POOL_ID, COGNITO_DOMAIN and "
-    say(f"remove {names}COGNISES_PERMISSIONS_BOUNDARY from .env")
-    say("with COGNITO_USER_POOL_ID left in .env, bootstrap uses the pool again")
+    say(f"remove {names}COGNISES_PERMISSIONS_BOUNDARY from {env_file}")
+    say(f"with COGNITO_USER_POOL_ID left in {env_file}, bootstrap uses the pool again")

@@ -47,6 +47,17 @@ class Options:
     permissions_boundary: str | None = None
     groups_file: Path | None = None
 
+    @property
+    def env_file_name(self) -> str:
+        """The file that bootstrap fills in, as messages name it."""
+        return str(self.env_file or ".env")
+
+    @property
+    def advice(self) -> str:
+        """For an id that is missing: the file that it belongs in, and the command that does it."""
+        command = "bootstrap" + (f" --env-file {self.env_file}" if self.env_file else "")
+        return f"put it into {self.env_file_name}, or run `provision.py {command}`, which writes it"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -71,8 +82,7 @@ def read_target(options: Options) -> Target:
     problems = shape_problems(values)
     pool = read_pool(values, problems)
     if "COGNITO_USER_POOL_ID" not in values:
-        advice = "put the pool's id into .env, or run `provision.py bootstrap`, which creates one"
-        problems.append(f"COGNITO_USER_POOL_ID is not set; {advice}")
+        problems.append(f"COGNITO_USER_POOL_ID is not set; {options.advice}")
     if problems or pool is None:
         raise SettingsError(problems)
     return Target(

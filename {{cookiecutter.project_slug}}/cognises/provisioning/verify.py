@@ -65,9 +65,8 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     target = read_target(options)
     settings = parse(PROJECT_FOLDER, settings_values(options))
     required = {"IDENTITY_POOL_ID": target.identity_pool_id, "CLIENT_ID": settings.client_ids}
-    advice = "put it into .env, or run `provision.py bootstrap`, which creates and writes it"
     if missing := [name for name, value in required.items() if not value]:
-        raise SettingsError(f"COGNITO_{name} is not set; {advice}" for name in missing)
+        raise SettingsError(f"COGNITO_{name} is not set; {options.advice}" for name in missing)
     manifest = load_groups(target.groups_file, role_prefix=target.role_prefix)
     identity = target.aws.client("cognito-identity", target.identity_region)
     loopback = aws.on_loopback(identity)

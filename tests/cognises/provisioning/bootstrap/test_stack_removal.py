@@ -66,6 +66,20 @@ def test_with_its_name_it_goes_after_the_roles_and_the_pool_is_told_to_stay(
     assert account.pool_id in account.pools()
 
 
+@pytest.mark.parametrize("env_file", ["", "production.env"])
+def test_what_remains_is_to_be_removed_from_the_env_file_in_use(
+    run: Run, account: Account, fake: FakeCloudFormation, up: Any, tmp_path: Path, env_file: str
+) -> None:
+    used = tmp_path / env_file
+    if env_file:
+        used.write_text(f"COGNITO_USER_POOL_ID={account.pool_id}\n")
+    options = ["--env-file", str(used)] if env_file else []
+    ran = run("destroy", *options, "--confirm", account.pool_id, "--stack", STACK)
+    name = str(used) if env_file else ".env"
+    assert f"COGNISES_PERMISSIONS_BOUNDARY from {name}\n" in ran.err
+    assert f"with COGNITO_USER_POOL_ID left in {name}, bootstrap" in ran.err
+
+
 def test_it_goes_where_there_is_no_role_left_too(
     run: Run, account: Account, fake: FakeCloudFormation, up: Any
 ) -> None:

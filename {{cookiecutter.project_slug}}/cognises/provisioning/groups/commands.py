@@ -193,7 +193,7 @@ def destroy(options: t.Options, confirm: str | None, force: bool, stack: str | N
     code = _report(found, *apply_plan(found, clients))
     # The roles carry the boundary, which is in the stack: it is deleted after them.
     if own_stack and code == 0:
-        delete_own_stack(target, own_stack)
+        delete_own_stack(target, own_stack, options.env_file_name)
     return code
 
 
