@@ -32,7 +32,7 @@ from cognises.web.state import state_of
 __all__ = ["AsGroup", "AsUserOf", "FakePool", "isolated"]
 
 AsGroup = Callable[..., FlaskClient]  # the type of the fixture `as_group`
-AsUserOf = Callable[[str], FlaskClient]  # the type of the fixture `as_user_of`
+AsUserOf = Callable[..., FlaskClient]  # the type of the fixture `as_user_of`
 Groups = Iterable[str] | None
 Header = Mapping[str, object] | None
 _SOCIAL_PROVIDERS = ("Facebook", "Google", "LoginWithAmazon", "SignInWithApple")

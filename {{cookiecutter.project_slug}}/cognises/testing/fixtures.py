@@ -45,10 +45,10 @@ def as_group(app: Flask, pool: FakePool) -> AsGroup:
 def as_user_of(app: Flask, as_group: AsGroup) -> AsUserOf:
     """`as_user_of("view_data")` signs in to the first group that lists it; fails without one."""
 
-    def client_of(function: str) -> FlaskClient:
+    def client_of(function: str, **claims: Any) -> FlaskClient:
         for group in load_groups(settings_of(app).groups_file):
             if function in group.allowed_functions:
-                return as_group(group.name)
+                return as_group(group.name, **claims)
         pytest.fail(f"no group of groups.json lists {function!r} in its allowed_functions")
 
     return client_of
