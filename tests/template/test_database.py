@@ -82,6 +82,29 @@ def test_the_tests_of_the_page_and_of_every_route_pass_on_postgresql(project):
     assert done.returncode == 0, done.stdout[-4000:]
 
 
+SECURED = 'op.execute("ALTER TABLE note ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")'
+
+
+@pytest.mark.parametrize("secured", [True, False], ids=["row-level security", "without it"])
+def test_row_level_security_stops_every_way_around_the_session(project, tmp_path, secured):
+    copy = shutil.copytree(project, tmp_path / "shelf", symlinks=True)
+    shutil.copy(Path(__file__).with_name("database_attacks.py"), copy / "tests/app/test_attacks.py")
+    if not secured:
+        edit(copy / "app/migrations/versions/0001_notes.py", SECURED, "")
+    command = [
+        ".venv/bin/python",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:dash",
+        "tests/app/test_attacks.py",
+    ]
+    done = run(command, cwd=copy, env=owners_environment())
+    attacks = "20 passed" if secured else "17 failed, 3 passed"
+    assert attacks in done.stdout, done.stdout[-4000:]
+
+
 @pytest.mark.parametrize("deployment", ["container", "lambda"])
 def test_the_code_of_the_page_passes_the_projects_own_lint(bakes, deployment, tmp_path):
     project = shutil.copytree(bakes[deployment, ""], tmp_path / "shelf")
@@ -112,6 +135,13 @@ def test_the_secret_and_the_egress_fit_service_json(project):
     merged = (project / "build/infra/service.yaml").read_text()
     assert '{"Name": "DATABASE_URL", "ValueFrom": ' in merged
     assert '"FromPort": 5432' in merged
+
+
+def test_migrations_without_a_database_name_the_setting(project):
+    done = run([".venv/bin/python", "-m", "app.migrate"], cwd=project, env=owners_environment())
+    assert done.returncode == 1
+    assert "DATABASE_URL is empty" in done.stdout
+    assert "Traceback" not in done.stdout
 
 
 class Calls:
