@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask, Response, request
-from token_endpoint import HTML, SAME, cookie_names, signed_in
+from token_endpoint import HTML, SAME, begin, cookie_names, signed_in
 
 from cognises import login_check
 from cognises.signin.managed_login import SignInProblem, Tokens
@@ -220,6 +220,55 @@ def test_a_renewal_that_fails_is_a_page_and_keeps_the_session(answer, status, aw
     assert "Set-Cookie" not in page.headers
     endpoint.change = lambda body: (200, body)
     assert away.get("/page", headers=HTML).status_code == 200
+
+
+NO_REFUSALS = {
+    "a limit of Cognito": (429, {"error": "TooManyRequestsException", "message": "Rate exceeded"}),
+    "a limit with a known error": (429, {"error": "invalid_grant"}),
+    "a limit in plain text": (429, b"slow down"),
+    "a firewall": (403, {"message": "Forbidden"}),
+    "a firewall's page": (403, b"<html>"),
+    "a timeout": (408, b""),
+    "a redirect": (302, b""),
+    "no content": (204, b""),
+    "an unknown error": (400, {"error": "TooManyRequestsException"}),
+    "an error that is no text": (400, {"error": ["x"]}),
+    "no error": (400, {"message": "Rate exceeded"}),
+    "no JSON": (400, b"<html>"),
+    "tokens without success": (401, {"id_token": "a", "access_token": "b"}),
+    "an outage by its name": (400, {"error": "temporarily_unavailable"}),
+    "an outage": (503, {"error": "invalid_grant"}),
+}
+
+
+@pytest.mark.parametrize("answer", NO_REFUSALS.values(), ids=NO_REFUSALS.keys())
+def test_what_is_no_refusal_ends_no_session(answer, away, endpoint):
+    endpoint.change = lambda body: answer
+    state = begin(away, endpoint)["state"]
+
+    page = away.get("/page", headers=HTML)
+    json = {**SAME, "Accept": "application/json"}
+    called = away.post("/session/refresh", headers=json)
+    callback = away.get("/callback", query_string={"code": "c", "state": state}, headers=json)
+
+    assert (page.status_code, page.mimetype) == (503, "text/html")
+    assert [each.json["reason"] for each in (called, callback)] == ["unreachable"] * 2
+    for each in (page, called, callback):
+        assert each.status_code == 503
+        assert each.headers["Retry-After"] == "15"
+    endpoint.change = lambda body: (200, body)
+    assert away.get("/page", headers=HTML).status_code == 200
+
+
+@pytest.mark.parametrize("status", [400, 401])
+@pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
+def test_a_known_error_with_400_or_401_is_a_refusal(status, error, away, endpoint):
+    endpoint.change = lambda body: (status, {"error": error})
+
+    answer = away.post("/session/refresh", headers={**SAME, "Accept": "application/json"})
+
+    assert (answer.status_code, answer.json["reason"]) == (401, "no_session")
+    assert "Retry-After" not in answer.headers
 
 
 def test_without_a_refresh_token_an_ended_session_leads_to_sign_in(browser, endpoint, cognito):

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from cognises.errors import CognisesError
 from cognises.signin.cookies import Attempt
 from cognises.signin.managed_login import REFUSALS, SignInProblem, Tokens, forwardable
-from cognises.signin.session import ENDED, RENEWAL_PROBLEM, SignIn, current_sign_in
+from cognises.signin.session import ENDED, RENEWAL_PROBLEM, SHARED_SECONDS, SignIn, current_sign_in
 from cognises.web import responses
 from cognises.web.authorize import auth_result_for
 from cognises.web.credentials import is_same_origin
@@ -201,11 +201,15 @@ def _to_sign_in() -> Response:
 def problem_page(problem: SignInProblem, return_to: str) -> Response:
     """What went wrong and what to do; nothing starts by itself, so that nothing loops."""
     log.warning("%s: %s (%s)", request.path, problem.reason, problem.detail)
-    if not prefers_html(request):
+    if prefers_html(request):
+        login, title = url_for("signin.login", next=return_to), problem.title
+        page = _page("notice", problem.status, title=title, text=problem.text, login=login)
+    else:
         body = {"status": problem.status, "message": problem.title, "reason": problem.reason}
-        return current_app.make_response((body, problem.status))
-    login = url_for("signin.login", next=return_to)
-    return _page("notice", problem.status, title=problem.title, text=problem.text, login=login)
+        page = current_app.make_response((body, problem.status))
+    if problem.status == 503:
+        page.headers["Retry-After"] = f"{SHARED_SECONDS:.0f}"
+    return page
 
 
 def redirect_to(address: str, code: int = 302) -> Response:

@@ -35,10 +35,12 @@ _FORWARDED = {
 # RFC 6749 section 5.2: the token endpoint refuses this app client, whatever the browser sent.
 _CLIENT_ERRORS = {"invalid_client", "unauthorized_client", "invalid_scope", "redirect_mismatch",
                   "unsupported_grant_type"}  # fmt: skip
+# The token endpoint refuses the code or refresh token.
+_REFUSALS = {"invalid_grant", "invalid_request", "access_denied", "login_required",
+             "interaction_required"}  # fmt: skip
 # Others that the log names: RFC 6749 sections 4.1.2.1 and 5.2, OIDC Core section 3.1.2.6, oauthlib.
-_KNOWN_ERRORS = _CLIENT_ERRORS | {
-    "invalid_request", "access_denied", "unsupported_response_type", "server_error",
-    "temporarily_unavailable", "invalid_grant", "login_required", "interaction_required",
+_KNOWN_ERRORS = _CLIENT_ERRORS | _REFUSALS | {
+    "unsupported_response_type", "server_error", "temporarily_unavailable",
     "missing_token"}  # fmt: skip
 _MAX_DESCRIPTION = 200
 _PERSONAL = re.compile(
@@ -185,26 +187,27 @@ class ManagedLogin:
         from oauthlib.oauth2 import OAuth2Error
 
         status, answer = self._post("/oauth2/token", body)
-        if status >= 500:
+        if status not in (200, 400, 401):  # a limit, a firewall or an outage: no refusal
             raise SignInProblem("unreachable", f"token endpoint answered {status}")
+        failure = "bad_tokens" if status == 200 else "unreachable"
         try:
             # A body that is not a JSON object would be read as a form: it has no token either way.
             found = self._client().parse_request_body_response(answer.decode())
         except OAuth2Error as error:
-            reason = refused
-            if status == 200 or not isinstance(error.error, str):
-                reason = "bad_tokens"
-            elif error.error in _CLIENT_ERRORS:
-                reason = "misconfigured"
+            reason = failure
+            if status != 200 and isinstance(error.error, str):
+                if error.error in _CLIENT_ERRORS:
+                    reason = "misconfigured"
+                elif error.error in _REFUSALS:
+                    reason = refused
             detail = self.log_detail(error.error, error.description)
             raise SignInProblem(reason, f"token endpoint: {detail}") from None
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-            reason = refused if 400 <= status < 500 else "bad_tokens"
-            raise SignInProblem(reason, f"token endpoint answered {status}, no tokens") from None
+            raise SignInProblem(failure, f"token endpoint answered {status}, no tokens") from None
         tokens = Tokens._make(found.get(name) or None for name in Tokens._fields)
         texts = (*tokens[:2], tokens.refresh_token or "")
         if status != 200 or not all(isinstance(text, str) for text in texts):
-            raise SignInProblem("bad_tokens", f"token endpoint answered {status}, no tokens")
+            raise SignInProblem(failure, f"token endpoint answered {status}, no tokens")
         return tokens
 
     def _post(self, path: str, body: str) -> tuple[int, bytes]:
