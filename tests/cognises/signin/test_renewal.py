@@ -253,7 +253,7 @@ def test_what_is_no_refusal_ends_no_session(answer, away, endpoint):
 
     assert (page.status_code, page.mimetype) == (503, "text/html")
     assert [each.json["reason"] for each in (called, callback)] == ["unreachable"] * 2
-    for each in (page, called, callback):
+    for each in (called, callback):
         assert each.status_code == 503
         assert each.headers["Retry-After"] == "15"
     endpoint.change = lambda body: (200, body)
@@ -393,9 +393,11 @@ def test_invented_refresh_tokens_cost_few_calls_and_lock_nobody_out(
 
     answers = [invent(app, number, token) for number in range(3 * MAX_REFUSED)]
 
-    assert {(answer.status_code, urlsplit(answer.location).path) for answer in answers} == {
+    refused, limited = answers[:MAX_REFUSED], answers[MAX_REFUSED:]
+    assert {(each.status_code, urlsplit(each.location).path) for each in refused} == {
         (302, "/login")
     }
+    assert {(each.status_code, each.mimetype) for each in limited} == {(503, "text/html")}
     assert len(endpoint.forms) == MAX_REFUSED
     endpoint.change = lambda body: (200, body)
     assert browser.get("/page", headers=HTML).text == "page of sub-of-ada"
@@ -440,3 +442,145 @@ def test_a_shared_refusal_does_not_grow_with_the_requests_that_get_it():
     problem = future.result()
     assert isinstance(problem, SignInProblem)
     assert len(list(traceback.walk_tb(problem.__traceback__))) < 5
+
+
+def test_beyond_the_limit_a_program_is_told_when_to_try_again(app, endpoint):
+    endpoint.change = lambda body: REFUSED
+    for number in range(MAX_REFUSED):
+        invent(app, number, None)
+    headers = {**SAME, "Accept": "application/json", "Cookie": "refresh=good"}
+
+    answer = app.test_client(use_cookies=False).post("/session/refresh", headers=headers)
+
+    assert (answer.status_code, answer.json["reason"]) == (503, "unreachable")
+    assert answer.headers["Retry-After"] == "15"
+    assert len(endpoint.forms) == MAX_REFUSED
+
+
+def test_the_limit_counts_by_user_whatever_token_of_the_user_is_sent(app, endpoint, cognito):
+    endpoint.change = lambda body: REFUSED
+    for number in range(3 * MAX_REFUSED):
+        invent(app, number, cognito.token(["editors"], sub="mallory", exp=1 + number))
+
+    assert len(endpoint.forms) == MAX_REFUSED
+    invent(app, 0, cognito.token(["editors"], sub="ada", exp=1))
+    assert len(endpoint.forms) == MAX_REFUSED + 1
+
+
+def refuse() -> Tokens:
+    raise SignInProblem("no_session", "the refresh token is refused")
+
+
+def fill(renewals: Renewals) -> None:
+    for number in range(2 * MAX_RENEWALS):
+        with pytest.raises(SignInProblem):
+            renewals.share(f"invented {number}", "t", refuse, f"user {number // MAX_REFUSED}")
+
+
+def test_refusals_fill_the_store_but_switch_off_neither_limit_nor_sharing():
+    renewals = Renewals()
+    assert renewals.share("r", "t", lambda: tokens("first"), "ada") == tokens("first")
+    fill(renewals)
+
+    assert len(renewals._shared) == MAX_RENEWALS
+    assert renewals.share("r", "t", lambda: tokens("second"), "ada") == tokens("first")
+    assert renewals.share("q", "t", lambda: tokens("third"), "ben") == tokens("third")
+    assert renewals.share("q", "t", lambda: tokens("fourth"), "ben") == tokens("third")
+    calls = []
+    for number in range(2 * MAX_REFUSED):
+        with pytest.raises(SignInProblem):
+            renewals.share(str(number), "t", lambda: calls.append(1) or refuse(), "mallory")
+    assert len(calls) == MAX_REFUSED
+
+
+def test_unfinished_renewals_are_shared_however_many_there_are():
+    renewals, start = Renewals(), []
+    depth = MAX_RENEWALS + 2
+
+    def nested() -> Tokens:
+        """Each renewal starts the next one before it ends."""
+        start.append(1)
+        if len(start) < depth:
+            renewals.share("r", "t", nested, f"user {len(start)}")
+        else:
+            start.append(len(renewals._shared))
+        return tokens("x")
+
+    renewals.share("r", "t", nested, "user 0")
+
+    assert start[-1] == depth
+    renewals.share("new", "t", lambda: tokens("x"), "user 0")
+    assert len(renewals._shared) == depth
+
+
+def test_no_renewal_is_shared_after_its_refresh_token_has_ended():
+    renewals = Renewals()
+    renewals.share("r0", "t0", lambda: tokens("r1"), "ada")
+    renewals.share("r1", "t1", lambda: tokens("r2"), "ada")
+    renewals.share("other", "t", lambda: tokens("kept"), "ada")
+
+    renewals.end("r2")
+
+    for spent, held in (("r0", "t0"), ("r1", "t1")):
+        with pytest.raises(SignInProblem):
+            renewals.share(spent, held, refuse, "ada")
+    assert renewals.share("other", "t", refuse, "ada") == tokens("kept")
+
+
+def test_a_renewal_that_is_under_way_when_its_refresh_token_ends_is_not_shared_afterwards():
+    renewals = Renewals()
+
+    def end() -> Tokens:
+        renewals.end("r")
+        return tokens("new")
+
+    assert renewals.share("r", "t", end, "ada") == tokens("new")
+    with pytest.raises(SignInProblem):
+        renewals.share("r", "t", refuse, "ada")
+
+
+def test_signing_out_does_not_reset_the_limit():
+    renewals, calls = Renewals(), []
+    for _ in range(2 * MAX_REFUSED):
+        with pytest.raises(SignInProblem):
+            renewals.share("r", "t", lambda: calls.append(1) or refuse(), "mallory")
+        renewals.end("r")
+
+    assert len(calls) == MAX_REFUSED
+
+
+def test_old_cookies_get_no_shared_answer_after_logout(browser, app, endpoint, cognito):
+    signed_in(browser, endpoint)
+    end_token(browser, endpoint, cognito)
+    old = "; ".join(f"{cookie.key}={cookie.value}" for cookie in browser._cookies.values())
+    endpoint.change = lambda body: (200, {**body, "refresh_token": "the-rotated-refresh-token"})
+    assert browser.get("/page", headers=HTML).status_code == 200
+    assert browser.post("/logout", headers=SAME).status_code == 303
+    endpoint.change = lambda body: REFUSED
+
+    answer = app.test_client(use_cookies=False).get("/page", headers={**HTML, "Cookie": old})
+
+    assert (answer.status_code, urlsplit(answer.location).path) == (302, "/login")
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("make", "calls"),
+    [
+        (lambda cognito: cognito.token(["editors"], sub="ada"), ["/oauth2/revoke"]),
+        (lambda cognito: cognito.token(["editors"], sub="ada", exp=1), ["/oauth2/revoke"]),
+        (lambda cognito: cognito.token(["editors"], sub="ada")[:-6] + "AAAAAA", []),
+        (lambda cognito: "rubbish", []),
+        (lambda cognito: "", []),
+    ],
+    ids=["valid", "expired", "another signature", "rubbish", "no token"],
+)
+def test_logout_revokes_only_with_a_token_of_the_pool(make, calls, app, endpoint, cognito):
+    cookies = f"refresh=invented; token_cookie={make(cognito)}"
+    client = app.test_client(use_cookies=False)
+
+    answer = client.post("/logout", headers={**SAME, "Cookie": cookies})
+
+    assert answer.status_code == 303
+    assert [path for path, _ in endpoint.forms] == calls
+    assert any(each.startswith("refresh=;") for each in answer.headers.getlist("Set-Cookie"))

@@ -126,13 +126,11 @@ def _tokens_of_callback(attempt: Attempt | None) -> Tokens:
 @public
 def logout() -> WerkzeugResponse:
     """End the session here, the refresh token at Cognito, and Cognito's own session."""
-    managed = current_sign_in.managed_login(request)
-    if refresh_token := current_sign_in.cookies.refresh_token(request):
-        try:
-            managed.revoke(refresh_token)
-        except SignInProblem as problem:
-            log.warning("refresh token not revoked: %s", problem.detail)
-    address = managed.logout_url()
+    try:
+        current_sign_in.end(request)
+    except SignInProblem as problem:
+        log.warning("refresh token not revoked: %s", problem.detail)
+    address = current_sign_in.managed_login(request).logout_url()
     response = redirect_to(address, 303)
     if request.accept_mimetypes.best == "application/json":
         body = {"status": 200, "message": "Signed out.", "next": address}
@@ -201,15 +199,12 @@ def _to_sign_in() -> Response:
 def problem_page(problem: SignInProblem, return_to: str) -> Response:
     """What went wrong and what to do; nothing starts by itself, so that nothing loops."""
     log.warning("%s: %s (%s)", request.path, problem.reason, problem.detail)
-    if prefers_html(request):
-        login, title = url_for("signin.login", next=return_to), problem.title
-        page = _page("notice", problem.status, title=title, text=problem.text, login=login)
-    else:
+    if not prefers_html(request):
         body = {"status": problem.status, "message": problem.title, "reason": problem.reason}
-        page = current_app.make_response((body, problem.status))
-    if problem.status == 503:
-        page.headers["Retry-After"] = f"{SHARED_SECONDS:.0f}"
-    return page
+        headers = {"Retry-After": f"{SHARED_SECONDS:.0f}"} if problem.status == 503 else {}
+        return current_app.make_response((body, problem.status, headers))
+    login = url_for("signin.login", next=return_to)
+    return _page("notice", problem.status, title=problem.title, text=problem.text, login=login)
 
 
 def redirect_to(address: str, code: int = 302) -> Response:

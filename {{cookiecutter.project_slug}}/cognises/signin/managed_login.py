@@ -33,15 +33,14 @@ _FORWARDED = {
     "prompt": re.compile(rf"(?:none|{_PROMPT})(?: {_PROMPT})*"),
 }
 # RFC 6749 section 5.2: the token endpoint refuses this app client, whatever the browser sent.
-_CLIENT_ERRORS = {"invalid_client", "unauthorized_client", "invalid_scope", "redirect_mismatch",
-                  "unsupported_grant_type"}  # fmt: skip
-# The token endpoint refuses the code or refresh token.
-_REFUSALS = {"invalid_grant", "invalid_request", "access_denied", "login_required",
-             "interaction_required"}  # fmt: skip
+_CLIENT_ERRORS = dict.fromkeys((
+    "invalid_client", "unauthorized_client", "invalid_scope", "redirect_mismatch",
+    "unsupported_grant_type"), "misconfigured")  # fmt: skip
 # Others that the log names: RFC 6749 sections 4.1.2.1 and 5.2, OIDC Core section 3.1.2.6, oauthlib.
-_KNOWN_ERRORS = _CLIENT_ERRORS | _REFUSALS | {
-    "unsupported_response_type", "server_error", "temporarily_unavailable",
-    "missing_token"}  # fmt: skip
+_KNOWN_ERRORS = {
+    *_CLIENT_ERRORS, "invalid_request", "access_denied", "unsupported_response_type",
+    "server_error", "temporarily_unavailable", "invalid_grant", "login_required",
+    "interaction_required", "missing_token"}  # fmt: skip
 _MAX_DESCRIPTION = 200
 _PERSONAL = re.compile(
     r"\S+@\S+"  # an e-mail address
@@ -194,12 +193,8 @@ class ManagedLogin:
             # A body that is not a JSON object would be read as a form: it has no token either way.
             found = self._client().parse_request_body_response(answer.decode())
         except OAuth2Error as error:
-            reason = failure
-            if status != 200 and isinstance(error.error, str):
-                if error.error in _CLIENT_ERRORS:
-                    reason = "misconfigured"
-                elif error.error in _REFUSALS:
-                    reason = refused
+            reasons = {"invalid_grant": refused, "invalid_request": refused, **_CLIENT_ERRORS}
+            reason = failure if status == 200 else reasons.get(str(error.error), failure)
             detail = self.log_detail(error.error, error.description)
             raise SignInProblem(reason, f"token endpoint: {detail}") from None
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):

@@ -7,9 +7,9 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent import futures
 from hashlib import sha256
+from secrets import token_bytes
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -39,44 +39,35 @@ _ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
 # What a browser removes from a path before it asks for it: the route would be another one.
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
 
+_Key = tuple[bytes, bytes, bytes]  # digests: user, token that the browser holds, refresh token
 Renew = Callable[[], Tokens]
 Outcome = Tokens | SignInProblem
 
 
 class Renewals:
-    """At most `MAX_RENEWALS` of this process's last `SHARED_SECONDS`. Thread-safe.
+    """At most `MAX_RENEWALS` settled ones of this process's last `SHARED_SECONDS`. Thread-safe.
 
     Tabs of one browser ask at the same time with the same cookies, and with refresh-token rotation
     the second use of a refresh token is refused: equal requests share the first answer. Invented
-    refresh tokens cost `MAX_REFUSED` calls for each verified token, and for all requests without.
+    refresh tokens cost `MAX_REFUSED` calls for each verified user, and for all requests without.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._shared: dict[tuple[bytes, bytes], tuple[float, Future[Outcome]]] = {}  # and start
+        self._shared: dict[_Key, tuple[float, futures.Future[Outcome]]] = {}  # and when it ends
 
-    def share(self, refresh_token: str, previous: str | None, renew: Renew) -> Tokens:
+    def share(self, refresh_token: str, held: str | None, renew: Renew, sub: str = "") -> Tokens:
         """The tokens of `renew()`, or of an equal request's. Raises SignInProblem."""
-        # With the token that the browser holds: once that is the new one, its request is another.
-        held, spent = (sha256(text.encode()).digest() for text in (previous or "", refresh_token))
-        key = held, spent
-        own: Future[Outcome] = Future()
+        # `held` is the browser's token: once that is the new one, its request is another.
+        key = _digest(sub), _digest(held), _digest(refresh_token)
+        own: futures.Future[Outcome] = futures.Future()
         found: Outcome
-        now = time.monotonic()
         with self._lock:
-            started = self._shared.items()
-            for old in [each for each, (then, _) in started if then < now - SHARED_SECONDS]:
-                del self._shared[old]
-            count = sum(other == held for other, _ in self._shared)
-            if key not in self._shared and count >= MAX_REFUSED:
-                raise SignInProblem("no_session", "too many refused or unfinished renewals")
-            _, future = self._shared.get(key, (now, own))
-            if future is own and len(self._shared) < MAX_RENEWALS:
-                self._shared[key] = now, own
+            future = self._join(key, own)
         if future is own:
             keep, found = False, SignInProblem("unreachable", "the shared renewal failed")
             try:
-                keep, found = previous is not None, renew()
+                keep, found = held is not None, renew()
             except SignInProblem as problem:  # a refusal, too, serves requests on their way
                 keep, found = problem.reason == "no_session", problem.with_traceback(None)
             finally:
@@ -86,11 +77,41 @@ class Renewals:
                         del self._shared[key]
         try:
             found = future.result(SHARED_SECONDS)
-        except FutureTimeoutError:
+        except futures.TimeoutError:
             raise SignInProblem("unreachable", "an equal request's renewal is too slow") from None
         if isinstance(found, SignInProblem):
             raise SignInProblem(found.reason, found.detail)
         return found
+
+    def _join(self, key: _Key, own: futures.Future[Outcome]) -> futures.Future[Outcome]:
+        now = time.monotonic()
+        self._shared = shared = {key: kept for key, kept in self._shared.items() if kept[0] > now}
+        if key not in shared:
+            refused = [each for each, (_, future) in shared.items() if not _issued(future)]
+            if sum(sub == key[0] for sub, _, _ in refused) >= MAX_REFUSED:
+                raise SignInProblem("unreachable", "too many refused or unfinished renewals")
+            if len(shared) >= MAX_RENEWALS:  # unfinished renewals stay, refusals go first
+                order = (*refused, *shared)
+                shared.pop(next((each for each in order if shared[each][1].done()), key), None)
+        return shared.setdefault(key, (now + SHARED_SECONDS, own))[1]
+
+    def end(self, refresh_token: str) -> None:
+        """Share no renewal of, or that led to, this refresh token. The limit still counts it."""
+        ended = {_digest(refresh_token)}
+        with self._lock:
+            for key, (_, future) in reversed(list(self._shared.items())):
+                if ended & {key[2], _issued(future)}:
+                    ended.add(key[2])
+                    self._shared[key[0], key[1], token_bytes()] = self._shared.pop(key)
+
+
+def _digest(text: str | None) -> bytes:
+    return sha256((text or "").encode()).digest()
+
+
+def _issued(future: futures.Future[Outcome]) -> bytes | None:  # a refresh token, by a success
+    found = future.result() if future.done() else None
+    return _digest(found.refresh_token) if isinstance(found, Tokens) else None
 
 
 class SignIn:
@@ -151,15 +172,22 @@ class SignIn:
         if refresh_token is None:
             raise SignInProblem("no_session", "no refresh token")
         previous = self.cookies.token(request)
-        sub = None if previous is None else self._sub_of(previous)  # before the token is spent
+        sub = "" if previous is None else self._sub_of(previous)  # before the token is spent
 
         def fetch() -> Tokens:
             tokens = self.managed_login(request).refresh(refresh_token)
-            if self._check_pair(tokens).get("sub") != sub and sub is not None:
+            if self._check_pair(tokens).get("sub") != sub and sub:
                 raise SignInProblem("no_session", "refreshed tokens are of another user")
             return tokens
 
-        return self._renewals.share(refresh_token, previous, fetch)
+        return self._renewals.share(refresh_token, previous, fetch, sub)
+
+    def end(self, request: Request) -> None:
+        """Revoke a request's refresh token. Raises SignInProblem."""
+        if refresh_token := self.cookies.refresh_token(request):
+            self._renewals.end(refresh_token)
+            self._sub_of(self.cookies.token(request) or "")  # invented ones cost no call
+            self.managed_login(request).revoke(refresh_token)
 
     def renew_page_view(self, request: Request, error: CognisesError) -> bool:
         """Whether a refused request to open a page may be decided again, with a renewed token."""
@@ -223,8 +251,8 @@ class SignIn:
         try:
             sub = jws.parse_object(self._verifier("id").verify_signature(token)).get("sub")
         except CognisesError as error:
-            why = f"no session to continue: {error.reason}: {error.detail}"
-            raise SignInProblem("no_session", why) from None
+            reason = "unreachable" if error.reason == "keys_unavailable" else "no_session"
+            raise SignInProblem(reason, f"token cookie: {error.reason}: {error.detail}") from None
         if not isinstance(sub, str) or not sub:
             raise SignInProblem("no_session", "no session to continue: no sub")
         return sub
