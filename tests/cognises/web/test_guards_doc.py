@@ -17,7 +17,7 @@ from cognises.web.extension import check
 
 PAGE = (PROJECT_FOLDER / "docs" / "guards.md").read_text()
 EXAMPLES = re.findall(r"^```python\n(.*?)^```\n```text\n(.*?)^```", PAGE, re.S | re.M)
-REQUEST = re.compile(r"(GET) (\S+)(?: (as machine|as|by) (\S+))? -> (\d+)")
+REQUEST = re.compile(r"(GET|POST) (\S+)(?: (as machine|as|by) (\S+))? -> (\d+)")
 
 GROUPS = [
     {"group_name": "viewers", "allowed_functions": ["report"]},
@@ -51,8 +51,9 @@ def test_an_example_does_what_the_page_says(code, requests, make_app, cognito):
 
     assert all(lines)
     for line in lines:
-        _, path, kind, who, status = line.groups()
-        answer = app.test_client().get(path, headers=headers_of(kind, who, cognito))
+        method, path, kind, who, status = line.groups()
+        headers = headers_of(kind, who, cognito)
+        answer = app.test_client().open(path, method=method, headers=headers)
         assert (line.group(), answer.status_code) == (line.group(), int(status))
 
 
