@@ -243,3 +243,14 @@ def test_roles_get_the_path_of_the_setting_and_keep_the_one_they_have(
         if each["Sid"] == "MakeRoles"
     }
     assert roles == "arn:aws:iam::123456789012:role/people/svc-*"
+
+
+def test_destroy_names_the_groups_that_stay(
+    run: Run, manifest: Callable[..., Path], account: Account
+) -> None:
+    manifest(group("a"), READERS)
+    run("apply", "--yes")
+    ran = run("destroy", "--confirm", account.pool_id)
+    assert ran.code == 0
+    assert "group readers: kept: it carries no role" in ran.out
+    assert set(account.state()["groups"][account.pool_id]) == {"readers"}
