@@ -213,6 +213,19 @@ def test_a_script_renews_the_session_after_a_401_and_repeats_its_call_once(page:
     assert calls.count("/data") == 2
 
 
+def test_a_script_may_pass_a_request_whose_body_is_sent_again(page: Any, service: str):
+    sign_in(page, service, "viewers")
+    forget(page, "token_cookie")
+    calls: list[str] = []
+    page.on("request", lambda request: calls.append(request.url.removeprefix(service)))
+
+    body = "{method: 'POST', body: new URLSearchParams({text: 'this'})}"
+    call = f"sessionFetch(new Request('/form', {body})).then(answer => answer.text())"
+
+    assert page.evaluate(call) == "saved this"
+    assert calls == ["/form", "/session/refresh", "/form"]
+
+
 def test_a_script_without_a_session_gets_its_401_once(page: Any, service: str):
     page.goto(service)
     calls: list[str] = []

@@ -13,9 +13,10 @@ function renewSession() {
 
 // fetch() for this service's own addresses: after a 401 it renews the session and repeats once.
 window.sessionFetch = async (address, options) => {
-  const answer = await fetch(address, options);
-  const isOwn = new URL(address, location.href).origin === location.origin;
-  return answer.status === 401 && isOwn && (await renewSession()) ? fetch(address, options) : answer;
+  const request = new Request(address, options);
+  const answer = await fetch(request.clone()); // a body can be sent once
+  const isOwn = new URL(request.url).origin === location.origin;
+  return answer.status === 401 && isOwn && (await renewSession()) ? fetch(request) : answer;
 };
 
 // Signing out by a form would hold all redirects to this page's policy, and Cognito may redirect to
