@@ -201,7 +201,7 @@ def test_alarms_on_5xx_look_at_a_share_of_enough_requests(bakes):
 @pytest.mark.parametrize("deployment", DEPLOYED)
 def test_a_key_and_a_web_acl_are_there_only_where_they_are_given(bakes, deployment):
     service, delivery = (stack(bakes, deployment, name) for name in ("service", "delivery"))
-    optional = {"KmsKeyArn": "", "WebAclArn": "", "RequestsPerAddress": 0}
+    optional = {"KmsKeyArn": "", "WebAclArn": "", "RequestsPerAddress": "0"}
     for name, parameter in (*service["Parameters"].items(), *delivery["Parameters"].items()):
         if name in optional:
             assert parameter["Default"] == optional[name]
@@ -216,6 +216,9 @@ def test_a_key_and_a_web_acl_are_there_only_where_they_are_given(bakes, deployme
         acl = delivery["Resources"]["WebAcl"]
         assert acl["Condition"] == delivery["Outputs"]["WebAclArn"]["Condition"] == "HasRateLimit"
         assert service["Resources"]["WebAclOfBalancer"]["Condition"] == "HasWebAcl"
+        limit = delivery["Parameters"]["RequestsPerAddress"]["AllowedPattern"]
+        taken = {"0": 1, "1": 0, "9": 0, "10": 1, "010": 0, "-1": 0, "2000": 1, "10.5": 0}
+        assert {text: bool(re.fullmatch(limit, text)) for text in taken} == taken
         # AWS WAF's samples are whole requests, tokens included.
         views = [acl["Properties"], *acl["Properties"]["Rules"]]
         assert not any(each["VisibilityConfig"]["SampledRequestsEnabled"] for each in views)

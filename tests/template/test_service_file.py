@@ -1,6 +1,7 @@
 """service.json: a service's own variables, secrets, egress and rights reach both deployments."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -9,22 +10,26 @@ from test_deployments import DEPLOYED, Tagged, lint
 from yaml import load
 
 from cognises.errors import SettingsError
-from cognises.provisioning.service_file import merge, read_service_file
+from cognises.manifest.iam_policy import policy_size
+from cognises.provisioning.service_file import _ROOM, _example, merge, read_service_file
 
+TO_DATABASE = {"port": 5432, "to": "10.0.0.0/16"}
+QUEUES = [f"arn:aws:sqs:eu-west-1:123456789012:queue-{number:03}" for number in range(80)]
 IN_JSON = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-0123abcd-AbCdEf"
 HERE = "${AWS::Region}:${AWS::AccountId}"
 SECRET = f"arn:${{AWS::Partition}}:secretsmanager:{HERE}:secret:${{Stage}}-db-AbCdEf"
 PARAMETER = f"arn:${{AWS::Partition}}:ssm:{HERE}:parameter/api-key"
 OF_STAGE = SECRET.replace("${Stage}", "svc-prod")
+TEXT = 'a "quoted": ${text}, # and more \U0001f600'
 OWN = {
-    "environment": {"BUCKET": "${Stage}-reports", "GREETING": 'a "quoted": ${text}, # and more'},
+    "environment": {"BUCKET": "${Stage}-reports", "GREETING": TEXT},
     "secrets": {"DATABASE_URL": f"{SECRET}:url::", "API_KEY": PARAMETER},
     "egress": [
         {"port": 5432, "to": "10.0.0.0/16", "for": "PostgreSQL"},
         {"port": 6379, "to": "sg-0123456789abcdef0"},
     ],
     "statements": [
-        {"Effect": "Allow", "Action": "s3:GetObject",
+        {"Sid": "UseData", "Effect": "Allow", "Action": "s3:GetObject",
          "Resource": "arn:${AWS::Partition}:s3:::${Stage}-reports/*",
          "Condition": {"StringEquals": {"s3:prefix": "${aws:PrincipalTag/team}-${AWS::Region}"}}},
     ],
@@ -69,7 +74,6 @@ RULES = {
     "CidrIp": "10.0.0.0/16", "FromPort": 5432, "ToPort": 5432, "IpProtocol": "tcp",
     "Description": "PostgreSQL",
 }  # fmt: skip
-TEXT = 'a "quoted": ${text}, # and more'
 
 
 def test_a_task_gets_variables_secrets_rights_and_a_way_to_its_database(tmp_path):
@@ -145,16 +149,31 @@ def test_without_the_file_nothing_is_added(tmp_path):
         ({"secrets": {"PASSWORD": "hunter2"}}, "must be the ARN of a secret"),
         ({"secrets": {"A": "arn:aws:ssm:eu-west-1:123456789012:parameter/*"}}, "must be the ARN"),
         ({"secrets": {"A": "arn:aws:s3:::bucket/key"}}, "must be the ARN of a secret"),
-        ({"secrets": {"A": f"{IN_JSON}:k:AWSPREVIOUS:"}}, "secrets.A: versions are not supported"),
-        ({"secrets": {"A": f"{IN_JSON}:::0123"}}, "secrets.A: versions are not supported"),
-        ({"secrets": {"A": f"{PARAMETER}:3"}}, "secrets.A: versions are not supported"),
+        ({"secrets": {"A": f"{IN_JSON}:k:AWSPREVIOUS:"}}, "remove versions: not supported"),
+        ({"secrets": {"A": f"{IN_JSON}:::0123"}}, "remove versions: not supported"),
+        ({"secrets": {"A": f"{PARAMETER}:3"}}, "remove versions: not supported"),
         ({"secrets": {"A": IN_JSON.replace("db", "d\u00e9")}}, "must be the ARN of a secret"),
         ({"egress": [{"port": 5432}]}, 'egress[0]: must be {"port": 5432'),
         ({"egress": [{"port": "5432", "to": "10.0.0.0/16"}]}, "egress[0].port: must be a number"),
         ({"egress": [{"port": True, "to": "10.0.0.0/16"}]}, "egress[0].port: must be a number"),
         ({"egress": [{"port": 1, "to": "10.0.0.1/16"}]}, "egress[0].to: must be a network"),
         ({"egress": [{"port": 1, "to": "db.example.org"}]}, "egress[0].to: must be a network"),
+        ({"egress": [{"port": 1, "to": "10.0.0.0"}]}, "egress[0].to: must be a network"),
+        ({"egress": [{"port": 1, "to": "10.0.0.0/255.0.0.0"}]}, "egress[0].to: must be a network"),
+        ({"egress": [{"port": 1, "to": "10.0.0.0/0.0.0.255"}]}, "egress[0].to: must be a network"),
+        ({"egress": [{"port": 1, "to": ["10.0.0.0/8"]}]}, "egress[0].to: must be a network"),
+        ({"egress": [{**TO_DATABASE, "for": ""}]}, "egress[0].for: must be 1 to 255"),
+        ({"egress": [{**TO_DATABASE, "for": "x" * 256}]}, "egress[0].for: must be 1 to 255"),
+        ({"egress": [{**TO_DATABASE, "for": "the d\u00e9p\u00f4t"}]}, "egress[0].for: must be"),
+        ({"egress": [{**TO_DATABASE, "for": "Ada's"}]}, "egress[0].for: must be"),
+        ({"egress": [{**TO_DATABASE, "for": {"a": 1}}]}, "egress[0].for: must be"),
+        ({"egress": [{**TO_DATABASE, "for": ["a"]}]}, "egress[0].for: must be"),
+        ({"egress": [{**TO_DATABASE, "for": 5}]}, "egress[0].for: must be"),
+        ({"egress": [TO_DATABASE, TO_DATABASE | {"for": "x"}]}, "egress[1]: port 5432 of 10.0"),
+        ({"egress": [{"port": 443, "to": "0.0.0.0/0"}]}, "egress[0]: port 443 of 0.0.0.0/0"),
         ({"statements": [{"Effect": "Allow", "Action": "s3:GetObject"}]}, "statements[0]"),
+        ({"statements": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": QUEUES}]},
+         "characters, IAM's limit"),
         ({"statements": [{"Effect": "Allow", "Action": "iam:*", "Resource": "*"}]},
          "statements[0]: the boundary of infra/delivery.yaml denies iam:*"),
         ({"statements": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}, "denies *"),
@@ -167,6 +186,50 @@ def test_what_is_wrong_in_the_file_is_named_and_deploys_nothing(data, problem, t
     assert problem in str(refused.value)
     assert "service.json" in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+def boundary_of(deployment):
+    resources = load(template(deployment, "delivery"), Tagged)["Resources"]
+    return resources["ServiceBoundary"]["Properties"]["PolicyDocument"]
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_an_action_that_the_boundary_denies_is_refused(deployment, tmp_path):
+    *_, last = boundary_of(deployment)["Statement"]
+    single = [each.replace("*", "X") for each in last["Action"]]
+    for action in (*last["Action"], *single, "IAM:GetRole", "sts:*", "sts:Get*", "sts:GetFed*"):
+        statement = {"Effect": "Allow", "Action": ["s3:GetObject", action], "Resource": "*"}
+        with pytest.raises(SettingsError, match="denies") as refused:
+            read_service_file(written(tmp_path, {"statements": [statement]}))
+        assert f"denies {action}; remove it" in str(refused.value)
+        read_service_file(written(tmp_path, {"statements": [statement | {"Effect": "Deny"}]}))
+
+
+@pytest.mark.parametrize(
+    "action", ["ses:SendEmail", "sts:GetCallerIdentity", "account-x:A", "configservice:A", "rams:*"]
+)
+def test_any_other_action_is_taken(action, tmp_path):
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    read_service_file(written(tmp_path, {"statements": [statement]}))
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_the_boundary_with_the_largest_file_is_not_too_large_for_iam(deployment):
+    """Its own part, with each placeholder as long as it gets, and what a file may add."""
+    image = "arn:aws:ecr:ap-southeast-1:111111111111:repository/" + 50 * "s"
+    text = json.dumps(boundary_of(deployment)).replace('"Images.Arn"', f'"{image}"')
+    assert policy_size(json.loads(_example(text))) + _ROOM <= 6_144
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_a_variable_that_the_stack_sets_is_refused(deployment, tmp_path):
+    text = template(deployment, "service")
+    names = set(re.findall(r"\{Name: ([A-Z_]+), Value|^          ([A-Z_]+): !", text, re.M))
+    found = {first or second for first, second in names}
+    assert "PROJECT_NAME" in found
+    for part, name in [(part, name) for part in ("environment", "secrets") for name in found]:
+        with pytest.raises(SettingsError, match=r"is set by infra/service\.yaml"):
+            read_service_file(written(tmp_path, {part: {name: PARAMETER}}))
 
 
 @pytest.mark.parametrize("end", ["", ":password::", ":::"])

@@ -22,6 +22,7 @@ from cognises.settings import sources
 
 LONGEST_STAGE = 32  # beyond it, CloudFormation shortens role names that policies know by prefix
 OF_A_PACKAGE = ("CodeKey", "Architecture", "CognitoJwksFile")
+YOUR_OWN = ("WebAclArn", "KmsKeyArn", "ServiceBoundaryArn")
 _SETTINGS = re.compile(r"(Cognito|Cognises)[A-Z]\w*|ProjectName")
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 Values = Mapping[str, str]
@@ -85,7 +86,7 @@ def run(
     # from its file has to disappear from the service.
     kept = {each.name for each in declared if not each.secret and not each.setting}
     known = {name: value for name, value in before.parameters.items() if name in kept}
-    known |= {"Stage": request.stage, **delivery.outputs}
+    known |= {"Stage": request.stage, **delivery.outputs, **_own(known, delivery.outputs)}
     project = sources.read_values(sources.PROJECT_FOLDER, names=["PROJECT_NAME"])
     settings = project | t.settings_values(options)
     known |= {each.name: settings[each.setting] for each in declared if each.setting in settings}
@@ -112,6 +113,13 @@ def run(
     for name, text in sorted(deploy_stack(client, desired, ask, dry_run=dry_run).items()):
         say(f"{name}: {text}")
     return 0
+
+
+def _own(known: Values, outputs: Values) -> dict[str, str]:
+    own = {n: known[n] for n in YOUR_OWN if known.get(n) and known[n] != outputs.get(n, known[n])}
+    for name in own:
+        say(f"  {name} is kept; for that of delivery: --parameter {name}={outputs[name]}")
+    return own
 
 
 def _template(stack: str, stage: str) -> str:
@@ -152,8 +160,9 @@ def _image_digest(aws: Aws, tag: str, known: Values) -> str:
     try:
         found = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
     except (ecr.exceptions.ImageNotFoundException, ecr.exceptions.RepositoryNotFoundException):
-        problem = f"repository {repository} has no image {tag}; push it first"
-        raise SettingsError([problem]) from None
+        raise SettingsError(
+            [f"repository {repository} has no image {tag}; push it first"]
+        ) from None
     return str(found["imageDetails"][0]["imageDigest"])
 
 

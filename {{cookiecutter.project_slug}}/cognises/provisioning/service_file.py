@@ -19,24 +19,25 @@ from typing import Any
 
 from cognises.errors import ManifestError, Problem, SettingsError
 from cognises.manifest import parse_json
-from cognises.manifest.iam_policy import VERSION, check_policy
+from cognises.manifest.iam_policy import VERSION, check_policy, policy_size, statements_of, texts
 from cognises.manifest.iam_warnings import escalating_actions
 from cognises.settings import sources
 
 Json = Mapping[str, Any]
 NAME = "service.json"
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,127}")
-_OURS = re.compile(
-    r"(AWS|COGNITO|COGNISES|GUNICORN|FLASK|LAMBDA)_|(PROJECT_NAME|SERVICE_SECRETS|WEB_CONCURRENCY)$"
-)
+_OURS = "(AWS|COGNI(TO|SES)|GUNICORN|FLASK|LAMBDA)_|(PROJECT_NAME|SERVICE_SECRETS|WEB_CONCURRENCY)$"
 _SECRET = re.compile(
     r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+(:[^:]*::)?"
     r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)",
     re.ASCII,
 )
-_VERSION = re.compile(r"arn:.*(:secret:[^:]+:[^:]*:(?!:$)[^:]*:[^:]*|:parameter/[^:]+:[^:]+)")
-_EXAMPLES = {"${Stage}": "stage", "${AWS::Region}": "us-east-1", "${AWS::AccountId}": "1" * 12,
-             "${AWS::Partition}": "aws"}  # fmt: skip
+_REASON = re.compile(r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}")  # what EC2 takes
+_EXAMPLES = {"${Stage}": "s" * 32, "${AWS::Region}": "ap-southeast-1",  # the longest
+             "${AWS::AccountId}": "1" * 12, "${AWS::Partition}": "aws"}  # fmt: skip
+_ROOM = 3_300  # what the boundary in infra/delivery.yaml leaves of IAM's 6,144; and it denies:
+_DENIED = r"""(?ix)(account|aws-portal|billing|cloudformation|cloudtrail|cognito-id(entity|p)|config
+    |iam|identitystore|organizations|ram|rolesanywhere|sso|sso-directory):.*|sts:(assume|get[*?f]).*"""
 _PLACEHOLDER = re.compile(r"\$\{AWS::(Region|AccountId|Partition)\}")
 _OTHER = re.compile(r"\$\{(?!AWS::(?:Region|AccountId|Partition)\})")
 _MARK = re.compile(r"^( *)# service\.json: ([a-z-]+)\n", re.M)
@@ -52,7 +53,11 @@ def read_service_file(folder: Path = sources.PROJECT_FOLDER) -> dict[str, Any]:
     problems = [problem for problem in _check(data) if problem.level == "error"]
     if problems or not isinstance(data, dict):
         raise SettingsError([f"{problem} ({NAME})" for problem in problems])
-    return {name: data.get(name, kind()) for name, (kind, _) in PARTS.items()}
+    parts = {name: data.get(name, kind()) for name, (kind, _) in PARTS.items()}
+    rights = [*_read_statements(parts["secrets"]), *parts["statements"]]
+    if (size := policy_size(json.loads(_example(json.dumps(rights))))) > _ROOM:
+        raise SettingsError([f"statements: remove {size - _ROOM} characters, IAM's limit ({NAME})"])
+    return parts
 
 
 def _check(data: object) -> Iterator[Problem]:
@@ -76,7 +81,7 @@ def _check_environment(values: Json, part: str = "environment") -> Iterator[Prob
     for name, value in values.items():
         if not _VARIABLE.fullmatch(name):
             yield Problem(f"{part}.{name}", "must be upper-case letters, digits and underscores")
-        elif _OURS.match(name):
+        elif re.match(_OURS, name):
             yield Problem(f"{part}.{name}", "is set by infra/service.yaml; use its parameter")
         if not isinstance(value, str) or not value or not value.isprintable():
             yield Problem(f"{part}.{name}", "must be a text that is not empty")
@@ -85,29 +90,33 @@ def _check_environment(values: Json, part: str = "environment") -> Iterator[Prob
 def _check_secrets(values: Json) -> Iterator[Problem]:
     yield from _check_environment(values, "secrets")
     text = "must be the ARN of a secret or of a parameter, never its value: "
-    text += "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf, with :KEY:: for a key of "
-    text += "its JSON, or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME"
+    text += (
+        "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf, with :KEY:: for a key of its "
+    )
+    text += "JSON, or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME; remove versions: not supported"
     for name, value in values.items():
-        example = _example(value) if isinstance(value, str) else ""
-        if _VERSION.fullmatch(example):
-            remedy = "end the ARN in :KEY:: or at the name, and the service reads the current one"
-            yield Problem(f"secrets.{name}", f"versions are not supported; {remedy}")
-        elif not _SECRET.fullmatch(example):
+        if not isinstance(value, str) or not _SECRET.fullmatch(_example(value)):
             yield Problem(f"secrets.{name}", text)
 
 
 def _check_egress(values: list[object]) -> Iterator[Problem]:
+    seen: list[object] = [(443, "0.0.0.0/0")]  # that of infra/service.yaml
     for number, rule in enumerate(values):
         place = f"egress[{number}]"
         if not isinstance(rule, dict) or not {"port", "to"} <= set(rule) <= {"port", "to", "for"}:
             yield Problem(place, 'must be {"port": 5432, "to": "10.0.0.0/16", "for": "database"}')
             continue
-        port, to = rule["port"], str(rule["to"])
+        port, to, reason = rule["port"], str(rule["to"]), rule.get("for", NAME)
         if type(port) is not int or not 0 < port < 65536:
             yield Problem(f"{place}.port", "must be a number from 1 to 65535")
+        if not isinstance(reason, str) or not _REASON.fullmatch(reason):
+            yield Problem(f"{place}.for", "must be 1 to 255 of A-Z a-z 0-9 ._-:/()#,@[]+=&;{}!$*")
+        if (port, to) in seen:
+            yield Problem(place, f"port {port} of {to} is open already; remove this rule")
+        seen.append((port, to))
         try:
             if not re.fullmatch(r"sg-[0-9a-f]{8,17}", to):
-                ipaddress.IPv4Network(to)
+                ipaddress.IPv4Network(to if re.fullmatch(r"[0-9.]+/[1-9]?[0-9]", to) else "")
         except ValueError:
             yield Problem(f"{place}.to", "must be a network such as 10.0.0.0/16, or sg-…")
 
@@ -117,10 +126,12 @@ def _check_statements(values: list[object]) -> Iterator[Problem]:
     document = {"Version": VERSION, "Statement": statements}
     for problem in check_policy(document) if values else ():
         yield problem._replace(place=problem.place.replace("Statement", "statements", 1))
-    for number, statement in enumerate(statements):
-        if found := escalating_actions(statement) if isinstance(statement, dict) else []:
+    for place, statement in statements_of(document):
+        allowed = texts(statement.get("Action")) if statement.get("Effect") == "Allow" else []
+        denied = [each for each in allowed if re.fullmatch(_DENIED, each)]
+        if found := dict.fromkeys([*escalating_actions(statement), *denied]):
             text = f"the boundary of infra/delivery.yaml denies {', '.join(found)}; remove it"
-            yield Problem(f"statements[{number}]", text)
+            yield Problem(place.replace("Statement", "statements", 1), text)
 
 
 def _example(text: str) -> str:
@@ -142,7 +153,8 @@ def merge(template: str, parts: Json, stage: str) -> str:
 
 
 def _lines(parts: Json) -> dict[str, list[str]]:
-    environment, secrets, statements = parts["environment"], parts["secrets"], parts["statements"]
+    environment, secrets = parts["environment"], parts["secrets"]
+    statements = [{k: s[k] for k in s if k != "Sid"} for s in parts["statements"]]  # may be taken
     reads = _read_statements(secrets)
     variables = {**environment, **({"SERVICE_SECRETS": json.dumps(secrets)} if secrets else {})}
     from_arns = [{"Name": name, "ValueFrom": arn} for name, arn in secrets.items()]
@@ -179,7 +191,7 @@ def _items(values: Iterable[object]) -> list[str]:
 
 
 def _json(value: object) -> str:
-    return json.dumps(_substituted(value))
+    return json.dumps(_substituted(value), ensure_ascii=False)  # YAML reads no surrogate pairs
 
 
 def _substituted(value: object) -> object:

@@ -216,6 +216,26 @@ def test_what_delivery_made_is_found(run: Run, cloud: Cloud) -> None:
     assert parameters(cloud)["ImageRepository"] == "images"
 
 
+@pytest.mark.parametrize("name", ["WebAclArn", "KmsKeyArn", "ServiceBoundaryArn"])
+def test_an_arn_of_your_own_stays_and_that_of_delivery_is_named(
+    run: Run, cloud: Cloud, name: str
+) -> None:
+    cloud.declared = {**IMAGE, name: ""}
+    cloud.put("svc-delivery", "CREATE_COMPLETE", Outputs={name: "arn:delivery"},
+              tags=stack_tags("svc-"))  # fmt: skip
+    first = run("deploy", "--yes", *FIRST)
+    assert (first.code, parameters(cloud)[name]) == (0, "arn:delivery")
+    assert "is kept" not in run("deploy", "--yes").err
+    run("deploy", "--yes", "--parameter", f"{name}=arn:own")
+    ran = run("deploy", "--yes", "--parameter", "MinTasks=4")
+
+    assert (ran.code, parameters(cloud)[name]) == (0, "arn:own")
+    assert f"{name} is kept; for that of delivery: --parameter {name}=arn:delivery" in ran.err
+    run("deploy", "--yes", "--parameter", f"{name}=")
+    run("deploy", "--yes")
+    assert parameters(cloud)[name] == "arn:delivery"
+
+
 def test_the_delivery_stack_is_told_the_stage(run: Run, cloud: Cloud) -> None:
     cloud.declared = {"Stage": None, "CognitoUserPoolId": None, "GitHubRepository": ""}
     ran = run("deploy", "delivery", "--yes")
