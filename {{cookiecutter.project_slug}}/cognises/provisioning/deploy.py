@@ -160,9 +160,8 @@ def _image_digest(aws: Aws, tag: str, known: Values) -> str:
     try:
         found = ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
     except (ecr.exceptions.ImageNotFoundException, ecr.exceptions.RepositoryNotFoundException):
-        raise SettingsError(
-            [f"repository {repository} has no image {tag}; push it first"]
-        ) from None
+        problem = f"repository {repository} has no image {tag}; push it first"
+        raise SettingsError([problem]) from None
     return str(found["imageDetails"][0]["imageDigest"])
 
 
