@@ -91,7 +91,7 @@ def _check_secrets(values: Json) -> Iterator[Problem]:
     yield from _check_environment(values, "secrets")
     text = "must be the ARN of a secret or of a parameter, never its value: "
     text += "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-AbCdEf, with :KEY:: for a key of "
-    text += "JSON, or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME; remove versions: not supported"
+    text += "its JSON, or arn:aws:ssm:REGION:ACCOUNT:parameter/NAME; remove versions: not supported"
     for name, value in values.items():
         if not isinstance(value, str) or not _SECRET.fullmatch(_example(value)):
             yield Problem(f"secrets.{name}", text)
@@ -156,13 +156,13 @@ def _lines(parts: Json) -> dict[str, list[str]]:
     reads = _read_statements(secrets)
     variables = {**environment, **({"SERVICE_SECRETS": json.dumps(secrets)} if secrets else {})}
     from_arns = [{"Name": name, "ValueFrom": arn} for name, arn in secrets.items()]
-    policy = _json({"Version": VERSION, "Statement": statements})
+    document = {"Version": VERSION, "Statement": statements}
     return {
         "environment": _items({"Name": key, "Value": value} for key, value in environment.items()),
         "variables": [f"{name}: {_json(value)}" for name, value in variables.items()],
         "secrets": [f"Secrets: {_json(from_arns)}"] if secrets else [],
         "read-secrets": _items(reads),
-        "policy": [f"Policies: [{{PolicyName: service, PolicyDocument: {policy}}}]"]
+        "policy": [f"Policies: [{_json({'PolicyName': 'service', 'PolicyDocument': document})}]"]
         if statements
         else [],
         "statements": _items([*reads, *statements]),
