@@ -156,15 +156,13 @@ def _lines(parts: Json) -> dict[str, list[str]]:
     reads = _read_statements(secrets)
     variables = {**environment, **({"SERVICE_SECRETS": json.dumps(secrets)} if secrets else {})}
     from_arns = [{"Name": name, "ValueFrom": arn} for name, arn in secrets.items()]
-    document = {"Version": VERSION, "Statement": statements}
+    own = {"PolicyName": "service", "PolicyDocument": {"Version": VERSION, "Statement": statements}}
     return {
         "environment": _items({"Name": key, "Value": value} for key, value in environment.items()),
         "variables": [f"{name}: {_json(value)}" for name, value in variables.items()],
         "secrets": [f"Secrets: {_json(from_arns)}"] if secrets else [],
         "read-secrets": _items(reads),
-        "policy": [f"Policies: [{_json({'PolicyName': 'service', 'PolicyDocument': document})}]"]
-        if statements
-        else [],
+        "policy": [f"Policies: [{_json(own)}]"] if statements else [],
         "statements": _items([*reads, *statements]),
         "egress": _items(map(_rule, parts["egress"])),
     }
