@@ -40,10 +40,10 @@ def test_the_examples_of_a_page_run(page, number, tmp_path):
     for place, example in enumerate(examples):
         (tmp_path / f"test_{place}.py").write_text(example)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    own = {"PYTHONPATH": str(PROJECT_FOLDER), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(PROJECT_FOLDER)},
-        capture_output=True, text=True,
-    )  # fmt: skip
+        command, cwd=tmp_path, env=os.environ | own, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
     assert len(examples) == number
 
