@@ -144,6 +144,47 @@ def test_migrations_without_a_database_name_the_setting(project):
     assert "Traceback" not in done.stdout
 
 
+def test_a_migration_without_credentials_of_aws_says_so(project, tmp_path):
+    away = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "us-east-1", "HOME": str(tmp_path)}
+    command = [".venv/bin/python", "migrate.py", "v2", "none.env"]
+    done = run(command, cwd=project, env={**owners_environment(), **away})
+    assert done.returncode == 1
+    assert "AWS: Unable to locate credentials; " in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+CHANGE = """
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    for statement in {!r}:
+        op.execute(statement)
+"""
+UPDATE = "UPDATE note SET text = upper(text)"
+FORCE = "ALTER TABLE note {}FORCE ROW LEVEL SECURITY"
+
+
+@pytest.mark.parametrize(
+    ("statements", "answer"),
+    [
+        ([UPDATE], "query would be affected by row-level security policy"),
+        ([FORCE.format("NO "), UPDATE, FORCE.format("")], "1 passed"),
+    ],
+    ids=["in force", "not in force"],
+)
+def test_a_migration_changes_rows_only_where_no_policy_hides_them(
+    project, tmp_path, statements, answer
+):
+    copy = shutil.copytree(project, tmp_path / "shelf", symlinks=True)
+    (copy / "app/migrations/versions/0002_change.py").write_text(CHANGE.format(statements))
+    command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:dash", "tests/app/test_notes.py"]
+    done = run([*command, "-k", "table_has_a_policy"], cwd=copy, env=owners_environment())
+    assert answer in done.stdout, done.stdout[-4000:]
+
+
 class Calls:
     """boto3 clients that answer what a test expects, and check every call against its API."""
 
