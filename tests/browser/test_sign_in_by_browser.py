@@ -223,7 +223,8 @@ def test_a_script_may_pass_a_request_whose_body_is_sent_again(page: Any, service
     call = f"sessionFetch(new Request('/form', {body})).then(answer => answer.text())"
 
     assert page.evaluate(call) == "saved this"
-    assert calls == ["/form", "/session/refresh", "/form"]
+    called = [call for call in calls if "/static/" not in call]
+    assert called == ["/form", "/session/refresh", "/form"]
 
 
 def test_a_script_without_a_session_gets_its_401_once(page: Any, service: str):

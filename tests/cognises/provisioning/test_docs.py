@@ -55,10 +55,10 @@ def test_the_page_shows_the_trust_policy_as_it_is_made() -> None:
 
 
 def test_every_option_the_page_names_exists() -> None:
+    commands = [*cli.cli.commands.values()]
+    for command in commands:  # those of a group are added as it is met
+        commands += getattr(command, "commands", {}).values()
     options = {
-        option
-        for command in cli.cli.commands.values()
-        for parameter in command.params
-        for option in parameter.opts
+        option for command in commands for parameter in command.params for option in parameter.opts
     }
     assert {name for name in re.findall(r"--[a-z-]+[a-z]", PAGE) if name not in options} == set()

@@ -391,6 +391,7 @@ def test_a_stack_that_is_stuck_is_repaired_as_advised(
 ELSEWHERE = {
     "bootstrap/test_bootstrap.py": {
         "provision.py bootstrap --revert-drift": "role_map_emptied_by_hand_is_repaired",
+        "provision.py bootstrap --env-file {}": "ids_go_into_the_named_env_file_and_nowhere_else",
         "--revert-drift": "role_map_emptied_by_hand_is_repaired",
         "--domain-prefix": "a_given_pool_gets_a_domain_only_if_asked",
         "--public-url": "an_address_given_later_is_an_update",

@@ -55,8 +55,10 @@ class Options:
     @property
     def advice(self) -> str:
         """For an id that is missing: the file that it belongs in, and the command that does it."""
-        command = "bootstrap" + (f" --env-file {self.env_file}" if self.env_file else "")
-        return f"put it into {self.env_file_name}, or run `provision.py {command}`, which writes it"
+        command = "`provision.py bootstrap`"
+        if self.env_file:
+            command = f"`provision.py bootstrap --env-file {self.env_file}`"
+        return f"put it into {self.env_file_name}, or run {command}, which writes it"
 
 
 @dataclass(frozen=True)
