@@ -199,11 +199,23 @@ def test_a_lost_token_is_renewed_without_a_click(page: Any, service: str):
     assert "token_cookie" in {cookie["name"] for cookie in page.context.cookies(service)}
 
 
+def calls_of(page: Any, service: str) -> list[str]:
+    """What the page requests of the service from now on, its static files apart."""
+    calls: list[str] = []
+
+    def note(request: Any) -> None:
+        path = request.url.removeprefix(service)
+        if "/static/" not in path:
+            calls.append(path)
+
+    page.on("request", note)
+    return calls
+
+
 def test_a_script_renews_the_session_after_a_401_and_repeats_its_call_once(page: Any, service: str):
     sign_in(page, service, "viewers")
     forget(page, "token_cookie")
-    calls: list[str] = []
-    page.on("request", lambda request: calls.append(request.url.removeprefix(service)))
+    calls = calls_of(page, service)
 
     both = "Promise.all([sessionFetch('/data'), sessionFetch('/protected')])"
     statuses = page.evaluate(f"{both}.then(all => all.map(each => each.status))")
@@ -216,24 +228,21 @@ def test_a_script_renews_the_session_after_a_401_and_repeats_its_call_once(page:
 def test_a_script_may_pass_a_request_whose_body_is_sent_again(page: Any, service: str):
     sign_in(page, service, "viewers")
     forget(page, "token_cookie")
-    calls: list[str] = []
-    page.on("request", lambda request: calls.append(request.url.removeprefix(service)))
+    calls = calls_of(page, service)
 
     body = "{method: 'POST', body: new URLSearchParams({text: 'this'})}"
     call = f"sessionFetch(new Request('/form', {body})).then(answer => answer.text())"
 
     assert page.evaluate(call) == "saved this"
-    called = [call for call in calls if "/static/" not in call]
-    assert called == ["/form", "/session/refresh", "/form"]
+    assert calls == ["/form", "/session/refresh", "/form"]
 
 
 def test_a_script_without_a_session_gets_its_401_once(page: Any, service: str):
     page.goto(service)
-    calls: list[str] = []
-    page.on("request", lambda request: calls.append(request.url.removeprefix(service)))
+    calls = calls_of(page, service)
 
     assert page.evaluate("sessionFetch('/data').then(answer => answer.status)") == 401
-    assert [call for call in calls if "/static/" not in call] == ["/data", "/session/refresh"]
+    assert calls == ["/data", "/session/refresh"]
 
 
 def test_a_form_that_was_sent_too_late_is_sent_again_after_a_reload(page: Any, service: str):

@@ -1,6 +1,5 @@
 """The requirements: one source, locks that agree with it, and every way to install them."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from baking import (
     TEMPLATE_FOLDER,
     contents,
     files_of_a_clone,
+    owners_environment,
     run,
     without_uv,
 )
@@ -126,8 +126,8 @@ def environment(**more):
 
     pip compiles nothing: it reads the variables of its negative options as falsehoods.
     """
-    ours = ("VIRTUAL_ENV", "PYTEST_", "PYTHON", "MAKE", "MFLAGS", "UV_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    owners = owners_environment().items()
+    kept = {name: value for name, value in owners if not name.startswith("UV_")}
     return {**kept, "PIP_NO_COMPILE": "0", **more}
 
 
