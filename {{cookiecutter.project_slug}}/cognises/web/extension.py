@@ -30,7 +30,7 @@ _PROVISIONING = ("apply", "bootstrap", "deploy", "destroy", "import", "plan", "p
                  "validate", "verify")  # fmt: skip
 # Name of the command: its module, and the click command in it.
 COMMANDS = {name: f"cognises.provisioning.cli:flask_{name}" for name in _PROVISIONING}
-COMMANDS["access"] = "cognises.access:access_command"
+COMMANDS["access"] = "cognises.access.route_report:access_command"
 
 
 class Cognises:

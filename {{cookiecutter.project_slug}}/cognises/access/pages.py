@@ -1,0 +1,63 @@
+"""The pages `/access` and `/access/matrix`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory
+
+from cognises.access.route_report import Row, groups_may_call, may_call, report
+from cognises.web.decorators import permission_required, public
+from cognises.web.principal import Principal
+
+bp = Blueprint("access", __name__, template_folder="../templates")
+
+
+def init_access_pages(app: Flask) -> None:
+    """Add `/access` and `/access/matrix` to `app`, before `Cognises(app)`.
+    groups.json grants them by the names `access` and `access_matrix`. The page extends the app's
+    own `layout.html` where there is one, and uses the style of the app.
+    """
+    app.register_blueprint(bp)
+
+
+@bp.get("/access")
+@permission_required
+def access(response: Principal) -> str:
+    """Who you are, and what you may do here."""
+    rows, groups = _rows_and_groups()
+    decided = [(row, may_call(current_app, row, response)) for row in rows]
+    users = [Principal({"cognito:groups": [group]}) for group in groups]
+    return render_template(
+        "cognises/access.html",
+        layout=current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"]),
+        guarded=[(row, decision) for row, decision in decided if not row.is_public],
+        unguarded=[(row, decision) for row, decision in decided if row.is_public],
+        shows_matrix=any(d.allowed for row, d in decided if row.endpoint == "access.access_matrix"),
+        groups=groups,
+        cells=[(row, [groups_may_call(row, user).allowed for user in users]) for row in rows],
+    )
+
+
+@bp.get("/access/matrix")
+@permission_required
+def access_matrix(response: Principal) -> dict[str, object]:
+    """Every route by every group, as JSON."""
+    rows, groups = _rows_and_groups()
+    routes = [
+        {"method": row.method, "path": row.path, "function": row.name, "open_to": row.open_to}
+        for row in rows
+    ]
+    return {"groups": groups, "routes": routes}
+
+
+@bp.get("/access/static/<path:filename>")
+@public
+def static(filename: str) -> Response:
+    """The script of the access page."""
+    return send_from_directory(Path(__file__).with_name("static"), filename)
+
+
+def _rows_and_groups() -> tuple[list[Row], list[str]]:
+    rows = [row for row in report(current_app).rows if row.endpoint.split(".")[-1] != "static"]
+    return rows, sorted({group for row in rows for groups in row.needs for group in groups})
