@@ -155,7 +155,7 @@ _NAMES = {
     "": ("Bool", "BinaryEquals", "Null", "IpAddress", "NotIpAddress"),
 }  # fmt: skip
 _QUANTITIES = ("", "ForAllValues:", "ForAnyValue:")
-_OPERATORS = [f"{q}{kind}{name}" for q in _QUANTITIES for kind in _NAMES for name in _NAMES[kind]]
+OPERATORS = [f"{q}{kind}{name}" for q in _QUANTITIES for kind in _NAMES for name in _NAMES[kind]]
 
 
 def check_condition(condition: object) -> Iterator[Problem]:
@@ -166,8 +166,8 @@ def check_condition(condition: object) -> Iterator[Problem]:
     for operator, keys in condition.items():
         # Null tests whether a key is present, so IAM has no NullIfExists.
         bare = operator.removesuffix("" if operator.endswith("NullIfExists") else "IfExists")
-        if bare not in _OPERATORS:
-            close = get_close_matches(operator, _OPERATORS, n=1)
+        if bare not in OPERATORS:
+            close = get_close_matches(operator, OPERATORS, n=1)
             hint = f"did you mean {close[0]}?" if close else "see IAM's list of condition operators"
             yield Problem(operator, f"unknown condition operator; {hint}")
             bare = ""

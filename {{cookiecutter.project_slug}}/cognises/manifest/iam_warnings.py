@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cognises.errors import Problem, warning
+from cognises.manifest.iam_decision import glob
 from cognises.manifest.iam_policy import statements_of, texts
 
 # They lead to other rights: IAM itself, other roles' credentials, and who is in which group.
@@ -41,7 +42,7 @@ def check_risks(document: object) -> Iterator[Problem]:
             continue
         resources = ["*"] if "NotResource" in statement else texts(statement.get("Resource"))
         actions, left_out = texts(statement.get("Action")), texts(statement.get("NotAction"))
-        passes_role = any(_glob(each).fullmatch("iam:PassRole") for each in actions or left_out)
+        passes_role = any(glob(each).fullmatch("iam:PassRole") for each in actions or left_out)
         if "*" in resources and left_out and not passes_role:
             yield warning(place, "allows all but a few actions, iam among them; use Action")
         elif "*" in resources and any(action in ("*", "*:*") for action in actions):
@@ -66,13 +67,8 @@ def escalating_actions(statement: Mapping[str, object]) -> list[str]:
     return [
         action
         for action in texts(statement.get("Action"))
-        if not _HARMLESS.fullmatch(action) or _glob(action).fullmatch(_MINTS_TOKENS)
+        if not _HARMLESS.fullmatch(action) or glob(action).fullmatch(_MINTS_TOKENS)
     ]
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.compile(expression, re.IGNORECASE | re.DOTALL)
 
 
 _NAME = "\0"  # a star that stops at a slash: a bucket is not one of its objects
@@ -108,7 +104,7 @@ def _check_names(aws: Any, statement: Mapping[str, object]) -> Iterator[Problem]
             continue
         known = aws.services.service_exists(service)
         names = aws.actions.get_actions_for_service(service) if known else []
-        matches = list(filter(_glob(name).fullmatch, names))
+        matches = list(filter(glob(name).fullmatch, names))
         if not known:
             yield warning("Action", f"{action}: AWS knows no service {service!r}; see its docs")
         elif not matches:
@@ -145,7 +141,7 @@ def _knows_key(aws: Any, key: str) -> bool:
         # Keys of federation carry a provider's host name: cognito-identity.amazonaws.com:aud.
         return "." in service
     patterns = aws.conditions.get_condition_keys_for_service(service)
-    return any(_glob(_VARIABLE.sub("*", each)).fullmatch(key) for each in patterns)
+    return any(glob(_VARIABLE.sub("*", each)).fullmatch(key) for each in patterns)
 
 
 def _may_equal(arn_pattern: str, resource: str) -> bool:
