@@ -11,7 +11,8 @@ from accounts import Account, Ran
 from botocore.exceptions import ClientError
 from staff import ADA, PASSWORD, Terminal, failing, give_authenticator, people
 
-from cognises.provisioning.users.directory import Directory, User
+from cognises.provisioning.users.directory import Directory
+from cognises.users import User
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

@@ -10,7 +10,8 @@ import pytest
 from accounts import Account, Ran
 from staff import PASSWORD, Terminal, failing, people, pipe
 
-from cognises.provisioning.users.directory import Directory, User
+from cognises.provisioning.users.directory import Directory
+from cognises.users import User
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

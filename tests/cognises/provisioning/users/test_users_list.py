@@ -16,7 +16,8 @@ from staff import ADA
 
 from cognises.provisioning.users import commands as cli
 from cognises.provisioning.users.commands import _row
-from cognises.provisioning.users.directory import Directory, User
+from cognises.provisioning.users.directory import Directory
+from cognises.users import User
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

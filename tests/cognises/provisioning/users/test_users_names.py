@@ -10,7 +10,8 @@ import pytest
 from accounts import Account, Ran
 from staff import ADA, failing, people
 
-from cognises.provisioning.users.directory import Directory, User, UserProblem, is_phone
+from cognises.provisioning.users.directory import Directory, UserProblem
+from cognises.users import User, is_phone
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

@@ -12,9 +12,9 @@ import click
 
 from cognises.errors import ProvisionBlocked, printable
 from cognises.provisioning import target as t
-from cognises.provisioning.users import directory as d
-from cognises.provisioning.users.directory import Directory, User, UserProblem, name_problems
+from cognises.provisioning.users.directory import Directory, UserProblem
 from cognises.provisioning.users.passwords import PasswordChoice, password_options
+from cognises.users import INVITED, User, name_problems
 
 TOKENS_STAY_VALID = "tokens issued before stay valid until they expire"
 NEXT_TOKEN = "it takes effect with the next token"
@@ -168,7 +168,7 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
     with choice.obtain(directory.minimum_password, name) as password:
         how = {"Password": password, "Permanent": choice.permanent}
         directory.write("admin_set_user_password", user.name, **how)
-    user = replace(user, status="CONFIRMED" if choice.permanent else d.INVITED)
+    user = replace(user, status="CONFIRMED" if choice.permanent else INVITED)
     return Result(user, f"user {user} has a new password{choice.note}", details=choice.details)
 
 
@@ -176,7 +176,7 @@ def set_password(directory: Directory, name: str, choice: PasswordChoice) -> Res
 def resend(directory: Directory, name: str) -> Result:
     """Send an invitation again, with a new temporary password."""
     user, advice = directory.user(name), "set a password with `provision.py users set-password`"
-    if user.status != d.INVITED:
+    if user.status != INVITED:
         raise UserProblem([f"user {user} signed in already; {advice}"])
     if not user.contact:
         raise UserProblem([f"user {user} has no e-mail or phone number; {advice}"])

@@ -15,10 +15,10 @@ import click
 from cognises.errors import printable
 from cognises.provisioning import target as t
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.users import directory as d
 from cognises.provisioning.users.commands import Result, on_user, raise_for, users
-from cognises.provisioning.users.directory import Directory, User, UserProblem
+from cognises.provisioning.users.directory import Directory, UserProblem
 from cognises.provisioning.users.passwords import PasswordChoice, password_options
+from cognises.users import INVITED, User, is_email, is_phone, name_problems
 
 COLUMNS = ("name", "email", "phone", "email_verified", "groups")
 
@@ -43,7 +43,7 @@ def create(
         given[named] = name
     given["email_verified"] = "true" if contact["email_verified"] else None
     attributes = {key: value for key, value in given.items() if value is not None}
-    desired = User(name, d.INVITED, True, attributes, groups=tuple(dict.fromkeys(groups)))
+    desired = User(name, INVITED, True, attributes, groups=tuple(dict.fromkeys(groups)))
     raise_for(_problems(directory, desired) or directory.group_problems(desired.groups or ()))
     if found := directory.find(name):
         return _complete(directory, found, desired, choice)
@@ -53,12 +53,12 @@ def create(
 
 
 def _problems(directory: Directory, desired: User) -> list[str]:
-    found, given = d.name_problems("user name", desired.name), desired.attributes
+    found, given = name_problems("user name", desired.name), desired.attributes
     for group in desired.groups or ():
-        found += d.name_problems("group", group)
-    if "email" in given and not d.is_email(given["email"]):
+        found += name_problems("group", group)
+    if "email" in given and not is_email(given["email"]):
         found.append(f"--email {given['email']!r} is not an e-mail address")
-    if "phone_number" in given and not d.is_phone(phone := given["phone_number"]):
+    if "phone_number" in given and not is_phone(phone := given["phone_number"]):
         found.append(f"--phone {phone!r} is not a phone number, such as +15550100")
     by = " or ".join(each.replace("_", " ") for each in directory.names)
     named = directory.attribute_of(desired.name)
@@ -146,7 +146,7 @@ def _new(directory: Directory, desired: User, password: str | None) -> User:
         unknown = f"the name or a contact of {desired.name} is another user's alias"
         raise UserProblem(taken or [f"{unknown}; use another one"])
     # Ours, if the answer to the call was lost and botocore repeated it.
-    if user.status != d.INVITED or not _same_contact(user, desired):
+    if user.status != INVITED or not _same_contact(user, desired):
         raise UserProblem([f"user {desired.name} was created by another caller; run this again"])
     if password is not None:
         directory.write("admin_set_user_password", user.name, Password=password, Permanent=False)
@@ -220,7 +220,7 @@ def _arguments(row: dict[str, Any]) -> dict[str, Any]:
     if (verified := found["email_verified"].lower()) not in ("", "true", "false"):
         raise UserProblem([f"email_verified {verified!r}: write true or false"])
     email, phone, name = found["email"], found["phone"], found["name"]
-    if not (email or phone or d.is_email(name) or d.is_phone(name)):
+    if not (email or phone or is_email(name) or is_phone(name)):
         raise UserProblem(["an invitation needs an e-mail or a phone number"])
     contact = {"email": email or None, "phone": phone or None, "email_verified": verified == "true"}
     return {"name": name, "groups": found["groups"].split(), **contact}
