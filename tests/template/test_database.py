@@ -129,7 +129,7 @@ def test_the_secret_and_the_egress_fit_service_json(project):
         text = text.replace(name, value)
     (project / "service.json").write_text(text)
     infra = map(str, (project / "infra").glob("*.yaml"))
-    check = [".venv/bin/python", "-m", "cognises.provisioning.service_file", *infra, "build/infra"]
+    check = [".venv/bin/python", "-m", "infra.service_file", *infra, "build/infra"]
     done = run(check, cwd=project)
     assert done.returncode == 0, done.stdout
     merged = (project / "build/infra/service.yaml").read_text()

@@ -59,6 +59,7 @@ IMPORTS = {
     "from cognises.manifest import Group": False,
     "from cognises.testing import FakePool": False,
     "from local_aws import demo": False,
+    "from infra import deploy": False,
     "import moto": False,
     "from cognises import load_groups, settings_of": True,
     "from cognises.web import prefers_html": True,
@@ -71,7 +72,7 @@ IMPORTS = {
 @pytest.mark.parametrize(("line", "is_allowed"), IMPORTS.items())
 def test_an_import_contract_keeps_private_parts_out_of_app(line, is_allowed, bakes, tmp_path):
     """And lets it import any other package."""
-    for name in ("cognises", "local_aws"):
+    for name in ("cognises", "infra", "local_aws"):
         (tmp_path / name).symlink_to(bakes["none", ""] / name)
     (tmp_path / "app").mkdir()
     (tmp_path / "app/__init__.py").write_text(f"{line}\n")

@@ -11,7 +11,7 @@ from yaml import load
 
 from cognises.errors import SettingsError
 from cognises.manifest.iam_policy import policy_size
-from cognises.provisioning.service_file import _ROOM, _example, merge, read_service_file
+from infra.service_file import _ROOM, _example, merge, read_service_file
 
 TO_DATABASE = {"port": 5432, "to": "10.0.0.0/16"}
 QUEUES = [f"arn:aws:sqs:eu-west-1:123456789012:queue-{number:03}" for number in range(80)]

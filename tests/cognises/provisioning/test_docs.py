@@ -36,7 +36,8 @@ def test_the_page_names_every_call_that_the_runner_may_make(
 
 
 def test_the_page_names_no_call_that_is_not_in_the_code() -> None:
-    code = "".join(path.read_text() for path in PROVISIONING.rglob("*.py"))
+    folders = (PROVISIONING, PROJECT_FOLDER / "infra")
+    code = "".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
     called = re.findall(r"`((?:Create|Put|Update|Delete|Detach|Tag|Describe|List|Get)\w+)`", PAGE)
     assert len(called) > 15
     assert {name for name in called if xform_name(name) not in code} == set()
@@ -55,7 +56,7 @@ def test_the_page_shows_the_trust_policy_as_it_is_made() -> None:
 
 
 def test_every_option_the_page_names_exists() -> None:
-    commands = [*cli.cli.commands.values()]
+    commands = [cli.cli.get_command(None, name) for name in cli.cli.list_commands(None)]
     for command in commands:  # those of a group are added as it is met
         commands += getattr(command, "commands", {}).values()
     options = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -15,8 +16,8 @@ from cognises.web.extension import COMMANDS, commands
 
 
 def test_every_command_is_offered() -> None:
-    assert set(cli.cli.commands) <= set(COMMANDS)
-    assert {name for name, at in COMMANDS.items() if "provisioning" in at} == set(cli.cli.commands)
+    offered = set(cli.cli.list_commands(None))
+    assert {name for name, at in COMMANDS.items() if "provisioning" in at} == offered
 
 
 def flask(*argv: str) -> Result:
@@ -37,6 +38,26 @@ def test_options_messages_and_exit_codes_are_those_of_the_script(
     assert refused.exit_code == 1
     assert "COGNITO_USER_POOL_ID" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("argv", [("bootstrap",), ("deploy", "--help"), ("policy", "--bootstrap"),
+                                  ("destroy", "--stack", "svc-cognito")], ids=" ".join)  # fmt: skip
+def test_an_app_without_infra_hears_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
+) -> None:
+    for name in [*(name for name in sys.modules if name.startswith("infra."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "infra", None)  # Python's own mark for "not found"
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Pool")
+    refused = flask(*argv)
+    assert refused.exit_code == 1
+    problem = (
+        r"error: there is no infra/\w+\.py; copy the folder infra/ of a generated project .*\n"
+    )
+    assert re.fullmatch(problem, refused.stderr)
+    helped = flask("--help")
+    assert helped.exit_code == 0
+    assert helped.stdout.count("there is no infra/") == 2
 
 
 def test_a_process_of_flask_runs_a_command_of_the_script() -> None:

@@ -22,6 +22,7 @@ from botocore import xform_name
 from fake_cloudformation import REGION, FakeCloudFormation
 from staff import PASSWORD, Terminal, pipe
 
+import infra
 from cognises.provisioning import cli
 from cognises.provisioning.aws import make_client
 from cognises.provisioning.names import stack_tags
@@ -30,7 +31,7 @@ from cognises.settings.sources import PROJECT_FOLDER
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]
 HERE = Path(__file__).parent
-SOURCES = sorted(Path(cli.__file__).parent.rglob("*.py"))
+SOURCES = [*Path(cli.__file__).parent.rglob("*.py"), *Path(infra.__file__).parent.glob("*.py")]
 
 
 def texts(path: Path) -> Iterator[str]:
@@ -106,7 +107,9 @@ def test_every_other_advised_command_exists() -> None:
 
 def test_every_advised_option_exists() -> None:
     def options(command: Any) -> set[str]:
-        below = getattr(command, "commands", {}).values()
+        below = []
+        if hasattr(command, "list_commands"):
+            below = [command.get_command(None, name) for name in command.list_commands(None)]
         own = {name for parameter in command.params for name in parameter.opts}
         return own.union(*map(options, below))
 
@@ -375,7 +378,7 @@ def test_a_stack_that_is_stuck_is_repaired_as_advised(
     status: str, method: str, then: str,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setattr("cognises.provisioning.bootstrap._write", lambda path, values: None)
+    monkeypatch.setattr("infra.bootstrap._write", lambda path, values: None)
     stack.put("svc-cognito", status, tags=stack_tags("svc-"))
     refused = run("bootstrap", "--yes")
     assert refused.code == 3

@@ -24,7 +24,7 @@ from moto import mock_aws
 from staff import ADA, PASSWORD, pipe
 
 from cognises.provisioning import aws
-from cognises.provisioning.bootstrap import TEMPLATE
+from infra.bootstrap import TEMPLATE
 from local_aws.template import Template
 
 STACK, URL = "svc-cognito", "https://svc.example.org"

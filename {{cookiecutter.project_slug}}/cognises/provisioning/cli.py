@@ -7,23 +7,48 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cognises.errors import CognisesError, ProvisionBlocked, printable
 from cognises.manifest.__main__ import check_file
-from cognises.provisioning import bootstrap as command_bootstrap
-from cognises.provisioning import deploy as command_deploy
 from cognises.provisioning import target as t
 from cognises.provisioning.aws_errors import explain, is_aws_error
-from cognises.provisioning.bootstrap_settings import read_request
 from cognises.provisioning.groups import commands
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
-from cognises.provisioning.policies import bootstrap_policy, runner_policy, users_policy
+from cognises.provisioning.policies import runner_policy, users_policy
 from cognises.provisioning.users import users
 
+OF_INFRA = {"bootstrap": "infra.bootstrap:run", "deploy": "infra.deploy:run"}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class Commands(click.Group):
+    """`provision.py`: its own commands, and those of infra/, imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*self.commands, *OF_INFRA])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in OF_INFRA:
+            return super().get_command(ctx, cmd_name)
+        try:
+            command: click.Command = t.of_infra(OF_INFRA[cmd_name])
+        except click.ClickException as error:
+            return Missing(cmd_name, short_help=error.message)
+        return command
+
+
+class Missing(click.Command):
+    """Stands for a command of infra/ where that folder is missing: help says so, and each use."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        raise click.ClickException(str(self.short_help))
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 def cli() -> None:
     """Bring groups.json to AWS: IAM roles and Cognito groups, planned before they are made.
 
@@ -54,7 +79,7 @@ def policy(options: t.Options, account: str, **of: bool) -> int:
     if sum(of.values()) > 1:
         raise click.UsageError("--bootstrap, --users and --users-only exclude one another")
     if of["bootstrap"]:
-        document = bootstrap_policy(read_request(options), account)
+        document = t.of_infra("infra.bootstrap_policy:policy_for")(options, account)
     elif of["users_only"]:
         document = users_policy(t.read_target(options), account)
     else:
@@ -79,8 +104,7 @@ def verify(options: t.Options, token_file: Path | None, as_json: bool) -> int:
 
 
 for _command in (
-    commands.plan, commands.apply, commands.import_groups, commands.destroy, command_bootstrap.run,
-    command_deploy.run, users,
+    commands.plan, commands.apply, commands.import_groups, commands.destroy, users,
 ):  # fmt: skip
     cli.add_command(_command)
 
@@ -122,7 +146,8 @@ def _fail(problems: Iterable[str], code: int = t.EXIT_ERROR) -> int:
 def __getattr__(name: str) -> click.Command:
     """`flask_plan` and so on, for `flask cognises`: the same options, messages and exit codes."""
     command = name.removeprefix("flask_").replace("_", "-")
-    if command == name or command not in cli.commands:
+    found = cli.get_command(click.Context(cli), command) if command != name else None
+    if found is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def passed_on(arguments: tuple[str, ...]) -> None:
@@ -135,5 +160,5 @@ def __getattr__(name: str) -> click.Command:
         params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
         context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
         add_help_option=False,
-        short_help=cli.commands[command].get_short_help_str(),
+        short_help=found.get_short_help_str(),
     )

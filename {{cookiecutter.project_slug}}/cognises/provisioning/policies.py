@@ -1,6 +1,6 @@
-"""IAM policies: the least that `plan`, `apply`, `users` and `bootstrap` need; `policy` prints them.
+"""IAM policies: the least that `plan`, `apply` and `users` need; `policy` prints them.
 
-Source: AWS service authorization reference; the handlers' permissions in CloudFormation's schemas.
+Source: AWS service authorization reference.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cognises.manifest.iam_policy import VERSION
-from cognises.provisioning.bootstrap_settings import Request
 from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG, PROJECT_TAG
 from cognises.provisioning.target import Target
-from cognises.user_pool import partition_of
 
 Statement = dict[str, Any]
 Actions = tuple[str, ...]
@@ -33,31 +31,8 @@ GRANT = (
 )  # fmt: skip
 ATTACH = ("AttachRolePolicy",)
 CHANGE = ("TagRole", "DeleteRole")
-STACK = (
-    "CreateChangeSet", "DescribeChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "TagResource",
-    "DescribeStacks", "DescribeStackEvents", "GetTemplate", "DeleteStack",
-)  # fmt: skip
-CHANGE_POOL = (
-    "UpdateUserPool", "GetUserPoolMfaConfig", "SetUserPoolMfaConfig", "ListTagsForResource",
-    "UntagResource",
-)  # fmt: skip
-CLIENT = (
-    "DescribeUserPool", "ListGroups", "CreateUserPoolClient", "DescribeUserPoolClient",
-    "UpdateUserPoolClient", "DeleteUserPoolClient", "ListUserPoolClientSecrets",
-    "ListUserPoolClients", "CreateUserPoolDomain", "UpdateUserPoolDomain", "DeleteUserPoolDomain",
-    "CreateManagedLoginBranding", "DescribeManagedLoginBranding", "UpdateManagedLoginBranding",
-    "DescribeManagedLoginBrandingByClient", "DeleteManagedLoginBranding",
-)  # fmt: skip
-IDENTITY_POOL = (
-    "DescribeIdentityPool", "UpdateIdentityPool", "DeleteIdentityPool", "GetIdentityPoolRoles",
-    "ListTagsForResource", "UntagResource",
-)  # fmt: skip
 EDIT_POLICY = (
     "CreatePolicyVersion", "SetDefaultPolicyVersion", "DeletePolicyVersion", "DeletePolicy",
-)  # fmt: skip
-BOUNDARY = (
-    "CreatePolicy", "GetPolicy", "ListEntitiesForPolicy", "ListPolicyVersions", "GetPolicyVersion",
-    *EDIT_POLICY,
 )  # fmt: skip
 
 
@@ -147,42 +122,3 @@ def _pool_arn(target: Target, account: str) -> str:
 
 def _tags(target: Target, key: str) -> dict[str, str]:
     return {f"{key}/{OWNER_TAG}": OWNER, f"{key}/{POOL_TAG}": target.pool.id}
-
-
-def bootstrap_policy(request: Request, account: str) -> dict[str, Any]:
-    """The policy for one stage. In: the request, and the account's id or `*`.
-
-    A policy of its own: who may change the boundary should not create roles under it. Nothing in
-    it deletes a user pool, and only pools that carry our tag are changed. (Tags are set at
-    creation, so it could also put our tag on another pool of the account: give it to few.)
-    """
-    region = request.aws.region
-    partition, here = partition_of(region)[0], f"{region}:{account}"
-    stack = f"arn:{partition}:cloudformation:{here}:stack/{request.stack}/*"
-    change_sets = f"arn:{partition}:cloudformation:{here}:changeSet/cognises-*"
-    pools = f"arn:{partition}:cognito-idp:{here}:userpool/{request.pool_id or '*'}"
-    identity_pools = f"arn:{partition}:cognito-identity:{here}:identitypool/*"
-    boundary = f"arn:{partition}:iam::{account}:policy/{request.stack}-PermissionsBoundary-*"
-    ours = {"StringEquals": {f"aws:ResourceTag/{OWNER_TAG}": OWNER}}
-    new = {"StringEquals": {f"aws:RequestTag/{OWNER_TAG}": OWNER}}
-    make_pool = allow("MakePool", "cognito-idp", ("CreateUserPool", "TagResource"), "*", new)
-    make_identity_pool = ("CreateIdentityPool", "TagResource")
-    statements = [
-        allow("OwnStack", "cloudformation", STACK, stack),
-        # Change sets carry the stack's tags.
-        allow("TagChangeSets", "cloudformation", ("TagResource",), change_sets),
-        *([] if request.pool_id else [make_pool]),
-        allow("ChangeOwnPool", "cognito-idp", CHANGE_POOL, pools, ours),
-        # An existing pool has no tag of ours: its id names it. After the first run, the id may
-        # be that of our own pool.
-        allow("ClientsOfThePool", "cognito-idp", CLIENT, pools, None if request.pool_id else ours),
-        allow("LookAtDomains", "cognito-idp", ("DescribeUserPoolDomain",), "*"),
-        allow("MakeIdentityPool", "cognito-identity", make_identity_pool, "*", new),
-        allow("OwnIdentityPool", "cognito-identity", IDENTITY_POOL, identity_pools, ours),
-        # Knows neither resources nor tags.
-        allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
-        allow("OwnBoundary", "iam", BOUNDARY, boundary),
-        # `destroy --stack` looks whether a role carries the boundary.
-        allow("ReadRoles", "iam", ("GetAccountAuthorizationDetails",), "*"),
-    ]
-    return {"Version": VERSION, "Statement": statements}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial, wraps
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -252,6 +253,27 @@ class NoSecretArguments(click.Command):
         return super().invoke(ctx)
 
 
+def of_infra(place: str) -> Any:
+    """What infra/ of a generated project has at `infra.module:name`, imported only when needed.
+
+    Raises ClickException where cognises is installed as a wheel, without that folder.
+    """
+    module, _, name = place.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if error.name not in ("infra", module, name):
+            raise
+    file = f"{module.replace('.', '/')}.py"
+    problem = f"there is no {file}; copy the folder infra/ of a generated project beside your app"
+    raise click.ClickException(problem)
+
+
+def say(line: str) -> None:
+    """Print a line for people: not part of the output."""
+    click.echo(printable(line), err=True)
+
+
 def announce(aws: Aws) -> None:
     """Print account, region and caller, before a change. An emulator may have no STS."""
     sts = aws.client("sts")
@@ -262,7 +284,7 @@ def announce(aws: Aws) -> None:
             raise
         found = {}
     account, caller = (found.get(key, "unknown") for key in ("Account", "Arn"))
-    click.echo(printable(f"account {account}, region {aws.region}, caller {caller}"), err=True)
+    say(f"account {account}, region {aws.region}, caller {caller}")
 
 
 def require_terminal(command: str) -> None:

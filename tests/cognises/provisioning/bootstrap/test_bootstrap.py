@@ -12,11 +12,11 @@ from answering import Refused
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from fake_cloudformation import OUTPUTS, REGION, FakeCloudFormation, change, event, stand_in
 
-from cognises.provisioning import bootstrap as command_bootstrap
-from cognises.provisioning.bootstrap import deployment_steps
-from cognises.provisioning.bootstrap_settings import default_domain_prefix
 from cognises.provisioning.names import stack_tags, stage_name
-from cognises.provisioning.stack_state import Stack
+from infra import bootstrap as command_bootstrap
+from infra.bootstrap import deployment_steps
+from infra.bootstrap_settings import default_domain_prefix
+from infra.stack_state import Stack
 
 Run = Callable[..., Ran]
 STACK = "svc-cognito"

@@ -12,9 +12,9 @@ import yaml
 from cognises.manifest import load_groups
 from cognises.manifest.iam_policy import check_policy
 from cognises.manifest.iam_warnings import ESCALATING_SERVICES, escalating_actions
-from cognises.provisioning import bootstrap as command_bootstrap
-from cognises.provisioning.bootstrap import WRITTEN
 from cognises.settings.sources import PROJECT_FOLDER
+from infra import bootstrap as command_bootstrap
+from infra.bootstrap import WRITTEN
 from local_aws import cognito
 from local_aws.template import Template
 

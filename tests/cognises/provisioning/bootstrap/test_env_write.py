@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognises.errors import SettingsError
-from cognises.provisioning.bootstrap_settings import read_env, update_env, with_values, write_env
+from infra.bootstrap_settings import read_env, update_env, with_values, write_env
 
 ID = {"COGNITO_USER_POOL_ID": "eu-west-1_Ab"}
 LINE = "COGNITO_USER_POOL_ID=eu-west-1_Ab"

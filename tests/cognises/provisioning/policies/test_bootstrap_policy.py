@@ -11,9 +11,8 @@ import pytest
 from cognises.manifest.iam_policy import check_policy, policy_size
 from cognises.manifest.iam_warnings import check_reference
 from cognises.provisioning import main
-from cognises.provisioning.bootstrap_settings import read_request
-from cognises.provisioning.policies import bootstrap_policy
 from cognises.provisioning.target import Options
+from infra.bootstrap_policy import policy_for
 
 ACCOUNT = "123456789012"
 GIVEN = "eu-west-1_Given123"
@@ -31,7 +30,7 @@ def pool_id(request: pytest.FixtureRequest) -> str:
 def printed(pool_id: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.setenv("COGNITO_USER_POOL_ID", pool_id)
-    return bootstrap_policy(read_request(Options()), ACCOUNT)
+    return policy_for(Options(), ACCOUNT)
 
 
 def by_action(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -112,4 +111,4 @@ def test_the_command_prints_it_without_reaching_aws(
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert main(["policy", "--bootstrap", "--account", ACCOUNT]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown == bootstrap_policy(read_request(Options()), ACCOUNT)
+    assert shown == policy_for(Options(), ACCOUNT)

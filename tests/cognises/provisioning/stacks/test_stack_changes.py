@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_cloudformation import change
 
-from cognises.provisioning.stacks import NOTHING_CHANGES, read_changes
+from infra.stacks import NOTHING_CHANGES, read_changes
 
 POOL = "AWS::Cognito::UserPool"
 CLIENT = "AWS::Cognito::UserPoolClient"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fake_cloudformation import event
 
-from cognises.provisioning.stack_state import Event, failure_causes, retained
+from infra.stack_state import Event, failure_causes, retained
 
 
 def of(*said: dict[str, str]) -> list[Event]:

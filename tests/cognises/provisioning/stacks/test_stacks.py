@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from fake_cloudformation import OUTPUTS, FakeCloudFormation, Looks, change, event
 
 from cognises.errors import ProvisionBlocked
-from cognises.provisioning import stack_state
 from cognises.provisioning.names import stack_tags
-from cognises.provisioning.stack_state import (
+from infra import stack_state
+from infra.stack_state import (
     REPAIRS,
     TO_CREATE,
     TO_UPDATE,
@@ -25,7 +25,7 @@ from cognises.provisioning.stack_state import (
     StackFailed,
     read_stack,
 )
-from cognises.provisioning.stacks import StackInput, delete_stack, deploy_stack
+from infra.stacks import StackInput, delete_stack, deploy_stack
 
 NAME = "svc-cognito"
 TAGS = stack_tags("svc")

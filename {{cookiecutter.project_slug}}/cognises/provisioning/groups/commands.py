@@ -20,8 +20,7 @@ from cognises.provisioning.groups.apply import apply_plan
 from cognises.provisioning.groups.model import Scope
 from cognises.provisioning.groups.plan import Change, GroupChange, Plan, plan_json, plan_text
 from cognises.provisioning.groups.planner import Pruning, make_plan
-from cognises.provisioning.stack_state import say
-from cognises.provisioning.stacks import delete_own_stack, find_own_stack
+from cognises.provisioning.target import say
 
 
 def _pruning(prune: bool, max_destroy: int | None, force: bool) -> Pruning | None:
@@ -171,7 +170,7 @@ def destroy(options: t.Options, confirm: str | None, force: bool, stack: str | N
     """Delete the roles and groups this project made; the pool and its users stay."""
     target = t.read_target(options)
     clients = group_clients(target.aws)
-    own_stack = find_own_stack(target, stack) if stack else None
+    own_stack = t.of_infra("infra.stacks:find_own_stack")(target, stack) if stack else None
     # Typing the pool's id confirms any number of deletions, whatever the identity pool allows.
     everything = Pruning(max_destroy=sys.maxsize, force=force)
     found = _plan(replace(target, identity_pool_id=None), clients, (), everything)
@@ -193,7 +192,7 @@ def destroy(options: t.Options, confirm: str | None, force: bool, stack: str | N
     code = _report(found, *apply_plan(found, clients))
     # The roles carry the boundary, which is in the stack: it is deleted after them.
     if own_stack and code == 0:
-        delete_own_stack(target, own_stack, options.env_file_name)
+        t.of_infra("infra.stacks:delete_own_stack")(target, own_stack, options.env_file_name)
     return code
 
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cognises.errors import ProvisionBlocked, printable
-from cognises.provisioning import stack_state as state
 from cognises.provisioning.aws import error_code, error_message, on_loopback
 from cognises.provisioning.aws_errors import is_aws_error
 from cognises.provisioning.names import stack_name, stack_tags
-from cognises.provisioning.stack_state import Operation, Stack, StackFailed, read_stack, say
-from cognises.provisioning.target import Target
+from cognises.provisioning.target import Target, say
+from infra import stack_state as state
+from infra.stack_state import Operation, Stack, StackFailed, read_stack
 
 # The reason of a change set that fails only because there is nothing to change.
 NOTHING_CHANGES = re.compile(

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-import click
-
 from cognises.errors import ProblemsError, ProvisionBlocked, printable
 from cognises.provisioning.aws import error_code, error_message, on_loopback
 from cognises.provisioning.aws_errors import advice_for
 from cognises.provisioning.names import PROJECT_TAG, is_owned
+from cognises.provisioning.target import say
 
 ABSENT = "ABSENT"  # our word for a stack that does not exist
 FAILED_CREATION = "ROLLBACK_COMPLETE"  # such a stack can only be deleted
@@ -82,10 +81,6 @@ class Stack:
 
 class StackFailed(ProblemsError):
     """CloudFormation tried and failed: each resource with its reason, then what to do."""
-
-
-def say(line: str) -> None:
-    click.echo(printable(line), err=True)
 
 
 def read_stack(client: Any, name_or_id: str) -> Stack:

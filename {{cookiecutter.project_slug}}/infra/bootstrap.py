@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 import click
 
 from cognises.errors import SettingsError
-from cognises.provisioning import bootstrap_settings as asked
 from cognises.provisioning import target as t
 from cognises.provisioning.names import stack_tags
-from cognises.provisioning.stack_state import Stack, read_stack, require_owned, say
-from cognises.provisioning.stacks import StackInput, deploy_stack
+from cognises.provisioning.target import say
 from cognises.settings import sources
 from cognises.settings.values import is_loopback
+from infra import bootstrap_settings as asked
+from infra.stack_state import Stack, read_stack, require_owned
+from infra.stacks import StackInput, deploy_stack
 
 TEMPLATE = sources.PROJECT_FOLDER / "infra" / "cognito.yaml"
 # The settings that bootstrap writes, by the stack's output.

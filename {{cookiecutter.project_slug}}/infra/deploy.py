@@ -12,13 +12,14 @@ import click
 from cognises.errors import SettingsError
 from cognises.provisioning import target as t
 from cognises.provisioning.aws import Aws
-from cognises.provisioning.bootstrap_settings import read_pairs, read_request
 from cognises.provisioning.names import stack_name, stack_tags
-from cognises.provisioning.package import Package, parameters_of, stored_checksum
-from cognises.provisioning.service_file import merge, read_service_file
-from cognises.provisioning.stack_state import read_stack, require_owned, say
-from cognises.provisioning.stacks import StackInput, deploy_stack
+from cognises.provisioning.target import say
 from cognises.settings import sources
+from infra.bootstrap_settings import read_pairs, read_request
+from infra.package import Package, parameters_of, stored_checksum
+from infra.service_file import merge, read_service_file
+from infra.stack_state import read_stack, require_owned
+from infra.stacks import StackInput, deploy_stack
 
 LONGEST_STAGE = 32  # beyond it, CloudFormation shortens role names that policies know by prefix
 OF_A_PACKAGE = ("CodeKey", "Architecture", "CognitoJwksFile")
