@@ -67,8 +67,11 @@ demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a project into build
 packages:
 	@$(MAKE) --no-print-directory -C '$(PROJECT)' install
 
+# Files that take a minute do not come last, when no other is left to run beside them.
+SLOWEST_FIRST := tests/template tests/browser tests/local_aws tests/cognises
+
 test: $(VENV)/.dev packages tidy  ## the whole test suite, generated projects included
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=25
+	$(BIN)/python -m pytest $(SLOWEST_FIRST) --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=25
 
 crash-matrix: $(VENV)/.dev tidy  ## interrupt provisioning at every call, run it again, compare (minutes)
 	$(BIN)/python -m pytest tests/cognises/provisioning -m crash_matrix

@@ -39,6 +39,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Three on two cores: many tests wait for a process, a server or the package registry."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
 @pytest.fixture(autouse=True)
 def decisions_are_logged() -> Iterator[None]:
     """`cognises.decisions` follows the root logger: an app of one test configures no other test."""

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE_FOLDER = "{{cookiecutter.project_slug}}"
 DEPLOYMENTS = ("container", "lambda", "none")
 POOL = "us-east-1_AbCdEfGhI"
+MYPY_CACHE = ROOT / "build/cache" / f"mypy-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 COMBINATIONS = [(deployment, pool) for deployment in DEPLOYMENTS for pool in ("", POOL)]
 
 
@@ -149,9 +150,14 @@ def without_uv(env):
 
 
 def owners_environment():
-    """That of a project's owner: free of the settings of this test run."""
+    """That of a project's owner: free of the settings of this test run.
+
+    mypy knows files by their content: what it found in one project is true in the next, so all
+    projects of a process share one cache.
+    """
     ours = ("MAKE", "MFLAGS", "PYTEST_", "RUFF_", "MYPY_", "HYPOTHESIS_", "PYTHON", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**kept, "MYPY_CACHE_DIR": str(MYPY_CACHE)}
 
 
 def make(folder, *verbs, env=None):
@@ -183,6 +189,9 @@ def borrow_packages(folder, packages=None):
     if (folder / "cookiecutter.json").exists():
         _lend(Path(sys.prefix), folder / ".venv")
         _lend(ROOT / "build/venv", folder / "build/venv")
+        (folder / "build/cache").mkdir()
+        MYPY_CACHE.mkdir(parents=True, exist_ok=True)
+        (folder / "build/cache/mypy").symlink_to(MYPY_CACHE)
     else:
         _lend(packages or ROOT / "build/venv", folder / ".venv")
 
