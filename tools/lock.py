@@ -73,6 +73,8 @@ def run_compile(options, folder, name, *sources):
     command += ["--python-version", "3.10", "--generate-hashes", "-o", name, *options]
     command += ["--custom-compile-command", "make lock"]
     subprocess.run([*command, *sources], cwd=folder, check=True)
+    lock = folder / name
+    lock.write_text(re.sub(r" *\\\n +", " ", lock.read_text()))  # one line for a package
 
 
 def entries(text):
