@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,19 @@ def test_the_verifier_needs_no_flask():
 
     assert "flask" not in modules
     assert "werkzeug" not in modules
+
+
+def test_no_dataclass_has_a_default_that_an_older_python_refuses():
+    """A dict, list or set, subclasses included: dataclasses of Python 3.10 raise at import."""
+    folder = Path(cognises.__file__).parent
+    names = [".".join(path.relative_to(folder.parent).with_suffix("").parts)
+             for path in folder.rglob("*.py") if path.stem != "__main__"]  # fmt: skip
+    classes = {each for name in names for each in vars(import_module(name)).values()
+               if isinstance(each, type) and is_dataclass(each)}  # fmt: skip
+    assert len(classes) > 20
+    every = [(kind, each) for kind in classes for each in fields(kind)]
+    refused = [at for *at, each in every if isinstance(each.default, dict | list | set)]
+    assert refused == []
 
 
 def test_flask_run_does_not_start_without_settings(tmp_path: Path):

@@ -8,12 +8,11 @@ manifest: groups.json, checked by the standard library alone. settings: an app's
 access: who may call which route. signin: browser sign-in. operation: logs, limits, readiness,
 metrics. aws: AWS with the rights of the signed-in user. testing: tokens with real signatures.
 provisioning: the command line, and AWS. errors: reasons and statuses. user_pool: id and issuers.
+users: one user of a pool.
 
 app_state, declarations, routes and setting_sources hold names that projects made from 0.1.0 import.
 Names resolve on first use (PEP 562): importing this package loads no third-party module.
 """
-
-from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING

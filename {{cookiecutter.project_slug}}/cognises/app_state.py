@@ -1,7 +1,5 @@
 """Deprecated name, for projects made from 0.1.0: use `cognises.settings_of`. Removed in 0.3.0."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 from flask import Flask

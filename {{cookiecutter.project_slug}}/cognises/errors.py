@@ -1,7 +1,5 @@
 """Errors, each with the HTTP response that it becomes. Standard library only."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
@@ -110,7 +108,7 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.level, printable(self.place), printable(self.text))))
 
-    def under(self, place: str) -> Problem:
+    def under(self, place: str) -> "Problem":
         """The same problem, with `place` before its own place."""
         joint = "." if self.place and not self.place.startswith("[") else ""
         return Problem(f"{place}{joint}{self.place}", self.text, self.level)

@@ -1,7 +1,5 @@
 """A user pool's id, and what follows from it: region, partition, issuers, key addresses."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 
@@ -30,7 +28,7 @@ class UserPool(NamedTuple):
     region: str
 
     @classmethod
-    def parse(cls, pool_id: object) -> UserPool:
+    def parse(cls, pool_id: object) -> "UserPool":
         """The pool named by an id such as `eu-west-1_Ab12Cd34E`; anything else: SettingsError."""
         match = _POOL_ID.fullmatch(pool_id) if isinstance(pool_id, str) else None
         if match is None:

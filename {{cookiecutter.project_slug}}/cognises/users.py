@@ -1,7 +1,5 @@
 """One user of a pool as Cognito returns it, and the names and filters that Cognito takes."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -24,7 +22,7 @@ class User:
     groups: tuple[str, ...] | None = None  # None: not read
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> User:
+    def of(cls, answer: Mapping[str, Any]) -> "User":
         """From ListUsers (`Attributes`), AdminCreateUser or AdminGetUser (`UserAttributes`)."""
         pairs = answer.get("Attributes") or answer.get("UserAttributes") or ()
         created = answer.get("UserCreateDate")

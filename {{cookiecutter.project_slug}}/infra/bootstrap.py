@@ -1,7 +1,5 @@
 """`bootstrap`: the stack of infra/cognito.yaml, and its ids in `.env`; it can be repeated."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from functools import partial

@@ -1,7 +1,5 @@
 """What `bootstrap`, `deploy` and `policy --bootstrap` read; the env file that bootstrap writes."""
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile

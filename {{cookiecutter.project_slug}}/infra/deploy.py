@@ -1,7 +1,5 @@
 """`deploy`: the stack of `infra/service.yaml`, or of another template beside it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path

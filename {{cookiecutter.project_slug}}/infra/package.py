@@ -4,8 +4,6 @@ Bytecode is included: /var/task is read-only, so without it every cold start wou
 Source: AWS Lambda, "Working with .zip file archives"; Amazon S3, "Checking object integrity".
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re
@@ -76,7 +74,7 @@ class Package(NamedTuple):
     key: str  # in a bucket: other content has another key, and an old key tells its own
 
     @classmethod
-    def read(cls, path: Path) -> Package:
+    def read(cls, path: Path) -> "Package":
         """Raises click's exception where there is no package."""
         if not path.is_file():
             raise click.ClickException(f"{path} does not exist; `make package` builds it")

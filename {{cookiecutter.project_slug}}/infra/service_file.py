@@ -7,8 +7,6 @@ Texts may hold `${Stage}`, `${AWS::Region}`, `${AWS::AccountId}` and `${AWS::Par
 program, with `infra/*.yaml FOLDER`, it writes the templates as they are deployed, for linters.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import re

@@ -3,8 +3,6 @@
 Source: AWS CloudFormation user guide, "Stack status codes"; API reference, StackEvent.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -122,7 +120,7 @@ class Event(NamedTuple):
     physical_id: str
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> Event:
+    def of(cls, event: Mapping[str, Any]) -> "Event":
         kinds = ("LogicalResourceId", "ResourceType", "ResourceStatus", "ResourceStatusReason")
         return cls(*(event.get(kind) or "" for kind in ("EventId", *kinds, "PhysicalResourceId")))
 

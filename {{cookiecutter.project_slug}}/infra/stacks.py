@@ -3,8 +3,6 @@
 Source: AWS CloudFormation API reference, ResourceChange; user guide, "Drift-aware change sets".
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import time

@@ -1,7 +1,5 @@
 """The pages `/access` and `/access/matrix`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory

@@ -1,7 +1,5 @@
 """Who may call which route, from the URL map and the manifest; `flask cognises access`."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

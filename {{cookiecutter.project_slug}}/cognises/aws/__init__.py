@@ -4,8 +4,6 @@ The request's own ID token is exchanged for credentials of the IAM role of the u
 itself refuses what the group may not do. boto3 is imported on first use.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +25,7 @@ _EXTENSION = "cognises.aws"
 log = logging.getLogger("cognises.aws")
 
 
-def user_session() -> boto3.Session:
+def user_session() -> "boto3.Session":
     """A boto3 session with the AWS credentials of the signed-in user's group role.
     Call it in a guarded view. The credentials are kept until shortly before they end, and stop
     working when the request's ID token expires. Raises an HTTPException that answers the request:
@@ -45,7 +43,7 @@ def user_client(service: str) -> Any:
     return _session_of_request().client(service)
 
 
-def _session_of_request() -> UserSession:
+def _session_of_request() -> "UserSession":
     state, extensions = state_of(current_app), current_app.extensions
     token, claims = current_user.token, current_user.claims
     try:

@@ -4,8 +4,6 @@ Source: Amazon Cognito developer guide, "Identity pools authentication flow", en
 then GetCredentialsForIdentity). The pool picks the role of the group with the lowest precedence.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -4,8 +4,6 @@ Standard library only, for `python -m cognises.manifest groups.json`. The runnin
 names, functions and scopes (`load_access`); provisioning checks the whole file (`load_groups`).
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping

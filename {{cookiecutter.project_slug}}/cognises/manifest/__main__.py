@@ -1,7 +1,5 @@
 """The manifest checker at the command line: `python -m cognises.manifest groups.json`."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

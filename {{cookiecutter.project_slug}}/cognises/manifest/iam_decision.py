@@ -5,8 +5,6 @@ What cannot be judged (an unknown operator, a variable without a value) never al
 Deny statement always denies.
 """
 
-from __future__ import annotations
-
 import operator
 import re
 from collections.abc import Iterable, Mapping

@@ -4,8 +4,6 @@ Legal but risky grants are found by `iam_warnings`. Source: the IAM user guide, 
 JSON policy language", "IAM quotas", "Condition operators", "Amazon Resource Names"; IAM's messages.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from base64 import b64decode

@@ -1,7 +1,5 @@
 """Warnings about policies that IAM accepts: risky grants, and names that AWS does not know."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache

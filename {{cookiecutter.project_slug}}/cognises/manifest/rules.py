@@ -1,7 +1,5 @@
 """The rules of groups.json: keys, names, placeholders, and what collides between groups."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter

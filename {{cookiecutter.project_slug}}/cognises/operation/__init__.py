@@ -3,8 +3,6 @@
 flask-cors and prometheus-client are imported where the settings for them are set.
 """
 
-from __future__ import annotations
-
 from flask import Blueprint, Flask, Response, current_app, jsonify
 from werkzeug.middleware.proxy_fix import ProxyFix
 

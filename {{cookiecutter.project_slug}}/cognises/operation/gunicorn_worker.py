@@ -5,8 +5,6 @@ collects each request, body included up to the application's limit, before a thr
 never blocks. Uses internals of gunicorn: its version is pinned, and tests run it.
 """
 
-from __future__ import annotations
-
 import json
 import mmap
 import os
@@ -60,7 +58,7 @@ def pieces(received: bytearray, sock: socket.socket) -> Iterator[bytes]:
 class Connection(TConn):  # type: ignore[misc]
     """A connection with the request that arrives on it, and a deadline."""
 
-    worker: Worker
+    worker: "Worker"
     parser: Any
     request = RequestBuffer(b"", 0)
     started = 0.0

@@ -4,8 +4,6 @@ Decides only when a thread gets the request; gunicorn's parser alone decides wha
 gunicorn refuses by its head counts as complete with its head.
 """
 
-from __future__ import annotations
-
 import re
 
 HEAD_LIMIT = 32 * 1024

@@ -3,8 +3,6 @@
 cli -> target (settings, options) -> groups (read, plan, apply), stacks, users, verify -> aws
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

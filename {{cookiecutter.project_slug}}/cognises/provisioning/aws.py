@@ -1,7 +1,5 @@
 """boto3: one session per run, so one MFA code or AssumeRole; its clients; retries of our own."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time
@@ -129,7 +127,7 @@ def group_clients(aws: Aws, group_writes: float = DEFAULT_GROUP_WRITES) -> Clien
     return clients
 
 
-def limit(cognito: Any, limiter: RateLimiter, operations: Iterable[str]) -> None:
+def limit(cognito: Any, limiter: "RateLimiter", operations: Iterable[str]) -> None:
     """Limit how often operations are sent, retries too, and retries of a run's first call."""
     for operation in operations:
         event = f"before-send.cognito-identity-provider.{operation}"

@@ -1,7 +1,5 @@
 """AWS's errors as one line with cause and remedy, by name, code and text, without botocore."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

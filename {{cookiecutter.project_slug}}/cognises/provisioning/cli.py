@@ -1,7 +1,5 @@
 """The command line: reads options, runs a command, turns its outcome into an exit code."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

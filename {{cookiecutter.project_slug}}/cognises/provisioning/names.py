@@ -1,7 +1,5 @@
 """Names in AWS: roles, policies, stacks, regions, and the tags that record ownership. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -3,8 +3,6 @@
 Source: AWS service authorization reference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

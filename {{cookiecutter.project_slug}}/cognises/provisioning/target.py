@@ -1,7 +1,5 @@
 """What a command works on, checked; how it declares its options and asks before it acts."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -4,8 +4,6 @@ Source: Cognito developer guide, "Assigning precedence values to groups", "Ident
 authentication flow", "Using role-based access control".
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -1,8 +1,6 @@
 """The settings of one app, checked; every problem is reported at once."""
 # ruff: noqa: RUF009 (_of returns a field)
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Mapping

@@ -3,8 +3,6 @@
 The two files are read beside `wsgi.py` only: no upward search, no interpolation.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

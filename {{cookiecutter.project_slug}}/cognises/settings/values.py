@@ -1,7 +1,5 @@
 """What the text of one setting must look like. Pure; a wrong text raises ValueError."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial

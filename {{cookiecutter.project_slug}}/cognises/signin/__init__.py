@@ -3,8 +3,6 @@
 `sign_in(app)` adds `/login`, `/callback`, `/logout`, `/session/refresh`, and pages for refusals.
 """
 
-from __future__ import annotations
-
 import logging
 from urllib.parse import urlsplit
 

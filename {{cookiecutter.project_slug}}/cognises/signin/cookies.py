@@ -4,8 +4,6 @@ Over https their names start with `__Host-` (RFC 6265bis section 4.1.3.2), but t
 setting. They last as long as the browser runs: the token inside says when it expires.
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 import secrets
@@ -36,12 +34,12 @@ class Attempt(NamedTuple):
     started: int  # seconds since 1970
 
     @classmethod
-    def new(cls, return_path: str) -> Attempt:
+    def new(cls, return_path: str) -> "Attempt":
         state, nonce, verifier = (secrets.token_urlsafe(size) for size in (32, 32, 48))
         return cls(state, nonce, verifier, return_path, int(time.time()))
 
     @classmethod
-    def from_cookie(cls, value: str) -> Attempt | None:
+    def from_cookie(cls, value: str) -> "Attempt | None":
         """The attempt in a cookie's value; None for a value that this module did not write."""
         try:
             attempt = cls(*json.loads(jws.decode_segment(value.encode())))

@@ -1,7 +1,5 @@
 """Sessions of one app: where sign-in returns to, the checks of tokens, and renewal."""
 
-from __future__ import annotations
-
 import hmac
 import re
 import threading

@@ -8,8 +8,6 @@
 `cognises.testing.fixtures` holds pytest fixtures. No switch turns authentication off.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time
@@ -92,7 +90,7 @@ class FakePool:
         """The key set as the pool publishes it."""
         return {"keys": [key.jwk for key in self.keys]}
 
-    def attach(self, app: Flask, *, own: bool = True) -> FakePool:
+    def attach(self, app: Flask, *, own: bool = True) -> "FakePool":
         """Make an app under test trust this pool, as its own or as one that a route names."""
         if app.testing is not True or any(os.environ.get(name) for name in DEPLOYED_MARKERS):
             raise RuntimeError('FakePool attaches to an app with config["TESTING"] = True only')

@@ -5,8 +5,6 @@
 They need a fixture `app` of yours that returns a Flask app with `TESTING` set.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

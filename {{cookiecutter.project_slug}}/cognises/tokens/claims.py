@@ -2,8 +2,6 @@
 Source: the Cognito developer guide, "Verifying JSON web tokens".
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Calls to Cognito over HTTP: bounded in time, size and trust. The only user of requests."""
 
-from __future__ import annotations
-
 import json
 import os
 import threading

@@ -3,8 +3,6 @@
 Nothing that is returned of a text is trusted. The only module that uses python-jose.
 """
 
-from __future__ import annotations
-
 import binascii
 import hashlib
 import json

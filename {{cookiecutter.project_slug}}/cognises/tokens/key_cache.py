@@ -7,8 +7,6 @@ Lambda after 2 seconds). After a failure there is no fetch, and no wait, for 1 t
 unknown kid costs one shared fetch in 10 seconds; known kids never wait for it.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import random
@@ -40,14 +38,14 @@ class ClockReading(NamedTuple):
     monotonic: float
 
     @classmethod
-    def now(cls) -> ClockReading:
+    def now(cls) -> "ClockReading":
         return cls(time.time(), time.monotonic())
 
     def age(self) -> float:
         """Seconds since, by the clock that went further."""
         return max(time.time() - self.wall, time.monotonic() - self.monotonic)
 
-    def earlier(self, seconds: float) -> ClockReading:
+    def earlier(self, seconds: float) -> "ClockReading":
         return ClockReading(self.wall - seconds, self.monotonic - seconds)
 
 

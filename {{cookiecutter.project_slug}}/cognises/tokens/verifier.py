@@ -1,7 +1,5 @@
 """A Cognito token in, its claims out, or a refusal. Needs no Flask."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The request flow: request -> token -> claims -> principal -> decision."""
 
-from __future__ import annotations
-
 import inspect
 import logging
 from dataclasses import dataclass, field
@@ -34,7 +32,8 @@ class AuthResult:
     passed: list[tuple[RoutePolicy, Principal]] = field(default_factory=list)
     is_checked: bool = False
     refusal: CognisesError | None = None  # for logs alone, as the next
-    denied_principal: Principal = ANONYMOUS
+    # A factory: dataclasses of Python 3.10 take no dict for a default, and a principal is one.
+    denied_principal: Principal = field(default_factory=lambda: ANONYMOUS)
 
     @property
     def principal(self) -> Principal:

@@ -3,8 +3,6 @@ A token too large for one cookie (4,096 bytes, RFC 6265 section 6.1) is in up to
 `token-2` … `token-4`. The first starts with their number, as in `3:eyJ…`, which no token does.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """The decorators. They declare, and enforce where `Cognises(app)` has not done so already."""
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """`Cognises(app)`: authenticates and decides before dispatch, and denies undeclared views."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """Who a request is from, as the original's response mapping, and what that one may do. Pure."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
@@ -137,7 +135,7 @@ class Principal(FrozenDict):
             self._print = blake2b(secret, key=_PRINT_KEY, digest_size=16).hexdigest()
         return self._print
 
-    def __copy__(self, memo: object = None) -> Principal:
+    def __copy__(self, memo: object = None) -> "Principal":
         return self
 
     __deepcopy__ = __copy__

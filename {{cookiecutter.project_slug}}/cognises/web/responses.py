@@ -1,7 +1,5 @@
 """What is sent: refusals, headers against shared caches, relative addresses, pages or JSON."""
 
-from __future__ import annotations
-
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping

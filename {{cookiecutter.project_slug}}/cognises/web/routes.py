@@ -4,8 +4,6 @@ A marker names the function that it belongs to, so the copy that `functools.wrap
 count. Guards are found below other decorators (`__wrapped__`); `public` must be outermost.
 """
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -81,7 +79,7 @@ class Declaration(NamedTuple):
         return not self.permissions and all(guard.optional for guard in self.logins)
 
     @classmethod
-    def joined(cls, *parts: Declaration) -> Declaration:
+    def joined(cls, *parts: "Declaration") -> "Declaration":
         """Path, blueprint, view and method together: every guard counts."""
         guards = tuple(guard for part in parts for guard in part.guards)
         is_public = any(part.is_public for part in parts)

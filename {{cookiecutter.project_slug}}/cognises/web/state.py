@@ -1,7 +1,5 @@
 """What one Flask app owns. All is made on first use and kept, up to a bound."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from functools import cached_property
@@ -37,7 +35,7 @@ class RoutePolicy:
     """Guards at one target, with everything looked up that does not change by request."""
 
     def __init__(
-        self, state: AppState, guards: Guards, name: str | None, endpoint: str | None
+        self, state: "AppState", guards: Guards, name: str | None, endpoint: str | None
     ) -> None:
         """No guards: the view is not declared, and closed. SettingsError or ManifestError."""
         declared = Declaration(guards)

@@ -5,8 +5,6 @@ A failed call is never repeated without the response or with it elsewhere: what 
 passes may come from the client.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any

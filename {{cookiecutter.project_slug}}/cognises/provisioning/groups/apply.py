@@ -4,8 +4,6 @@ The calls of a group are sent in order, several groups at a time. Create: role, 
 Delete: the reverse. Update: narrowing before widening, so that no moment in between grants more.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -4,8 +4,6 @@ Drift is what others changed since the last apply, whose hash is in a tag of the
 manifest's hash, any difference is drift; if not, the hash of the live state shows what was changed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 

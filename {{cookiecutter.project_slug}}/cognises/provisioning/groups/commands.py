@@ -1,7 +1,5 @@
 """`plan`, `apply`, `destroy` and `import`: read the manifest and AWS, plan, show, ask, apply."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import replace

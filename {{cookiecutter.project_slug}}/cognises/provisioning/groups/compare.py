@@ -3,8 +3,6 @@
 AWS returns documents reordered, encoded, with lists for scalars: a canonical form is compared.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

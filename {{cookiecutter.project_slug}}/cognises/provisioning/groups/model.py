@@ -1,7 +1,5 @@
 """The data of this folder: roles, groups and identity pools, as they are and as they should be."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any

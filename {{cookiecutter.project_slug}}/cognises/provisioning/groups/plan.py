@@ -1,7 +1,5 @@
 """A plan is data: what would change and why, what blocks it, and a digest; as text and as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import groupby

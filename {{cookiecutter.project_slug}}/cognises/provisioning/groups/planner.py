@@ -1,7 +1,5 @@
 """Manifest and observed state to a plan, with its blocks and warnings. Pure: no clock, no AWS."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 

@@ -1,7 +1,5 @@
 """Reads AWS in bulk, a handful of calls whatever the number of groups; writes nothing there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any

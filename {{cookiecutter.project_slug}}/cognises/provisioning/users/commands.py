@@ -1,7 +1,5 @@
 """`users …`: list the users, and change one. Each change reads first and writes what is missing."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """`users create` and `users import`: checked before anything is created, completed if it exists."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Iterable

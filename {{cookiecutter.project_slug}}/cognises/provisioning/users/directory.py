@@ -1,7 +1,5 @@
 """One pool's users and groups: read page by page, and written through one place."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -37,7 +35,7 @@ class Directory:
         self._announced = False
 
     @classmethod
-    def open(cls, options: Options) -> Directory:
+    def open(cls, options: Options) -> "Directory":
         """Read the pool itself: one call. Raises SettingsError."""
         target = read_target(options)
         cognito = target.aws.client("cognito-idp")

@@ -1,7 +1,5 @@
 """Where a password comes from and where a generated one goes: never an argument, never a log."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import sys
@@ -44,7 +42,7 @@ class PasswordChoice:
         """How many options say where a password comes from."""
         return self.prompt + self.stdin + (self.generate or self.file is not None)
 
-    def check(self) -> PasswordChoice:
+    def check(self) -> "PasswordChoice":
         """Itself. Raises UsageError for options that contradict one another."""
         if self.given > 1:
             names = "--password-prompt, --password-stdin and --password-generate"
