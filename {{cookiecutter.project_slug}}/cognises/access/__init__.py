@@ -1,6 +1,8 @@
 """Who may call which route: the report, and its pages in the app."""
 
+from cognises.access.api_document import openapi as openapi
 from cognises.access.pages import init_access_pages as init_access_pages
+from cognises.access.pages import init_openapi as init_openapi
 from cognises.access.route_report import Report as Report
 from cognises.access.route_report import Row as Row
 from cognises.access.route_report import aligned as aligned

@@ -1,12 +1,14 @@
-"""The pages `/access` and `/access/matrix`."""
+"""The pages `/access` and `/access/matrix`, and the document `/openapi.json`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory
 
+from cognises.access.api_document import openapi
 from cognises.access.route_report import Row, groups_may_call, may_call, report
 from cognises.web.decorators import permission_required, public
-from cognises.web.principal import Principal
+from cognises.web.principal import Decision, Principal
 
 bp = Blueprint("access", __name__, template_folder="../templates")
 
@@ -17,6 +19,20 @@ def init_access_pages(app: Flask) -> None:
     own `layout.html` where there is one, and uses the style of the app.
     """
     app.register_blueprint(bp)
+
+
+def init_openapi(app: Flask) -> None:
+    """Add `/openapi.json` to `app`; groups.json grants it by the name `openapi_json`. Users get
+    the operations that they may call, those who may call `/access/matrix` all, with the groups.
+    """
+    app.add_url_rule("/openapi.json", view_func=openapi_json)
+
+
+@permission_required
+def openapi_json(response: Principal) -> dict[str, object]:
+    """The operations that you may call, as an OpenAPI document."""
+    decided = ((row, may_call(current_app, row, response)) for row in report(current_app).rows)
+    return openapi(current_app, None if _shows_matrix(decided) else response)
 
 
 @bp.get("/access")
@@ -31,7 +47,7 @@ def access(response: Principal) -> str:
         layout=current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"]),
         guarded=[(row, decision) for row, decision in decided if not row.is_public],
         unguarded=[(row, decision) for row, decision in decided if row.is_public],
-        shows_matrix=any(d.allowed for row, d in decided if row.endpoint == "access.access_matrix"),
+        shows_matrix=_shows_matrix(decided),
         groups=groups,
         cells=[(row, [groups_may_call(row, user).allowed for user in users]) for row in rows],
     )
@@ -54,6 +70,10 @@ def access_matrix(response: Principal) -> dict[str, object]:
 def static(filename: str) -> Response:
     """The script of the access page."""
     return send_from_directory(Path(__file__).with_name("static"), filename)
+
+
+def _shows_matrix(decided: Iterable[tuple[Row, Decision]]) -> bool:
+    return any(each.allowed for row, each in decided if row.endpoint == "access.access_matrix")
 
 
 def _rows_and_groups() -> tuple[list[Row], list[str]]:

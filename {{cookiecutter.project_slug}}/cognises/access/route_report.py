@@ -1,9 +1,10 @@
 """Who may call which route, from the URL map and the manifest; `flask cognises access`."""
 
+import inspect
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import click
@@ -65,12 +66,26 @@ class Report(NamedTuple):
 
 def report(app: Flask) -> Report:
     """Who may call which route of `app`. Raises ManifestError or SettingsError."""
-    found = sorted(routes(app), key=lambda route: (route.path, route.method))
-    rows = tuple(_row(app, route) for route in found)
-    problems = tuple(dict.fromkeys(_problems(app, found, rows)))
+    pairs = tuple(rows_of(app))
+    rows = tuple(row for _, row in pairs)
+    problems = tuple(dict.fromkeys(_problems(app, pairs)))
     rules = path_rules_of(app)
     texts = [f"{'protect' if rule.guards else 'public'} {rule.prefix}/" for rule in rules]
     return Report(rows, problems, tuple(texts))
+
+
+def rows_of(app: Flask) -> Iterator[tuple[Route, Row]]:
+    """Every route with its row, by path and method. Raises ManifestError or SettingsError."""
+    for route in sorted(routes(app), key=lambda route: (route.path, route.method)):
+        yield route, _row(app, route)
+
+
+def docstring_of(app: Flask, route: Route) -> str:
+    """The docstring of the view, or of the method that a class-based view dispatches to."""
+    view = app.view_functions[route.endpoint]
+    view_class = getattr(view, "view_class", None)
+    handler = getattr(view_class, route.method.lower(), None) if view_class else view
+    return inspect.cleandoc(getattr(handler, "__doc__", None) or "")
 
 
 def _row(app: Flask, route: Route) -> Row:
@@ -83,10 +98,7 @@ def _row(app: Flask, route: Route) -> Row:
             needs = state_of(app).open_to(declared, own_name, endpoint)
     open_to = _group_names(needs) if needs else (_label(app, route),)
     by_group = bool(needs) and all(need.groups for need in needs)
-    view = app.view_functions[endpoint]
-    view_class = getattr(view, "view_class", None)
-    handler = getattr(view_class, route.method.lower(), None) if view_class else view
-    does = (getattr(handler, "__doc__", None) or "").strip().partition("\n")[0]
+    does = docstring_of(app, route).partition("\n")[0]
     logins = declared.logins if declared.guards else ()
     return Row(route.method, route.path, endpoint, name, open_to, does, by_group, needs, logins)
 
@@ -131,10 +143,10 @@ def groups_may_call(row: Row, user: Principal) -> Decision:
     return Decision(row.is_public, f"open to {row.open_to[0]}")
 
 
-def _problems(app: Flask, found: list[Route], rows: tuple[Row, ...]) -> Iterator[str]:
+def _problems(app: Flask, pairs: Iterable[tuple[Route, Row]]) -> Iterator[str]:
     yield from route_problems(app)
     known = {"*"}
-    for route, row in zip(found, rows, strict=True):
+    for route, row in pairs:
         guards = route.declaration.guards
         is_closed = row.open_to == (NOBODY,) and not row.by_group
         if is_closed and not guards:

@@ -22,6 +22,7 @@ INTENT = [
     ("GET", "/health", PUBLIC),
     ("GET", "/access", {"admins", "editors", "viewers"}),
     ("GET", "/access/matrix", {"admins"}),
+    ("GET", "/openapi.json", {"admins", "editors", "viewers"}),
     ("GET", "/protected", {"admins", "editors", "viewers"}),
     ("GET", "/admin", {"admins"}),
     ("GET", "/data", {"admins", "editors", "viewers"}),
