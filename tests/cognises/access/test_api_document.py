@@ -87,8 +87,14 @@ def service(cognito: FakePool, tmp_path: Any, **config: object) -> Flask:
         "<int(signed=True):s>", "kinds", login_check)  # fmt: skip
     add(app, "/both", "both", lambda view: permission_required(name="check")(
         permission_required(name="audit")(view)))  # fmt: skip
-    add(app, "/foreign", "foreign", login_check(
-        OTHER.region, OTHER.id, client_ids=OTHER.client_id, scopes="a/b", token_use="access"))
+    add(
+        app,
+        "/foreign",
+        "foreign",
+        login_check(
+            OTHER.region, OTHER.id, client_ids=OTHER.client_id, scopes="a/b", token_use="access"
+        ),
+    )
     add(app, "/area/page", "page", lambda view: view)
     add(app, "/purge", "PURGE", methods=["PURGE", "GET"])
     add(app, "/t", "tenant_root", login_check, subdomain="<tenant>")
