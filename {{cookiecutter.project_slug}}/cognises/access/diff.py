@@ -1,0 +1,126 @@
+"""Who gains and who loses which route between two sides: two manifests, two route tables. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from cognises.access.snapshot import Side
+
+Route = dict[str, Any]
+Sets = list[frozenset[str]]
+# What a token may be, and how a token is called that only one side accepts.
+_ACCEPTED = {
+    "client": "tokens of client {}", "token_use": "{} tokens", "audience": "tokens for audience {}",
+    "region": "tokens of region {}", "claim": "tokens that carry groups in claim {}",
+}  # fmt: skip
+
+
+class AccessChange(NamedTuple):
+    """One route that some can call on one side only, and to whom it is open on both sides."""
+
+    who: str
+    gained: bool
+    method: str
+    path: str
+    before: str
+    after: str
+    groups: tuple[str, ...] = ()  # those in `who`
+
+    @property
+    def text(self) -> str:
+        """The change without `who`, on one line."""
+        verb, other = ("gains", self.before) if self.gained else ("loses", self.after)
+        when = "so far" if self.gained else "now"
+        return f"{verb} {self.method} {self.path} ({when}: {other})"
+
+
+def access_diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
+    """Which routes (by method and path) are gained and lost, from what `access_side` returns.
+
+    A change names the widest group of callers: everybody (without a token); every signed-in user;
+    every machine client; each group, and each scope of machines, that suffices alone; several
+    groups together where no single one suffices; and tokens that only one side accepts from those
+    whom it admits. What is said of a wider group holds for its members: groups are not listed
+    again where every signed-in user gains. `before` and `after` tell who keeps a route.
+    """
+    old, new = _by_rule(before), _by_rule(after)
+    found = []
+    for key in sorted({*old, *new}):
+        sides = old.get(key), new.get(key)
+        texts = [each["open_to"] if each else "no such route" for each in sides]
+        for gained, pair in ((True, sides), (False, sides[::-1])):
+            for who, groups in dict(_gains(*pair)).items():
+                found.append(AccessChange(who, gained, key[1], key[0], *texts, groups))
+    return tuple(sorted(found, key=lambda each: (not each.gained, each.who)))
+
+
+def _by_rule(side: Side) -> dict[tuple[str, str], Route]:
+    """Routes by path and method; with the endpoint where two share these, as with hosts."""
+    shared = Counter((each["path"], each["method"]) for each in side)
+    named = ((each, shared[each["path"], each["method"]] > 1) for each in side)
+    return {(f"{r['path']} ({r['endpoint']})" if is_shared else r["path"], r["method"]): r
+            for r, is_shared in named}  # fmt: skip
+
+
+def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Who can call `new` and not `old`, with the groups in that text."""
+    if new is None or (old and old["anonymous"]):
+        return
+    if new["anonymous"]:
+        yield "everybody", ()
+        return
+    tokens, old_tokens = new["tokens"], old and old["tokens"]
+    if tokens is None:
+        return
+    if old_tokens and old_tokens["pool_id"] != tokens["pool_id"]:
+        old_tokens = None  # other users
+    of_pool = f" of pool {tokens['pool']}" if tokens["pool"] else ""
+    for names in _sufficient(_sets(new, 0), _sets(old, 0) if old and old_tokens else None):
+        yield _text("every signed-in user", "group", names) + of_pool, tuple(
+            sorted(frozenset().union(*names))
+        )
+    had_machines = old_tokens and "access" in old_tokens["token_use"]
+    if "access" in tokens["token_use"]:
+        for names in _sufficient(_sets(new, 1), _sets(old, 1) if old and had_machines else None):
+            yield _text("every machine client", "machines with scope", names) + of_pool, ()
+    if old_tokens and all(_sets(new, 0)):
+        for kind, text in _ACCEPTED.items():
+            for value in sorted({*tokens[kind]} - {*old_tokens[kind]}):
+                yield text.format(value), ()
+        for scope in sorted({*old_tokens["scope"]} - {*tokens["scope"]}):
+            yield f"tokens without scope {scope}", ()
+
+
+def _sets(route: Route, part: int) -> Sets:
+    """The groups (part 0) or scopes (1) that have each permission."""
+    return [frozenset(need[part]) for need in route["needs"]]
+
+
+def _sufficient(new: Sets, old: Sets | None) -> list[Sets]:
+    """Who is in one of each set of `new`, and in none of some set of `old`: as sets, one of each.
+    Single names first; then several, without those that suffice alone. `old` None: nobody was.
+    """
+    old = [frozenset()] if old is None else old
+    if not new:
+        return [[]] if old else []
+    alone = {name for name in frozenset.intersection(*new) if any(name not in each for each in old)}
+    found = [[frozenset({name})] for name in sorted(alone)]
+    for missed in old:
+        rest = _smallest(each - missed - alone for each in new)
+        if all(rest) and rest not in found:
+            found.append(rest)
+    return found
+
+
+def _smallest(sets: Iterable[frozenset[str]]) -> Sets:
+    every = set(sets)
+    return sorted((each for each in every if not any(o < each for o in every)), key=sorted)
+
+
+def _text(everyone: str, kind: str, names: Sequence[frozenset[str]]) -> str:
+    if not names:
+        return everyone
+    texts = [" or ".join(sorted(each)) for each in names]
+    return f"{kind} " + " with ".join(f"({t})" if " or " in t else t for t in texts)
