@@ -44,7 +44,7 @@ def test_the_page_names_no_call_that_is_not_in_the_code() -> None:
 
 
 def test_the_page_names_every_tag_and_the_closed_trust() -> None:
-    for tag in (*names.OWNERSHIP_TAGS, names.HASH_TAG):
+    for tag in (*names.OWNERSHIP_TAGS, names.HASH_TAG, names.ACCESS_TAG):
         assert f"`{tag}`" in PAGE
     assert CLOSED_AUDIENCE in PAGE
 

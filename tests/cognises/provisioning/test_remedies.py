@@ -412,6 +412,10 @@ ELSEWHERE = {
         "--profile": "a_profile_in_the_env_file_is_used",
         "python -m pip install 'botocore[crt]'": "who_signs_in_by_aws_login",
     },
+    "groups/test_routes_in_a_plan.py": {
+        "provision.py access-diff --against REV": "a_revision_is_compared_with_its_code",
+        "--against": "a_revision_is_compared_with_its_code",
+    },
     "users/test_users_actions.py": {
         "provision.py users enable": "a_command_that_ran_twice_did_it_once",
         "provision.py users add-to-group": "a_command_that_ran_twice_did_it_once",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cognises.access.snapshot import Side
@@ -49,10 +49,10 @@ def access_diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
     found = []
     for key in sorted({*old, *new}):
         sides = old.get(key), new.get(key)
-        texts = [each["open_to"] if each else "no such route" for each in sides]
+        was, now = (each["open_to"] if each else "no such route" for each in sides)
         for gained, pair in ((True, sides), (False, sides[::-1])):
             for who, groups in dict(_gains(*pair)).items():
-                found.append(AccessChange(who, gained, key[1], key[0], *texts, groups))
+                found.append(AccessChange(who, gained, key[1], key[0], was, now, groups))
     return tuple(sorted(found, key=lambda each: (not each.gained, each.who)))
 
 
@@ -70,32 +70,37 @@ def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[st
         return
     if new["anonymous"]:
         yield "everybody", ()
-        return
-    tokens, old_tokens = new["tokens"], old and old["tokens"]
-    if tokens is None:
-        return
-    if old_tokens and old_tokens["pool_id"] != tokens["pool_id"]:
-        old_tokens = None  # other users
-    of_pool = f" of pool {tokens['pool']}" if tokens["pool"] else ""
-    for names in _sufficient(_sets(new, 0), _sets(old, 0) if old and old_tokens else None):
-        yield _text("every signed-in user", "group", names) + of_pool, tuple(
-            sorted(frozenset().union(*names))
-        )
-    had_machines = old_tokens and "access" in old_tokens["token_use"]
-    if "access" in tokens["token_use"]:
-        for names in _sufficient(_sets(new, 1), _sets(old, 1) if old and had_machines else None):
-            yield _text("every machine client", "machines with scope", names) + of_pool, ()
-    if old_tokens and all(_sets(new, 0)):
-        for kind, text in _ACCEPTED.items():
-            for value in sorted({*tokens[kind]} - {*old_tokens[kind]}):
-                yield text.format(value), ()
-        for scope in sorted({*old_tokens["scope"]} - {*tokens["scope"]}):
-            yield f"tokens without scope {scope}", ()
+    elif tokens := new["tokens"]:
+        had = old["tokens"] if old else None
+        had = had if had and had["pool_id"] == tokens["pool_id"] else None  # else other users
+        of_pool = f" of pool {tokens['pool']}" if tokens["pool"] else ""
+        for names in _sufficient(_sets(new, 0), _sets(old, 0) if had else None):
+            groups = tuple(sorted(frozenset().union(*names)))
+            yield _text("every signed-in user", "group", names) + of_pool, groups
+        if "access" in tokens["token_use"]:
+            same = had if had and "access" in had["token_use"] else None
+            carried = {*tokens["scope"], *(same["scope"] if same else ())}  # by every such token
+            sets, old_sets = (
+                [each for each in _sets(route, 1) if each.isdisjoint(carried)]
+                for route in (new, old)
+            )
+            for names in _sufficient(sets, old_sets if same else None):
+                yield _text("every machine client", "machines with scope", names) + of_pool, ()
+        if had and all(_sets(new, 0)):
+            yield from ((text, ()) for text in _other_tokens(had, tokens))
 
 
-def _sets(route: Route, part: int) -> Sets:
+def _other_tokens(old: Mapping[str, list[str]], new: Mapping[str, list[str]]) -> Iterator[str]:
+    """The tokens that `new` accepts and `old` does not."""
+    for kind, text in _ACCEPTED.items():
+        yield from (text.format(value) for value in sorted({*new[kind]} - {*old[kind]}))
+    for scope in sorted({*old["scope"]} - {*new["scope"]}):
+        yield f"tokens without scope {scope}"
+
+
+def _sets(route: Route | None, part: int) -> Sets:
     """The groups (part 0) or scopes (1) that have each permission."""
-    return [frozenset(need[part]) for need in route["needs"]]
+    return [frozenset(need[part]) for need in (route["needs"] if route else ())]
 
 
 def _sufficient(new: Sets, old: Sets | None) -> list[Sets]:

@@ -4,6 +4,7 @@ Standard library only, for `python -m cognises.manifest groups.json`. The runnin
 names, functions and scopes (`load_access`); provisioning checks the whole file (`load_groups`).
 """
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -77,6 +78,21 @@ def parse_access(data: Any) -> tuple[Group, ...]:
 def _access_of(raw: Mapping[str, Any]) -> Group:
     scopes = tuple(raw.get("scopes", ()))
     return Group(raw["group_name"], tuple(raw["allowed_functions"]), scopes=scopes)
+
+
+def access_hashes(groups: Iterable[Group]) -> dict[str, str]:
+    """What identifies each group's functions and scopes, in any order."""
+    return {each.name: _hash([sorted({*each.allowed_functions}), sorted({*each.scopes})])
+            for each in groups}  # fmt: skip
+
+
+def access_digest(hashes: Mapping[str, str]) -> str:
+    """Identifies who may call what: names, functions and scopes of groups, by `access_hashes`."""
+    return _hash(sorted(hashes.items()))
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def _raise_errors(found: Iterable[Problem]) -> None:

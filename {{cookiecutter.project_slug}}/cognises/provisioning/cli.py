@@ -102,7 +102,8 @@ def verify(options: t.Options, token_file: Path | None, as_json: bool) -> int:
 
 
 for _command in (
-    commands.plan, commands.apply, commands.import_groups, commands.destroy, users,
+    commands.plan, commands.access_diff, commands.apply, commands.import_groups, commands.destroy,
+    users,
 ):  # fmt: skip
     cli.add_command(_command)
 

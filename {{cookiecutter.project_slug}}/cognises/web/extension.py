@@ -24,8 +24,8 @@ from cognises.web.views import signature_problems
 
 log = logging.getLogger("cognises.decisions")
 
-_PROVISIONING = ("apply", "bootstrap", "deploy", "destroy", "import", "plan", "policy", "users",
-                 "validate", "verify")  # fmt: skip
+_PROVISIONING = ("access-diff", "apply", "bootstrap", "deploy", "destroy", "import", "plan",
+                 "policy", "users", "validate", "verify")  # fmt: skip
 # Name of the command: its module, and the click command in it.
 COMMANDS = {name: f"cognises.provisioning.cli:flask_{name}" for name in _PROVISIONING}
 COMMANDS["access"] = "cognises.access.route_report:access_command"

@@ -146,9 +146,10 @@ def _group_call(change: GroupChange, pool_id: str) -> Call:
 
 
 def _update_role(before: Role, after: Role) -> Iterator[Call]:
-    """Ownership first (later calls may be allowed on tagged roles only), the hash last."""
+    """Ownership first (later calls may be allowed on tagged roles only), the hashes last."""
     changed = {key: value for key, value in after.tags.items() if before.tags.get(key) != value}
-    recorded = changed.pop(names.HASH_TAG, None)
+    hashes = (names.HASH_TAG, names.ACCESS_TAG)
+    recorded = {tag: changed.pop(tag) for tag in hashes if tag in changed}
     if changed:
         yield _iam("tag_role", after, Tags=_tags(changed))
     if after.boundary and after.boundary != before.boundary:
@@ -164,8 +165,8 @@ def _update_role(before: Role, after: Role) -> Iterator[Call]:
         yield _iam("attach_role_policy", after, PolicyArn=arn)
     if before.trust != after.trust:
         yield _iam("update_assume_role_policy", after, PolicyDocument=_text(after.trust))
-    if recorded is not None:
-        yield _iam("tag_role", after, Tags=_tags({names.HASH_TAG: recorded}))
+    if recorded:
+        yield _iam("tag_role", after, Tags=_tags(recorded))
 
 
 def _iam(method: str, role: Role, **arguments: Any) -> Call:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,14 @@ from cognises.provisioning import target as t
 from cognises.provisioning.aws import DEFAULT_GROUP_WRITES, Clients, group_clients
 from cognises.provisioning.aws_errors import explain, is_aws_error
 from cognises.provisioning.groups import read
+from cognises.provisioning.groups.applied import compare_with_applied, compare_with_revision
 from cognises.provisioning.groups.apply import apply_plan
 from cognises.provisioning.groups.model import Scope
 from cognises.provisioning.groups.plan import Change, GroupChange, Plan, plan_json, plan_text
 from cognises.provisioning.groups.planner import Pruning, make_plan
 from cognises.provisioning.target import say
+
+COUNTED, COUNTED_GROUPS = 1000, 20  # members of a group, and groups, that a plan counts
 
 
 def _pruning(prune: bool, max_destroy: int | None, force: bool) -> Pruning | None:
@@ -45,11 +49,34 @@ def plan(options: t.Options, pruning: Pruning | None, as_json: bool, detailed: b
     """Show what apply would change and what drifted; write nothing."""
     target = t.read_target(options)
     groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
-    found = _plan(target, group_clients(target.aws), groups, pruning)
+    found = _plan(target, group_clients(target.aws), groups, pruning, options=options)
     _show(found, as_json=as_json)
     if found.blocks:
         return t.EXIT_BLOCKED
-    return t.EXIT_PENDING if detailed and found.changes else 0
+    return t.EXIT_PENDING if detailed and (found.changes or found.access.changes) else 0
+
+
+@click.command("access-diff")
+@t.place_options
+@click.option("--against", metavar="REV", help="A git revision; default: what was applied last.")
+@click.option("--format", "kind", type=click.Choice(("text", "json", "markdown")), default="text")
+def access_diff(options: t.Options, against: str | None, kind: str) -> int:
+    """Show which routes groups gain and lose: working tree against what was applied or a revision.
+
+    With --against, manifest and code of the revision count, and AWS is not called.
+    """
+    if against is None:
+        target = t.read_target(options)
+        groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
+        found = _plan(target, group_clients(target.aws), groups, None, options=options).access
+    else:
+        file = t.groups_file(options, t.settings_values(options))
+        found = compare_with_revision(against, file, options)
+    if kind == "json":
+        click.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        click.echo(found.text() if kind == "text" else found.markdown())
+    return 0
 
 
 def _plan(
@@ -58,8 +85,11 @@ def _plan(
     groups: tuple[Group, ...],
     pruning: Pruning | None,
     adopt: tuple[str, ...] = (),
+    options: t.Options | None = None,
 ) -> Plan:
-    """Read AWS and plan; members are looked up only of groups that would be deleted."""
+    """Read AWS and plan; with `options` routes are compared. Members are looked up only of groups
+    that would be deleted, or whose routes change.
+    """
     scope = read.scope_of(target, clients)
     identity = None
     if scope.identity_pool_id:
@@ -69,13 +99,35 @@ def _plan(
     if groups and scope.boundary is not None:
         observed = read.confirm_boundaries(clients.iam, observed, scope.pool_id)
     found = make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
+    if options:
+        access = compare_with_applied(target, options, groups, observed, scope)
+        changed = {name for each in access.changes for name in each.groups} & observed.groups.keys()
+        counts = _members(clients, scope.pool_id, sorted(changed))
+        found = replace(found, access=replace(access, members=counts))
     deleted = [c.group for c in found.changes if isinstance(c, GroupChange) and c.after is None]
     if not deleted or (pruning and pruning.force):
         return found
     member = partial(clients.cognito.list_users_in_group, UserPoolId=scope.pool_id, Limit=1)
     members = frozenset(group for group in deleted if member(GroupName=group)["Users"])
     observed = replace(observed, with_members=members)
-    return make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
+    checked = make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
+    return replace(checked, access=found.access)
+
+
+def _members(clients: Clients, pool_id: str, groups: Sequence[str]) -> dict[str, str]:
+    """How many people are in each of the first groups, as far as the caller may ask."""
+    pages, found = clients.cognito.get_paginator("list_users_in_group"), dict[str, str]()
+    for name in groups[:COUNTED_GROUPS]:
+        asked = {"UserPoolId": pool_id, "GroupName": name}
+        try:
+            read = pages.paginate(**asked, PaginationConfig={"MaxItems": COUNTED, "PageSize": 60})
+            number = sum(len(page["Users"]) for page in read)
+        except Exception as error:
+            if not is_aws_error(error):
+                raise
+            break
+        found[name] = f"{number:,}" + " or more" * (number >= COUNTED)
+    return found
 
 
 def managed_policies(target: t.Target, account: str) -> list[str]:
@@ -120,7 +172,7 @@ def apply(
     target = t.read_target(options)
     groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
     clients = group_clients(target.aws, group_writes)
-    found = _plan(target, clients, groups, pruning, adopt)
+    found = _plan(target, clients, groups, pruning, adopt, options)
     t.announce(target.aws)
     try:
         found.raise_if_blocked(allow_broadening=not no_broadening, expect=expect)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cognises.errors import ManifestError, Problem, SettingsError
-from cognises.manifest import Group
+from cognises.manifest import Group, access_hashes
 from cognises.manifest.iam_policy import INLINE_LIMIT, policy_size, resources_of
 from cognises.manifest.rules import fill
 from cognises.provisioning import names
@@ -185,6 +185,7 @@ def _desired_role(group: Group, scope: Scope) -> Role:
     attached = tuple(sorted({scope.fill(arn) for arn in group.managed_policies}))
     applied = fingerprint(trust, policy, group.description, group.precedence, *attached)
     tags = {**names.ownership_tags(scope.pool_id, group.name), names.HASH_TAG: applied}
+    tags[names.ACCESS_TAG] = access_hashes([group])[group.name]
     name, arn = names.role_name(scope.role_prefix, group.name), scope.role_arn(group.name)
     policies = {} if policy is None else {names.policy_name(group.name): policy}
     return Role(name, arn, trust, policies, attached, scope.boundary, tags)

@@ -1,14 +1,15 @@
 """A plan is data: what would change and why, what blocks it, and a digest; as text and as JSON."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from cognises.errors import ProvisionBlocked, printable
+from cognises.provisioning.groups.access import Access
 from cognises.provisioning.groups.compare import describe, difference, digest_of
 from cognises.provisioning.groups.model import PoolGroup, Role, Scope
-from cognises.provisioning.names import HASH_TAG
+from cognises.provisioning.names import ACCESS_TAG, HASH_TAG
 
 LEFTOVERS_SHOWN = 40
 MARKS = {"create": "+", "update": "~", "adopt": ">", "delete": "-"}
@@ -70,19 +71,22 @@ class Plan:
     blocks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+    access: Access = field(default_factory=Access)
 
     @property
     def digest(self) -> str:
-        """Identifies this plan: account, partition, region, pool, manifest and the changes."""
+        """Identifies this plan: account, partition, region, pool, manifest, changes, routes."""
         content = asdict(self)
         del content["warnings"], content["leftovers"]  # what is done does not depend on them
+        content["access"] = [self.access.changes, self.access.unknown]
         return digest_of(content)
 
     @property
     def broadening(self) -> tuple[str, ...]:
         """Every line that widens rights, with the group it widens."""
         widened = ((each.group, each.broadening + each.escalating) for each in self.changes)
-        return tuple(f"{group}: {line}" for group, lines in widened for line in lines)
+        lines = [f"{group}: {line}" for group, lines in widened for line in lines]
+        return (*lines, *self.access.grants)
 
     @property
     def summary(self) -> str:
@@ -111,7 +115,7 @@ def plan_text(plan: Plan) -> str:
     """The whole plan, statement by statement; control characters from AWS are escaped."""
     scope, kept = plan.scope, plan.leftovers
     place = f"account {scope.account} ({scope.partition}), region {scope.region}"
-    lines = [f"user pool {scope.pool_id}, {place}"]
+    lines = [f"user pool {scope.pool_id}, {place}", *plan.access.digest_lines()]
     for group, changes in groupby(plan.changes, key=lambda change: change.group):
         lines += ["", f"group {group}", *(line for each in changes for line in _change_lines(each))]
     lines += ["", "in AWS and not in groups.json:"] if kept else []
@@ -120,9 +124,10 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"  {', '.join(named)}: {each.note}")
     if len(kept) > LEFTOVERS_SHOWN:
         lines.append(f"  and {len(kept) - LEFTOVERS_SHOWN} more; `plan --json` lists all")
+    lines += ["", *found] if (found := list(plan.access.lines())) else []
     lines += ["", *(f"warning: {line}" for line in plan.warnings)]
     lines += [f"blocked: {line}" for line in plan.blocks]
-    lines += [f"plan: {plan.summary if plan.changes else 'nothing to do'}"]
+    lines += [f"plan: {plan.summary if plan.changes or plan.access.changes else 'nothing to do'}"]
     return "\n".join(map(printable, [*lines, f"digest: {plan.digest}"]))
 
 
@@ -154,7 +159,8 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
     yield from (f"+ attached: {arn}" for arn in new_arns if arn not in old_arns)
     if before is not None and after is not None:
         changed = {tag: text for tag, text in after.tags.items() if before.tags.get(tag) != text}
-        yield from (f"~ tag {tag}" + f": {changed[tag]}" * (tag != HASH_TAG) for tag in changed)
+        hashes = (HASH_TAG, ACCESS_TAG)
+        yield from (f"~ tag {tag}" + f": {changed[tag]}" * (tag not in hashes) for tag in changed)
     if after is not None and after.boundary != (before.boundary if before else None):
         yield f"~ boundary: {after.boundary}"
 
@@ -172,6 +178,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "resource_drift": [_resource(each, drifted=True) for each in plan.changes if each.drift],
         "leftovers": [asdict(each) for each in plan.leftovers],
         "broadening": plan.broadening,
+        "access": plan.access.as_json(),
         "blocks": plan.blocks,
         "warnings": plan.warnings,
     }

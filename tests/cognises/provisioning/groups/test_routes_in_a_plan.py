@@ -1,0 +1,307 @@
+"""What a change of groups.json and code opens and closes: `plan`, `apply` and `access-diff`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from accounts import group
+from botocore.exceptions import ClientError
+from flask import Flask
+
+from cognises import Cognises, permission_required, public
+from cognises.access import access_side
+from cognises.provisioning.groups import applied
+from cognises.provisioning.groups import commands as group_commands
+from cognises.settings.sources import PROJECT_FOLDER as MODULE_FOLDER
+
+WSGI = f"""import os, sys
+sys.path.append({str(MODULE_FOLDER)!r})
+assert not [name for name in os.environ if name.startswith("AWS_")]
+from flask import Flask
+from cognises import Cognises, permission_required, public
+app = Flask("service", static_folder=None)
+app.get("/")(public(lambda: ""))
+
+@app.get("/admin")
+@permission_required
+def admin():
+    return ""
+
+@app.get("/data")
+@permission_required
+def data():
+    return ""
+
+Cognises(app)
+"""
+ADMINS = group("admins", allowed_functions=["admin", "data"])
+VIEWERS = group("viewers", allowed_functions=["data"])
+OPENED = group("viewers", allowed_functions=["data", "admin"])
+GAINS = "gains GET /admin (so far: admins)"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    ran = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return ran.stdout.strip()
+
+
+@pytest.fixture
+def project(tmp_path: Path, manifest, account, monkeypatch) -> Path:
+    """A project in git whose groups.json opens /admin to admins and /data to viewers too."""
+    monkeypatch.setenv("COGNITO_CLIENT_ID", "client")
+    (tmp_path / "wsgi.py").write_text(WSGI)
+    manifest(ADMINS, VIEWERS)
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "one")
+    return tmp_path
+
+
+@pytest.fixture
+def in_process(monkeypatch) -> None:
+    """The app of WSGI without a process of its own, which takes most of a test's time."""
+
+    def side(folder, env, file):
+        app = Flask("service", static_folder=None)
+        app.config.update(COGNISES_GROUPS_FILE=str(file), COGNITO_CLIENT_ID="client")
+        app.get("/")(public(lambda: ""))
+        for name in ("admin", "data"):
+            view = SimpleNamespace(view=lambda: "").view
+            view.__name__ = name
+            app.get(f"/{name}")(permission_required(view))
+        Cognises(app)
+        return access_side(app)
+
+    monkeypatch.setattr(applied, "_side", side)
+
+
+@pytest.fixture
+def opened(project, run, manifest, in_process) -> Path:
+    """Applied, and then /admin was opened to viewers and committed."""
+    assert run("apply", "--yes").code == 0
+    manifest(ADMINS, OPENED)
+    git(project, "commit", "--quiet", "--all", "--message", "two")
+    return project
+
+
+def test_a_plan_names_the_routes_that_a_change_opens(opened, run):
+    ran = run("plan", "--detailed-exitcode")
+    revision = git(opened, "rev-parse", "HEAD~1")[:10]
+    assert (ran.code, ran.err) == (2, "")
+    assert f"groups.json as applied last ({revision}): 1 gained, 0 lost\n" in ran.out
+    assert f"\n  group viewers (members: 0)\n      ! {GAINS}\n" in ran.out
+    assert "1 change grants new permissions" in ran.out
+
+
+def test_a_plan_in_json_holds_them_as_data(opened, run):
+    found = run("plan", "--json").json
+    assert found["broadening"] == [f"group viewers: {GAINS}"]
+    (change,) = found["access"]["changes"]
+    assert (change["gained"], change["method"], change["path"]) == (True, "GET", "/admin")
+    assert found["access"]["members"] == {"viewers": "0"}
+
+
+def test_the_digest_of_a_plan_depends_on_them(opened, run, monkeypatch):
+    digest = run("plan", "--json").json["digest"]
+    assert run("apply", "--yes", "--expect", digest, "--no-broadening").code == 3
+    monkeypatch.setattr(applied, "_side", lambda *given: [])  # the routes are gone
+    assert run("plan", "--json").json["digest"] != digest
+    assert run("apply", "--yes", "--expect", digest).code == 3
+
+
+def test_apply_without_broadening_refuses_them_and_apply_records_them(opened, run):
+    refused = run("apply", "--yes", "--no-broadening")
+    assert (refused.code, f"--no-broadening: group viewers: {GAINS}" in refused.err) == (3, True)
+    assert run("apply", "--yes").code == 0
+    assert run("plan", "--detailed-exitcode").code == 0
+    assert run("apply", "--yes", "--no-broadening").code == 0
+
+
+def test_closing_a_route_is_no_grant(project, run, manifest, in_process):
+    run("apply", "--yes")
+    manifest(ADMINS, group("viewers"))
+    ran = run("plan", "--detailed-exitcode")
+    assert (ran.code, "      - loses GET /data (now: admins)\n" in ran.out) == (2, True)
+    assert run("apply", "--yes", "--no-broadening").code == 0
+
+
+def test_a_new_group_gains_its_routes(project, run, manifest, in_process):
+    run("apply", "--yes")
+    manifest(ADMINS, VIEWERS, group("new", allowed_functions=["data"]))
+    assert "  group new\n      ! gains GET /data (so far: admins, viewers)\n" in run("plan").out
+
+
+def test_a_plan_shows_which_manifest_was_applied_last(project, run, manifest, in_process):
+    def digests():
+        found = run("plan", "--json").json["access"]
+        return found["manifest"], found["manifest_applied"]
+
+    first, applied_before = digests()
+    assert applied_before is None
+    assert "applied last: not recorded\n" in run("plan").out
+    run("apply", "--yes")
+    assert digests() == (first, first)
+    assert f"manifest {first}; applied last: the same\n" in run("plan").out
+    manifest(ADMINS, OPENED)
+    second, applied_then = digests()
+    assert (applied_then, second != first) == (first, True)
+
+
+def test_the_digest_is_of_names_functions_and_scopes_in_any_order(project, run, manifest):
+    def digest(*groups):
+        manifest(*groups)
+        return run("plan", "--json").json["access"]["manifest"]
+
+    again = group("admins", description="x", allowed_functions=["data", "admin", "data"])
+    assert digest(VIEWERS, again) == digest(ADMINS, VIEWERS)
+    machine = {**ADMINS, "scopes": ["a/b"]}
+    assert len({digest(each, VIEWERS) for each in (ADMINS, machine)} | {digest(VIEWERS)}) == 3
+
+
+def no_git(project: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(project / "empty"))
+
+
+def no_repository(project: Path, monkeypatch) -> None:
+    (project / ".git").rename(project / "elsewhere")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+
+
+def no_revision(project: Path, monkeypatch) -> None:
+    git(project, "update-ref", "HEAD", git(project, "commit-tree", "HEAD^{tree}", "-m", "new"))
+
+
+def no_app(project: Path, monkeypatch) -> None:
+    monkeypatch.undo()
+
+
+REASONS = {
+    "no git": (no_git, "routes are not compared: git is not installed"),
+    "no repository": (no_repository, "routes are not compared: "),
+    "no such revision": (no_revision, "no groups.json in git's history (is it a shallow clone?)"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), REASONS.values(), ids=REASONS)
+def test_what_cannot_be_compared_is_said_and_counts_as_a_grant(
+    opened, run, monkeypatch, change, reason
+):
+    change(opened, monkeypatch)
+    ran = run("plan", "--detailed-exitcode")
+    assert ran.code == 2
+    assert f"note: {reason}" in ran.out
+    assert "compare with a revision: `provision.py access-diff --against REV`\n" in ran.out
+    assert "  ! group viewers: functions or scopes changed, not compared\n" in ran.out
+    assert run("apply", "--yes", "--no-broadening").code == 3
+    assert run("apply", "--yes").code == 0
+
+
+def test_a_plan_does_not_fail_where_the_app_cannot_be_imported(project, run, manifest):
+    run("apply", "--yes")
+    (project / "wsgi.py").write_text("import not_installed\n")
+    manifest(ADMINS, OPENED)
+    ran = run("plan", "--detailed-exitcode")
+    why = "the app cannot be imported: ModuleNotFoundError: No module named 'not_installed'"
+    assert (ran.code, f"note: routes are not compared: {why}; compare" in ran.out) == (2, True)
+    assert run("apply", "--yes", "--no-broadening").code == 3
+
+
+def test_roles_of_an_older_version_record_their_routes_from_the_next_apply_on(
+    project, run, account, in_process
+):
+    run("apply", "--yes")
+    account.iam.untag_role(RoleName="svc-viewers", TagKeys=["cognises:access"])
+    ran = run("plan")
+    assert "note: some roles do not record the routes of their groups yet; compare" in ran.out
+    assert run("apply", "--yes", "--no-broadening").code == 0
+    assert "note:" not in run("plan").out
+
+
+def test_groups_without_a_role_are_named_as_not_recorded(project, run, manifest, in_process):
+    manifest(ADMINS, {"group_name": "guests", "allowed_functions": ["data"]})
+    run("apply", "--yes")
+    assert "note: nothing records the routes of groups without a role; " in run("plan").out
+
+
+def test_members_are_counted_up_to_a_bound(opened, run, account, monkeypatch):
+    monkeypatch.setattr(group_commands, "COUNTED", 2)
+    for name in ("ada", "ben", "cem"):
+        user = {"UserPoolId": account.pool_id, "Username": name}
+        account.cognito.admin_create_user(**user)
+        account.cognito.admin_add_user_to_group(**user, GroupName="viewers")
+    assert "  group viewers (members: 2 or more)\n" in run("plan").out
+
+
+def test_who_may_not_read_members_gets_no_number(opened, run, monkeypatch):
+    class Denied:
+        def paginate(self, **asked):
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListUsersInGroup")
+
+    cognito = SimpleNamespace(get_paginator=lambda name: Denied())
+    clients = SimpleNamespace(cognito=cognito)
+    assert group_commands._members(clients, "us-east-1_A", ["viewers"]) == {}
+
+
+@pytest.fixture
+def edited(project, run, manifest) -> Path:
+    """Code and groups.json edited since the last commit: a guard removed, /admin opened."""
+    edited = WSGI.replace("@permission_required\ndef data", "@public\ndef data")
+    (project / "wsgi.py").write_text(edited)
+    manifest(ADMINS, OPENED)
+    return project
+
+
+def test_a_revision_is_compared_with_its_code(edited, run):
+    ran = run("access-diff", "--against", "HEAD")
+    commit = git(edited, "rev-parse", "HEAD")[:10]
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        f"routes, compared with HEAD ({commit}): 2 gained, 0 lost",
+        "  everybody",
+        "      ! gains GET /data (so far: admins, viewers)",
+        "  group viewers",
+        f"      ! {GAINS}",
+    ]
+
+
+def test_where_its_code_does_not_import_its_manifest_alone_is_compared(project, run, manifest):
+    (project / "wsgi.py").write_text("import not_installed\n")
+    git(project, "commit", "--quiet", "--all", "--message", "broken")
+    (project / "wsgi.py").write_text(WSGI)
+    manifest(ADMINS, OPENED)
+    ran = run("access-diff", "--against", "HEAD", "--format", "markdown")
+    assert ran.code == 0
+    assert "| **gains** | group viewers | GET /admin | admins | admins, viewers |\n" in ran.out
+    assert "groups.json is compared over today's routes" in ran.out
+
+
+def test_without_a_revision_the_manifest_that_was_applied_counts(opened, run):
+    assert f"      ! {GAINS}\n" in run("access-diff").out
+    assert run("access-diff", "--format", "json").json["changes"][0]["who"] == "group viewers"
+    run("apply", "--yes")
+    assert "no route changes\n" in run("access-diff").out
+
+
+@pytest.mark.parametrize("revision", ["nothing", "--output=x", "HEAD~9", "HEAD:groups.json"])
+def test_a_revision_that_git_does_not_have_is_an_error(project, run, in_process, revision):
+    ran = run("access-diff", f"--against={revision}")
+    assert (ran.code, ran.out) == (1, "")
+    assert f"git has no revision {revision!r} here" in ran.err
+    assert sorted(each.name for each in project.iterdir()) == [".git", "groups.json", "wsgi.py"]
+
+
+def test_a_path_of_the_code_under_review_is_text_in_markdown():
+    path = "/<a>|@everyone`x`"
+    change = applied._diff([], [json.loads(json.dumps({
+        "method": "GET", "path": path, "endpoint": "a", "open_to": "everybody",
+        "anonymous": True, "needs": [], "tokens": None,
+    }))])  # fmt: skip
+    shown = applied.Access("x", change).markdown()
+    assert r"GET /\<a>\|&#64;everyone\`x\`" in shown

@@ -1,0 +1,92 @@
+"""Which routes groups gain and lose by a change: as data, text, Markdown and JSON. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cognises.errors import printable
+
+if TYPE_CHECKING:
+    from cognises.access import AccessChange
+
+
+@dataclass(frozen=True)
+class Access:
+    """A comparison of who may call which route; digests identify who may call what by groups.json.
+
+    `applied`: what the stage's roles record; None: they record nothing. `unknown`: what may grant,
+    as nothing tells what it was before. `members`: how many people are in a group.
+    """
+
+    against: str = ""
+    changes: tuple[AccessChange, ...] = ()
+    unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    now: str = ""
+    applied: str | None = None
+    members: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """A line for each route that is gained, and for what cannot be compared."""
+        gained = (f"{each.who}: {each.text}" for each in self.changes if each.gained)
+        return (*gained, *self.unknown)
+
+    @property
+    def summary(self) -> str:
+        gained = sum(each.gained for each in self.changes)
+        return f"{gained} gained, {len(self.changes) - gained} lost"
+
+    def digest_lines(self) -> Iterator[str]:
+        """The digests of the manifest, where one was read."""
+        if self.now:
+            last = "the same" if self.applied == self.now else self.applied or "not recorded"
+            yield f"manifest {self.now}; applied last: {last}"
+
+    def lines(self) -> Iterator[str]:
+        """The comparison as lines of text; none where there is nothing to say."""
+        if self.changes or self.unknown:
+            yield f"routes, compared with {self.against}: {self.summary}"
+        for who in dict.fromkeys(each.who for each in self.changes):
+            yield f"  {who}{self._people(who)}"
+            changes = [each for each in self.changes if each.who == who]
+            yield from (f"      {'!' if each.gained else '-'} {each.text}" for each in changes)
+        yield from (f"  ! {line}" for line in self.unknown)
+        yield from (f"note: {line}" for line in self.notes)
+
+    def text(self) -> str:
+        """The same, for a command of its own."""
+        nothing = () if self.changes else (f"compared with {self.against}: no route changes",)
+        return "\n".join(map(printable, [*self.lines(), *nothing]))
+
+    def markdown(self) -> str:
+        """A table for a pull request."""
+        lines = [f"**Routes, compared with {_cell(self.against)}: {self.summary}**", ""]
+        if self.changes:
+            lines += ["| | who | route | before | after |", "|---|---|---|---|---|"]
+        for each in self.changes:
+            who, route = f"{each.who}{self._people(each.who)}", f"{each.method} {each.path}"
+            cells = map(_cell, (who, route, each.before, each.after))
+            verb = "**gains**" if each.gained else "loses"
+            lines.append(f"| {verb} | {' | '.join(cells)} |")
+        return "\n".join([*lines, *(f"\n{_cell(line)}" for line in (*self.unknown, *self.notes))])
+
+    def as_json(self) -> dict[str, Any]:
+        """One object for JSON."""
+        changes = [each._asdict() for each in self.changes]
+        digests = {"manifest": self.now, "manifest_applied": self.applied}
+        names = ("against", "unknown", "notes", "members")
+        return digests | {name: getattr(self, name) for name in names} | {"changes": changes}
+
+    def _people(self, who: str) -> str:
+        groups = next(each.groups for each in self.changes if each.who == who)
+        found = [self.members[each] for each in groups if each in self.members]
+        return f" (members: {' and '.join(found)})" if found else ""
+
+
+def _cell(text: str) -> str:
+    """Text of the code under review, with nothing that Markdown or a mention could act on."""
+    return re.sub(r"([\\|<*_`\[])", r"\\\1", printable(text)).replace("@", "&#64;")
