@@ -253,11 +253,11 @@ def witness(change, old, new, everybody):
     return any(gaining.allows(*at, each) and not losing.allows(*at, each) for each in named)
 
 
-@pytest.mark.parametrize("seed", range(min(PAIRS, 10)))
+@pytest.mark.parametrize("seed", range(5))
 def test_the_difference_is_the_change_in_the_status_of_requests(seed, tmp_path):
     """Each change has a request that shows it, and each request that changes has its change."""
     everybody, counted = principals(), Counter()
-    for number in range(seed, PAIRS, 10):
+    for number in range(seed, PAIRS, 5):
         chance = random.Random(number)
         spec = random_app(chance)
         other = changed(spec, chance) if chance.random() < 0.8 else random_app(chance)

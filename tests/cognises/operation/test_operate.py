@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,11 +14,14 @@ from flask import Flask
 from gunicorn.config import Config
 from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.unreader import IterUnreader
-from request_side import refused
+from request_side import manifest, refused
 from werkzeug.serving import DechunkedInput
 
-from cognises import public
+from cognises import load_groups, public
+from cognises.access import init_access_pages
 from cognises.errors import CognisesError, SettingsError
+from cognises.manifest import access_digest, access_hashes
+from cognises.testing import FakePool
 from cognises.tokens.http import FetchError
 from cognises.tokens.jws import admit
 from cognises.tokens.key_cache import KeySet
@@ -41,6 +45,35 @@ def test_ready_fetches_the_keys_itself_and_then_says_so(operated):
 
     assert (answer.status_code, answer.json) == (200, {"status": "ready"})
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_ready_names_the_manifest_to_those_who_may_open_the_matrix_alone(operated, tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(manifest(admins=["access_matrix"], readers=["access"])))
+    app = operated(COGNISES_GROUPS_FILE=str(path))
+    init_access_pages(app)
+    pool, client = FakePool().attach(app), app.test_client()
+    digest = access_digest(access_hashes(load_groups(path)))
+
+    def ready(**headers):
+        answer = client.get("/ready", headers=headers)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+        return answer.json
+
+    assert ready(**pool.bearer(["admins"])) == {"status": "ready", "manifest": digest}
+    others = ({}, pool.bearer(["readers"]), pool.bearer(), {"Authorization": "Bearer x"},
+              {"Authorization": "Basic eA=="}, pool.bearer(["admins"], exp=1))  # fmt: skip
+    assert [ready(**each) for each in others] == [{"status": "ready"}] * len(others)
+
+
+def test_a_service_logs_the_digest_of_its_manifest_when_it_starts(operated, tmp_path, caplog):
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(manifest(readers=["access"])))
+    app = operated(COGNISES_GROUPS_FILE=str(path))
+    with caplog.at_level("INFO", "cognises.start"):
+        check(app)
+    digest = access_digest(access_hashes(load_groups(path)))
+    assert caplog.messages == [f"start: manifest {digest}"]
 
 
 def test_a_flood_of_ready_costs_one_fetch_while_the_keys_cannot_be_read():

@@ -3,15 +3,20 @@
 flask-cors and prometheus-client are imported where the settings for them are set.
 """
 
-from flask import Blueprint, Flask, Response, current_app, jsonify
+from contextlib import suppress
+
+from flask import Blueprint, Flask, Request, Response, current_app, jsonify, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from cognises.errors import CognisesError
 from cognises.operation import logs
 from cognises.operation.logs import limit_bodies, request_id, surround
+from cognises.web.authorize import authorize
+from cognises.web.credentials import read_token
 from cognises.web.decorators import public
 from cognises.web.responses import refusal
-from cognises.web.state import state_of
+from cognises.web.routes import PermissionGuard
+from cognises.web.state import AppState, RoutePolicy, state_of
 
 __all__ = ["init_operations", "operate", "request_id"]
 
@@ -57,11 +62,22 @@ def ready() -> Response:
     state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]
     try:
         state.verifier().keys.require_usable()
-        response = jsonify(status="ready")
+        response = jsonify(status="ready", **_for_administrators(state))
     except CognisesError as error:
         response = refusal(error, state.settings.realm).get_response()  # type: ignore[assignment]
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _for_administrators(state: AppState) -> dict[str, str]:
+    """The digest of the manifest, for who may call `/access/matrix`; for others, nothing."""
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    with suppress(CognisesError):
+        if read_token(asked, state.settings) is not None:
+            endpoint = "access.access_matrix"
+            authorize(asked, RoutePolicy(state, (PermissionGuard(),), "access_matrix", endpoint))
+            return {"manifest": state.manifest_digest}
+    return {}
 
 
 def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from cognises.web.routes import Route, is_automatic_options, markers_of, routes
 from cognises.web.state import AppState, Check, state_of
 from cognises.web.views import signature_problems
 
-log = logging.getLogger("cognises.decisions")
+log, log_start = logging.getLogger("cognises.decisions"), logging.getLogger("cognises.start")
 
 _PROVISIONING = ("access-diff", "apply", "bootstrap", "deploy", "destroy", "import", "plan",
                  "policy", "users", "validate", "verify")  # fmt: skip
@@ -124,6 +124,8 @@ def check(app: Flask) -> None:
     state.checked = (state.registered, found)
     if found:
         raise SettingsError(found)
+    if "manifest" in vars(state):  # it is read; guards may have manifests of their own
+        log_start.info("start: manifest %s", state.manifest_digest)
 
 
 def problems(app: Flask) -> list[str]:

@@ -9,7 +9,7 @@ from weakref import WeakSet
 from flask import Flask, Request
 
 from cognises.errors import CognisesError, SettingsError
-from cognises.manifest import load_access
+from cognises.manifest import Group, access_digest, access_hashes, load_access
 from cognises.settings import sources
 from cognises.settings.model import Settings
 from cognises.tokens.claims import GROUPS_CLAIM
@@ -71,7 +71,7 @@ class AppState:
         self.reset()
 
     def reset(self) -> None:
-        for name in ("settings_with_problems", "settings", "permissions"):
+        for name in ("settings_with_problems", "settings", "manifest", "permissions"):
             self.__dict__.pop(name, None)
         self._facts: tuple[tuple[object, ...], RouteFacts] | None = None
         self._verifiers: dict[tuple[object, ...], Verifier] = {}
@@ -94,9 +94,19 @@ class AppState:
         return found
 
     @cached_property
+    def manifest(self) -> tuple[Group, ...]:
+        """The manifest, read once. Raises ManifestError; a missing file is one, too."""
+        return load_access(self.settings_with_problems[0].groups_file)
+
+    @cached_property
     def permissions(self) -> Permissions:
-        """The manifest's permissions. Raises ManifestError; a missing file is one, too."""
-        return Permissions(load_access(self.settings_with_problems[0].groups_file))
+        """The manifest's permissions. Raises ManifestError."""
+        return Permissions(self.manifest)
+
+    @property
+    def manifest_digest(self) -> str:
+        """Identifies the manifest that is in force; `provision.py plan` shows the same one."""
+        return access_digest(access_hashes(self.manifest))
 
     def log_warnings(self) -> None:
         if not self._has_warned:
