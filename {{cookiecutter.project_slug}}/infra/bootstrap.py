@@ -11,11 +11,11 @@ import click
 
 from cognises.errors import SettingsError
 from cognises.provisioning import target as t
-from cognises.provisioning.names import stack_tags
 from cognises.provisioning.target import say
 from cognises.settings import sources
 from cognises.settings.values import is_loopback
 from infra import bootstrap_settings as asked
+from infra.names import stack_tags
 from infra.stack_state import Stack, read_stack, require_owned
 from infra.stacks import StackInput, deploy_stack
 

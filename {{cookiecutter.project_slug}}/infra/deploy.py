@@ -10,10 +10,10 @@ import click
 from cognises.errors import SettingsError
 from cognises.provisioning import target as t
 from cognises.provisioning.aws import Aws
-from cognises.provisioning.names import stack_name, stack_tags
 from cognises.provisioning.target import say
 from cognises.settings import sources
 from infra.bootstrap_settings import read_pairs, read_request
+from infra.names import stack_name, stack_tags
 from infra.package import Package, parameters_of, stored_checksum
 from infra.service_file import merge, read_service_file
 from infra.stack_state import read_stack, require_owned

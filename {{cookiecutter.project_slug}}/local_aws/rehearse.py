@@ -21,9 +21,10 @@ from typing import Any, NamedTuple
 from dotenv import dotenv_values
 
 from cognises.manifest import Group, load_groups
-from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stack_name
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.target import OF_A_STAGE
 from cognises.settings.sources import PROJECT_FOLDER, read_values
+from infra.names import stack_name
 from local_aws.embedded import NotRehearsed
 from local_aws.service import HOST, listen
 

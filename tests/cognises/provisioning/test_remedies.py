@@ -25,8 +25,8 @@ from staff import PASSWORD, Terminal, pipe
 import infra
 from cognises.provisioning import cli
 from cognises.provisioning.aws import make_client
-from cognises.provisioning.names import stack_tags
 from cognises.settings.sources import PROJECT_FOLDER
+from infra.names import stack_tags
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

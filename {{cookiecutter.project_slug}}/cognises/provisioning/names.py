@@ -1,6 +1,5 @@
-"""Names in AWS: roles, policies, stacks, regions, and the tags that record ownership. Pure."""
+"""Names in AWS: roles, policies, regions, and the tags that record ownership. Pure."""
 
-import re
 from collections.abc import Mapping
 
 OWNER = "cognises"
@@ -47,19 +46,3 @@ def is_provider_group(pool_id: str, group: str) -> bool:
 def identity_region(identity_pool_id: str | None, region: str) -> str:
     """The region of an identity pool, with which its id starts; without one, the user pool's."""
     return identity_pool_id.partition(":")[0] if identity_pool_id else region
-
-
-def stage_name(prefix: str) -> str:
-    """A stage's plain name, from its role prefix; empty where that has no letter or digit."""
-    plain = re.sub("[^a-z0-9]+", "-", prefix.lower()).strip("-")
-    return (f"stage-{plain}" if plain[:1].isdigit() else plain)[:48].strip("-")
-
-
-def stack_name(prefix: str, kind: str) -> str:
-    """The CloudFormation stack of a stage: `<stage>-cognito`, `<stage>-service`."""
-    return f"{stage_name(prefix)}-{kind}"
-
-
-def stack_tags(prefix: str) -> dict[str, str]:
-    """The tags of a stack and what is in it: two prefixes may make one name, never one tag."""
-    return {OWNER_TAG: OWNER, PROJECT_TAG: prefix.replace(",", ":")}

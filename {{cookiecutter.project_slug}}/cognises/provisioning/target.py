@@ -18,8 +18,7 @@ from dotenv.parser import parse_stream
 
 from cognises.errors import SettingsError, printable
 from cognises.manifest.rules import POLICY_ARN
-from cognises.provisioning.aws import AWS_NAMES, ENDPOINTS, Aws, on_loopback
-from cognises.provisioning.aws_errors import is_aws_error
+from cognises.provisioning.aws import AWS_NAMES, ENDPOINTS, Aws
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, identity_region
 from cognises.settings.sources import NAMES, PROJECT_FOLDER, read_values
 from cognises.settings.values import IDENTITY_POOL_ID, ROLE_PATH
@@ -141,7 +140,7 @@ def aws_of(options: Options, values: Mapping[str, str], region: str) -> Aws:
     profile = options.profile or files.get("AWS_PROFILE")
     if profile and not options.profile and os.environ.get("AWS_ACCESS_KEY_ID"):
         note = f"AWS_ACCESS_KEY_ID is exported and is used instead of AWS_PROFILE={profile} of .env"
-        click.echo(f"note: {note}; to use the profile, unset it or pass --profile", err=True)
+        say(f"note: {note}; to use the profile, unset it or pass --profile")
         profile = None
     return Aws(region, profile=profile, env_file=files)
 
@@ -273,16 +272,9 @@ def say(line: str) -> None:
 
 
 def announce(aws: Aws) -> None:
-    """Print account, region and caller, before a change. An emulator may have no STS."""
-    sts = aws.client("sts")
-    try:
-        found = sts.get_caller_identity()
-    except Exception as error:
-        if not (is_aws_error(error) and on_loopback(sts)):
-            raise
-        found = {}
-    account, caller = (found.get(key, "unknown") for key in ("Account", "Arn"))
-    say(f"account {account}, region {aws.region}, caller {caller}")
+    """Print account, region and caller, before a change."""
+    found = aws.client("sts").get_caller_identity()
+    say(f"account {found['Account']}, region {aws.region}, caller {found['Arn']}")
 
 
 def require_terminal(command: str) -> None:

@@ -17,8 +17,8 @@ from answering import Refused
 from fake_cloudformation import REGION, FakeCloudFormation, stand_in
 from moto import mock_aws
 
-from cognises.provisioning.names import stack_tags
 from infra import package as function_package
+from infra.names import stack_tags
 
 Run = Callable[..., Ran]
 STACK = "svc-service"

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from fake_cloudformation import OUTPUTS, FakeCloudFormation, Looks, change, event
 
 from cognises.errors import ProvisionBlocked
-from cognises.provisioning.names import stack_tags
 from infra import stack_state
+from infra.names import stack_tags
 from infra.stack_state import (
     REPAIRS,
     TO_CREATE,

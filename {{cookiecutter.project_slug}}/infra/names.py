@@ -1,0 +1,21 @@
+"""Names of a stage's stacks, and their tags. Pure."""
+
+import re
+
+from cognises.provisioning.names import OWNER, OWNER_TAG, PROJECT_TAG
+
+
+def stage_name(prefix: str) -> str:
+    """A stage's plain name, from its role prefix; empty where that has no letter or digit."""
+    plain = re.sub("[^a-z0-9]+", "-", prefix.lower()).strip("-")
+    return (f"stage-{plain}" if plain[:1].isdigit() else plain)[:48].strip("-")
+
+
+def stack_name(prefix: str, kind: str) -> str:
+    """The CloudFormation stack of a stage: `<stage>-cognito`, `<stage>-service`."""
+    return f"{stage_name(prefix)}-{kind}"
+
+
+def stack_tags(prefix: str) -> dict[str, str]:
+    """The tags of a stack and what is in it: two prefixes may make one name, never one tag."""
+    return {OWNER_TAG: OWNER, PROJECT_TAG: prefix.replace(",", ":")}
