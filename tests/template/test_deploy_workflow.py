@@ -296,3 +296,81 @@ def test_a_database_is_migrated_with_the_new_code_before_that_starts(deployment,
     built = {"container": "$DIGEST", "lambda": "build/function.zip"}[deployment]
     assert built in steps[number]["run"]
     assert built in deploys
+
+
+def ci():
+    return yaml.safe_load((ROOT / TEMPLATE_FOLDER / ".github/workflows/ci.yml").read_text())
+
+
+def run_step(run, folder, **env):
+    """A step as GitHub's runner runs it, with the programs of a folder before all others."""
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", run],
+        cwd=folder,
+        env={"PATH": f"{folder}{os.pathsep}/usr/bin:/bin", **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_who_may_write_a_comment_runs_no_code_of_the_pull_request():
+    jobs = ci()["jobs"]
+    assert ci()["permissions"] == {"contents": "read"}
+    assert {name: job["permissions"] for name, job in jobs.items() if "permissions" in job} == {
+        "comment": {"pull-requests": "write"}
+    }
+    assert [step for step in jobs["comment"]["steps"] if "uses" in step] == []
+    assert "full_name == github.repository" in jobs["comment"]["if"]
+
+
+def test_the_table_of_a_pull_request_is_one_output_whatever_is_in_it(tmp_path):
+    (step,) = [each for each in ci()["jobs"]["routes"]["steps"] if each.get("id") == "compare"]
+    table = "| gains |\ntable<<EOF\nEOF\nother=1\n"
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    (tmp_path / "printed").write_text(table)
+    python.write_text('#!/bin/sh\n[ "$4" = "HEAD^" ] && cat printed\n')
+    python.chmod(0o755)
+    output, summary = tmp_path / "output", tmp_path / "summary"
+    run_step(step["run"], tmp_path, GITHUB_OUTPUT=str(output), GITHUB_STEP_SUMMARY=str(summary))
+    start, *found, end = output.read_text().splitlines()
+    assert start == f"table<<{end}"
+    assert "\n".join(found).strip() == table.strip()
+    assert summary.read_text() == table
+
+
+COMMENTS = {
+    "the first": ("| gains |", "", ["o/issues/7/comments --field body=@comment.md"]),
+    "a later one": (
+        "none",
+        "12\n15\n",
+        ["--method PATCH o/issues/comments/12 --field body=@comment.md"],
+    ),
+    "nothing to say": ("none", "", []),
+}
+
+
+@pytest.mark.parametrize(("table", "known", "calls"), COMMENTS.values(), ids=COMMENTS)
+def test_a_pull_request_has_one_comment_and_none_where_no_route_changes(
+    table, known, calls, tmp_path
+):
+    (step,) = ci()["jobs"]["comment"]["steps"]
+    (tmp_path / "known").write_text(known)
+    (tmp_path / "gh").write_text(
+        '#!/bin/sh\nshift\nif [ "$1" = --paginate ]; then cat known; else echo "$*" >>calls; fi\n'
+    )
+    (tmp_path / "gh").chmod(0o755)
+    run_step(step["run"], tmp_path, ISSUES="o/issues", NUMBER="7", TABLE=table)
+    found = tmp_path / "calls"
+    assert (found.read_text().splitlines() if found.exists() else []) == calls
+    assert (tmp_path / "comment.md").read_text().endswith(f"-->\n{table}\n")
+
+
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_jobs_that_plan_and_apply_see_the_same_history(deployment):
+    """The digest of a plan contains routes, which are compared with a manifest in git's history."""
+    jobs = workflow(deployment)["jobs"]
+    for name in ("plan", "staging", "deploy"):
+        (given,) = [s["with"] for s in jobs[name]["steps"] if "checkout" in s.get("uses", "")]
+        assert given == {"persist-credentials": False, "fetch-depth": 0}
