@@ -33,6 +33,7 @@ class AccessChange(NamedTuple):
         """The change without `who`, on one line."""
         verb, other = ("gains", self.before) if self.gained else ("loses", self.after)
         when = "so far" if self.gained else "now"
+        when = "open to" if self.before == self.after else when  # other tokens
         return f"{verb} {self.method} {self.path} ({when}: {other})"
 
 
