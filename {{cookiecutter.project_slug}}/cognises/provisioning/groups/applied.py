@@ -34,6 +34,7 @@ PROGRAM = Path(__file__).parents[2] / "access" / "snapshot.py"
 HOW = "compare with a revision: `provision.py access-diff --against REV`"
 
 Side = list[dict[str, Any]]
+Tags = Mapping[str, str]
 
 
 class NotComparedError(Exception):
@@ -64,38 +65,33 @@ def compare_with_applied(
     if tags and len(with_role) < len(groups):
         notes.append(f"nothing records the routes of groups without a role; {HOW}")
     found = Access(notes=tuple(notes), now=access_digest(now), applied=last)
-    return (
-        _compared(found, target, options, groups, stale, new) if tags and (stale or new) else found
-    )
+    if not tags or not (stale or new):
+        return found
+    kept = [group for group in groups if group.name not in new]
+    return _compared(found, target.groups_file, app_environment(options), kept, stale)
 
 
-def _compared(
-    found: Access, target: t.Target, options: t.Options, groups: Sequence[Group],
-    stale: Mapping[str, str], new: Sequence[str],
-) -> Access:  # fmt: skip
-    file, notes = target.groups_file, list(found.notes)
-    entries, revisions, sides = dict[str, Group](), list[str](), list[Side]()
+def _compared(found: Access, file: Path, env: Tags, kept: Sequence[Group], stale: Tags) -> Access:
+    notes, sides, revisions = list(found.notes), list[Side](), list[str]()
     try:
-        if stale:
-            entries, revisions = _find_in_git(file, stale)
+        entries, revisions = _find_in_git(file, stale) if stale else ({}, [])
         if missing := sorted(stale.keys() - entries):
             where = f"no {file.name} in git's history (is it a shallow clone?)"
             notes.append(f"{where} has what was applied to {', '.join(missing)}; {HOW}")
-        before = [entries.get(each.name, each) for each in groups if each.name not in new]
+        before = [entries.get(each.name, each) for each in kept]
+        names = ("group_name", "allowed_functions", "scopes")
+        values = [(each.name, each.allowed_functions, each.scopes) for each in before]
         with TemporaryDirectory() as folder:
             applied = Path(folder, "groups.json")
-            applied.write_text(json.dumps([_entry(each) for each in before]), "utf-8")
-            env = app_environment(options)
+            applied.write_text(json.dumps([dict(zip(names, v, strict=True)) for v in values]))
             sides = [_side(sources.PROJECT_FOLDER, env, each) for each in (applied, file)]
     except NotComparedError as error:
         missing = sorted(stale)
         notes.append(f"routes are not compared: {error}; {HOW}")
     unknown = [f"group {name}: functions or scopes changed, not compared" for name in missing]
     against = f"{file.name} as applied last ({', '.join(revisions) or 'without new groups'})"
-    changes = _diff(*sides) if sides else ()
-    return replace(
-        found, against=against, changes=changes, unknown=tuple(unknown), notes=tuple(notes)
-    )
+    changes, lines = _diff(*sides) if sides else (), tuple(unknown)
+    return replace(found, against=against, changes=changes, unknown=lines, notes=tuple(notes))
 
 
 def _diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
@@ -104,15 +100,8 @@ def _diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
     return access_diff(before, after)
 
 
-def _entry(group: Group) -> dict[str, Any]:
-    functions, scopes = group.allowed_functions, group.scopes
-    return {"group_name": group.name, "allowed_functions": functions, "scopes": scopes}
-
-
-def _find_in_git(file: Path, wanted: Mapping[str, str]) -> tuple[dict[str, Group], list[str]]:
-    """The newest entry in git of each wanted hash, by its group, and the revisions that have them.
-    Raises NotComparedError.
-    """
+def _find_in_git(file: Path, wanted: Tags) -> tuple[dict[str, Group], list[str]]:
+    """The newest entry in git of each wanted hash, by its group, and the revisions that have it."""
     found, used = dict[str, Group](), list[str]()
     listed = _git(file.parent, "log", "--format=%H", f"--max-count={REVISIONS}", "--", file.name)
     for revision in listed.decode().split():
@@ -121,10 +110,12 @@ def _find_in_git(file: Path, wanted: Mapping[str, str]) -> tuple[dict[str, Group
             groups = parse_access(parse_json(text))
         except (NotComparedError, ManifestError):  # deleted or wrong there
             continue
-        hashes, new = access_hashes(groups), [g for g in groups if g.name not in found]
-        matching = {each.name: each for each in new if wanted.get(each.name) == hashes[each.name]}
-        found |= matching
-        used += [revision[:10]] * bool(matching)
+        hashes = access_hashes(groups)
+        matching = {
+            each.name: each for each in groups if wanted.get(each.name) == hashes[each.name]
+        }
+        used += [revision[:10]] * bool(matching.keys() - found)
+        found = matching | found
         if found.keys() == wanted.keys():
             break
     return found, used
@@ -134,54 +125,47 @@ def compare_with_revision(revision: str, file: Path, options: t.Options) -> Acce
     """Manifest and code of a revision, compared with the working tree. Raises SettingsError."""
     env, folder = app_environment(options), sources.PROJECT_FOLDER
     try:
-        today = _side(folder, env, file)
-        _git(folder, "rev-parse", "--git-dir")
-        try:
-            named = ("--verify", "--end-of-options", f"{revision}^{{commit}}")
-            commit = _git(folder, "rev-parse", *named).decode().strip()
-        except NotComparedError:
-            problem = f"git has no revision {revision!r} here; a shallow clone has few"
-            raise NotComparedError(problem) from None
+        named = ("--verify", "--end-of-options", f"{revision}^{{commit}}")
+        commit = _git(folder, "rev-parse", *named).decode().strip()
+    except NotComparedError as error:
+        problem = f"git has no revision {revision!r} here ({error}); a shallow clone has few"
+        raise SettingsError([problem]) from None
+    try:
         before, notes = _revision_side(commit, file, env)
+        today = _side(folder, env, file)
     except NotComparedError as error:
         raise SettingsError([f"routes cannot be compared: {error}"]) from None
     return Access(f"{revision} ({commit[:10]})", _diff(before, today), (), notes)
 
 
-def _revision_side(commit: str, file: Path, env: Mapping[str, str]) -> tuple[Side, tuple[str, ...]]:
+def _revision_side(commit: str, file: Path, env: Tags) -> tuple[Side, tuple[str, ...]]:
+    """The routes of a revision, and a note where its code cannot be imported."""
+    folder = sources.PROJECT_FOLDER
     with TemporaryDirectory() as made:
         archive, code = Path(made, "code.zip"), Path(made, "code")
-        _git(sources.PROJECT_FOLDER, "archive", "--format=zip", f"--output={archive}", commit)
+        _git(folder, "archive", "--format=zip", f"--output={archive}", commit)
         with ZipFile(archive) as opened:
             opened.extractall(code)
-        is_inside = file.resolve().is_relative_to(sources.PROJECT_FOLDER.resolve())
-        manifest = code / (file.resolve().relative_to(sources.PROJECT_FOLDER.resolve()) if is_inside
-                           else "groups.json")  # fmt: skip
-        if not manifest.is_file():
-            raise NotComparedError(f"{commit[:10]} has no {manifest.name}")
+        if not (manifest := code / os.path.relpath(file, folder)).is_file():
+            raise NotComparedError(f"{commit[:10]} has no {file.name}")
         try:
             return _side(code, env, manifest), ()
         except NotComparedError as error:
-            note = f"the code of {commit[:10]} cannot be read ({error}): its {manifest.name} is "
-            return _side(sources.PROJECT_FOLDER, env, manifest), (
-                f"{note}compared over today's routes",
-            )
+            note = f"{error} in {commit[:10]}: its {file.name} is compared over today's routes"
+            return _side(folder, env, manifest), (note,)
 
 
 def app_environment(options: t.Options) -> dict[str, str]:
     """The environment of a process that imports the app: the stage's settings, no credentials."""
-    files = [dotenv_values(sources.PROJECT_FOLDER / ".env", interpolate=False)]
-    files += [dotenv_values(options.env_file, interpolate=False)] if options.env_file else []
-    given = {name: text for file in files for name, text in file.items() if text is not None}
-    found = {**given, **os.environ}
-    if options.env_file:
-        values = t.settings_values(options)
-        found |= {name: values.get(name, "") for name in t.OF_A_STAGE}
+    files, values = [sources.PROJECT_FOLDER / ".env"], t.settings_values(options)
+    files += [options.env_file] if options.env_file else []
+    found = {k: v for file in files for k, v in dotenv_values(file, interpolate=False).items() if v}
+    found |= os.environ | {name: values.get(name, "") for name in t.OF_A_STAGE if options.env_file}
     hidden = ("AWS_", "ACTIONS_", "FLASK_RUN_", "GH_", "GITHUB_TOKEN")
     return {name: text for name, text in found.items() if not name.startswith(hidden)}
 
 
-def _side(folder: Path, env: Mapping[str, str], manifest: Path) -> Side:
+def _side(folder: Path, env: Tags, manifest: Path) -> Side:
     """The routes of the app in a folder, under a manifest. Raises NotComparedError."""
     with TemporaryDirectory() as made:
         result = Path(made, "side.json")
