@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 from faults import Body
 
+import infra
 from cognises.provisioning import aws_errors, cli
 from cognises.provisioning.aws import make_client, require_answer_of_aws
 from cognises.provisioning.aws_errors import CLASSES, TABLE, advice_for, explain, is_aws_error
@@ -235,7 +236,8 @@ def test_no_exception_of_botocore_is_a_traceback(
 
 SOURCE = "".join(
     re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8"))
-    for path in sorted(Path(aws_errors.__file__).parent.rglob("*.py"))
+    for folder in (aws_errors, infra)
+    for path in sorted(Path(folder.__file__).parent.rglob("*.py"))
 )
 REMEDIES = sorted(set(re.findall(r"`provision\.py ([^`]+)`", SOURCE)))
 
@@ -246,7 +248,7 @@ def test_every_command_that_is_advised_exists_with_its_options(run: Run, remedy:
     names = [each for each in argv if not each.startswith("-")]
     command: Any = cli.cli
     while hasattr(command, "commands") and names:
-        command = command.commands[names.pop(0)]
+        command = command.get_command(None, names.pop(0))
     known = {option for parameter in command.params for option in parameter.opts}
     assert {each for each in argv if each.startswith("-")} <= known
     assert not hasattr(command, "commands")
