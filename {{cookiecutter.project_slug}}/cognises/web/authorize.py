@@ -32,8 +32,7 @@ class AuthResult:
     passed: list[tuple[RoutePolicy, Principal]] = field(default_factory=list)
     is_checked: bool = False
     refusal: CognisesError | None = None  # for logs alone, as the next
-    # A factory: dataclasses of Python 3.10 take no dict for a default, and a principal is one.
-    denied_principal: Principal = field(default_factory=lambda: ANONYMOUS)
+    denied_principal: Principal | None = None
 
     @property
     def principal(self) -> Principal:
@@ -187,7 +186,7 @@ def outcome_of(request: Request | None) -> dict[str, str | None]:
     result: AuthResult | None = request.__dict__.get(GUARDED) if request else None
     found: dict[str, str | None] = dict.fromkeys(("decision", "reason", "detail", "sub"))
     if result and result.refusal is not None:
-        error, sub = result.refusal, result.denied_principal.sub or result.principal.sub
+        error, sub = result.refusal, (result.denied_principal or result.principal).sub
         found |= {"decision": "refused", "reason": error.reason, "detail": error.detail, "sub": sub}
     elif result:
         found |= {"decision": "allowed" if result.passed else None, "sub": result.principal.sub}
