@@ -29,6 +29,7 @@ _PROVISIONING = ("access-diff", "apply", "bootstrap", "deploy", "destroy", "impo
 # Name of the command: its module, and the click command in it.
 COMMANDS = {name: f"cognises.provisioning.cli:flask_{name}" for name in _PROVISIONING}
 COMMANDS["access"] = "cognises.access.route_report:access_command"
+COMMANDS["mutate"] = "cognises.testing.mutate:mutate_command"
 COMMANDS["openapi"] = "cognises.access.api_document:openapi_command"
 
 
