@@ -54,8 +54,11 @@ def mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
     """Every change that has an effect; `folder` takes the changed manifests."""
     before = effects(app)
     for mutant in (*_guard_mutants(app), *_manifest_mutants(app, folder)):
-        with mutant.make():
-            after = effects(app)
+        try:
+            with mutant.make():
+                after = effects(app)
+        except ProblemsError:
+            continue  # the service would not start
         changed = ", ".join(place for place in before if before[place] != after[place])
         if changed:
             yield mutant._replace(check=f"call {changed} {mutant.check}")
@@ -99,7 +102,10 @@ def _changes(declared: Declaration, names: list[str]) -> Changes:
         before, after = declared.guards[:number], declared.guards[number + 1 :]
         others: dict[str, Guard] = {}
         if isinstance(guard, LoginGuard):
-            name, check = "login_check", "without a token, and with one that it refuses: expect 401"
+            name, check = (
+                "login_check",
+                "without a token, and with one that it refuses: expect 401 or 403",
+            )
             others["optional=True"] = replace(guard, optional=True)
             for scope in guard.scopes:
                 others[f"{scope} not in scopes"] = replace(guard, scopes=guard.scopes - {scope})
@@ -133,8 +139,10 @@ def changed_guards(endpoint: str, method: str, declared: Declaration) -> Iterato
     with patch.object(routes, "declaration_at", changed_at), \
          patch.object(decorators, "policy_of", changed_of):  # fmt: skip
         forget_policies()
-        yield
-    forget_policies()
+        try:
+            yield
+        finally:
+            forget_policies()
 
 
 def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
@@ -171,8 +179,10 @@ def changed_manifest(app: Flask, file: Path, changed: Path) -> Iterator[None]:
 
     with patch.object(sources, "read", read_changed):
         state_of(app).reset()
-        yield
-    state_of(app).reset()
+        try:
+            yield
+        finally:
+            state_of(app).reset()
 
 
 class Order:
@@ -212,24 +222,24 @@ def start(mutant: Mutant | None, tests: str, finders: Counter[str], folder: Path
         os._exit(code)
 
 
-def survivors(found: list[Mutant], tests: str, folder: Path) -> Iterator[Mutant]:
-    """Run the tests for every mutant, one process a processor; yields what no test finds."""
-    running: dict[int, tuple[Mutant, Path]] = {}
+def survivors(found: list[Mutant], tests: str, folder: Path) -> list[Mutant]:
+    """The mutants that no test finds; the tests run for each, in one process a processor."""
+    running: dict[int, int] = {}
     finders: Counter[str] = Counter()
-    waiting = list(found)
+    waiting, alive = list(range(len(found))), []
     try:
         while waiting or running:
             while waiting and len(running) < (os.cpu_count() or 1):
-                mutant, own = waiting.pop(0), folder / f"before{len(waiting)}"
-                running[start(mutant, tests, finders, own)] = mutant, own
+                number = waiting.pop(0)
+                running[start(found[number], tests, finders, folder / str(number))] = number
             pid, status = os.wait()
-            mutant, own = running.pop(pid)
-            finders.update(each.read_text() for each in own.glob("note"))
-            if status == 0:
-                yield mutant
+            number = running.pop(pid)
+            finders.update(each.read_text() for each in folder.glob(f"{number}/note"))
+            alive += [number] if status == 0 else []
     finally:
         for pid in running:
             os.kill(pid, signal.SIGKILL)
+    return [found[number] for number in sorted(alive)]
 
 
 @click.command("mutate")
@@ -274,4 +284,4 @@ def _run(app: Flask, tests: str, folder: Path) -> tuple[int, list[Mutant]]:
     if os.waitpid(pid, 0)[1] != 0:
         output = (folder / "unchanged/output").read_text(encoding="utf-8", errors="replace")
         raise click.ClickException(f"{tests} fails without any change; correct it first:\n{output}")
-    return len(found), list(survivors(found, tests, folder))
+    return len(found), survivors(found, tests, folder)

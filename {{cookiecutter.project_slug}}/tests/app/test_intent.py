@@ -28,6 +28,7 @@ INTENT = [
     ("GET", "/data", {"admins", "editors", "viewers"}),
     ("PUT", "/data", {"admins", "editors"}),
 ]
+ACCESS_TOKENS: list[str] = []  # the paths of routes that accept them; all others take ID tokens
 
 
 @pytest.fixture
@@ -60,3 +61,12 @@ def test_a_row_names_a_route_of_the_app(
 ) -> None:
     with app.test_request_context(path, method=method) as context:
         assert context.request.routing_exception is None
+
+
+def test_access_tokens_are_accepted_where_intended(as_group: AsGroup) -> None:
+    client = as_group("admins", token_use="access")
+    guarded = [row for row in INTENT if row[2] is not PUBLIC]
+    answers = [(path, client.open(path, method=method, json={})) for method, path, _ in guarded]
+
+    accepted = [path for path, answer in answers if answer.status_code != 401]
+    assert accepted == [path for path, _ in answers if path in ACCESS_TOKENS]
