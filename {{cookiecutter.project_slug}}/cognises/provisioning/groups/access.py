@@ -59,8 +59,10 @@ class Access:
 
     def text(self) -> str:
         """The same, for a command of its own."""
-        nothing = () if self.changes else (f"compared with {self.against}: no route changes",)
-        return "\n".join(map(printable, [*self.lines(), *nothing]))
+        lines = list(self.lines())
+        if self.against and not self.changes and not self.unknown:
+            lines.append(f"routes, compared with {self.against}: no change")
+        return "\n".join(map(printable, lines))
 
     def markdown(self) -> str:
         """A table for a pull request."""

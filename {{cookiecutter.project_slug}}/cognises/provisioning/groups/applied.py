@@ -64,7 +64,8 @@ def compare_with_applied(
         notes.append(f"some roles do not record the routes of their groups yet; {HOW}")
     if tags and len(with_role) < len(groups):
         notes.append(f"nothing records the routes of groups without a role; {HOW}")
-    found = Access(notes=tuple(notes), now=access_digest(now), applied=last)
+    against = f"{target.groups_file.name} as applied last" if tags else ""
+    found = Access(against, notes=tuple(notes), now=access_digest(now), applied=last)
     if not tags or not (stale or new):
         return found
     kept = [group for group in groups if group.name not in new]
@@ -89,7 +90,7 @@ def _compared(found: Access, file: Path, env: Tags, kept: Sequence[Group], stale
         missing = sorted(stale)
         notes.append(f"routes are not compared: {error}; {HOW}")
     unknown = [f"group {name}: functions or scopes changed, not compared" for name in missing]
-    against = f"{file.name} as applied last ({', '.join(revisions) or 'without new groups'})"
+    against = found.against + f" ({', '.join(revisions)})" * bool(revisions)
     changes, lines = _diff(*sides) if sides else (), tuple(unknown)
     return replace(found, against=against, changes=changes, unknown=lines, notes=tuple(notes))
 
