@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cognises.aws.sessions import UserSession
 
-__all__ = ["user_client", "user_session"]
+__all__ = ["user_client", "user_identity_id", "user_session"]
 
 _EXTENSION = "cognises.aws"
 log = logging.getLogger("cognises.aws")
@@ -41,6 +41,13 @@ def user_client(service: str) -> Any:
     unless the view handles it; throttling and outages answer 503 `aws_unavailable`.
     """
     return _session_of_request().client(service)
+
+
+def user_identity_id() -> str:
+    """The user's id in the identity pool, the `${cognito-identity.amazonaws.com:sub}` of policies;
+    always the same for one user of one pool. Raises as `user_session` does.
+    """
+    return _session_of_request().identity_id
 
 
 def _session_of_request() -> "UserSession":

@@ -102,8 +102,8 @@ class UserCredentials(Credentials):  # type: ignore[misc,unused-ignore]
 
 
 class UserSession:
-    def __init__(self, session: boto3.Session, settings: Settings) -> None:
-        self.session, self._settings = session, settings
+    def __init__(self, session: boto3.Session, identity_id: str, settings: Settings) -> None:
+        self.session, self.identity_id, self._settings = session, identity_id, settings
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()  # clients may be shared between threads, sessions may not
 
@@ -138,7 +138,7 @@ class UserSessions:
         return self.sessions.get(digest, lambda: self._make(token, claims))
 
     def _make(self, token: str, claims: Mapping[str, Any]) -> tuple[UserSession, float]:
-        realm, found = self._settings.realm, self._exchange(token, claims)
+        realm, (identity_id, found) = self._settings.realm, self._exchange(token, claims)
         # With the token at the latest.
         ends = min(found["Expiration"].timestamp() - MARGIN, float(claims["exp"]))
         core = _new_session()
@@ -147,9 +147,9 @@ class UserSessions:
         paths = _loader().search_paths
         del paths[len(dict.fromkeys(paths)) :]  # boto3 adds its own folder each time
         _watch(session.events, realm)
-        return UserSession(session, self._settings), ends
+        return UserSession(session, identity_id, self._settings), ends
 
-    def _exchange(self, token: str, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _exchange(self, token: str, claims: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         logins = {self._pool.issuers[0].removeprefix("https://"): token}
         pool_id = self._settings.identity_pool_id
         try:
@@ -169,7 +169,7 @@ class UserSessions:
             raise CognisesError("no_role", f"{code}: {why}") from None
         except BotoCoreError as error:
             raise CognisesError("aws_unavailable", type(error).__name__) from None
-        return dict(answer["Credentials"])
+        return identity, dict(answer["Credentials"])
 
 
 def _require_local_endpoint(client: Any, settings: Settings) -> None:

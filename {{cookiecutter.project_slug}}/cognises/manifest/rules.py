@@ -29,10 +29,11 @@ _SCOPE = re.compile(r"[!#-\[\]-~]{1,256}/[!#-.0-\[\]-~]{1,256}")
 EXAMPLE_VALUES: Mapping[str, str] = {
     "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012", "AWS::Partition": "aws",
     "UserPoolId": "us-east-1_Example00", "IdentityService": "cognito-identity.amazonaws.com",
+    "Stage": "example-service",
 }  # fmt: skip
 _LISTED = ", ".join(f"${{{name}}}" for name in EXAMPLE_VALUES)
 # Everything else in `${…}` belongs to IAM and passes untouched.
-_OURS = re.compile(r"\$\{(AWS::[^}]*|UserPoolId|IdentityService)\}")
+_OURS = re.compile(r"\$\{(AWS::[^}]*|UserPoolId|IdentityService|Stage)\}")
 _ANY = re.compile(r"\$\{(AWS::[^}]*|[^{}]*)\}")
 # The names without case and punctuation: `${AWS:AccountId}` and `${accountId}` are near misses.
 _PLAIN = {re.sub("[^a-z]", "", name.lower()): name for name in EXAMPLE_VALUES}

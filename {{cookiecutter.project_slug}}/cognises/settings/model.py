@@ -46,6 +46,7 @@ class Settings:
     audiences: frozenset[str] = _of("COGNITO_AUDIENCE", v.item_set(v.AUDIENCE), frozenset())
     additional_regions: tuple[str, ...] = _of("COGNITO_ADDITIONAL_REGIONS", v.items(v.REGION), ())
     identity_pool_id: str | None = _of("COGNITO_IDENTITY_POOL_ID", v.matching(v.IDENTITY_POOL_ID))
+    files_bucket: str | None = _of("COGNISES_FILES_BUCKET", v.matching(r"[a-z0-9.-]{3,63}"))
     jwks_file: Path | None = _of("COGNITO_JWKS_FILE", v.existing_file, needs="folder")
     jwks_url: str | None = _of("COGNITO_JWKS_URL", v.loopback_url)
     issuer: str | None = _of("COGNITO_ISSUER", v.loopback_url)

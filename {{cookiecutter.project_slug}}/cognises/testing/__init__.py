@@ -82,6 +82,7 @@ class FakePool:
     ) -> None:
         self.user_pool = UserPool.parse(pool_id)
         self.id, self.client_id = pool_id, client_id
+        self.identity_pool_id = f"{self.user_pool.region}:{uuid.UUID(int=0)}"  # enough for moto
         self.region, self.issuer = self.user_pool.region, self.user_pool.issuers[0]
         self.keys = [SigningKey(), SigningKey()]
 
@@ -96,6 +97,8 @@ class FakePool:
             raise RuntimeError('FakePool attaches to an app with config["TESTING"] = True only')
         if own:
             app.config.update(COGNITO_USER_POOL_ID=self.id, COGNITO_CLIENT_ID=self.client_id)
+            if not app.config.get("COGNITO_IDENTITY_POOL_ID"):
+                app.config["COGNITO_IDENTITY_POOL_ID"] = self.identity_pool_id
         state_of(app).set_test_keys(self.id, lambda kid: self.jwks)
         return self
 

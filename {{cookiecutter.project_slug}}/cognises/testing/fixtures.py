@@ -5,6 +5,7 @@
 They need a fixture `app` of yours that returns a Flask app with `TESTING` set.
 """
 
+import sys
 from typing import Any
 
 import pytest
@@ -29,9 +30,18 @@ def pool(app: Flask, _session_pool: FakePool) -> FakePool:
 
 @pytest.fixture
 def as_group(app: Flask, pool: FakePool) -> AsGroup:
-    """`as_group("editors")` is a test client signed in as a user of those groups."""
+    """`as_group("editors")` is a test client signed in as a user of those groups.
+
+    In a test under moto's `mock_aws` the user has AWS credentials; moto lets them do everything.
+    """
 
     def client_of(*groups: str, **claims: Any) -> FlaskClient:
+        if "moto" in sys.modules:
+            from moto.cognitoidentity.models import cognitoidentity_backends
+            from moto.core.models import DEFAULT_ACCOUNT_ID
+
+            known = cognitoidentity_backends[DEFAULT_ACCOUNT_ID][pool.region].pools_identities
+            known.setdefault(pool.identity_pool_id, {"Identities": []})
         client = app.test_client()
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {pool.token(groups, **claims)}"
         return client

@@ -116,7 +116,7 @@ class Scope:
         values = {
             "AWS::Region": self.region, "AWS::AccountId": self.account,
             "AWS::Partition": self.partition, "UserPoolId": self.pool_id,
-            "IdentityService": self.identity_service,
+            "IdentityService": self.identity_service, "Stage": names.stage_name(self.role_prefix),
         }  # fmt: skip
         return fill(value, values)
 
