@@ -38,7 +38,7 @@ def run_demo(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
 
 def cells(output: str) -> dict[str, list[str]]:
     """The table's rows: what was called, and the statuses it gave."""
-    rows = [line.split() for line in output.splitlines() if line.startswith(("GET ", "PUT "))]
+    rows = [line.split() for line in output.splitlines() if line.startswith(("GET ", "POST ", "PUT "))]
     return {f"{method} {path}": statuses for method, path, *statuses in rows}
 
 
@@ -56,13 +56,22 @@ def test_the_demo_prints_who_got_what_and_agrees_with_the_manifest(done):
         "GET /access/matrix": ["401", "200", "403", "403"],
         "GET /admin": ["401", "200", "403", "403"],
         "GET /data": ["401", "200", "200", "200"],
-        "PUT /data": ["401", "200", "200", "403"],
+        "POST /data": ["401", "400", "400", "403"],
+        "PUT /data": ["401", "400", "400", "403"],
         "GET /health": ["200", "200", "200", "200"],
         "GET /openapi.json": ["401", "200", "200", "200"],
         "GET /protected": ["401", "200", "200", "200"],
         "GET /ready": ["200", "200", "200", "200"],
     }
-    assert "All 40 answers agree with groups.json." in done.stdout
+    assert "All 56 answers agree with groups.json." in done.stdout
+    assert done.stdout.split("AWS refuses):")[1].splitlines()[2:7] == [
+        "                           admins  editors  viewers",
+        "read a shared file         200     200      200",
+        "write a shared file        200     403      403",
+        "write to the own folder    200     200      403",
+        "write to another's folder  403     403      403",
+    ]
+    assert "Not proved here: trust policies," in done.stdout
 
 
 def test_a_function_taken_from_a_group_changes_exactly_that_cell(done, copy: Path):

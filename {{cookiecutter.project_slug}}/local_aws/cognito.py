@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
 
-from cognises.settings.sources import PROJECT_FOLDER
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stage_name
+from cognises.settings.sources import PROJECT_FOLDER, read_values
 from cognises.user_pool import partition_of
+from local_aws.issuer import ACCOUNT
 from local_aws.managed_login import is_managed_login, managed_login
+from local_aws.roles import Roles
 from local_aws.service import by_path, for_programs, loopback_only, one_at_a_time, running
 from local_aws.template import Template
 
 TEMPLATE = PROJECT_FOLDER / "infra" / "cognito.yaml"
 NEWCOMER = "newcomer@example.org"
-ACCOUNT = "123456789012"  # moto's
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def serving(token_use: str = "id", origins: Iterable[str] = ()) -> Iterator[str]
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    moto = for_programs(DomainDispatcherApplication(create_backend_app))
+    moto = for_programs(Roles(DomainDispatcherApplication(create_backend_app)))
     app = by_path(is_managed_login, managed_login(token_use, origins), moto)
     with running(loopback_only(one_at_a_time(app))) as address:
         yield address
@@ -68,7 +70,7 @@ class LocalCognito:
         self._names: set[str] = set()
         template = Template(
             TEMPLATE,
-            {"ProjectSlug": "local", "PublicUrl": public_url, "DeletionProtection": "INACTIVE"},
+            {"ProjectSlug": _stage(), "PublicUrl": public_url, "DeletionProtection": "INACTIVE"},
             {
                 "AWS::Region": region,
                 "AWS::AccountId": ACCOUNT,
@@ -83,6 +85,7 @@ class LocalCognito:
         self.identity_pool_id = _make_identity_pool(
             client("cognito-identity"), template.properties("IdentityPool")
         )
+        self.bucket = _make_bucket(client("s3"), template.properties("FilesBucket"), region)
         self.boundary = _make_boundary(client("iam"), template.properties("PermissionsBoundary"))
 
     def _make_pool(self, properties: dict[str, Any]) -> str:
@@ -144,9 +147,25 @@ class LocalCognito:
         return token
 
 
+def _stage() -> str:
+    """The stage's name, as policies write it in `${Stage}`."""
+    values = read_values(PROJECT_FOLDER, names=["COGNISES_ROLE_PREFIX"])
+    return stage_name(values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX)) or "local"
+
+
 def _make_identity_pool(client: Any, properties: dict[str, Any]) -> str:
     tags = {tag["Key"]: tag["Value"] for tag in properties.pop("IdentityPoolTags")}
     return str(client.create_identity_pool(**properties, IdentityPoolTags=tags)["IdentityPoolId"])
+
+
+def _make_bucket(client: Any, properties: dict[str, Any], region: str) -> str:
+    """The bucket of the users' files, with one file for all of them."""
+    place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    bucket: str = properties["BucketName"]
+    client.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else place))
+    text = b"Everybody whose group may view the data can read this file.\n"
+    client.put_object(Bucket=bucket, Key="shared/welcome.txt", Body=text)
+    return bucket
 
 
 def _make_boundary(client: Any, properties: dict[str, Any]) -> str:

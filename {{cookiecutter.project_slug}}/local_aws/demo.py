@@ -6,25 +6,42 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 
 import requests
 from flask import Flask
 
 from cognises.access import aligned
+from cognises.aws.sessions import UserSessions
 from cognises.manifest import Group, load_groups
+from cognises.manifest.iam_decision import decide
+from cognises.manifest.iam_policy import statements_of
+from cognises.provisioning.groups.model import Scope
+from cognises.provisioning.target import Options, read_target
 from cognises.web.extension import check
 from cognises.web.routes import Route, function_name, routes
 from cognises.web.state import state_of
 from local_aws.embedded import apply_manifest, embedded
+from local_aws.issuer import ACCOUNT
 from local_aws.service import running
 
 ANONYMOUS = "anonymous"
+NOT_PROVED = (
+    "Not proved here: trust policies, managed policies, permissions boundaries, bucket policies, "
+    "service control policies."
+)
+_CALLS = (
+    ("read a shared file", "GetObject", "shared/welcome.txt"),
+    ("write a shared file", "PutObject", "shared/demo.txt"),
+    ("write to the own folder", "PutObject", "users/{own}/demo.txt"),
+    ("write to another's folder", "PutObject", "users/{other}/demo.txt"),
+)
 _LEFT_OUT = {"static", "signin"}  # files, and the routes that only a browser uses
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One answer of a route to one user, and whether it agrees with the manifest."""
+    """One answer to one user, of a route or of AWS, and whether it agrees with the manifest."""
 
     route: str
     who: str
@@ -37,7 +54,7 @@ def run() -> int:
     """Print who got which status. 0 only if every answer agrees with groups.json."""
     from app import create_app
 
-    os.environ["COGNISES_LOG_LEVEL"] = "WARNING"  # the table is the report
+    os.environ["COGNISES_LOG_LEVEL"] = "ERROR"  # the table is the report
     with embedded() as cognito:
         print(apply_manifest().splitlines()[-1])
         app = create_app()
@@ -49,7 +66,11 @@ def run() -> int:
         tokens = {str(user.group): cognito.sign_in(user, kind) for user in users}
         with running(app) as address:
             cells = list(call_all(address, app, manifest, tokens))
-    print(f"\n{table(cells)}\n")
+        ids = {str(user.group): cognito.sign_in(user, "id") for user in users}
+        in_aws = list(call_aws(app, manifest, ids))
+    print(f"\n{table(cells)}\n\nS3, called with each group's own role (403: AWS refuses):\n")
+    print(f"{table(in_aws)}\n\n{NOT_PROVED}\n")
+    cells += in_aws
     for route in callable_routes(app)[1]:
         print(f"not called, its path needs a value: {route.method} {route.path}")
     wrong = [cell for cell in cells if not cell.agrees]
@@ -100,6 +121,35 @@ def expectation(app: Flask, route: Route, group: Group | None) -> str:
     return "open" if guards and all({name, *entries} & listed for name in names) else "403"
 
 
+def call_aws(app: Flask, manifest: Iterable[Group], tokens: Mapping[str, str]) -> Iterator[Cell]:
+    """Call S3 with the role of each group's user, by ID token; expected is what its policy says."""
+    state, target = state_of(app), read_target(Options())
+    bucket, sessions = str(state.settings.files_bucket), UserSessions(state.settings)
+    pool, ids = target.pool, (target.pool.id, target.identity_pool_id, target.role_prefix)
+    scope = Scope(ACCOUNT, pool.partition, pool.region, *ids)
+    groups = [group for group in manifest if group.has_role]
+    verify = state.verifier().verify
+    users = [sessions.session_for(tokens[each.name], verify(tokens[each.name])) for each in groups]
+    for label, action, form in _CALLS:
+        for group, user in zip(groups, users, strict=True):
+            key = form.format(own=user.identity_id, other=user.identity_id[::-1])
+            statements = [each for _, each in statements_of(scope.fill(group.policy))]
+            arn = f"arn:{pool.partition}:s3:::{bucket}/{key}"
+            context = {f"{scope.identity_service}:sub": user.identity_id}
+            allowed = decide(statements, f"s3:{action}", arn, context) == "allowed"
+            expected = "200" if allowed else "403"
+            status = _call_status(user.client("s3"), action, Bucket=bucket, Key=key)
+            yield Cell(label, group.name, status, expected, str(status) == expected)
+
+
+def _call_status(s3: Any, action: str, **where: str) -> int:
+    try:
+        answer = s3.get_object(**where) if action == "GetObject" else s3.put_object(**where)
+    except s3.exceptions.ClientError as error:
+        answer = error.response
+    return int(answer["ResponseMetadata"]["HTTPStatusCode"])
+
+
 def _agrees(status: int, expected: str) -> bool:
     if expected == "open":
         return status < 500 and status not in (401, 403)
@@ -118,5 +168,5 @@ def table(cells: Iterable[Cell]) -> str:
     for cell in cells:
         rows.setdefault(cell.route, {})[cell.who] = f"{cell.status}{'' if cell.agrees else ' !'}"
     users = list(next(iter(rows.values()), {}))
-    lines = [["route", *users], *([route, *row.values()] for route, row in rows.items())]
+    lines = [["", *users], *([route, *row.values()] for route, row in rows.items())]
     return "\n".join(aligned(lines))

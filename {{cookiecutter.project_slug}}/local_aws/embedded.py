@@ -14,7 +14,8 @@ from cognises.provisioning.groups.commands import managed_policies
 from cognises.provisioning.target import Options, read_target
 from cognises.settings.sources import PROJECT_FOLDER, read_values
 from cognises.settings.values import token_use, web_origins
-from local_aws.cognito import ACCOUNT, LocalCognito, serving
+from local_aws.cognito import LocalCognito, serving
+from local_aws.issuer import ACCOUNT
 
 
 class NotApplied(Exception):
@@ -47,6 +48,7 @@ def _point_at(endpoint: str, cognito: LocalCognito, public_url: str | None) -> N
         COGNITO_COOKIE_NAME="token_cookie",
         COGNITO_JWKS_URL=f"{endpoint}/{cognito.pool_id}/.well-known/jwks.json",
         COGNITO_DOMAIN=endpoint if public_url else "",
+        COGNISES_FILES_BUCKET=cognito.bucket,
         COGNISES_LOCAL="1",
         COGNISES_PERMISSIONS_BOUNDARY=cognito.boundary,
         COGNISES_PUBLIC_URL=public_url or "",

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+ACCOUNT = "123456789012"  # moto's
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 
 
@@ -136,6 +137,35 @@ def user_claims(pool_id: str, username: str) -> dict[str, Any]:
     return {"sub": user.id, "username": user.username, **_profile(user)}
 
 
+def user_roles(pool_id: str, username: str) -> dict[str, Any]:
+    """The claims of an ID token about roles. Raises LookupError where there is no such user."""
+    return _roles({pool.id: pool for pool in _pools()}[pool_id].users[username])
+
+
+def identity_clients(identity_pool_id: str, provider: str) -> list[str]:
+    """The app clients of a user pool that an identity pool trusts. Raises LookupError for none."""
+    from moto.cognitoidentity.models import cognitoidentity_backends
+
+    region = identity_pool_id.partition(":")[0]
+    pool = cognitoidentity_backends[ACCOUNT][region].identity_pools[identity_pool_id]
+    providers = pool.cognito_identity_providers
+    if found := [each["ClientId"] for each in providers if each["ProviderName"] == provider]:
+        return found
+    raise LookupError("the identity pool does not trust the user pool")
+
+
+def role_statements(arn: str) -> list[dict[str, Any]]:
+    """The statements of a role's inline policies: none where there is no such role."""
+    from moto.iam.models import iam_backends
+
+    roles = iam_backends[ACCOUNT][arn.split(":")[1]].roles.values()
+    role = next((role for role in roles if role.arn == arn), None)
+    policies = role.policies.values() if role else ()
+    documents = [json.loads(each) if isinstance(each, str) else each for each in policies]
+    found = [document["Statement"] for document in documents]
+    return [each for part in found for each in (part if isinstance(part, list) else [part])]
+
+
 def _pools() -> list[Any]:
     from moto.cognitoidp.models import cognitoidp_backends
 
@@ -158,13 +188,15 @@ def _profile(user: Any) -> dict[str, Any]:
 
 
 def _roles(user: Any) -> dict[str, Any]:
-    """The roles of the user's groups, and the one of the group that goes first."""
+    """The roles of the user's groups, and the first one's, unless several groups are first."""
     groups = [group for group in user.groups if group.role_arn]
     if not groups:
         return {}
     groups.sort(key=lambda group: (group.precedence is None, group.precedence or 0))
-    roles = [group.role_arn for group in groups]
-    return {"cognito:roles": roles, "cognito:preferred_role": roles[0]}
+    roles = list(dict.fromkeys(group.role_arn for group in groups))
+    first = {group.role_arn for group in groups if group.precedence == groups[0].precedence}
+    preferred = {"cognito:preferred_role": roles[0]} if len(first) == 1 else {}
+    return {"cognito:roles": roles, **preferred}
 
 
 def _at_hash(access_token: str) -> str:

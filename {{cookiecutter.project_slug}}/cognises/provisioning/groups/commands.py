@@ -136,7 +136,8 @@ def managed_policies(target: t.Target, account: str) -> list[str]:
         return []
     groups = load_groups(target.groups_file, role_prefix=target.role_prefix)
     pool = target.pool
-    scope = Scope(account, pool.partition, pool.region, pool.id, target.identity_pool_id)
+    ids = (pool.id, target.identity_pool_id, target.role_prefix)
+    scope = Scope(account, pool.partition, pool.region, *ids)
     return sorted({scope.fill(arn) for group in groups for arn in group.managed_policies})
 
 
