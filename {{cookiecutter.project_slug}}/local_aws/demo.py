@@ -69,7 +69,7 @@ def run() -> int:
         ids = {str(user.group): cognito.sign_in(user, "id") for user in users}
         in_aws = list(call_aws(app, manifest, ids))
     print(f"\n{table(cells)}\n\nS3, called with each group's own role (403: AWS refuses):\n")
-    print(f"{table(in_aws)}\n\n{NOT_PROVED}\n")
+    print(f"{table(in_aws, 'call')}\n\n{NOT_PROVED}\n")
     cells += in_aws
     for route in callable_routes(app)[1]:
         print(f"not called, its path needs a value: {route.method} {route.path}")
@@ -162,11 +162,11 @@ def _status(session: requests.Session, url: str, method: str, token: str | None)
     return session.request(method, url, json=body, headers=headers, timeout=10).status_code
 
 
-def table(cells: Iterable[Cell]) -> str:
+def table(cells: Iterable[Cell], what: str = "route") -> str:
     """The answers as a table: a row a route, a column a user; `!` marks what does not agree."""
     rows: dict[str, dict[str, str]] = {}
     for cell in cells:
         rows.setdefault(cell.route, {})[cell.who] = f"{cell.status}{'' if cell.agrees else ' !'}"
     users = list(next(iter(rows.values()), {}))
-    lines = [["", *users], *([route, *row.values()] for route, row in rows.items())]
+    lines = [[what, *users], *([route, *row.values()] for route, row in rows.items())]
     return "\n".join(aligned(lines))

@@ -8,6 +8,7 @@ do everything. Not judged: trust policies, managed and bucket policies, permissi
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import time
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 
 LIFETIME, MOST = 3600, 1000
 _IDENTITY = "AWSCognitoIdentityService."
-_CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_PREFIX = "ASIA"  # of keys that a role gives for a time
+_SIGNED = re.compile(r"(?:Credential=|^)([^/,\s]+)/\d+/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
 _FORM = "application/x-www-form-urlencoded"
 _NAMED = {"cognito-idp": ("userpool/", "UserPoolId"), "dynamodb": ("table/", "TableName")}
 # Of S3, by method and by whether there is a key; calls with another subresource are refused.
 _S3_QUERY = {"list-type", "prefix", "delimiter", "max-keys", "start-after", "encoding-type",
              "continuation-token", "fetch-owner", "x-id"}  # fmt: skip
+_OLD_QUERY = {"awsaccesskeyid", "signature", "expires"}
 _S3 = {("GET", True): "GetObject", ("HEAD", True): "GetObject", ("PUT", True): "PutObject",
        ("DELETE", True): "DeleteObject", ("GET", False): "ListBucket",
        ("HEAD", False): "ListBucket"}  # fmt: skip
@@ -73,18 +76,15 @@ class Roles:
         operation = request.headers.get("X-Amz-Target", "")
         if operation in (f"{_IDENTITY}GetId", f"{_IDENTITY}GetCredentialsForIdentity"):
             return self._identity(request, operation.endswith("GetId"))(environ, start_response)
-        signed = _CREDENTIAL.search(request.headers.get("Authorization", ""))
-        # A presigned address has it in its query.
-        signed = signed or _CREDENTIAL.search(f"Credential={request.args.get('X-Amz-Credential')}")
-        if signed is None or not (signed[1] in self._keys or signed[1].startswith("ASIA")):
+        key, region, service = _signed_by(request)
+        if not key.startswith(_PREFIX):
             return self._app(environ, start_response)
-        answer = self._judged(request, signed[1], signed[2], signed[3])
-        return answer(environ, start_response)
+        return self._judged(request, key, region, service)(environ, start_response)
 
     def _judged(self, request: Request, key: str, region: str, service: str) -> Response:
         keys = self._keys.get(key)
         name = "X-Amz-Security-Token"
-        given = request.headers.get(name, request.args.get(name))
+        given = request.headers.get(name) or _query(request).get(name.lower())
         if keys is None or given != keys.session_token or keys.ends <= time.time():
             return _refusal(service, "ExpiredToken", "The security token is expired or unknown.")
         call = _call(request, region, service)
@@ -129,7 +129,7 @@ class Roles:
             del self._keys[old]
         while len(self._keys) >= MOST:
             del self._keys[next(iter(self._keys))]
-        key, ends = f"ASIA{secrets.token_hex(8).upper()}", time.time() + LIFETIME
+        key, ends = f"{_PREFIX}{secrets.token_hex(8).upper()}", time.time() + LIFETIME
         self._keys[key] = keys = Keys(role, secrets.token_urlsafe(96), ends, context)
         return {"AccessKeyId": key, "SecretKey": secrets.token_urlsafe(30),
                 "SessionToken": keys.session_token, "Expiration": ends}  # fmt: skip
@@ -156,6 +156,20 @@ def _role(claims: Mapping[str, Any]) -> str:
     raise LookupError("ambiguous roles" if roles else "no role")
 
 
+def _query(request: Request) -> dict[str, str]:
+    return {name.lower(): value for name, value in request.args.items()}
+
+
+def _signed_by(request: Request) -> tuple[str, str, str]:
+    """The key of a signature, in a header or a presigned address, its region and its service."""
+    header, query = request.headers.get("Authorization", ""), _query(request)
+    if found := _SIGNED.search(header) or _SIGNED.search(query.get("x-amz-credential", "")):
+        return found[1], found[2], found[3]
+    old = re.match("AWS ([^:]+):", header)  # signature version 2, of S3 alone
+    key = old[1] if old else query.get("awsaccesskeyid", "")
+    return key, os.environ["AWS_REGION"], "s3"
+
+
 def _call(request: Request, region: str, service: str) -> Call:
     """What a signed call does, from its request. What is not known gets an action of no policy."""
     partition = partition_of(region)[0]
@@ -164,7 +178,8 @@ def _call(request: Request, region: str, service: str) -> Call:
         bucket, _, key = request.path.removeprefix("/").partition("/")
         known = request.args.keys() & {"prefix", "delimiter", "max-keys"}
         context |= {f"s3:{name}": request.args[name] for name in known}
-        is_known = request.args.keys() <= _S3_QUERY and "X-Amz-Copy-Source" not in request.headers
+        own = {name for name in _query(request) if not name.startswith("x-amz-")} - _OLD_QUERY
+        is_known = own <= _S3_QUERY and "X-Amz-Copy-Source" not in request.headers
         action = _S3.get((request.method, bool(key))) if is_known and bucket else None
         arn = f"arn:{partition}:s3:::{bucket}" + (f"/{key}" if key else "")
         return Call(f"s3:{action or 'Unknown'}", arn, context)
