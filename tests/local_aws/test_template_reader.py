@@ -65,7 +65,7 @@ def test_a_parameter_that_the_template_does_not_have_is_an_error(tmp_path):
 def test_the_embedded_pool_is_what_the_template_describes(cognito):
     template = Template(
         TEMPLATE,
-        {"ProjectSlug": "local", "PublicUrl": "http://127.0.0.1:5000"},
+        {"ProjectSlug": "role", "PublicUrl": "http://127.0.0.1:5000"},
         {**PSEUDO, "AWS::URLSuffix": "amazonaws.com"},
     )
     template.made |= {"UserPool": cognito.cognito.pool_id}

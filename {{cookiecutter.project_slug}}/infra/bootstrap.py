@@ -26,7 +26,9 @@ WRITTEN = {
     "COGNITO_CLIENT_ID": "UserPoolClientId",
     "COGNITO_IDENTITY_POOL_ID": "IdentityPoolId",
     "COGNISES_PERMISSIONS_BOUNDARY": "PermissionsBoundaryArn",
+    "COGNISES_FILES_BUCKET": "FilesBucket",  # none with --parameter Files=false
 }
+MOST_OF_A_BUCKET = 35  # of S3's 63 characters, account and the longest region take 28
 OF_THE_POOL = ("DeletionProtection", "UserPoolTier", "SesIdentityArn", "EmailFrom")
 # The kinds of sign-in domains, each with what goes with it.
 DOMAINS = {"DomainPrefix": (), "CustomDomain": ("CustomDomainCertificateArn",)}
@@ -106,6 +108,12 @@ class Bootstrap:
             problems.append("--parameter CustomDomain and CustomDomainCertificateArn go together")
         if chosen["CustomDomain"] and not public_url:
             problems.append("--parameter CustomDomain: needs --public-url")
+        if chosen["Files"] == "true" and len(request.stage) > MOST_OF_A_BUCKET:
+            problem = (
+                f"COGNISES_ROLE_PREFIX names the stage {request.stage}, and the name of a bucket"
+            )
+            remedy = "choose a shorter one, or pass --parameter Files=false"
+            problems.append(f"{problem} has room for {MOST_OF_A_BUCKET} characters of it; {remedy}")
         if chosen["EmailFrom"] and not chosen["SesIdentityArn"]:
             problems.append("--parameter EmailFrom: needs SesIdentityArn, which SES has verified")
         if problems:
@@ -158,11 +166,11 @@ class Bootstrap:
 
     def settings(self, outputs: Mapping[str, str]) -> dict[str, str]:
         """The lines of `.env`. Raises SettingsError if an output is missing."""
-        if missing := [output for output in WRITTEN.values() if not outputs.get(output)]:
+        if missing := [o for o in WRITTEN.values() if not outputs.get(o) and o != "FilesBucket"]:
             problem = f"stack {self.stack.name} has no output {', '.join(missing)}"
             why = "what answered does not create Cognito's resources (use `make dev`, not moto)"
             raise SettingsError([f"{problem}; {why}"])
-        values = {name: outputs[output] for name, output in WRITTEN.items()}
+        values = {name: outputs.get(output, "") for name, output in WRITTEN.items()}
         values["COGNITO_CLIENT_ID"] = self._client_ids(outputs)
         if url := self.parameters["PublicUrl"]:
             values |= {"COGNISES_PUBLIC_URL": url, "COGNITO_DOMAIN": self._login_url(outputs) or ""}

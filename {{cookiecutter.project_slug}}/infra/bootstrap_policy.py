@@ -31,6 +31,20 @@ IDENTITY_POOL = (
     "DescribeIdentityPool", "UpdateIdentityPool", "DeleteIdentityPool", "GetIdentityPoolRoles",
     "ListTagsForResource", "UntagResource",
 )  # fmt: skip
+# Every property that CloudFormation reads of a bucket, and those that the template sets.
+BUCKET = (
+    "CreateBucket", "DeleteBucket", "ListBucket", "TagResource", "DeleteBucketPolicy",
+    *(f"{verb}{name}" for verb in ("Get", "Put") for name in (
+        "BucketOwnershipControls", "BucketPolicy", "BucketPublicAccessBlock", "BucketTagging",
+        "BucketVersioning", "EncryptionConfiguration", "LifecycleConfiguration",
+    )),
+    *(f"Get{name}" for name in (
+        "AccelerateConfiguration", "AnalyticsConfiguration", "BucketCORS", "BucketLogging",
+        "BucketNotification", "BucketObjectLockConfiguration", "BucketWebsite",
+        "IntelligentTieringConfiguration", "InventoryConfiguration", "MetricsConfiguration",
+        "ReplicationConfiguration",
+    )),
+)  # fmt: skip
 BOUNDARY = (
     "CreatePolicy", "GetPolicy", "ListEntitiesForPolicy", "ListPolicyVersions", "GetPolicyVersion",
     *EDIT_POLICY,
@@ -56,6 +70,7 @@ def policy_for(options: Options, account: str) -> dict[str, Any]:
     new = {"StringEquals": {f"aws:RequestTag/{OWNER_TAG}": OWNER}}
     make_pool = allow("MakePool", "cognito-idp", ("CreateUserPool", "TagResource"), "*", new)
     make_identity_pool = ("CreateIdentityPool", "TagResource")
+    bucket = f"arn:{partition}:s3:::{request.stage}-{account}-{region}"
     statements = [
         allow("OwnStack", "cloudformation", STACK, stack),
         # Change sets carry the stack's tags.
@@ -71,6 +86,7 @@ def policy_for(options: Options, account: str) -> dict[str, Any]:
         # Knows neither resources nor tags.
         allow("MapRoles", "cognito-identity", ("SetIdentityPoolRoles",), "*"),
         allow("OwnBoundary", "iam", BOUNDARY, boundary),
+        allow("OwnBucket", "s3", BUCKET, bucket),
         # `destroy --stack` looks whether a role carries the boundary.
         allow("ReadRoles", "iam", ("GetAccountAuthorizationDetails",), "*"),
     ]

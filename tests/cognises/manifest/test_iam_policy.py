@@ -211,5 +211,5 @@ def test_an_unknown_placeholder_is_named_with_the_known_ones() -> None:
     (problem,) = check_placeholders({"Resource": ["${AWS::StackName}"]})
     assert str(problem) == (
         "error: Resource[0]: ${AWS::StackName} is unknown; use ${AWS::Region}, "
-        "${AWS::AccountId}, ${AWS::Partition}, ${UserPoolId}, ${IdentityService}"
+        "${AWS::AccountId}, ${AWS::Partition}, ${UserPoolId}, ${IdentityService}, ${Stage}"
     )

@@ -24,6 +24,7 @@ OUTPUTS = {
     "UserPoolClientId": "1client2",
     "IdentityPoolId": f"{REGION}:01234567-89ab-cdef-0123-456789abcdef",
     "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/svc-cognito-PermissionsBoundary-X",
+    "FilesBucket": f"svc-123456789012-{REGION}",
     "ManagedLoginUrl": f"https://svc-123456789012.auth.{REGION}.amazoncognito.com",
 }
 CREATED = [("CREATE_IN_PROGRESS", ()), ("CREATE_COMPLETE", ())]

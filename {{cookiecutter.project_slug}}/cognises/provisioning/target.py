@@ -31,7 +31,7 @@ ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
 # What bootstrap writes for a stage. `--env-file` excludes those of `.env`: it may be another's.
 OF_A_STAGE = (
     "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID", "COGNITO_IDENTITY_POOL_ID", "COGNITO_DOMAIN",
-    "COGNISES_PERMISSIONS_BOUNDARY", "COGNISES_PUBLIC_URL",
+    "COGNISES_PERMISSIONS_BOUNDARY", "COGNISES_PUBLIC_URL", "COGNISES_FILES_BUCKET",
 )  # fmt: skip
 
 

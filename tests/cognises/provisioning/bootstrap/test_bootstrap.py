@@ -28,6 +28,7 @@ WRITTEN = {
     "COGNITO_CLIENT_ID": OUTPUTS["UserPoolClientId"],
     "COGNITO_IDENTITY_POOL_ID": OUTPUTS["IdentityPoolId"],
     "COGNISES_PERMISSIONS_BOUNDARY": OUTPUTS["PermissionsBoundaryArn"],
+    "COGNISES_FILES_BUCKET": OUTPUTS["FilesBucket"],
 }
 
 
@@ -109,6 +110,7 @@ def test_from_nothing_the_stack_is_made_and_its_ids_are_written(
         "DeletionProtection": "ACTIVE",
         "UserPoolTier": "",
         "CustomAttribute": "",
+        "Files": "true",
         "SesIdentityArn": "",
         "EmailFrom": "",
         "CustomDomain": "",
@@ -842,3 +844,15 @@ def test_a_lost_connection_in_a_second_run_is_one_line_with_its_remedy(
     assert (ran.code, ran.out) == (1, "")
     (line,) = [each for each in ran.err.splitlines() if each.startswith("error")]
     assert "run the command again" in line
+
+
+def test_a_stage_too_long_to_name_a_bucket_is_refused_unless_it_has_none(
+    run: Run, fake: FakeCloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COGNISES_ROLE_PREFIX", f"{'s' * 36}-")
+    ran = run("bootstrap", "--yes")
+    assert (ran.code, fake.stacks) == (1, {})
+    assert f"COGNISES_ROLE_PREFIX names the stage {'s' * 36}, and the name of a bucket" in ran.err
+    assert "has room for 35 characters of it; choose a shorter one, or pass --parameter Files=false" in ran.err
+
+    assert run("bootstrap", "--yes", "--parameter", "Files=false").code == 0

@@ -14,7 +14,7 @@ from cognises.manifest.iam_policy import check_policy
 from cognises.manifest.iam_warnings import ESCALATING_SERVICES, escalating_actions
 from cognises.settings.sources import PROJECT_FOLDER
 from infra import bootstrap as command_bootstrap
-from infra.bootstrap import WRITTEN
+from infra.bootstrap import MOST_OF_A_BUCKET, WRITTEN
 from local_aws import cognito
 from local_aws.template import Template
 
@@ -293,6 +293,28 @@ def test_the_outputs_are_the_settings_that_bootstrap_writes() -> None:
     }
 
 
+def test_the_bucket_is_private_encrypted_versioned_kept_and_refuses_clear_text() -> None:
+    made, cognito = DOCUMENT["Resources"]["FilesBucket"], template(ProjectSlug="svc")
+    bucket = cognito.properties("FilesBucket")
+    assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == (
+        "RetainExceptOnCreate", "Retain",
+    )  # fmt: skip
+    assert bucket["BucketName"] == f"svc-{PSEUDO['AWS::AccountId']}-{PSEUDO['AWS::Region']}"
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert "AES256" in json.dumps(bucket["BucketEncryption"])
+    cognito.made["FilesBucket"] = "files"
+    (denial,) = cognito.properties("FilesBucketPolicy")["PolicyDocument"]["Statement"]
+    assert (denial["Effect"], denial["Principal"], denial["Action"]) == ("Deny", "*", "s3:*")
+    assert denial["Resource"] == ["arn:aws:s3:::files", "arn:aws:s3:::files/*"]
+    assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_bucket_of_every_stage_has_a_name_that_s3_takes() -> None:
+    longest = f"{'s' * MOST_OF_A_BUCKET}-123456789012-ap-southeast-1"
+    assert len(longest) == 63
+
+
 def test_the_boundary_is_a_policy_that_iam_takes() -> None:
     document = boundary()
     assert list(check_policy(document)) == []
@@ -307,9 +329,9 @@ def default_grants() -> list[tuple[str, str]]:
     found = []
     for each in json.loads(text):
         for statement in each["group_policy"]["Statement"]:
-            actions = statement["Action"]
-            for action in [actions] if isinstance(actions, str) else actions:
-                found.append((action, statement["Resource"]))
+            resources = _listed(statement["Resource"])
+            found += [(action, each) for action in _listed(statement["Action"])
+                      for each in resources]  # fmt: skip
     return found
 
 
