@@ -19,7 +19,7 @@ from baking import (
 )
 
 LOCKS = [name for name in files_of_a_clone() if re.search(r"requirements[-a-z]*\.txt", name)]
-PROVISIONING = {"boto3", "botocore", "s3transfer", "jmespath"}
+AWS = {"boto3", "botocore", "s3transfer", "jmespath"}  # for views that act in AWS, and provisioning
 TESTS = {"pytest", "moto", "ruff", "mypy"}
 SERVERS = {"container": {"gunicorn", "prometheus-client"}, "lambda": {"apig-wsgi"}, "none": set()}
 
@@ -63,11 +63,11 @@ def locked(lock):
 def test_what_is_deployed_is_the_service_and_its_server(bakes, deployment):
     """Provisioning and tests need more, which their own lock holds."""
     deployed = locked(bakes[deployment, ""] / "requirements.txt")
-    assert {"flask", "python-jose", "requests", "oauthlib", "flask-cors"} <= deployed
+    assert AWS | {"flask", "python-jose", "requests", "oauthlib", "flask-cors"} <= deployed
     assert deployed & set().union(*SERVERS.values()) == SERVERS[deployment]
-    assert not deployed & (PROVISIONING | TESTS)
+    assert not deployed & TESTS
     tested = locked(bakes[deployment, ""] / "requirements-test.txt")
-    assert deployed | PROVISIONING <= tested
+    assert deployed <= tested
     assert tested <= locked(bakes[deployment, ""] / "requirements-dev.txt")
 
 

@@ -853,6 +853,9 @@ def test_a_stage_too_long_to_name_a_bucket_is_refused_unless_it_has_none(
     ran = run("bootstrap", "--yes")
     assert (ran.code, fake.stacks) == (1, {})
     assert f"COGNISES_ROLE_PREFIX names the stage {'s' * 36}, and the name of a bucket" in ran.err
-    assert "has room for 35 characters of it; choose a shorter one, or pass --parameter Files=false" in ran.err
+    assert (
+        "has room for 35 characters of it; choose a shorter one, or pass --parameter Files=false"
+        in ran.err
+    )
 
     assert run("bootstrap", "--yes", "--parameter", "Files=false").code == 0
