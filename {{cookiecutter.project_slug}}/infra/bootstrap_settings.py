@@ -16,11 +16,11 @@ from dotenv.parser import parse_stream
 from cognises.errors import SettingsError
 from cognises.provisioning import target as t
 from cognises.provisioning.aws import Aws
-from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
+from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stage_name
 from cognises.settings import sources
 from cognises.settings.values import is_loopback, public_address
 from cognises.user_pool import REGION
-from infra.names import stack_name, stage_name
+from infra.names import stack_name
 
 # What --parameter takes, with the template's defaults. A value given once is kept.
 OPTIONAL = {

@@ -1,14 +1,6 @@
 """Names of a stage's stacks, and their tags. Pure."""
 
-import re
-
-from cognises.provisioning.names import OWNER, OWNER_TAG, PROJECT_TAG
-
-
-def stage_name(prefix: str) -> str:
-    """A stage's plain name, from its role prefix; empty where that has no letter or digit."""
-    plain = re.sub("[^a-z0-9]+", "-", prefix.lower()).strip("-")
-    return (f"stage-{plain}" if plain[:1].isdigit() else plain)[:48].strip("-")
+from cognises.provisioning.names import OWNER, OWNER_TAG, PROJECT_TAG, stage_name
 
 
 def stack_name(prefix: str, kind: str) -> str:

@@ -1,5 +1,6 @@
 """Names in AWS: roles, policies, regions, and the tags that record ownership. Pure."""
 
+import re
 from collections.abc import Mapping
 
 OWNER = "cognises"
@@ -16,6 +17,12 @@ DEFAULT_ROLE_PREFIX = "role_"
 def role_name(prefix: str, group: str) -> str:
     """The role of a group; unique in the account whatever the case of its letters."""
     return f"{prefix}{group}"
+
+
+def stage_name(prefix: str) -> str:
+    """A stage's plain name, from its role prefix; empty where that has no letter or digit."""
+    plain = re.sub("[^a-z0-9]+", "-", prefix.lower()).strip("-")
+    return (f"stage-{plain}" if plain[:1].isdigit() else plain)[:48].strip("-")
 
 
 def policy_name(group: str) -> str:

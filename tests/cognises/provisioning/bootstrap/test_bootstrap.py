@@ -12,10 +12,11 @@ from answering import Refused
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from fake_cloudformation import OUTPUTS, REGION, FakeCloudFormation, change, event, stand_in
 
+from cognises.provisioning.names import stage_name
 from infra import bootstrap as command_bootstrap
 from infra.bootstrap import deployment_steps
 from infra.bootstrap_settings import default_domain_prefix
-from infra.names import stack_tags, stage_name
+from infra.names import stack_tags
 from infra.stack_state import Stack
 
 Run = Callable[..., Ran]
