@@ -21,7 +21,7 @@ from cognises import Cognises, login_check, permission_required, protect, public
 from cognises.access import access_diff, access_side
 from cognises.testing import FakePool
 
-PAIRS = int(os.environ.get("ACCESS_DIFF_PAIRS", "20"))  # a longer run by hand: 3000
+PAIRS = int(os.environ.get("ACCESS_DIFF_PAIRS", "15"))  # a longer run by hand: 3000
 GROUPS, SCOPES = ("admins", "editors", "viewers"), ("s/read", "s/write")
 UNFIT = ("public", "foreign")  # beside a guard of the blueprint or by path, the app does not start
 ENTRIES = ("view0", "view1", "view2", "view3", "area.view4", "area.view5", "area.*", "*", "none")
