@@ -19,7 +19,7 @@ from infra.names import stack_tags
 from infra.stack_state import Stack, read_stack, require_owned
 from infra.stacks import StackInput, deploy_stack
 
-TEMPLATE = sources.PROJECT_FOLDER / "infra" / "cognito.yaml"
+TEMPLATE = Path(__file__).with_name("cognito.yaml")
 # The settings that bootstrap writes, by the stack's output.
 WRITTEN = {
     "COGNITO_USER_POOL_ID": "UserPoolId",
