@@ -225,7 +225,7 @@ def test_everything_passes_after_every_example_route_but_one_is_deleted(project)
         group["allowed_functions"] = [
             name
             for name in group["allowed_functions"]
-            if name in ("access", "access_matrix", "view_data")
+            if name in ("access", "access_matrix", "openapi_json", "view_data")
         ]
     manifest.write_text(json.dumps(groups, indent=2))
     intent = tests / "test_intent.py"

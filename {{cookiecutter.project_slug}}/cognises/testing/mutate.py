@@ -12,10 +12,15 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from collections.abc import Iterator
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    redirect_stdout,
+)
 from dataclasses import replace
-from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -24,7 +29,6 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import click
-from cryptography.hazmat.primitives.asymmetric import rsa
 from flask import Flask
 from flask.cli import ScriptInfo
 
@@ -47,7 +51,17 @@ class Mutant(NamedTuple):
     place: str
     change: str
     check: str
-    make: Callable[[], AbstractContextManager[None]]
+    patches: tuple[AbstractContextManager[object], ...]
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Every app of this process is as the change makes it."""
+        with ExitStack() as stack:
+            stack.callback(forget_policies, reset=True)
+            for each in self.patches:
+                stack.enter_context(each)
+            forget_policies(reset=True)
+            yield
 
 
 def mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
@@ -55,7 +69,7 @@ def mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
     before = effects(app)
     for mutant in (*_guard_mutants(app), *_manifest_mutants(app, folder)):
         try:
-            with mutant.make():
+            with mutant.made():
                 after = effects(app)
         except ProblemsError:
             continue  # the service would not start
@@ -90,8 +104,7 @@ def _guard_mutants(app: Flask) -> Iterator[Mutant]:
             line = inspect.getsourcelines(function)[1]
             place = f"{os.path.relpath(inspect.getfile(function))}:{line} {place}"
         for declared, change, check in _changes(route.declaration, sorted(filter(None, names))):
-            make = partial(changed_guards, route.endpoint, route.method, declared)
-            yield Mutant(place, change, check, make)
+            yield Mutant(place, change, check, _declaring(row.endpoint, row.method, declared))
 
 
 def _changes(declared: Declaration, names: list[str]) -> Changes:
@@ -102,10 +115,7 @@ def _changes(declared: Declaration, names: list[str]) -> Changes:
         before, after = declared.guards[:number], declared.guards[number + 1 :]
         others: dict[str, Guard] = {}
         if isinstance(guard, LoginGuard):
-            name, check = (
-                "login_check",
-                "without a token, and with one that it refuses: expect 401 or 403",
-            )
+            name, check = "login_check", "without a token, or with one that it refuses: expect 401"
             others["optional=True"] = replace(guard, optional=True)
             for scope in guard.scopes:
                 others[f"{scope} not in scopes"] = replace(guard, scopes=guard.scopes - {scope})
@@ -121,9 +131,8 @@ def _changes(declared: Declaration, names: list[str]) -> Changes:
         "with a token of the other kind (token_use=…): expect 401")  # fmt: skip
 
 
-@contextmanager
-def changed_guards(endpoint: str, method: str, declared: Declaration) -> Iterator[None]:
-    """Make every app of this process declare this at an endpoint, in decorators, too."""
+def _declaring(endpoint: str, method: str, declared: Declaration) -> tuple[Any, ...]:
+    """Patches by which an endpoint declares this, where decorators enforce, too."""
     declaration_at, policy_of = routes.declaration_at, authorize.policy_of
 
     def changed_at(app: Flask, name: str, verb: str, *rules: Any) -> Declaration:
@@ -136,13 +145,8 @@ def changed_guards(endpoint: str, method: str, declared: Declaration) -> Iterato
         anybody = (LoginGuard(optional=True),)
         return authorize.policy_at(state, request) or RoutePolicy(state, anybody, None, endpoint)
 
-    with patch.object(routes, "declaration_at", changed_at), \
-         patch.object(decorators, "policy_of", changed_of):  # fmt: skip
-        forget_policies()
-        try:
-            yield
-        finally:
-            forget_policies()
+    return (patch.object(routes, "declaration_at", changed_at),
+            patch.object(decorators, "policy_of", changed_of))  # fmt: skip
 
 
 def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
@@ -164,12 +168,11 @@ def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
         verb, but = ("removed", "anything but ") if entry in held else ("added", "")
         check = f"as {group['group_name']}: expect {but}403"
         place, change = f"{file.name} {group['group_name']}", f"{entry!r} {verb} in {key}"
-        yield Mutant(place, change, check, partial(changed_manifest, app, file, path))
+        yield Mutant(place, change, check, _reading(file, path))
 
 
-@contextmanager
-def changed_manifest(app: Flask, file: Path, changed: Path) -> Iterator[None]:
-    """Make every app of this process read another file in place of its groups.json."""
+def _reading(file: Path, changed: Path) -> tuple[Any, ...]:
+    """A patch by which every app whose groups.json this is reads another file."""
     read = sources.read
 
     def read_changed(folder: Path, config: Any) -> Any:
@@ -177,12 +180,7 @@ def changed_manifest(app: Flask, file: Path, changed: Path) -> Iterator[None]:
         is_same = settings.groups_file.resolve() == file.resolve()
         return replace(settings, groups_file=changed) if is_same else settings, problems
 
-    with patch.object(sources, "read", read_changed):
-        state_of(app).reset()
-        try:
-            yield
-        finally:
-            state_of(app).reset()
+    return (patch.object(sources, "read", read_changed),)
 
 
 class Order:
@@ -214,7 +212,7 @@ def start(mutant: Mutant | None, tests: str, finders: Counter[str], folder: Path
             os.dup2(sys.stdout.fileno(), stream)
         options = ["-xq", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/t"]
         options += ["-n0"] * bool(find_spec("xdist")) + ["--no-cov"] * bool(find_spec("pytest_cov"))
-        with mutant.make() if mutant else nullcontext():
+        with mutant.made() if mutant else nullcontext():
             order = Order(finders, folder / "note")
             code = int(pytest.main([*options, tests], plugins=[order]))
         sys.stdout.flush()
@@ -252,13 +250,7 @@ def mutate_command(context: click.Context, tests: str) -> None:
     if not find_spec("pytest"):
         raise click.ClickException("pytest is not installed; run: make install")
     app = context.ensure_object(ScriptInfo).load_app()
-    generate = rsa.generate_private_key
-    keys = [generate(65537, 2048) for _ in range(4)]  # which every process would make again
-
-    def stocked(exponent: int, bits: int) -> rsa.RSAPrivateKey:
-        return keys.pop() if keys and bits == 2048 else generate(exponent, bits)
-
-    with TemporaryDirectory() as name, patch.object(rsa, "generate_private_key", stocked):
+    with TemporaryDirectory() as name:
         try:
             total, alive = _run(app, tests, Path(name).resolve())
         except ProblemsError as error:

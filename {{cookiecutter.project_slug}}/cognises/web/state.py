@@ -217,10 +217,12 @@ def _keep(store: dict[Any, V], key: object, value: V, limit: int) -> V:
     return kept
 
 
-def forget_policies() -> None:
-    """Compile policies again: what is declared for a view, a blueprint or a path has changed."""
+def forget_policies(*, reset: bool = False) -> None:
+    """Compile policies again: what is declared for a view, a blueprint or a path has changed.
+    With `reset`, everything else that the settings say is read again, too.
+    """
     for state in list(_STATES):
-        state.policies.clear()
+        state.reset() if reset else state.policies.clear()
         state._facts = None
 
 
