@@ -17,7 +17,7 @@ from steps import PEOPLE, pick
 
 HTML = {"Accept": "text/html"}
 VIEWER = PEOPLE["viewers"]
-PAGES = ("/data", "/protected", "/access")
+PAGES = ("/protected", "/access")
 RENEWALS = 8
 PAUSE = 500  # milliseconds: people look at pages
 TEN_MINUTES = 600.0
@@ -48,9 +48,9 @@ class Watched:
 
 
 def sign_in(page: Any, address: str, group: str = "viewers") -> None:
-    page.goto(f"{address}/data")
+    page.goto(f"{address}/protected")
     pick(page, group)
-    page.wait_for_url(f"{address}/data")
+    page.wait_for_url(f"{address}/protected")
 
 
 def token(page: Any) -> str:
@@ -126,7 +126,7 @@ def test_who_leaves_a_group_is_refused_by_every_worker_within_the_tokens_lifetim
 ):
     sign_in(page, running.address)
     page.wait_for_timeout(1000 * LIFETIME)
-    page.goto(f"{running.address}/data")  # a token that has its whole life before it
+    page.goto(f"{running.address}/protected")  # a token that has its whole life before it
     cookies = {each["name"]: each["value"] for each in page.context.cookies()}
 
     def ask(path: str, headers: dict[str, str]) -> requests.Response:
@@ -134,12 +134,12 @@ def test_who_leaves_a_group_is_refused_by_every_worker_within_the_tokens_lifetim
         # A connection of its own each time: whichever worker is free takes it.
         return requests.get(address, headers=headers, cookies=cookies, timeout=10)
 
-    before = until_every_worker(lambda: ask("/data", {}))
+    before = until_every_worker(lambda: ask("/protected", {}))
     running.remove(VIEWER, "viewers")
     try:
         page.wait_for_timeout(1000 * LIFETIME)
-        browsers = until_every_worker(lambda: ask("/data", HTML))
-        programs = until_every_worker(lambda: ask("/data", {}))
+        browsers = until_every_worker(lambda: ask("/protected", HTML))
+        programs = until_every_worker(lambda: ask("/protected", {}))
     finally:
         running.add(VIEWER, "viewers")
 

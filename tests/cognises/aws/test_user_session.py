@@ -15,9 +15,9 @@ import pytest
 from fake_aws import FakeAws
 from flask import Flask
 
-from cognises import CognisesError
+from cognises import CognisesError, settings_of
 from cognises.aws import sessions, user_client
-from cognises.aws.sessions import TokenCache
+from cognises.aws.sessions import TokenCache, UserSessions
 from cognises.settings.sources import PROJECT_FOLDER
 from cognises.testing import FakePool
 
@@ -66,6 +66,27 @@ def test_users_in_many_threads_never_share_credentials(
         assert all(threads.map(call, range(160)))
     assert aws.calls["GetId"] == 2
     assert len(stored(app)) == 2
+
+
+def test_ten_thousand_interleaved_uses_of_two_tokens_exchange_each_once(
+    app: Flask, aws: FakeAws, cognito: FakePool
+) -> None:
+    cognito.attach(app)
+    users = UserSessions(settings_of(app))
+    claims = {user: cognito.claims(["viewers"], sub=user) for user in ("alice", "bob")}
+    tokens = {user: cognito.sign(claims[user]) for user in claims}
+
+    def use(number: int) -> bool:
+        user = ("alice", "bob")[number % 2]
+        found = users.session_for(tokens[user], claims[user])
+        keys = found.session.get_credentials().get_frozen_credentials()
+        return (keys.access_key, found.identity_id) == (f"AK{user}", f"us-east-1:{user}")
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(use, range(10_000)))
+    assert (len(users.sessions), aws.calls["GetId"]) == (2, 2)
+    kept = users.session_for(tokens["alice"], claims["alice"]).session.get_credentials()
+    assert kept.ends <= claims["alice"]["exp"]
 
 
 def test_the_number_of_kept_sessions_is_bounded(app: Flask, cognito: FakePool) -> None:
