@@ -9,6 +9,7 @@ from flask import Flask
 from app import account, data, error_pages, pages, security_headers, settings
 from cognises import Cognises
 from cognises.access import init_access_pages, init_openapi
+from cognises.admin import init_admin_pages
 from cognises.operation import init_operations
 from cognises.signin import sign_in
 
@@ -24,6 +25,7 @@ def create_app(config: Mapping[str, object] | None = None) -> Flask:
     init_operations(app)  # logs, limits, /ready
     init_access_pages(app)  # /access
     init_openapi(app)  # /openapi.json
+    init_admin_pages(app)  # /admin
     error_pages.install(app)
     security_headers.install(app)
     sign_in(app)  # /login, /callback, /logout

@@ -1,8 +1,8 @@
-"""Two guarded pages: groups.json lists `protected` and `admin_panel`."""
+"""A guarded page: groups.json lists `protected`."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint
 
 from cognises import Principal, login_check, permission_required
 
@@ -15,11 +15,3 @@ bp = Blueprint("account", __name__)
 def protected(response: Principal) -> dict[str, object]:
     """The user's e-mail address and groups."""
     return {"user": response["user_email"], "groups": response["user_group"]}
-
-
-@bp.get("/admin")
-@permission_required
-def admin_panel(response: Principal) -> str:
-    """A page for administrators."""
-    # permission_required includes login_check: naming both, as above, changes nothing.
-    return render_template("admin.html")

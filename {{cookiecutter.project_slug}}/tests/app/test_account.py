@@ -1,4 +1,4 @@
-"""The two pages of app/account.py."""
+"""The page of app/account.py, and the first of those for administrators."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ def test_the_protected_page_shows_the_user_and_the_groups(as_user_of: AsUserOf) 
     assert len(answer["groups"]) == 1
 
 
-def test_the_admin_page_shows_the_user(as_user_of: AsUserOf) -> None:
+def test_the_page_for_administrators_names_the_settings_that_are_missing(
+    as_user_of: AsUserOf,
+) -> None:
     answer = as_user_of("admin_panel").get("/admin")
 
     assert answer.mimetype == "text/html"
-    assert "ada@example.org" in answer.text
+    assert "COGNITO_IDENTITY_POOL_ID is not set" in answer.text
 
 
 def test_a_group_that_does_not_exist_opens_nothing(as_group: AsGroup) -> None:

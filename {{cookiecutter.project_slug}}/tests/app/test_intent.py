@@ -25,6 +25,7 @@ INTENT = [
     ("GET", "/openapi.json", {"admins", "editors", "viewers"}),
     ("GET", "/protected", {"admins", "editors", "viewers"}),
     ("GET", "/admin", {"admins"}),
+    ("POST", "/admin/change", {"admins"}),
     ("GET", "/data", {"admins", "editors", "viewers"}),
     ("PUT", "/data", {"admins", "editors"}),
 ]
