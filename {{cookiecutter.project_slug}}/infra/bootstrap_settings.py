@@ -26,7 +26,7 @@ from infra.names import stack_name
 OPTIONAL = {
     "DeletionProtection": "ACTIVE", "UserPoolTier": "", "SesIdentityArn": "", "EmailFrom": "",
     "CustomDomain": "", "CustomDomainCertificateArn": "", "CustomAttribute": "",
-    "Files": "true",
+    "Files": "true", "AdminGroup": "admins",
 }  # fmt: skip
 # Cognito's rule for prefix domains, and the words it reserves.
 DOMAIN_PREFIX = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")

@@ -112,6 +112,7 @@ def test_from_nothing_the_stack_is_made_and_its_ids_are_written(
         "UserPoolTier": "",
         "CustomAttribute": "",
         "Files": "true",
+        "AdminGroup": "admins",
         "SesIdentityArn": "",
         "EmailFrom": "",
         "CustomDomain": "",

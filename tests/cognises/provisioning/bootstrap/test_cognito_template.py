@@ -44,18 +44,22 @@ def boundary() -> dict[str, Any]:
     return found
 
 
+UNLESS_ADMINS = {"StringNotEquals": {"aws:PrincipalTag/cognises:group": "admins"}}
+
+
 def covers(pattern: str, action: str) -> bool:
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, action, re.IGNORECASE) is not None
 
 
-def is_allowed(action: str, resource: str) -> bool:
-    """Whether the boundary lets it through: allowed by a statement, denied by none."""
+def is_allowed(action: str, resource: str, group: str = "editors") -> bool:
+    """Whether a group's boundary lets it through: allowed by a statement, denied by none."""
     effects = {
         each["Effect"]
         for each in boundary()["Statement"]
         if any(covers(pattern, action) for pattern in each["Action"])
         and any(covers(pattern, resource) for pattern in _listed(each["Resource"]))
+        and each.get("Condition") in (None, UNLESS_ADMINS if group != "admins" else None)
     }
     return effects == {"Allow"}
 
@@ -321,8 +325,8 @@ def test_the_boundary_is_a_policy_that_iam_takes() -> None:
     assert len(json.dumps(document, separators=(",", ":"))) < MANAGED_POLICY_LIMIT
 
 
-def default_grants() -> list[tuple[str, str]]:
-    """Every action of the default groups.json with a resource it is granted on."""
+def default_grants() -> list[tuple[str, str, str]]:
+    """Every action of the default groups.json, with a resource it is granted on and the group."""
     text = (PROJECT / "groups.json").read_text(encoding="utf-8")
     for name, value in {**PSEUDO, "UserPoolId": PSEUDO["UserPool"]}.items():
         text = text.replace("${" + name + "}", value)
@@ -330,8 +334,8 @@ def default_grants() -> list[tuple[str, str]]:
     for each in json.loads(text):
         for statement in each["group_policy"]["Statement"]:
             resources = _listed(statement["Resource"])
-            found += [(action, each) for action in _listed(statement["Action"])
-                      for each in resources]  # fmt: skip
+            found += [(action, resource, each["group_name"])
+                      for action in _listed(statement["Action"]) for resource in resources]  # fmt: skip
     return found
 
 
@@ -340,11 +344,11 @@ def test_the_default_groups_have_grants_to_test() -> None:
     assert len(default_grants()) >= 5
 
 
-@pytest.mark.parametrize(("action", "resource"), default_grants())
+@pytest.mark.parametrize(("action", "resource", "group"), default_grants())
 def test_the_boundary_allows_what_the_default_groups_are_granted(
-    action: str, resource: str
+    action: str, resource: str, group: str
 ) -> None:
-    assert is_allowed(action, resource)
+    assert is_allowed(action, resource, group)
 
 
 POOL_ARN = f"arn:aws:cognito-idp:eu-west-1:123456789012:userpool/{PSEUDO['UserPool']}"
@@ -427,9 +431,35 @@ def test_other_pools_users_are_out_of_reach() -> None:
     assert not is_allowed("cognito-idp:ListUsers", OTHER_POOL)
 
 
-def test_the_boundary_allows_nothing_by_which_a_group_could_give_itself_more() -> None:
+MANAGING = [
+    "cognito-idp:AdminAddUserToGroup",
+    "cognito-idp:AdminCreateUser",
+    "cognito-idp:AdminDisableUser",
+    "cognito-idp:AdminEnableUser",
+    "cognito-idp:AdminRemoveUserFromGroup",
+    "cognito-idp:AdminSetUserMFAPreference",
+    "cognito-idp:AdminUserGlobalSignOut",
+]
+
+
+@pytest.mark.parametrize("action", MANAGING)
+def test_one_groups_role_alone_may_manage_the_users_of_the_pool(action: str) -> None:
+    assert is_allowed(action, POOL_ARN, "admins")
+    assert not is_allowed(action, OTHER_POOL, "admins")
+    assert not is_allowed(action, POOL_ARN, "viewers")
+    assert boundary()["Statement"][-2]["Condition"] == UNLESS_ADMINS
+
+
+def test_the_group_whose_role_manages_users_is_a_parameter() -> None:
+    found = template(AdminGroup="staff").properties("PermissionsBoundary")["PolicyDocument"]
+    condition = found["Statement"][-2]["Condition"]
+    assert condition == {"StringNotEquals": {"aws:PrincipalTag/cognises:group": "staff"}}
+
+
+def test_the_boundary_allows_nothing_else_by_which_a_group_could_give_itself_more() -> None:
     allowed = [each for each in boundary()["Statement"] if each["Effect"] == "Allow"]
-    assert [escalating_actions(each) for each in allowed] == [[]] * len(allowed)
+    found = [action for each in allowed for action in escalating_actions(each)]
+    assert found == MANAGING
     for each in allowed:
         assert "NotAction" not in each
         assert [action for action in each["Action"] if action.startswith(("*", "iam", "sts"))] == []
@@ -437,8 +467,9 @@ def test_the_boundary_allows_nothing_by_which_a_group_could_give_itself_more() -
 
 @pytest.mark.parametrize("service", ESCALATING_SERVICES)
 def test_the_last_word_keeps_administration_out_whatever_is_added_above(service: str) -> None:
-    deny = boundary()["Statement"][-1]
-    assert (deny["Effect"], deny["Resource"]) == ("Deny", "*")
+    others, deny = boundary()["Statement"][-2:]
+    for each in (others, deny):
+        assert (each["Effect"], each["Resource"]) == ("Deny", "*")
     writes = {
         "iam": ["iam:CreateRole", "iam:PassRole"],
         "sts": ["sts:AssumeRole", "sts:AssumeRoot", "sts:GetFederationToken"],
@@ -446,7 +477,8 @@ def test_the_last_word_keeps_administration_out_whatever_is_added_above(service:
         "cognito-idp": _cognito_writes(),
     }[service]
     for action in writes:
-        assert any(covers(pattern, action) for pattern in deny["Action"]), action
+        patterns = deny["Action"] + (others["Action"] if action in MANAGING else [])
+        assert any(covers(pattern, action) for pattern in patterns), action
 
 
 def _cognito_writes() -> list[str]:
