@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import Aws, Clients
 from flask.testing import FlaskClient
+from judged_aws import Aws, Clients
 
 from cognises.web.state import settings_of, state_of
 

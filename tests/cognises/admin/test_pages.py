@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from conftest import BUCKET, Aws, Clients
+from judged_aws import BUCKET, Aws, Clients
 from werkzeug.datastructures import MultiDict
 
 from app import create_app
