@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from steps import pick, press, sign_in
-
-SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
+from steps import can_be_read_by_everybody, pick, press, sign_in
 
 
 def front(page: Any, service: str) -> None:
@@ -80,23 +77,8 @@ PAGES: dict[str, Callable[[Any, str], None]] = {
 def test_a_page_can_be_read_and_used_by_everybody(
     page: Any, service: str, screenshots: Path, name: str
 ):
-    from axe_playwright_python.sync_playwright import Axe
-
     PAGES[name](page, service)
-    assert page.title()
-    assert page.locator("h1").count() == 1
-    for size, scheme in product(SIZES, ("light", "dark")):
-        width, height = SIZES[size]
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=scheme)
-        page.screenshot(path=screenshots / f"{name}-{size}-{scheme}.png", full_page=True)
-
-        report = Axe().run(page).response
-        grave = [each for each in report["violations"] if each["impact"] != "minor"]
-        found = [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave]
-        assert report["passes"]
-        assert found == [], f"{size}, {scheme}"
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{size}, {scheme}"
+    can_be_read_by_everybody(page, screenshots, name)
 
 
 def test_the_matrix_fits_a_phone_with_ten_groups(page: Any, service: str):

@@ -34,8 +34,8 @@ _guard: Decorator = permission_required(name="admin_panel")
 
 def init_admin_pages(app: Flask) -> None:
     """Add `/admin` and the pages below it to `app`, before `Cognises(app)`.
-    groups.json grants them by the name `admin_panel`. They need `COGNITO_IDENTITY_POOL_ID`, and
-    for changes `COGNISES_FILES_BUCKET`, which keeps the record of them. The pages extend the app's
+    groups.json grants them by the name `admin_panel`. They need `COGNITO_IDENTITY_POOL_ID` and
+    `COGNISES_FILES_BUCKET`, which keeps the record of changes. The pages extend the app's
     own `layout.html` where there is one.
     """
     app.register_blueprint(bp)
@@ -55,7 +55,7 @@ def admin_panel(response: Principal) -> str:
     _refuse(problems)
     only = {"Filter": filter_by(by, start, "^=")} if start else {}
     only |= {"PaginationToken": token} if token else {}
-    missing = _missing(_NEEDED[0])
+    missing = _missing()
     found = {"Users": []} if missing else call("list_users", Limit=A_PAGE, **only)
     return _page(
         "people", missing=missing, by=by, q=start, search=_SEARCH, is_later=bool(token),
@@ -124,11 +124,11 @@ def _refuse(problems: list[str]) -> None:
         abort(400, printable("; ".join(problems)))
 
 
-def _missing(*names: str) -> list[str]:
+def _missing() -> list[str]:
     """Which of the settings this service lacks, and whether AWS cannot take the user's token."""
     settings = state_of(current_app).settings
     values = dict(zip(_NEEDED, (settings.identity_pool_id, settings.files_bucket), strict=True))
-    found = [f"{name} is not set: `provision.py bootstrap` writes it" for name in names or _NEEDED
+    found = [f"{name} is not set: `provision.py bootstrap` writes it" for name in _NEEDED
              if not values[name]]  # fmt: skip
     if current_user.claims.get("token_use") != "id":
         found.append("AWS takes an ID token, and this request has an access token")

@@ -18,7 +18,7 @@ def test_the_page_for_administrators_names_the_settings_that_are_missing(
     answer = as_user_of("admin_panel").get("/admin")
 
     assert answer.mimetype == "text/html"
-    assert "COGNITO_IDENTITY_POOL_ID is not set" in answer.text
+    assert "COGNISES_FILES_BUCKET is not set" in answer.text
 
 
 def test_a_group_that_does_not_exist_opens_nothing(as_group: AsGroup) -> None:
