@@ -56,6 +56,9 @@ def test_the_demo_prints_who_got_what_and_agrees_with_the_manifest(done):
         "GET /access": ["401", "200", "200", "200"],
         "GET /access/matrix": ["401", "200", "403", "403"],
         "GET /admin": ["401", "200", "403", "403"],
+        "GET /admin/audit": ["401", "200", "403", "403"],
+        "POST /admin/change": ["401", "400", "403", "403"],
+        "GET /admin/person": ["401", "400", "403", "403"],
         "GET /data": ["401", "200", "200", "200"],
         "POST /data": ["401", "400", "400", "403"],
         "PUT /data": ["401", "400", "400", "403"],
@@ -64,7 +67,7 @@ def test_the_demo_prints_who_got_what_and_agrees_with_the_manifest(done):
         "GET /protected": ["401", "200", "200", "200"],
         "GET /ready": ["200", "200", "200", "200"],
     }
-    assert "All 56 answers agree with groups.json." in done.stdout
+    assert "All 68 answers agree with groups.json." in done.stdout
     assert done.stdout.split("AWS refuses):")[1].splitlines()[2:7] == [
         "call                       admins  editors  viewers",
         "read a shared file         200     200      200",

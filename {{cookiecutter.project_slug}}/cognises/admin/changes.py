@@ -46,7 +46,7 @@ class Change:
 
     def make(self, user: User, groups: Iterable[str]) -> User:
         """Make it, and return the user; to repeat it does no harm."""
-        # Where people sign in by e-mail, their names are UUIDs, and AdminCreateUser takes the e-mail.
+        # People who sign in by e-mail have a UUID as name; AdminCreateUser takes the e-mail.
         is_by_email = self is RESEND and user.name == user.attributes.get("sub")
         name, calls = user.email if is_by_email else user.name, self
         if self is INVITE:

@@ -91,6 +91,12 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
         "Nothing was changed. Open the page of this service and send the form from there."),
     "keys_unavailable": ("Your sign-in cannot be checked right now",
         "The signing keys cannot be read. Nothing is wrong with your account; try again soon."),
+    "aws_denied": ("AWS does not allow you this",
+        "The AWS role of your group does not include this action."),
+    "no_role": ("You have no AWS role here",
+        "This page acts in AWS with the role of your group, and you have none, or several."),
+    "aws_unavailable": ("AWS cannot be reached right now",
+        "Nothing is wrong with your account; try again soon."),
     "other": ("Please sign in again", "What your browser sent is not a session of this service."),
 }  # fmt: skip
 

@@ -334,8 +334,8 @@ def default_grants() -> list[tuple[str, str, str]]:
     for each in json.loads(text):
         for statement in each["group_policy"]["Statement"]:
             resources = _listed(statement["Resource"])
-            found += [(action, resource, each["group_name"])
-                      for action in _listed(statement["Action"]) for resource in resources]  # fmt: skip
+            for action in _listed(statement["Action"]):
+                found += [(action, resource, each["group_name"]) for resource in resources]
     return found
 
 
