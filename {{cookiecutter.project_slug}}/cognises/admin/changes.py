@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import abort
 from werkzeug.exceptions import Conflict, HTTPException
 
-from cognises.admin.rights import manifest, pool
+from cognises.admin.rights import is_powerful, manifest, pool
 from cognises.aws import user_client
 from cognises.errors import printable
-from cognises.manifest.iam_policy import statements_of
-from cognises.manifest.iam_warnings import escalating_actions
 from cognises.users import INVITED, User, is_email, name_problems
 from cognises.web.authorize import current_user
 
@@ -161,10 +159,7 @@ def warning(change: Change, user: User, groups: Iterable[str]) -> str:
     """What must be understood before a change: it takes own rights, or gives much power."""
     if change.own and is_own(user):
         return f"This is your own account. {change.own}"
-    escalates: Callable[[Any], bool] = lambda group: any(  # noqa: E731
-        escalating_actions(each) for _, each in statements_of(group.policy)
-    )
-    gives = [each.name for each in manifest() if each.name in groups and escalates(each)]
+    gives = [each.name for each in manifest() if each.name in groups and is_powerful(each)]
     if not gives or change is CHANGES["remove"]:
         return ""
     return f"Members of {', '.join(gives)} can take the rights of every group."

@@ -47,6 +47,13 @@ def permission_problem(action: str) -> str:
     return f"the policy of group {having[0].name} does not allow {action}"
 
 
+def is_powerful(group: Group) -> bool:
+    """Whether the policy of a group lets its members get more rights."""
+    from cognises.manifest.iam_warnings import escalating_actions  # no part of a cold start
+
+    return any(escalating_actions(each) for _, each in statements_of(group.policy))
+
+
 def pool() -> UserPool:
     return state_of(current_app).own_pool or abort(404)
 
