@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 PUBLIC = {"cognises", "infra", *(f"cognises.{name}" for name in (
-    "access", "admin", "aws", "operation", "signin", "testing", "testing.fixtures", "web"))}  # fmt: skip
+    "access", "admin", "aws", "operation", "signin", "testing", "testing.fixtures",
+    "web"))}  # fmt: skip
 # Kept for projects made from 0.1.0, until the version that removes them.
 DEPRECATED = ("app_state", "declarations", "routes", "setting_sources", "signin/browser")
 TEXT = {".py", ".toml", ".yaml", ".yml", ".mk", ".txt", ".in", ".json", ""}
