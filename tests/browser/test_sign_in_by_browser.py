@@ -40,7 +40,7 @@ def test_only_those_allowed_see_the_whole_matrix(page: Any, service: str):
     page.wait_for_url(f"{service}/")
     sign_in(page, service, "admins")
 
-    cells = page.get_by_role("table").get_by_role("row").filter(has_text="/admin")
+    cells = page.get_by_role("table").get_by_role("row").filter(has_text="/access/matrix")
     assert cells.get_by_role("cell").all_inner_texts() == ["yes", "no", "no"]
 
 
