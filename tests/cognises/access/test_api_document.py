@@ -339,4 +339,4 @@ def test_random_requests_by_the_document_meet_no_error_and_no_status_it_does_not
             statuses.append(response.status_code)
 
         send()
-    assert statuses.count(200) > 30
+    assert statuses.count(200) > 20  # of the generated app: without a bucket, /data answers 404

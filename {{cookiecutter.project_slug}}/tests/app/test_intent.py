@@ -28,6 +28,7 @@ INTENT = [
     ("POST", "/admin/change", {"admins"}),
     ("GET", "/data", {"admins", "editors", "viewers"}),
     ("PUT", "/data", {"admins", "editors"}),
+    ("POST", "/data", {"admins", "editors"}),
 ]
 ACCESS_TOKENS: list[str] = []  # the paths of routes that accept them; all others take ID tokens
 
