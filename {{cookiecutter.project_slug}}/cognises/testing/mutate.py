@@ -94,17 +94,22 @@ def _guard_mutants(app: Flask) -> Iterator[Mutant]:
     """Changes of guards, except those of the routes that this package brings."""
     found = list(rows_of(app))
     names = {guard.name for route, _ in found for guard in route.declaration.permissions} - {None}
+    seen: set[tuple[str, str]] = set()
     for route, row in found:
         view = app.view_functions[route.endpoint]
         function: Any = inspect.unwrap(getattr(view, "view_class", view))
-        if not route.declaration.guards or function.__module__.startswith("cognises."):
+        # A function has one declaration, whatever the method; a class has one for each.
+        target = (row.endpoint, row.method if hasattr(view, "view_class") else "")
+        is_ours = function.__module__.startswith("cognises.")
+        if not route.declaration.guards or is_ours or target in seen:
             continue
+        seen.add(target)
         place = f"{row.method} {row.path}"
         if inspect.isfunction(function) or inspect.isclass(function):
             line = inspect.getsourcelines(function)[1]
             place = f"{os.path.relpath(inspect.getfile(function))}:{line} {place}"
         for declared, change, check in _changes(route.declaration, sorted(filter(None, names))):
-            yield Mutant(place, change, check, _declaring(row.endpoint, row.method, declared))
+            yield Mutant(place, change, check, _declaring(*target, declared))
 
 
 def _changes(declared: Declaration, names: list[str]) -> Changes:
@@ -136,7 +141,7 @@ def _declaring(endpoint: str, method: str, declared: Declaration) -> tuple[Any, 
     declaration_at, policy_of = routes.declaration_at, authorize.policy_of
 
     def changed_at(app: Flask, name: str, verb: str, *rules: Any) -> Declaration:
-        is_here = (name, "GET" if verb == "HEAD" else verb) == (endpoint, method)
+        is_here = name == endpoint and method in ("", "GET" if verb == "HEAD" else verb)
         return declared if is_here else declaration_at(app, name, verb, *rules)
 
     def changed_of(state: Any, request: Any, *guarded: Any) -> RoutePolicy:
