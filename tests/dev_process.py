@@ -20,7 +20,9 @@ import requests
 
 from cognises.settings.sources import PROJECT_FOLDER
 
-PARTS = ("app", "cognises", "local_aws", "infra", "groups.json", "wsgi.py", "provision.py")
+PARTS = (
+    "app", "cognises", "local_aws", "infra", "server", "groups.json", "wsgi.py", "provision.py"
+)  # fmt: skip
 PATIENCE = 90.0  # of a machine that is busy with something else
 
 

@@ -14,7 +14,7 @@ from cognises.operation import operate
 # Shorter times for slow clients than a service gives them, for tests that wait for their end.
 for name in ("HEAD_SECONDS", "BODY_SECONDS"):
     if f"LOAD_{name}" in os.environ:
-        from cognises.operation import gunicorn_worker
+        from server import worker as gunicorn_worker
 
         setattr(gunicorn_worker, name, float(os.environ[f"LOAD_{name}"]))
 

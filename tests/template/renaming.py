@@ -4,18 +4,20 @@ import ast
 import re
 from pathlib import Path
 
-PUBLIC = {"cognises", "infra", *(f"cognises.{name}" for name in (
+PUBLIC = {"cognises", "infra", "server", *(f"cognises.{name}" for name in (
     "access", "admin", "aws", "operation", "signin", "testing", "testing.fixtures",
     "web"))}  # fmt: skip
 # Kept for projects made from 0.1.0, until the version that removes them.
 DEPRECATED = ("app_state", "declarations", "routes", "setting_sources", "signin/browser")
+FOLDERS = ("cognises", "infra", "server")
+ROOTS = "|".join(FOLDERS)
 TEXT = {".py", ".toml", ".yaml", ".yml", ".mk", ".txt", ".in", ".json", ""}
 
 
 def modules(project):
-    """Every module and package of cognises/ and infra/, by its dotted name."""
-    found, folders = {}, (project / "cognises", project / "infra")
-    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
+    """Every module and package of cognises/, infra/ and server/, by its dotted name."""
+    found = {}
+    for path in sorted(path for folder in FOLDERS for path in (project / folder).rglob("*.py")):
         name = ".".join(path.relative_to(project).with_suffix("").parts)
         if name.endswith(".__init__"):
             found[name.removesuffix(".__init__")] = path.parent
@@ -52,7 +54,7 @@ def rename_private_modules(project, *others):
         if path == project / "cognises" / "__init__.py":
             text = re.sub(r'(?<=")[a-z_.]+(?=")', lambda match: ".".join(
                 later(["cognises", *match[0].split(".")])[1:]), text)  # fmt: skip
-        path.write_text(re.sub(r"\b(?:cognises|infra)(?:(?:\.\w+)+|(?:/\w+)+)", rewritten, text))
+        path.write_text(re.sub(rf"\b(?:{ROOTS})(?:(?:\.\w+)+|(?:/\w+)+)", rewritten, text))
     for name in sorted(private, key=len, reverse=True):
         path = found[name]
         path.rename(path.with_name(f"{path.stem}_later{path.suffix}"))
@@ -63,7 +65,7 @@ def with_aliases(text, private):
     """`from cognises.web import state` keeps its local name where the module gets another."""
     lines = text.splitlines(keepends=True)
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and re.match("cognises|infra", node.module or ""):
+        if isinstance(node, ast.ImportFrom) and re.match(ROOTS, node.module or ""):
             for alias in reversed(node.names):  # from the right: places to the left stay
                 if f"{node.module}.{alias.name}" in private:
                     line = lines[alias.lineno - 1]

@@ -124,5 +124,8 @@ def test_a_deployment_can_be_removed(deployed):
     names = (path.relative_to(deployed).as_posix() for path in deployed.rglob("*"))
     ours = (".venv", "cognises/", "infra/deploy.py")
     left = " ".join(name for name in names if not name.startswith(ours))
-    assert not re.search(r"Dockerfile|lambda_entry|gunicorn\.conf|deploy\.", left)
+    assert not re.search(r"Dockerfile|lambda_entry|gunicorn\.conf|deploy\.|server/[a-z]", left)
+    contracts = ["--no-cache", "--config", "cognises/import-contracts.toml"]
+    linted = run([f"{sys.prefix}/bin/lint-imports", *contracts], cwd=deployed)
+    assert linted.returncode == 0, linted.stdout
     suite_passes(deployed)

@@ -9,6 +9,7 @@ from baking import ROOT, TEMPLATE_FOLDER, run
 from renaming import PUBLIC
 
 PROJECT = ROOT / TEMPLATE_FOLDER
+VENDORED = ("cognises", "infra", "server")
 FILES = sorted(
     path
     for folder in ("app", "tests")
@@ -36,7 +37,7 @@ def test_a_users_file_imports_public_names_only(path):
     imported = [
         (node.module, alias.name)
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cognises")
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(VENDORED)
         for alias in node.names
     ]
     plain = [
@@ -44,7 +45,7 @@ def test_a_users_file_imports_public_names_only(path):
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Import)
         for alias in node.names
-        if alias.name.startswith("cognises")
+        if alias.name.startswith(VENDORED)
     ]
     assert plain == []
     assert {module for module, _ in imported} <= PUBLIC
@@ -60,6 +61,7 @@ IMPORTS = {
     "from cognises.testing import FakePool": False,
     "from local_aws import demo": False,
     "from infra import deploy": False,
+    "from server import worker": False,
     "import moto": False,
     "from cognises import load_groups, settings_of": True,
     "from cognises.web import prefers_html": True,
@@ -74,7 +76,7 @@ IMPORTS = {
 @pytest.mark.parametrize(("line", "is_allowed"), IMPORTS.items())
 def test_an_import_contract_keeps_private_parts_out_of_app(line, is_allowed, bakes, tmp_path):
     """And lets it import any other package."""
-    for name in ("cognises", "infra", "local_aws"):
+    for name in ("cognises", "infra", "local_aws", "server"):
         (tmp_path / name).symlink_to(bakes["none", ""] / name)
     (tmp_path / "app").mkdir()
     (tmp_path / "app/__init__.py").write_text(f"{line}\n")

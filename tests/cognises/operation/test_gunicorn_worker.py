@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 from gunicorn.http.unreader import IterUnreader
 
-from cognises.operation import gunicorn_worker as worker
-from cognises.operation.request_buffer import CHUNK_LINE_LIMIT, HEAD_LIMIT, RequestBuffer
 from load.server import CONFIGURATIONS
+from server import worker
+from server.request_buffer import CHUNK_LINE_LIMIT, HEAD_LIMIT, RequestBuffer
 from tests.cognises.operation.test_operating_page import PAGE, limit
 
 LIMIT = 100_000

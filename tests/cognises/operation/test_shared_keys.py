@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from request_side import refused
 
-from cognises.operation.gunicorn_worker import SLOT, SLOTS, SharedKeys
 from cognises.testing import FakePool
 from cognises.tokens.http import FetchError
 from cognises.tokens.jws import admit
 from cognises.tokens.key_cache import EXPIRED, REFRESH_DUE, ClockReading, KeySet, Snapshot
+from server.worker import SLOT, SLOTS, SharedKeys
 
 EMULATOR = {"kty": "RSA", "kid": "dummy", "n": "AQAB", "e": "AQAB"}
 

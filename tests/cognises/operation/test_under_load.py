@@ -12,10 +12,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from cognises.operation import gunicorn_worker as worker
 from load import attacks, ratios, trouble
 from load.drive import Driver, shot
 from load.server import Service, free_port, running
+from server import worker
 
 
 @pytest.fixture(scope="module")

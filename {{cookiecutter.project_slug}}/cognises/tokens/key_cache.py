@@ -75,7 +75,7 @@ class KeySet:
 
     def __init__(self, load: Load, admit: Callable[[object], dict[str, Key]]) -> None:
         self._load, self._admit = load, admit
-        self.shared: Any = None  # SharedKeys of cognises.operation, where processes share
+        self.shared: Any = None  # SharedKeys of server/, where processes share
         self._snapshot: Snapshot | None = None
         self._missed: Snapshot | None = None  # lacks a kid that it was fetched for
         self._failures, self._retry_at = 0, 0.0

@@ -22,8 +22,8 @@ from gunicorn.http import get_parser  # type: ignore[import-untyped,import-not-f
 from gunicorn.http.unreader import IterUnreader  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
-from cognises.operation.request_buffer import HEAD_LIMIT, READ_SIZE, RequestBuffer
 from cognises.tokens.key_cache import ClockReading
+from server.request_buffer import HEAD_LIMIT, READ_SIZE, RequestBuffer
 
 HEAD_SECONDS = 10.0  # for a request to arrive
 BODY_SECONDS = 30.0  # for one that is longer than a head may be

@@ -1,0 +1,1 @@
+"""gunicorn's worker for the container; gunicorn.conf.py names it."""
