@@ -61,12 +61,9 @@ class CognisesError(Exception):
             return {"Retry-After": str(max(1, round(self.retry_after or 1)))}
         if self._challenge is None:
             return {}
-        challenge = f'Bearer realm="{realm}"'
-        if self._challenge:
-            challenge += f', error="{self._challenge}"'
-        if self.scopes:
-            challenge += f', scope="{" ".join(self.scopes)}"'
-        return {"WWW-Authenticate": challenge}
+        fields = {"realm": realm, "error": self._challenge, "scope": " ".join(self.scopes)}
+        shown = ", ".join(f'{name}="{text}"' for name, text in fields.items() if text)
+        return {"WWW-Authenticate": f"Bearer {shown}"}
 
 
 class ProblemsError(CognisesError):
@@ -94,10 +91,6 @@ class ProvisionBlocked(ProblemsError):
     _reason = "blocked"
 
 
-# Control, format (bidirectional) and private characters, surrogates, separators of lines.
-_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-
-
 class Problem(NamedTuple):
     """`level` is `error` or `warning`; `place` is a path into the file, as in `[2].group_name`."""
 
@@ -121,5 +114,7 @@ def warning(place: str, text: str) -> Problem:
 
 def printable(text: str) -> str:
     """The text on one line, control and direction characters as escapes."""
-    escaped = {each for each in set(text) if unicodedata.category(each) in _ESCAPED}
+    # Control, format (bidirectional) and private characters, surrogates, separators of lines.
+    kinds = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+    escaped = {each for each in set(text) if unicodedata.category(each) in kinds}
     return text.translate({ord(each): each.encode("unicode_escape").decode() for each in escaped})

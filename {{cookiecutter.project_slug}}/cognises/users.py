@@ -52,15 +52,12 @@ class User:
     def as_json(self) -> dict[str, Any]:
         groups = {} if self.groups is None else {"groups": list(self.groups)}
         return {
-            "username": self.name,
-            "email": self.email or None,
+            "username": self.name, "email": self.email or None,
             "email_verified": self.is_verified("email"),
             "phone_number": self.attributes.get("phone_number") or None,
-            "status": self.status,
-            "enabled": self.enabled,
-            "created": self.created or None,
+            "status": self.status, "enabled": self.enabled, "created": self.created or None,
             **groups,
-        }
+        }  # fmt: skip
 
 
 def name_problems(what: str, name: str) -> list[str]:

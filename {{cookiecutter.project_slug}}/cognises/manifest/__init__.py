@@ -22,7 +22,6 @@ MAX_BYTES, MAX_DEPTH = 16 * 1024 * 1024, 100  # a condition value is nine levels
 @dataclass(frozen=True)
 class Group:
     """One group of the manifest, checked.
-
     Without `policy` and `managed_policies` (ARNs) a group has no role. A machine whose token has
     one of `scopes` counts as a member. `precedence` is the stated one (None: as in AWS), else the
     place in the file; `created` comes from old manifests and is ignored.
@@ -44,7 +43,6 @@ class Group:
 
 def load_groups(path: str | Path, *, role_prefix: str | None = None) -> tuple[Group, ...]:
     """Read a manifest and check all of it. Raises ManifestError with every problem at once.
-
     Without `role_prefix`, names leave room for the longest that the template's questions make.
     """
     return parse_groups(read_manifest(path), role_prefix=role_prefix)
@@ -82,17 +80,18 @@ def _access_of(raw: Mapping[str, Any]) -> Group:
 
 def access_hashes(groups: Iterable[Group]) -> dict[str, str]:
     """What identifies each group's functions and scopes, in any order."""
-    return {each.name: _hash([sorted({*each.allowed_functions}), sorted({*each.scopes})])
+    return {each.name: digest_of([sorted({*each.allowed_functions}), sorted({*each.scopes})])
             for each in groups}  # fmt: skip
 
 
 def access_digest(hashes: Mapping[str, str]) -> str:
     """Identifies who may call what: names, functions and scopes of groups, by `access_hashes`."""
-    return _hash(sorted(hashes.items()))
+    return digest_of(sorted(hashes.items()))
 
 
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+def digest_of(content: object) -> str:
+    """Identifies content as parsed from JSON, whatever its white space."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _raise_errors(found: Iterable[Problem]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
-from cognises.manifest.iam_policy import OPERATORS
+from cognises.manifest.iam_policy import OPERATORS, as_list
 
 Context = Mapping[str, Any]  # condition keys to a text, or to a list of texts
 _PARTS = re.compile(r"\$\{[^}]*\}|[*?]|[^*?$]+|\$")
@@ -37,17 +37,13 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, keys: Con
         covers = covers and _covers(statement, "Resource", resource, keys)
         conditions = statement.get("Condition", {}).items() if covers else ()
         tests = [(each, key, found[key]) for each, found in conditions for key in found]
-        return covers and all(_holds(each, key, _listed(v), keys) for each, key, v in tests)
+        return covers and all(_holds(each, key, as_list(v), keys) for each, key, v in tests)
     except (AttributeError, LookupError, TypeError, ValueError):
         return statement.get("Effect") != "Allow"
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
 def _covers(statement: Mapping[str, Any], name: str, value: str, keys: Context | None) -> bool:
-    patterns = _listed(statement.get(name) or statement[f"Not{name}"])
+    patterns = as_list(statement.get(name) or statement[f"Not{name}"])
     flags = re.IGNORECASE if name == "Action" else 0
     found = [bool(glob(each, flags, keys).fullmatch(value)) for each in patterns]
     if not found:
@@ -59,7 +55,6 @@ def glob(
     pattern: str, flags: int = re.IGNORECASE, keys: Context | None = None, *, wild: bool = True
 ) -> re.Pattern[str]:
     """A pattern of IAM as an expression; a star in a variable's value is no wildcard.
-
     `keys`: condition keys in lower case (None: the pattern has no variables). Raises KeyError for
     a variable without a single value.
     """
@@ -78,7 +73,7 @@ def glob(
 
 
 def _holds(name: str, key: str, wanted: list[Any], keys: Context) -> bool:
-    values = _listed(keys[key.lower()]) if key.lower() in keys else []
+    values = as_list(keys[key.lower()]) if key.lower() in keys else []
     texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in wanted]
     if name == "Null":
         return ("false" if values else "true") in map(str.lower, texts)

@@ -12,6 +12,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
 from ipaddress import ip_network
+from typing import Any
 
 from cognises.errors import Problem, warning
 
@@ -81,10 +82,13 @@ def resources_of(document: object) -> Iterator[tuple[str, str]]:
                 yield f"{place}.{where}", each
 
 
+def as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def texts(value: object) -> list[str]:
     """A text, or the texts of a list, as a list; anything else is left out."""
-    values = value if isinstance(value, list) else [value]
-    return [each for each in values if isinstance(each, str)]
+    return [each for each in as_list(value) if isinstance(each, str)]
 
 
 def _items(holder: Mapping[str, object], name: str) -> list[tuple[str, object]]:
@@ -182,7 +186,7 @@ def _key(operator: str, key: str, value: object) -> Iterator[Problem]:
     """Problems of a condition key and its values; an unknown operator ("") accepts every text."""
     if not re.fullmatch(r"[A-Za-z0-9.-]+:[^\s].*", key):
         yield Problem("", "a condition key starts with a service, as in aws:SourceIp")
-    values = value if isinstance(value, list) else [value]
+    values = as_list(value)
     if not values:
         yield warning("", "an empty list of values never matches; add a value")
     parse, remedy = next((kind for name, kind in _KINDS.items() if name in operator), (str, ""))

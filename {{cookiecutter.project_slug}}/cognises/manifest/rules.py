@@ -46,7 +46,6 @@ def check_groups(
     data: object, role_prefix: str | None = None, *, access_only: bool = False, warn: bool = False
 ) -> Iterator[Problem]:
     """Every problem of a manifest, as parsed; `access_only`: of names, functions and scopes.
-
     `warn` adds warnings about policies that IAM accepts: risky grants, and names unknown to AWS.
     """
     if not isinstance(data, (list, tuple)):
@@ -142,7 +141,6 @@ def _listed(key: str, values: object) -> Iterator[Problem]:
 
 def fill(value: object, values: Mapping[str, str]) -> object:
     """A copy of parsed JSON, filled in its values. Raises KeyError for an unknown placeholder.
-
     It is filled after parsing and in string values only, so that no value can add an element.
     """
     if isinstance(value, str):

@@ -90,23 +90,17 @@ def make_client(
     from botocore.config import Config
 
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-        connect_timeout=5,
-        read_timeout=30,
-        max_pool_connections=WORKERS + 2,
-        user_agent_extra="cognises",
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS}, connect_timeout=5,
+        read_timeout=30, max_pool_connections=WORKERS + 2, user_agent_extra="cognises",
         ignore_configured_endpoint_urls=ignore_config or None,
-    )
+    )  # fmt: skip
     client = session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
     client.meta.events.register("before-parse", require_answer_of_aws)
     return client
 
 
-def require_answer_of_aws(
-    operation_model: Any, response_dict: Mapping[str, Any], **_: object
-) -> None:
+def require_answer_of_aws(operation_model: Any, response_dict: Any, **_: object) -> None:
     """Raise ResponseParserError for a proxy's page: botocore reads it as an answer without data.
-
     Source: Smithy, "AWS Query protocol" and "AWS JSON 1.1 protocol".
     """
     from botocore import parsers

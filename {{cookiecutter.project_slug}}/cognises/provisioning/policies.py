@@ -45,7 +45,6 @@ def runner_policy(
     target: Target, account: str, *, users: bool = False, attach: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The policy for one target. In: settings, the account's id or `*`; `users`: theirs too.
-
     Writes reach only roles of the prefix; all but creation only roles tagged as this pool's. What
     a role may do, and who may assume it, changes only under the boundary. Of all managed policies
     only those of `attach` (ARNs) can be attached.

@@ -57,7 +57,6 @@ REFUSALS = {
 
 def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     """Show whose role a token's credentials are. Returns 1 if it is not the expected one.
-
     Prints no credential and no token. Raises ProvisionBlocked for guests or the classic flow.
     """
     target = read_target(options)
@@ -124,13 +123,11 @@ def read_token(file: Path | None) -> str:
 def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[str, Any]:
     """The claims of a valid ID token, all an identity pool accepts. Raises ClickException."""
     verifier = Verifier(
-        target.pool.id,
-        settings.client_ids,
-        token_use="id",
+        target.pool.id, settings.client_ids, token_use="id",
         additional_regions=settings.additional_regions,
         issuers=[settings.issuer] if settings.issuer else None,
         key_set=own_key_set(settings, target.pool),
-    )
+    )  # fmt: skip
     try:
         return verifier.verify(token)
     except CognisesError as error:

@@ -60,10 +60,7 @@ class Room:
         self.named = frozenset(each.name for each in parameters if each.kind in _NAMED)
         # A decorator below may pass arguments that the signature does not tell.
         self.is_opaque = is_wrapper or self.takes_args or is_filled
-
-    @property
-    def is_dispatcher(self) -> bool:
-        return self.takes_kwargs and not self.positional and not self.takes_args
+        self.is_dispatcher = self.takes_kwargs and not self.positional and not self.takes_args
 
     def first(self, start: int) -> str:
         """The parameter that may take the response after `start` arguments; empty if none."""

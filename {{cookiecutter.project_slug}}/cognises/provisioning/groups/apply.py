@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.manifest import Group, parse_groups
 from cognises.provisioning import aws, names
-from cognises.provisioning.aws import WORKERS, Clients, error_code, resilient
+from cognises.provisioning.aws import WORKERS, Clients, Sleep, error_code, resilient
 from cognises.provisioning.groups.changes import policy_change
 from cognises.provisioning.groups.compare import Document, digest_of
 from cognises.provisioning.groups.model import Role, Scope, entries_of
@@ -42,15 +42,10 @@ class Call(NamedTuple):
 
 
 def apply_plan(
-    plan: Plan,
-    clients: Clients,
-    *,
-    workers: int = WORKERS,
-    sleep: Callable[[float], None] = time.sleep,
+    plan: Plan, clients: Clients, *, workers: int = WORKERS, sleep: Sleep = time.sleep,
     progress: Callable[[Change, int], None] = lambda change, done: None,
-) -> tuple[list[Change], list[tuple[str, Exception]]]:
+) -> tuple[list[Change], list[tuple[str, Exception]]]:  # fmt: skip
     """Make every change of a plan; after a failure, or Ctrl-C, no new change is begun.
-
     Out: what was made, and groups that failed, with the error. Raises ProvisionBlocked at once.
     """
     plan.raise_if_blocked()
@@ -85,7 +80,7 @@ def apply_plan(
     return done, failed
 
 
-def _send(call: Call, clients: Clients, sleep: Callable[[float], None], is_new: bool) -> None:
+def _send(call: Call, clients: Clients, sleep: Sleep, is_new: bool) -> None:
     method = getattr(clients.iam if call.service == "iam" else clients.cognito, call.method)
     gone = ALREADY_GONE.get(call.method)
     try:
@@ -183,17 +178,11 @@ def _text(document: Document) -> str:
 
 
 def create_update(
-    group_detail: list[dict[str, Any]],
-    iam_client: Any,
-    cognito_client: Any,
-    cognito_pool_id: str | None = None,
-    *,
-    identity_pool_id: str | None = None,
-    role_prefix: str = names.DEFAULT_ROLE_PREFIX,
-    adopt: Iterable[str] = (),
-) -> tuple[Change, ...]:
+    group_detail: list[dict[str, Any]], iam_client: Any, cognito_client: Any,
+    cognito_pool_id: str | None = None, *, identity_pool_id: str | None = None,
+    role_prefix: str = names.DEFAULT_ROLE_PREFIX, adopt: Iterable[str] = (),
+) -> tuple[Change, ...]:  # fmt: skip
     """Make and update the roles, policies and groups of a manifest, as parsed from JSON.
-
     In: the list of groups; boto3 clients for `iam` and `cognito-idp`; the user pool's id (without
     it only policies of owned roles are updated); the identity pool that roles trust; names of roles
     to take over. Out: what was changed; `created` is then "true" in the objects passed in, and not

@@ -3,7 +3,6 @@
 AWS returns documents reordered, encoded, with lists for scalars: a canonical form is compared.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +11,8 @@ from itertools import product
 from typing import Any
 from urllib.parse import unquote
 
-from cognises.manifest.iam_policy import statements_of, texts
+from cognises.manifest import digest_of as digest_of
+from cognises.manifest.iam_policy import as_list, statements_of, texts
 from cognises.manifest.iam_warnings import escalating_actions
 
 Document = Mapping[str, Any]
@@ -28,7 +28,7 @@ def canonical(document: object) -> str:
     parsed = decode(document)
     if not isinstance(parsed, Mapping):
         return _dump(parsed)
-    found = {canonical_statement(each) for each in _as_list(parsed.get("Statement", []))}
+    found = {canonical_statement(each) for each in as_list(parsed.get("Statement", []))}
     return _dump({**parsed, "Statement": sorted(found)})
 
 
@@ -70,7 +70,7 @@ def _keys(keys: object) -> object:
 
 
 def _values(value: object, text: Callable[[object], str]) -> list[str]:
-    return sorted({text(each) for each in _as_list(value)})
+    return sorted({text(each) for each in as_list(value)})
 
 
 def _scalar(value: object) -> str:
@@ -78,22 +78,12 @@ def _scalar(value: object) -> str:
     return value if isinstance(value, str) else _dump(value)
 
 
-def _as_list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
 def _dump(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
-def digest_of(content: object) -> str:
-    """Identifies content as parsed from JSON, whatever its white space."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def fingerprint(trust: object, policy: object, *more: object) -> str:
     """The hash of what was applied, kept in a role's tag; equal for equivalent documents.
-
     `more`: description and precedence of the group, and the ARNs of managed policies.
     """
     return digest_of([canonical(trust), canonical(policy), *more])

@@ -96,7 +96,6 @@ class Scope:
 
     def trust(self, *, closed: bool = False) -> dict[str, Any]:
         """The trust policy of a group's role: signed-in users of the identity pool, if not closed.
-
         The condition on `aud` keeps every other identity pool of every account out.
         Source: Cognito developer guide, "Role trust and permissions".
         """
