@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cognises.aws.sessions import UserSession
 
 __all__ = ["user_client", "user_identity_id", "user_session"]
-
 _EXTENSION = "cognises.aws"
 log = logging.getLogger("cognises.aws")
 

@@ -29,7 +29,6 @@ from cognises.tokens.http import forked
 from cognises.web.responses import REFUSALS, Refusal, refusal
 
 log = logging.getLogger("cognises.aws")
-
 T = TypeVar("T")
 MAX_TOKENS = 128
 # Credentials are replaced this long before AWS ends them, so that no call is signed too late.

@@ -13,7 +13,6 @@ from cognises.manifest.iam_policy import statements_of, texts
 
 # They lead to other rights: IAM itself, other roles' credentials, and who is in which group.
 ESCALATING_SERVICES = ("iam", "sts", "cognito-idp", "cognito-identity")
-
 # Calls of other services, and those that only read or that signed-in users make for themselves.
 _HARMLESS = re.compile(
     rf"(?!\*|({'|'.join(ESCALATING_SERVICES)})(:|$)).*"

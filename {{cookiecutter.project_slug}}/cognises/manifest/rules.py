@@ -17,14 +17,12 @@ OF_A_ROLE = ("group_policy", "managed_policies")
 KNOWN = (*REQUIRED, *OF_A_ROLE, "scopes", "created", "description", "precedence")
 MOST_MANAGED = 10  # IAM's quota for a role
 POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]{1,512}", re.ASCII)
-
 # IAM's role names, which are narrower than Cognito's group names.
 _ROLE_NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+")
 # A view's function name or endpoint; a star is allowed alone, or as the rest of a blueprint.
 _FUNCTION = re.compile(r"\*|[\w-]+(\.[\w-]+)*(\.\*)?")
 # Resource server identifier and scope name (Cognito API reference, ResourceServerScopeType).
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,256}/[!#-.0-\[\]-~]{1,256}")
-
 # What the checker fills in before the account is known: valid in form, usual in length.
 EXAMPLE_VALUES: Mapping[str, str] = {
     "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012", "AWS::Partition": "aws",

@@ -19,7 +19,6 @@ from cognises.web.routes import PermissionGuard
 from cognises.web.state import AppState, RoutePolicy, state_of
 
 __all__ = ["init_operations", "operate", "request_id"]
-
 bp = Blueprint("operation", __name__)
 
 

@@ -31,9 +31,7 @@ MAX_FORM_PARTS = 100
 # Accepts "Root=1-67891233-abcdef01…;Parent=…;Sampled=1"; no line breaks, quotes, commas, tokens.
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:;=/+-]{0,127}")
 _TOKEN = re.compile(r"eyJ[\w-]*\.")
-
 log = logging.getLogger("cognises.requests")
-
 # Called for every request with the fields of its log line and its duration in seconds: metrics.
 observers: list[Callable[[Mapping[str, Any], float], None]] = []
 
@@ -152,7 +150,6 @@ class _Watched(RawIOBase):
 
 FIELDS = ("method", "path", "endpoint", "status", "duration_ms", "sub", "decision", "reason",
           "detail")  # fmt: skip
-
 # Linear in the length of the text: no run of characters is read twice.
 _SECRETS = re.compile(
     r"eyJ[\w.-]{6,}"  # a JWT, or the start of one
@@ -162,7 +159,6 @@ _SECRETS = re.compile(
 # A text without one of these holds nothing to redact.
 _SIGN = re.compile(r"eyJ|@|%40|earer ")
 _GUNICORN = re.compile(r"^(Invalid request from ip=\S+(?=: )|Error handling request).*", re.S)
-
 _encode = json.JSONEncoder(default=str).encode
 
 

@@ -23,7 +23,6 @@ DECISIONS = Counter("cognises_decisions", "Decisions of the guards.", ["decision
 FETCHES = Counter("cognises_key_fetches", "Readings of the pool's key set.", ["result"])
 FETCHED = Gauge("cognises_keys_fetched_timestamp_seconds", multiprocess_mode="max",
     documentation="When any process has last read the key set; all of them share it.")  # fmt: skip
-
 # A method is the client's to write: unknown ones share one label.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

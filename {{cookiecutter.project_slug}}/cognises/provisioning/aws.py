@@ -13,14 +13,12 @@ from cognises.settings.values import is_loopback
 T = TypeVar("T")
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
-
 GROUP_WRITES = ("CreateGroup", "UpdateGroup", "DeleteGroup")
 DEFAULT_GROUP_WRITES = 15.0  # a second: Cognito's quota, which cannot be raised
 MARGIN = 1.1  # requests sent evenly do not arrive evenly
 MAX_ATTEMPTS = 10
 FIRST_CALL_ATTEMPTS = 4  # an address that cannot be reached is reported in seconds, not minutes
 WORKERS = 12
-
 # The names of botocore's AWS_ENDPOINT_URL_<SERVICE> variables, for the services that are called.
 ENDPOINT_VARIABLES = {"cognito-idp": "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"} | {
     service: f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"

@@ -12,7 +12,6 @@ from cognises.provisioning.target import Target
 
 Statement = dict[str, Any]
 Actions = tuple[str, ...]
-
 READ_POOL = ("DescribeUserPool", "ListGroups", "GetGroup", "ListUsersInGroup")
 WRITE_POOL = ("CreateGroup", "UpdateGroup", "DeleteGroup")
 # Who may put users into groups can get the rights of the groups, as with `apply`.

@@ -25,9 +25,7 @@ from cognises.settings.values import IDENTITY_POOL_ID, ROLE_PATH
 from cognises.user_pool import UserPool
 
 EXIT_ERROR, EXIT_PENDING, EXIT_BLOCKED, EXIT_USAGE = 1, 2, 3, 64
-
 ROLE_PREFIX = re.compile(r"[\w+=,.@-]{0,63}", re.ASCII)
-
 # What bootstrap writes for a stage. `--env-file` excludes those of `.env`: it may be another's.
 OF_A_STAGE = (
     "COGNITO_USER_POOL_ID", "COGNITO_CLIENT_ID", "COGNITO_IDENTITY_POOL_ID", "COGNITO_DOMAIN",

@@ -14,7 +14,6 @@ from cognises.errors import SettingsError, printable
 from cognises.settings import model
 
 PROJECT_FOLDER = Path(__file__).resolve().parents[2]
-
 # The settings of the service, and those of provisioning alone.
 NAMES = (
     *model.NAMES, "AWS_REGION", "AWS_ENDPOINT_URL", "COGNISES_ROLE_PREFIX", "COGNISES_ROLE_PATH",

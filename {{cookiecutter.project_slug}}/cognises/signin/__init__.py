@@ -23,10 +23,8 @@ from cognises.web.responses import Refusal, is_navigation, prefers_html, refusal
 from cognises.web.state import state_of
 
 __all__ = ["sign_in"]
-
 log = logging.getLogger("cognises.signin")
 bp = Blueprint("signin", __name__, template_folder="../templates")
-
 # OAuth errors by which a person, or a rule about the person, said no.
 _DENIALS = frozenset({"access_denied", "login_required", "interaction_required"})
 

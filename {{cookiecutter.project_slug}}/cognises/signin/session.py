@@ -36,7 +36,6 @@ _SAFE_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 _ENCODED_SLASH = re.compile(r"%(?:2f|5c|0[0-9a-f]|1[0-9a-f]|7f)", re.IGNORECASE)
 # What a browser removes from a path before it asks for it: the route would be another one.
 _DOTS = re.compile(r"/\.\.?(?:/|$)")
-
 _Key = tuple[bytes, bytes, bytes]  # digests: user, token that the browser holds, refresh token
 Renew = Callable[[], Tokens]
 Outcome = Tokens | SignInProblem

@@ -20,7 +20,6 @@ from jose.backends.base import Key as Key
 from cognises.errors import CognisesError, SettingsError
 
 MAX_TOKEN, MAX_DEPTH, MAX_KID = 16 * 1024, 32, 256
-
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # Bytes outside of the alphabet are, or become, ones that the decoder skips.
 _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
@@ -109,11 +108,8 @@ def _finite(text: str) -> float:
 _raw_decode = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite
 ).raw_decode
-
-
 _MIN_BITS, _MAX_BITS, _EXPONENT = 2048, 8192, (65537).to_bytes(3, "big")
 _NUMBER = re.compile(r"[A-Za-z0-9_-]{1,2048}")
-
 # Key ids and RFC 7638 thumbprints of the keys in emulators, whose private halves are public.
 _MOTO = ("dummy", "DThM452l6A6MKX8FOZQarky5V3qqRNx2uSWRZEF_j4A")
 _COGNITO_LOCAL = ("CognitoLocal", "jS8J3RuOy291lpsiFe2NfKV6VkdfMF4Q_840qOLXAjs")

@@ -25,7 +25,6 @@ COOL_DOWN, REFRESH_DUE, STALE, EXPIRED = 10.0, 600.0, 3600.0, 86400.0
 FIRST_BACKOFF, LAST_BACKOFF, HEAD_START = 1.0, 30.0, 2.0
 MAX_WAITERS, MAX_THREADS = 16, 4  # threads of fetches, timed out ones included
 _LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
-
 Load = Callable[["str | None"], Mapping[str, Any]]
 log = logging.getLogger("cognises.tokens.jwk")
 fetch_observers: list[Callable[[bool], None]] = []  # called after each fetch

@@ -20,7 +20,6 @@ from cognises.web.state import AppState, RoutePolicy
 
 _FORWARDED = frozenset({"HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
                         "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"})  # fmt: skip
-
 log = logging.getLogger("cognises.decisions")
 
 

@@ -23,7 +23,6 @@ from cognises.web.state import forget_policies, state_of
 from cognises.web.views import Room, inject, is_async, room_of_class
 
 Decorator = Callable[[View], View]
-
 # Segments as request.path has them: decoded, without a query, a pattern or a variable.
 _PREFIX = re.compile(r"(/(?!\.\.?(/|$))[^/<>?#%*]+)*/?(?<=.)")
 

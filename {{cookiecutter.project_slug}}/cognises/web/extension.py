@@ -23,7 +23,6 @@ from cognises.web.state import AppState, Check, state_of
 from cognises.web.views import signature_problems
 
 log, log_start = logging.getLogger("cognises.decisions"), logging.getLogger("cognises.start")
-
 _PROVISIONING = ("access-diff", "apply", "bootstrap", "deploy", "destroy", "import", "plan",
                  "policy", "users", "validate", "verify")  # fmt: skip
 # Name of the command: its module, and the click command in it.

@@ -11,7 +11,6 @@ from cognises.manifest import Group
 from cognises.tokens.claims import FrozenDict, TokenClaims, scopes_of
 
 Can = Callable[[tuple[str, ...], str, frozenset[str]], bool]
-
 _NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
 _NONE: frozenset[str] = frozenset()
 _SIGNED_IN = {"status": 200, "message": "Validation successful"}

@@ -23,11 +23,9 @@ from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guards, LoginGuard, 
 _EXTENSION = "cognises"
 # More than any app has, unless it makes other guards in each request: then the oldest go.
 MAX_POLICIES, MAX_VERIFIERS = 4096, 256
-
 Check = Callable[[Principal], object]
 Renew = Callable[[Request, CognisesError], bool]  # replaces a refused credential, where it can
 V = TypeVar("V")
-
 log = logging.getLogger("cognises.settings")
 
 

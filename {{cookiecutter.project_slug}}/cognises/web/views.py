@@ -18,7 +18,6 @@ from cognises.web.routes import View, chain, handler_name
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
-
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 _INSTANCE = {"self", "cls"}
