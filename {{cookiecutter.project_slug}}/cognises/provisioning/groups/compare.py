@@ -127,7 +127,6 @@ def _place(statement: Document) -> str:
 
 
 def statements(documents: Iterable[Document]) -> list[Document]:
-    """The statements of all documents, in one list."""
     return [each for document in documents for _, each in statements_of(document)]
 
 

@@ -132,7 +132,6 @@ class Scope:
         return ""
 
     def role_arn(self, group: str) -> str:
-        """The ARN that a group's role will get."""
         name = names.role_name(self.role_prefix, group)
         return f"arn:{self.partition}:iam::{self.account}:role{self.role_path}{name}"
 

@@ -17,11 +17,8 @@ from cognises.users import INVITED, User, name_problems
 TOKENS_STAY_VALID = "tokens issued before stay valid until they expire"
 NEXT_TOKEN = "it takes effect with the next token"
 # The MFA methods of AdminGetUser, and the parameter that turns each off.
-MFA_SETTINGS = {
-    "SOFTWARE_TOKEN_MFA": "SoftwareTokenMfaSettings",
-    "SMS_MFA": "SMSMfaSettings",
-    "EMAIL_OTP": "EmailMfaSettings",
-}
+MFA_SETTINGS = {"SOFTWARE_TOKEN_MFA": "SoftwareTokenMfaSettings", "SMS_MFA": "SMSMfaSettings",
+                "EMAIL_OTP": "EmailMfaSettings"}  # fmt: skip
 Action = Callable[..., "Result"]
 _ROW = "{:<36}  {:<40}  {}"  # fixed widths: a line is printed before the next page is read
 
