@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial, wraps
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,14 +84,10 @@ def read_target(options: Options) -> Target:
     if problems or pool is None:
         raise SettingsError(problems)
     return Target(
-        pool=pool,
-        groups_file=groups_file(options, values),
-        role_prefix=values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
-        identity_pool_id=values.get("COGNITO_IDENTITY_POOL_ID"),
-        boundary=values.get("COGNISES_PERMISSIONS_BOUNDARY"),
-        role_path=values.get("COGNISES_ROLE_PATH", "/"),
-        aws=aws_of(options, values, pool.region),
-    )
+        pool, groups_file(options, values), values.get("COGNISES_ROLE_PREFIX", DEFAULT_ROLE_PREFIX),
+        values.get("COGNITO_IDENTITY_POOL_ID"), values.get("COGNISES_PERMISSIONS_BOUNDARY"),
+        values.get("COGNISES_ROLE_PATH", "/"), aws_of(options, values, pool.region),
+    )  # fmt: skip
 
 
 def settings_values(options: Options) -> dict[str, str]:
@@ -255,7 +251,7 @@ def of_infra(place: str) -> Any:
     """
     module, _, name = place.partition(":")
     try:
-        return getattr(import_module(module), name)
+        return resolve_name(place)
     except (ModuleNotFoundError, AttributeError) as error:
         if error.name not in ("infra", module, name):
             raise
