@@ -212,7 +212,7 @@ def test_everything_passes_after_every_example_route_but_one_is_deleted(project)
         app / "__init__.py",
         ("import account, ", "import "),
         (" error_pages, pages,", " error_pages,"),
-        ("from cognises.admin import init_admin_pages\n", ""),
+        ("from user_admin import init_admin_pages\n", ""),
         ("    init_admin_pages(app)  # /admin\n", ""),
     )
     (app / "templates/home.html").unlink()

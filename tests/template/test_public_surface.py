@@ -66,8 +66,8 @@ IMPORTS = {
     "from cognises import load_groups, settings_of": True,
     "from cognises.web import prefers_html": True,
     "from cognises.access import report": True,
-    "from cognises.admin import changes": False,
-    "from cognises.admin import init_admin_pages": True,
+    "from user_admin import changes": False,
+    "from user_admin import init_admin_pages": True,
     "from cognises.operation import request_id": True,
     "import boto3, requests, oauthlib": True,
 }

@@ -9,7 +9,7 @@ from flask import Flask
 from app import account, data, error_pages, pages, security_headers, settings
 from cognises import Cognises
 from cognises.access import init_access_pages, init_openapi
-from cognises.admin import init_admin_pages
+from user_admin import init_admin_pages
 from cognises.operation import init_operations
 from cognises.signin import sign_in
 

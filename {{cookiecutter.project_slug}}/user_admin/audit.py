@@ -18,7 +18,7 @@ from typing import Any
 from flask import current_app
 from werkzeug.exceptions import HTTPException
 
-from cognises.admin.changes import call
+from user_admin.changes import call
 from cognises.users import User
 from cognises.web.authorize import current_user
 from cognises.web.responses import Refusal

@@ -9,7 +9,7 @@ from typing import Any
 from flask import abort
 from werkzeug.exceptions import Conflict, HTTPException
 
-from cognises.admin.rights import is_powerful, manifest, pool
+from user_admin.rights import is_powerful, manifest, pool
 from cognises.aws import user_client
 from cognises.errors import printable
 from cognises.users import INVITED, User, is_email, name_problems

@@ -11,9 +11,9 @@ import re
 from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from cognises.admin import audit, changes
-from cognises.admin.changes import CHANGES, INVITE, call
-from cognises.admin.rights import manifest, permission_problem
+from user_admin import audit, changes
+from user_admin.changes import CHANGES, INVITE, call
+from user_admin.rights import manifest, permission_problem
 from cognises.errors import printable
 from cognises.users import INVITED, User, filter_by, name_problems
 from cognises.web.authorize import current_user
@@ -23,7 +23,7 @@ from cognises.web.state import state_of
 
 __all__ = ["init_admin_pages"]
 
-bp = Blueprint("admin", __name__, template_folder="../templates")
+bp = Blueprint("admin", __name__, template_folder="templates")
 A_PAGE = 20
 _NEEDED = ("COGNITO_IDENTITY_POOL_ID", "COGNISES_FILES_BUCKET")
 _SEARCH = {"email": "E-mail", "username": "User name", "name": "Name", "phone_number": "Phone"}
@@ -115,7 +115,7 @@ def audit_log(response: Principal) -> str:
 
 def _page(name: str, **values: object) -> str:
     layout = current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"])
-    return render_template(f"cognises/admin/{name}.html", layout=layout, **values)
+    return render_template(f"user_admin/{name}.html", layout=layout, **values)
 
 
 def _refuse(problems: list[str]) -> None:
