@@ -21,7 +21,8 @@ import requests
 from cognises.settings.sources import PROJECT_FOLDER
 
 PARTS = (
-    "app", "cognises", "local_aws", "infra", "server", "groups.json", "wsgi.py", "provision.py"
+    "app", "cognises", "local_aws", "infra", "server", "user_admin",
+    "groups.json", "wsgi.py", "provision.py",
 )  # fmt: skip
 PATIENCE = 90.0  # of a machine that is busy with something else
 

@@ -4,18 +4,18 @@ import ast
 import re
 from pathlib import Path
 
-PUBLIC = {"cognises", "infra", "server", *(f"cognises.{name}" for name in (
-    "access", "admin", "aws", "operation", "signin", "testing", "testing.fixtures",
+PUBLIC = {"cognises", "infra", "server", "user_admin", *(f"cognises.{name}" for name in (
+    "access", "aws", "operation", "signin", "testing", "testing.fixtures",
     "web"))}  # fmt: skip
 # Kept for projects made from 0.1.0, until the version that removes them.
 DEPRECATED = ("app_state", "declarations", "routes", "setting_sources", "signin/browser")
-FOLDERS = ("cognises", "infra", "server")
+FOLDERS = ("cognises", "infra", "server", "user_admin")
 ROOTS = "|".join(FOLDERS)
 TEXT = {".py", ".toml", ".yaml", ".yml", ".mk", ".txt", ".in", ".json", ""}
 
 
 def modules(project):
-    """Every module and package of cognises/, infra/ and server/, by its dotted name."""
+    """Every module and package of the vendored folders, by its dotted name."""
     found = {}
     for path in sorted(path for folder in FOLDERS for path in (project / folder).rglob("*.py")):
         name = ".".join(path.relative_to(project).with_suffix("").parts)

@@ -9,7 +9,7 @@ from baking import ROOT, TEMPLATE_FOLDER, run
 from renaming import PUBLIC
 
 PROJECT = ROOT / TEMPLATE_FOLDER
-VENDORED = ("cognises", "infra", "server")
+VENDORED = ("cognises", "infra", "server", "user_admin")
 FILES = sorted(
     path
     for folder in ("app", "tests")
@@ -76,7 +76,7 @@ IMPORTS = {
 @pytest.mark.parametrize(("line", "is_allowed"), IMPORTS.items())
 def test_an_import_contract_keeps_private_parts_out_of_app(line, is_allowed, bakes, tmp_path):
     """And lets it import any other package."""
-    for name in ("cognises", "infra", "local_aws", "server"):
+    for name in ("cognises", "infra", "local_aws", "server", "user_admin"):
         (tmp_path / name).symlink_to(bakes["none", ""] / name)
     (tmp_path / "app").mkdir()
     (tmp_path / "app/__init__.py").write_text(f"{line}\n")

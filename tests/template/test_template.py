@@ -135,7 +135,7 @@ def test_editors_and_reviews_set_vendored_files_apart(bakes):
     project = bakes["none", ""]
     attributes = (project / ".gitattributes").read_text()
     editor = json.loads((project / ".vscode/settings.json").read_text())
-    for folder in ("cognises", "infra", "local_aws", "server"):
+    for folder in ("cognises", "infra", "local_aws", "server", "user_admin"):
         assert f"{folder}/** linguist-vendored linguist-generated\n" in attributes
         assert editor["files.readonlyInclude"][f"{folder}/**"]
         assert editor["search.exclude"][folder]

@@ -9,9 +9,9 @@ from flask import Flask
 from app import account, data, error_pages, pages, security_headers, settings
 from cognises import Cognises
 from cognises.access import init_access_pages, init_openapi
-from user_admin import init_admin_pages
 from cognises.operation import init_operations
 from cognises.signin import sign_in
+from user_admin import init_admin_pages
 
 
 def create_app(config: Mapping[str, object] | None = None) -> Flask:

@@ -23,7 +23,7 @@ from local_aws.watch import Watch
 PORT = 5000
 _INTERVAL = 0.4
 _STOP_SECONDS = 5
-_CODE = ("app", "cognises", "wsgi.py", ".env", ".flaskenv")
+_CODE = ("app", "cognises", "user_admin", "wsgi.py", ".env", ".flaskenv")
 
 
 def run() -> int:

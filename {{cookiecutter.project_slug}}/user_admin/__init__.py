@@ -11,15 +11,15 @@ import re
 from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from user_admin import audit, changes
-from user_admin.changes import CHANGES, INVITE, call
-from user_admin.rights import manifest, permission_problem
 from cognises.errors import printable
 from cognises.users import INVITED, User, filter_by, name_problems
 from cognises.web.authorize import current_user
 from cognises.web.decorators import Decorator, permission_required
 from cognises.web.principal import Principal
 from cognises.web.state import state_of
+from user_admin import audit, changes
+from user_admin.changes import CHANGES, INVITE, call
+from user_admin.rights import manifest, permission_problem
 
 __all__ = ["init_admin_pages"]
 

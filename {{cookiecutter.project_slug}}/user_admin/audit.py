@@ -18,11 +18,11 @@ from typing import Any
 from flask import current_app
 from werkzeug.exceptions import HTTPException
 
-from user_admin.changes import call
 from cognises.users import User
 from cognises.web.authorize import current_user
 from cognises.web.responses import Refusal
 from cognises.web.state import state_of
+from user_admin.changes import call
 
 KEY = re.compile(r"audit/[!-~]{1,200}")
 _A_PAGE, _MAX_BYTES, _LATEST = 20, 4096, 10**13

@@ -9,11 +9,11 @@ from typing import Any
 from flask import abort
 from werkzeug.exceptions import Conflict, HTTPException
 
-from user_admin.rights import is_powerful, manifest, pool
 from cognises.aws import user_client
 from cognises.errors import printable
 from cognises.users import INVITED, User, is_email, name_problems
 from cognises.web.authorize import current_user
+from user_admin.rights import is_powerful, manifest, pool
 
 _UNDO = "another administrator must undo it."
 # What AWS answers that is not about rights, by its code; any other is a 400 with AWS's own text.
