@@ -24,7 +24,6 @@ from cognises.web.routes import Route, routes
 from cognises.web.state import state_of
 
 Json = dict[str, Any]
-
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 _LENGTHS = re.compile(r"\[\^/\]\{(\d+)(,?)(\d*)\}")
 _OWN_ANSWERS = {"2XX": "The view's answer.", "3XX": "The view's redirect.",
@@ -42,7 +41,9 @@ def openapi(app: Flask, user: Principal | None = None) -> Json:
     paths: dict[str, Json] = {}
     claimed: dict[tuple[str, int], tuple[str, str]] = {}  # path without names, fragment: whose
     taken: set[tuple[str, int, str]] = set()
-    pairs = [each for each in rows_of(app) if _is_described(each[0].rule, each[0].endpoint)]
+    pairs = [(route, row) for route, row in rows_of(app)
+             if not (route.rule.build_only or route.rule.redirect_to or route.rule.websocket)
+             and route.endpoint.rpartition(".")[2] != "static"]  # fmt: skip
     by_endpoint = Counter(row.endpoint for _, row in pairs)
     reached: dict[object, Rule] = {}  # of equal rules the first that was added answers
     for each in routes(app):
@@ -66,17 +67,10 @@ def openapi(app: Flask, user: Principal | None = None) -> Json:
     return _document(app, paths)
 
 
-def _is_described(rule: Rule, endpoint: str) -> bool:
-    is_dispatched = not (rule.build_only or rule.redirect_to or rule.websocket)
-    return is_dispatched and endpoint.rpartition(".")[2] != "static"
-
-
 def _templates(rule: Rule) -> tuple[str, str]:
     """The host (or subdomain) and the path of a rule, with its variables in braces."""
-    parts = [
-        f"{{{text}}}" if is_variable else text.replace("{", "%7B").replace("}", "%7D")
-        for is_variable, text in rule._trace
-    ]
+    parts = [f"{{{text}}}" if is_variable else text.replace("{", "%7B").replace("}", "%7D")
+             for is_variable, text in rule._trace]  # fmt: skip
     bar = parts.index("|")
     return "".join(parts[:bar]), "".join(parts[bar + 1 :])
 
@@ -192,11 +186,9 @@ def _refused(status: int | None) -> Json:
     names = ["WWW-Authenticate"] * is_challenge + ["Retry-After"] * (status == 503)
     lines = (f"- `{reason}`: {each.message}" for reason, each in found.items())
     schema = {"schema": {"$ref": "#/components/schemas/Refusal"}}
-    return {
-        "description": "\n".join(lines),
-        "headers": {name: {"schema": {"type": "string"}} for name in names},
-        "content": {"application/json": schema},
-    }
+    headers = {name: {"schema": {"type": "string"}} for name in names}
+    content = {"application/json": schema}
+    return {"description": "\n".join(lines), "headers": headers, "content": content}
 
 
 @click.command("openapi")

@@ -39,7 +39,6 @@ class AccessChange(NamedTuple):
 
 def access_diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
     """Which routes (by method and path) are gained and lost, from what `access_side` returns.
-
     A change names the widest group of callers: everybody (without a token); every signed-in user;
     every machine client; each group, and each scope of machines, that suffices alone; several
     groups together where no single one suffices; and tokens that only one side accepts from those

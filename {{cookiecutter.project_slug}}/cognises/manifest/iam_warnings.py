@@ -61,11 +61,8 @@ def escalating_actions(statement: Mapping[str, object]) -> list[str]:
         left_out = {action.lower() for action in texts(statement["NotAction"])}
         safe = all(f"{service}:*" in left_out for service in ESCALATING_SERVICES)
         return [] if safe or "*" in left_out else ["NotAction"]
-    return [
-        action
-        for action in texts(statement.get("Action"))
-        if not _HARMLESS.fullmatch(action) or glob(action).fullmatch(_MINTS_TOKENS)
-    ]
+    return [each for each in texts(statement.get("Action"))
+            if not _HARMLESS.fullmatch(each) or glob(each).fullmatch(_MINTS_TOKENS)]  # fmt: skip
 
 
 _NAME = "\0"  # a star that stops at a slash: a bucket is not one of its objects

@@ -153,15 +153,13 @@ _SHAPES = (
 
 def shape_problems(values: Mapping[str, str]) -> list[str]:
     """What is wrong with the form of settings that provisioning alone reads."""
-    return [
-        f"{name}: {values[name]!r} is not of the form {example}"
-        for name, pattern, example in _SHAPES
-        if name in values and not pattern.fullmatch(values[name])
-    ] + [
-        f"{name}: is not of the form http://127.0.0.1:5000; unset it for AWS"
-        for name in ENDPOINTS
-        if name in values and not _is_address(values[name])
-    ]
+    found = [f"{name}: {values[name]!r} is not of the form {example}"
+             for name, pattern, example in _SHAPES
+             if name in values and not pattern.fullmatch(values[name])]  # fmt: skip
+    found += [f"{name}: is not of the form http://127.0.0.1:5000; unset it for AWS"
+              for name in ENDPOINTS
+              if name in values and not _is_address(values[name])]  # fmt: skip
+    return found
 
 
 def _is_address(text: str) -> bool:

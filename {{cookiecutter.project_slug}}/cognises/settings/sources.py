@@ -99,17 +99,12 @@ def _parse_env_file(path: Path, *version: int) -> Mapping[str, str | None]:
 def _env_file_problems(
     folder: Path, committed: Mapping[str, object], private: Mapping[str, object]
 ) -> list[str]:
-    problems = [
-        f".flaskenv: {name} must not be committed; set it in .env or the environment"
-        for name in committed
-        if name in NEVER_COMMITTED or name.startswith("AWS_ENDPOINT_URL_")
-    ]
-    problems += [
-        f"{file}: {name}: values are taken as written, ${{…}} is not filled in"
-        for file, values in ((".flaskenv", committed), (".env", private))
-        for name in NAMES
-        if "${" in str(values.get(name))
-    ]
+    problems = [f".flaskenv: {name} must not be committed; set it in .env or the environment"
+                for name in committed
+                if name in NEVER_COMMITTED or name.startswith("AWS_ENDPOINT_URL_")]  # fmt: skip
+    problems += [f"{file}: {name}: values are taken as written, ${{…}} is not filled in"
+                 for file, values in ((".flaskenv", committed), (".env", private))
+                 for name in NAMES if "${" in str(values.get(name))]  # fmt: skip
     # Flask's command line looks upward for env files and puts them into the environment.
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true" and not os.environ.get("FLASK_SKIP_DOTENV"):
         from dotenv import find_dotenv

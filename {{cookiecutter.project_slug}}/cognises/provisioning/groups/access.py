@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Access:
     """A comparison of who may call which route; digests identify who may call what by groups.json.
-
     `applied`: what the stage's roles record; None: they record nothing. `unknown`: what may grant,
     as nothing tells what it was before. `members`: how many people are in a group.
     """

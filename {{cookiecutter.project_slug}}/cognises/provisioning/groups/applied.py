@@ -112,9 +112,7 @@ def _find_in_git(file: Path, wanted: Tags) -> tuple[dict[str, Group], list[str]]
         except (NotComparedError, ManifestError):  # deleted or wrong there
             continue
         hashes = access_hashes(groups)
-        matching = {
-            each.name: each for each in groups if wanted.get(each.name) == hashes[each.name]
-        }
+        matching = {g.name: g for g in groups if wanted.get(g.name) == hashes[g.name]}
         used += [revision[:10]] * bool(matching.keys() - found)
         found = matching | found
         if found.keys() == wanted.keys():
@@ -133,10 +131,10 @@ def compare_with_revision(revision: str, file: Path, options: t.Options) -> Acce
         raise SettingsError([problem]) from None
     try:
         before, notes = _revision_side(commit, file, env)
-        today = _side(folder, env, file)
+        changes = _diff(before, _side(folder, env, file))
     except NotComparedError as error:
         raise SettingsError([f"routes cannot be compared: {error}"]) from None
-    return Access(f"{revision} ({commit[:10]})", _diff(before, today), (), notes)
+    return Access(f"{revision} ({commit[:10]})", changes, (), notes)
 
 
 def _revision_side(commit: str, file: Path, env: Tags) -> tuple[Side, tuple[str, ...]]:

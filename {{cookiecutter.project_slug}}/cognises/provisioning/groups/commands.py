@@ -32,11 +32,12 @@ def _pruning(prune: bool, max_destroy: int | None, force: bool) -> Pruning | Non
 
 
 _LIMIT = "Delete at most so many groups [default: from ten groups up, 3 in 10]."
-_force = click.option("--force", is_flag=True, help="Delete groups that have members, too.")
-_prune = click.option("--prune", is_flag=True, help="Delete what the manifest no longer names.")
-_max_destroy = click.option("--max-destroy", type=click.IntRange(min=0), help=_LIMIT)
-_options = {"prune": _prune, "max_destroy": _max_destroy, "force": _force}
-prune_options = t.gather("pruning", _pruning, _options)  # None without --prune
+_force = t.flag("--force", help="Delete groups that have members, too.")
+prune_options = t.gather("pruning", _pruning, {
+    "prune": t.flag("--prune", help="Delete what the manifest no longer names."),
+    "max_destroy": click.option("--max-destroy", type=click.IntRange(min=0), help=_LIMIT),
+    "force": _force,
+})  # fmt: skip
 _WRITES = click.FloatRange(0.1, DEFAULT_GROUP_WRITES)  # the default is Cognito's own limit
 
 
@@ -80,13 +81,9 @@ def access_diff(options: t.Options, against: str | None, kind: str) -> int:
 
 
 def _plan(
-    target: t.Target,
-    clients: Clients,
-    groups: tuple[Group, ...],
-    pruning: Pruning | None,
-    adopt: tuple[str, ...] = (),
-    options: t.Options | None = None,
-) -> Plan:
+    target: t.Target, clients: Clients, groups: tuple[Group, ...], pruning: Pruning | None,
+    adopt: tuple[str, ...] = (), options: t.Options | None = None,
+) -> Plan:  # fmt: skip
     """Read AWS and plan; with `options` routes are compared. Members are looked up only of groups
     that would be deleted, or whose routes change.
     """
@@ -155,15 +152,9 @@ def _show(plan: Plan, *, as_json: bool, **extra: object) -> None:
 @t.json_option
 @click.option("--group-writes", type=_WRITES, default=_WRITES.max, help="At most 15 a second.")
 def apply(
-    options: t.Options,
-    pruning: Pruning | None,
-    yes: bool,
-    expect: str | None,
-    adopt: tuple[str, ...],
-    no_broadening: bool,
-    as_json: bool,
-    group_writes: float,
-) -> int:
+    options: t.Options, pruning: Pruning | None, yes: bool, expect: str | None,
+    adopt: tuple[str, ...], no_broadening: bool, as_json: bool, group_writes: float,
+) -> int:  # fmt: skip
     """Apply groups.json to AWS. Safe to interrupt and to run again."""
     if adopt and (yes or not sys.stdin.isatty()):
         problem = "--adopt takes over a role that others made: run it on a terminal, without --yes"

@@ -171,17 +171,13 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     scope["user_pool_id"] = scope.pop("pool_id")
     del scope["boundary"], scope["role_path"]
     return {
-        "format_version": "1.0",
-        "digest": plan.digest,
-        **scope,
+        "format_version": "1.0", "digest": plan.digest, **scope,
         "resource_changes": [_resource(change) for change in plan.changes],
         "resource_drift": [_resource(each, drifted=True) for each in plan.changes if each.drift],
         "leftovers": [asdict(each) for each in plan.leftovers],
-        "broadening": plan.broadening,
-        "access": plan.access.as_json(),
-        "blocks": plan.blocks,
-        "warnings": plan.warnings,
-    }
+        "broadening": plan.broadening, "access": plan.access.as_json(),
+        "blocks": plan.blocks, "warnings": plan.warnings,
+    }  # fmt: skip
 
 
 def _resource(change: Change, *, drifted: bool = False) -> dict[str, Any]:

@@ -31,15 +31,10 @@ class Pruning:
 
 
 def make_plan(
-    groups: Sequence[Group],
-    observed: Observed,
-    scope: Scope,
-    *,
-    adopt: Collection[str] = (),
+    groups: Sequence[Group], observed: Observed, scope: Scope, *, adopt: Collection[str] = (),
     pruning: Pruning | None = None,
-) -> Plan:
+) -> Plan:  # fmt: skip
     """What has to change so that AWS is what the manifest says. Raises the errors of entries_of.
-
     In: also names of roles to take over, and how to prune (None: delete nothing).
     """
     entries = model.entries_of(groups, scope, observed)
@@ -164,11 +159,8 @@ def unsafe_flows(pool: IdentityPool, *, loopback: bool) -> tuple[list[str], list
         (pool.classic_flow, classic, "AllowClassicFlow"),
         (pool.guests, "gives credentials to guests", "AllowUnauthenticatedIdentities"),
     )
-    findings = [
-        f"identity pool {pool.id} {what}; turn it off with {REVERT} ({setting}: false)"
-        for is_on, what, setting in flows
-        if is_on
-    ]
+    findings = [f"identity pool {pool.id} {what}; turn it off with {REVERT} ({setting}: false)"
+                for is_on, what, setting in flows if is_on]  # fmt: skip
     return ([], findings) if loopback else (findings, [])
 
 
@@ -182,9 +174,8 @@ def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -
         problem = "no COGNITO_IDENTITY_POOL_ID: roles get a closed trust, which no token meets"
         yield f"{problem}; set it and apply again, so that members can use their roles"
     if scope.boundary is None:
-        problem = "an editor of the manifest can grant anything in the account"
-        remedy = "set it to the ARN of a boundary policy"
-        yield f"no COGNISES_PERMISSIONS_BOUNDARY: {problem}; {remedy}"
+        problem = "no COGNISES_PERMISSIONS_BOUNDARY: an editor of the manifest can grant anything"
+        yield f"{problem} in the account; set it to the ARN of a boundary policy"
     for group in observed.groups.values():
         if group.role_arn and names.is_provider_group(scope.pool_id, group.name):
             own = "is Cognito's own for an identity provider"

@@ -135,12 +135,9 @@ def _new(directory: Directory, desired: User, password: str | None) -> User:
         # The name is free, so an attribute is another user's alias.
         aliases = {**desired.attributes, "preferred_username": desired.name}
         advice = "use another one, or change it there with `provision.py users set-attributes`"
-        taken = [
-            f"{attribute} {value} is an alias of user {other.name}; {advice}"
-            for attribute, value in aliases.items()
-            if attribute != "email_verified"
-            for other in directory.having(attribute, value)
-        ]
+        taken = [f"{attribute} {value} is an alias of user {other.name}; {advice}"
+                 for attribute, value in aliases.items() if attribute != "email_verified"
+                 for other in directory.having(attribute, value)]  # fmt: skip
         unknown = f"the name or a contact of {desired.name} is another user's alias"
         raise UserProblem(taken or [f"{unknown}; use another one"])
     # Ours, if the answer to the call was lost and botocore repeated it.
