@@ -94,16 +94,13 @@ def _operation(app: Flask, route: Route, row: Row, is_complete: bool) -> Json:
                     for status in REFUSALS}  # fmt: skip
     (_, template), each = _templates(route.rule), route.rule._converters
     found = {
-        "summary": summary,
-        "description": description.strip(),
+        "summary": summary, "description": description.strip(),
         "tags": [blueprint] if (blueprint := row.endpoint.rpartition(".")[0]) else [],
-        "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": _schema(each[name])}
-            for name in re.findall(r"{(.*?)}", template)
-        ],
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": _schema(each[name])}
+                       for name in re.findall(r"{(.*?)}", template)],
         "requestBody": {"content": {"*/*": {}}} if row.method in {"POST", "PUT", "PATCH"} else {},
         "x-token-use": sorted({use for guard in row.logins for use in guard.token_use or ()}),
-    }
+    }  # fmt: skip
     found = {name: value for name, value in found.items() if value}
     found |= {"security": [] if is_open else _security(app, route), "responses": answers}
     if is_complete and not is_open:

@@ -154,10 +154,7 @@ def __getattr__(name: str) -> click.Command:
         sys.exit(run([command, *arguments], program="flask cognises"))
 
     return click.Command(
-        command,
-        callback=passed_on,
+        command, callback=passed_on, add_help_option=False, short_help=found.get_short_help_str(),
         params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
         context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-        add_help_option=False,
-        short_help=found.get_short_help_str(),
-    )
+    )  # fmt: skip

@@ -78,18 +78,15 @@ def run(options: Options, token_file: Path | None, *, as_json: bool) -> int:
     group, why_none = expected_group(groups, manifest)
     caller = exchange_token(identity, pool, target, token)
     found: dict[str, Any] = {
-        "user_pool_id": target.pool.id,
-        "identity_pool_id": target.identity_pool_id,
+        "user_pool_id": target.pool.id, "identity_pool_id": target.identity_pool_id,
         "groups": groups,
         "expected": {"group": group, "role_arn": scope.role_arn(group) if group else None},
         "preferred_role": preferred if isinstance(preferred, str) else None,
         "credentials_of": caller,
-    }
-    warnings += [
-        f"group {name} of the token is not in groups.json: no route is open to it"
-        for name in sorted(set(groups) - {each.name for each in manifest})
-        if not is_provider_group(scope.pool_id, name)
-    ]
+    }  # fmt: skip
+    warnings += [f"group {name} of the token is not in groups.json: no route is open to it"
+                 for name in sorted(set(groups) - {each.name for each in manifest})
+                 if not is_provider_group(scope.pool_id, name)]  # fmt: skip
     comparable = caller["role_arn"] is not None or not loopback
     problem = compare(found, why_none, loopback=loopback) if comparable else ""
     if not comparable:

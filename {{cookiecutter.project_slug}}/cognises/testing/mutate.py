@@ -5,6 +5,7 @@ process is forked for each, with pytest and the app loaded. It makes the change 
 tests up to the first failure, and ends. What it writes is in a temporary folder, bytecode included.
 """
 
+import contextlib
 import inspect
 import io
 import json
@@ -13,13 +14,6 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    contextmanager,
-    nullcontext,
-    redirect_stdout,
-)
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import product
@@ -51,12 +45,12 @@ class Mutant(NamedTuple):
     place: str
     change: str
     check: str
-    patches: tuple[AbstractContextManager[object], ...]
+    patches: tuple[contextlib.AbstractContextManager[object], ...]
 
-    @contextmanager
+    @contextlib.contextmanager
     def made(self) -> Iterator[None]:
         """Every app of this process is as the change makes it."""
-        with ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             stack.callback(forget_policies, reset=True)
             for each in self.patches:
                 stack.enter_context(each)
@@ -217,7 +211,7 @@ def start(mutant: Mutant | None, tests: str, finders: Counter[str], folder: Path
             os.dup2(sys.stdout.fileno(), stream)
         options = ["-xq", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/t"]
         options += ["-n0"] * bool(find_spec("xdist")) + ["--no-cov"] * bool(find_spec("pytest_cov"))
-        with mutant.made() if mutant else nullcontext():
+        with mutant.made() if mutant else contextlib.nullcontext():
             order = Order(finders, folder / "note")
             code = int(pytest.main([*options, tests], plugins=[order]))
         sys.stdout.flush()
@@ -275,7 +269,7 @@ def _run(app: Flask, tests: str, folder: Path) -> tuple[int, list[Mutant]]:
     os.environ.pop("PYTEST_ADDOPTS", None)
     (folder / "manifests").mkdir()
     found = list(mutants(app, folder / "manifests"))
-    with redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()):
         pytest.main(["--version", "--noconftest"])  # imports its plugins, for all processes
     pid = start(None, tests, Counter(), folder / "unchanged")
     if os.waitpid(pid, 0)[1] != 0:
