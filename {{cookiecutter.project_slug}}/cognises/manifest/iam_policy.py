@@ -218,8 +218,7 @@ _network = partial(ip_network, strict=False)
 _BOOLEAN = (re.compile("true|false", re.IGNORECASE).fullmatch, 'write "true" or "false"')
 # A part of the operator's name: what reads a value (or None, or ValueError), and the remedy.
 _KINDS: dict[str, tuple[Callable[[str], object], str]] = {
-    "Bool": _BOOLEAN,
-    "Null": _BOOLEAN,
+    **dict.fromkeys(("Bool", "Null"), _BOOLEAN),
     "Numeric": (re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII).fullmatch, "write a number"),
     "Date": (_date, "write a date as 2027-01-31T00:00:00Z"),
     "IpAddress": (_network, "write a range as 203.0.113.0/24, or an address"),

@@ -244,7 +244,6 @@ class NoSecretArguments(click.Command):
 
 def of_infra(place: str) -> Any:
     """What infra/ of a generated project has at `infra.module:name`, imported only when needed.
-
     Raises ClickException where cognises is installed as a wheel, without that folder.
     """
     module, _, name = place.partition(":")

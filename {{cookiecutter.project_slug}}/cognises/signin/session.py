@@ -43,7 +43,6 @@ Outcome = Tokens | SignInProblem
 
 class Renewals:
     """At most `MAX_RENEWALS` settled ones of this process's last `SHARED_SECONDS`. Thread-safe.
-
     Tabs of one browser ask at the same time with the same cookies, and with refresh-token rotation
     the second use of a refresh token is refused: equal requests share the first answer. Invented
     refresh tokens cost `MAX_REFUSED` calls for each verified user, and for all requests without.

@@ -28,7 +28,6 @@ from cognises.user_pool import UserPool
 from cognises.web.state import state_of
 
 __all__ = ["AsGroup", "AsUserOf", "FakePool", "isolated"]
-
 AsGroup = Callable[..., FlaskClient]  # the type of the fixture `as_group`
 AsUserOf = Callable[..., FlaskClient]  # the type of the fixture `as_user_of`
 Groups = Iterable[str] | None

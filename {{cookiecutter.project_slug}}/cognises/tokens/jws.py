@@ -153,17 +153,12 @@ def thumbprint(modulus: bytes) -> str:
 
 def _is_strong_rs256(entry: Mapping[str, Any]) -> bool:
     kid, operations = entry.get("kid"), entry.get("key_ops", ["verify"])
-    return (
-        entry.get("kty") == "RSA"
-        and entry.get("alg", "RS256") == "RS256"
-        and entry.get("use", "sig") == "sig"
-        and isinstance(operations, list)
-        and "verify" in operations
-        and isinstance(kid, str)
-        and 0 < len(kid) <= MAX_KID
-        and _number(entry.get("e")) == _EXPONENT
-        and _MIN_BITS <= int.from_bytes(_number(entry.get("n")), "big").bit_length() <= _MAX_BITS
-    )
+    kind = (entry.get("kty"), entry.get("alg", "RS256"), entry.get("use", "sig"))
+    may_verify = isinstance(operations, list) and "verify" in operations
+    has_kid = isinstance(kid, str) and 0 < len(kid) <= MAX_KID
+    bits = int.from_bytes(_number(entry.get("n")), "big").bit_length()
+    is_strong = _number(entry.get("e")) == _EXPONENT and _MIN_BITS <= bits <= _MAX_BITS
+    return kind == ("RSA", "RS256", "sig") and may_verify and has_kid and is_strong
 
 
 def _number(value: object) -> bytes:

@@ -13,7 +13,6 @@ from cognises.provisioning.names import ACCESS_TAG, HASH_TAG
 
 LEFTOVERS_SHOWN = 40
 MARKS = {"create": "+", "update": "~", "adopt": ">", "delete": "-"}
-
 State = TypeVar("State", Role, PoolGroup)
 Action = Literal["create", "update", "adopt", "delete"]
 

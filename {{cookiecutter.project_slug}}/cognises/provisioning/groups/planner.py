@@ -14,7 +14,6 @@ from cognises.provisioning.groups.plan import Change, GroupChange, Leftover, Pla
 
 LIMITED_FROM = 10  # owned groups; from here on a limit applies by default
 DEFAULT_SHARE = 0.3  # of the owned groups
-
 # There an identity pool may fail to assume a role whose name and session name together have over 24
 # characters; 4 are the session name's. Source: AWS GovCloud (US) user guide, "Amazon Cognito".
 SHORT_NAMES_REGION, SHORT_ROLE_NAME = "us-gov-east-1", 20
