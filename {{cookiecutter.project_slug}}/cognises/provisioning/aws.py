@@ -30,8 +30,6 @@ AWS_NAMES = ("AWS_PROFILE", IGNORE_ENDPOINTS, *ENDPOINTS)  # `.env` may hold the
 
 
 class Clients(NamedTuple):
-    """The two clients that groups are applied through."""
-
     iam: Any
     cognito: Any
 

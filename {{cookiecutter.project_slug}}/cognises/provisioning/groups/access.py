@@ -76,7 +76,6 @@ class Access:
         return "\n".join([*lines, *(f"\n{_cell(line)}" for line in (*self.unknown, *self.notes))])
 
     def as_json(self) -> dict[str, Any]:
-        """One object for JSON."""
         changes = [each._asdict() for each in self.changes]
         digests = {"manifest": self.now, "manifest_applied": self.applied}
         names = ("against", "unknown", "notes", "members")

@@ -34,7 +34,6 @@ class _Change(Generic[State]):
 
     @property
     def name(self) -> str:
-        """The resource's name in AWS."""
         side = self.after or self.before
         return side.name if side else self.group
 
