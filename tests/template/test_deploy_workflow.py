@@ -348,6 +348,11 @@ COMMENTS = {
         ["--method PATCH o/issues/comments/12 --field body=@comment.md"],
     ),
     "nothing to say": ("none", "", []),
+    "not all compared": (
+        "**Routes, compared with HEAD^ (1a): 0 gained, 0 lost; partly not compared**",
+        "",
+        ["o/issues/7/comments --field body=@comment.md"],
+    ),
 }
 
 

@@ -5,6 +5,7 @@ it imports nothing of this package but names that older versions have.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,3 +64,4 @@ if __name__ == "__main__":  # run in the project's folder; writes to the named f
     from flask.cli import ScriptInfo
 
     Path(sys.argv[1]).write_text(json.dumps(access_side(ScriptInfo().load_app())), "utf-8")
+    os._exit(0)  # waits for no thread of the app

@@ -209,6 +209,32 @@ def test_a_plan_does_not_fail_where_the_app_cannot_be_imported(project, run, man
     assert "1 change grants new permissions" in ran.out
 
 
+ENDS = {
+    "no result": "import os\nos._exit(0)\n",
+    "no JSON": "import os, sys\nopen(sys.argv[1], 'w').write('[')\nos._exit(0)\n",
+}
+
+
+@pytest.mark.parametrize("code", ENDS.values(), ids=ENDS)
+def test_an_app_that_writes_no_routes_is_not_compared(project, run, manifest, code):
+    run("apply", "--yes")
+    (project / "wsgi.py").write_text(code)
+    manifest(ADMINS, OPENED)
+    ran = run("plan", "--detailed-exitcode")
+    why = "the app ended without a readable list of its routes"
+    assert (ran.code, f"note: routes are not compared: {why}; compare" in ran.out) == (2, True)
+    assert "1 change grants new permissions" in ran.out
+
+
+def test_a_thread_of_the_app_does_not_delay_the_comparison(project, run, manifest, monkeypatch):
+    monkeypatch.setattr(applied, "SECONDS", 30)
+    run("apply", "--yes")
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(300,)).start()\n"
+    (project / "wsgi.py").write_text(thread + WSGI)
+    manifest(ADMINS, OPENED)
+    assert f"      ! {GAINS}\n" in run("plan").out
+
+
 def test_roles_of_an_older_version_record_their_routes_from_the_next_apply_on(
     project, run, account, in_process
 ):
@@ -280,6 +306,7 @@ def test_where_its_code_does_not_import_its_manifest_alone_is_compared(project, 
     manifest(ADMINS, OPENED)
     ran = run("access-diff", "--against", "HEAD", "--format", "markdown")
     assert ran.code == 0
+    assert ran.out.splitlines()[0].endswith(": 1 gained, 0 lost; partly not compared**")
     assert "| **gains** | group viewers | GET /admin | admins | admins, viewers |\n" in ran.out
     assert "groups.json is compared over today's" in ran.out
 

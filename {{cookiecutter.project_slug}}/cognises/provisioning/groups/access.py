@@ -65,7 +65,8 @@ class Access:
 
     def markdown(self) -> str:
         """A table for a pull request."""
-        lines = [f"**Routes, compared with {_cell(self.against)}: {self.summary}**", ""]
+        partly = "; partly not compared" if self.unknown or self.notes else ""
+        lines = [f"**Routes, compared with {_cell(self.against)}: {self.summary}{partly}**", ""]
         if self.changes:
             lines += ["| | who | route | before | after |", "|---|---|---|---|---|"]
         for each in self.changes:

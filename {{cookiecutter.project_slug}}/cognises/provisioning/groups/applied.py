@@ -174,6 +174,8 @@ def _side(folder: Path, env: Tags, manifest: Path) -> Side:
             found: Side = json.loads(result.read_bytes())
         except NotComparedError as error:
             raise NotComparedError(f"the app cannot be imported: {error}") from None
+        except (OSError, ValueError):
+            raise NotComparedError("the app ended without a readable list of its routes") from None
     return found
 
 
