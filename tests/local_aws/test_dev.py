@@ -241,6 +241,6 @@ def test_programs_get_access_tokens_where_the_service_takes_them_and_a_proxy_is_
     dev = Dev(copy, http_proxy="http://127.0.0.1:9", HTTPS_PROXY="http://127.0.0.1:9")
     try:
         assert status(f"{dev.address}/health") == 200
-        assert status(f"{dev.address}/data", token(dev, "viewers").stdout.strip()) == 200
+        assert status(f"{dev.address}/protected", token(dev, "viewers").stdout.strip()) == 200
     finally:
         dev.stop()

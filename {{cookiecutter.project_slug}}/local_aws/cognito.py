@@ -40,10 +40,12 @@ def serving(token_use: str = "id", origins: Iterable[str] = ()) -> Iterator[str]
     """Run moto's server, and managed login beside it, on a free loopback port; yields its address.
 
     `token_use` is what programs get; single-page apps of `origins` may sign in. moto's memory is
-    not made for threads: it gets one request at a time.
+    the process's, so it is emptied first; it is not made for threads: it gets one request at a time.
     """
+    from moto.moto_api._internal import moto_api_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    moto_api_backend.reset()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = for_programs(Roles(DomainDispatcherApplication(create_backend_app)))
     app = by_path(is_managed_login, managed_login(token_use, origins), moto)

@@ -149,9 +149,22 @@ def identity_clients(identity_pool_id: str, provider: str) -> list[str]:
     region = identity_pool_id.partition(":")[0]
     pool = cognitoidentity_backends[ACCOUNT][region].identity_pools[identity_pool_id]
     providers = pool.cognito_identity_providers
-    if found := [each["ClientId"] for each in providers if each["ProviderName"] == provider]:
+    named = [each.get("ClientId") for each in providers if each["ProviderName"] == provider]
+    if found := [client for client in named if client]:
         return found
-    raise LookupError("the identity pool does not trust the user pool")
+    raise LookupError("the identity pool names no app client of the user pool")
+
+
+def is_assumed(key: str, session_token: str) -> bool:
+    """Whether AssumeRole of moto's STS issued these keys, and they have not ended."""
+    from moto.core.utils import utcnow
+    from moto.sts.models import sts_backends
+
+    backends = (b for partitions in sts_backends.values() for b in partitions.values())
+    role = next(filter(None, (b.get_assumed_role_from_access_key(key) for b in backends)), None)
+    if role is None or role.expiration <= utcnow():
+        return False
+    return hmac.compare_digest(role.session_token.encode(), session_token.encode())
 
 
 def role_statements(arn: str) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """Acting in AWS as the signed-in user: keys of the group's role, and what its policies refuse.
 
 The identity pool exchanges an ID token for keys of one role, by Cognito's enhanced flow. Every call
-that such keys sign is judged by the role's inline policies, as `apply` wrote them; other keys may
-do everything. Not judged: trust policies, managed and bucket policies, permissions boundaries.
+that such keys sign is judged by the role's inline policies, as `apply` wrote them; other keys, and
+keys of AssumeRole, may do everything. Not judged: trust policies, managed and bucket policies,
+permissions boundaries.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ from cognises.manifest.iam_decision import decide
 from cognises.provisioning.groups.model import Scope
 from cognises.tokens.verifier import Verifier, pool_key_set
 from cognises.user_pool import UserPool, partition_of
-from local_aws.issuer import ACCOUNT, identity_clients, moto_keys, role_statements, user_roles
+from local_aws.issuer import (
+    ACCOUNT,
+    identity_clients,
+    is_assumed,
+    moto_keys,
+    role_statements,
+    user_roles,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -84,7 +92,9 @@ class Roles:
     def _judged(self, request: Request, key: str, region: str, service: str) -> Response:
         keys = self._keys.get(key)
         name = "X-Amz-Security-Token"
-        given = request.headers.get(name) or _query(request).get(name.lower())
+        given = request.headers.get(name) or _query(request).get(name.lower(), "")
+        if keys is None and is_assumed(key, given):  # a developer's, by a profile with a role
+            return Response.from_app(self._app, request.environ)
         if keys is None or given != keys.session_token or keys.ends <= time.time():
             return _refusal(service, "ExpiredToken", "The security token is expired or unknown.")
         call = _call(request, region, service)

@@ -528,17 +528,16 @@ def emulator(
 ) -> str:
     """moto over HTTP in local mode, with guests let in; returns a member's own token."""
     manifest(group("a"))
+    client = remote.cognito.create_user_pool_client(
+        UserPoolId=remote.pool_id, ClientName="c", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
+    )["UserPoolClient"]["ClientId"]
+    provider = f"cognito-idp.us-east-1.amazonaws.com/{remote.pool_id}"
     identity = boto3.client("cognito-identity", region_name="us-east-1", endpoint_url=endpoint)
     made = identity.create_identity_pool(
         IdentityPoolName="x",
         AllowUnauthenticatedIdentities=True,
-        CognitoIdentityProviders=[
-            {"ProviderName": f"cognito-idp.us-east-1.amazonaws.com/{remote.pool_id}"}
-        ],
+        CognitoIdentityProviders=[{"ProviderName": provider, "ClientId": client}],
     )
-    client = remote.cognito.create_user_pool_client(
-        UserPoolId=remote.pool_id, ClientName="c", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
-    )["UserPoolClient"]["ClientId"]
     monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", made["IdentityPoolId"])
     monkeypatch.setenv("COGNITO_CLIENT_ID", client)
     monkeypatch.setenv("COGNISES_LOCAL", "1")
