@@ -39,8 +39,8 @@ class DemoUser:
 def serving(token_use: str = "id", origins: Iterable[str] = ()) -> Iterator[str]:
     """Run moto's server, and managed login beside it, on a free loopback port; yields its address.
 
-    `token_use` is what programs get; single-page apps of `origins` may sign in. moto's memory is
-    the process's, so it is emptied first; it is not made for threads: it gets one request at a time.
+    `token_use` is what programs get; single-page apps of `origins` may sign in. moto's memory,
+    which a process has once, is emptied; it is not made for threads: one request at a time.
     """
     from moto.moto_api._internal import moto_api_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
