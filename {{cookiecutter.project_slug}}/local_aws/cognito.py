@@ -42,7 +42,7 @@ def serving(token_use: str = "id", origins: Iterable[str] = ()) -> Iterator[str]
     `token_use` is what programs get; single-page apps of `origins` may sign in. moto's memory,
     which a process has once, is emptied; it is not made for threads: one request at a time.
     """
-    from moto.moto_api._internal import moto_api_backend
+    from moto.moto_api._internal.models import moto_api_backend
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     moto_api_backend.reset()
