@@ -12,6 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore import exceptions
+from botocore.endpoint import Endpoint
+from botocore.parsers import ResponseParserError
 from fake_aws import FakeAws
 from flask import Flask
 
@@ -261,6 +264,42 @@ def test_an_aws_that_cannot_be_reached_is_503(
     assert (answer.status_code, answer.json["reason"]) == (503, "aws_unavailable")
 
 
+URL = {"endpoint_url": "https://aws.example"}
+FAILURES = {
+    "no connection": exceptions.EndpointConnectionError(**URL),
+    "a connection that takes too long": exceptions.ConnectTimeoutError(**URL),
+    "a certificate": exceptions.SSLError(**URL, error="expired"),
+    "a proxy": exceptions.ProxyConnectionError(proxy_url="http://proxy.example"),
+    "an answer that takes too long": exceptions.ReadTimeoutError(**URL),
+    "a closed connection": exceptions.ConnectionClosedError(**URL),
+    "an answer of another format": ResponseParserError("no XML"),
+}
+
+
+@pytest.mark.parametrize("is_exchange", [True, False], ids=["identity pool", "service"])
+@pytest.mark.parametrize("error", FAILURES.values(), ids=FAILURES.keys())
+def test_a_call_that_gets_no_answer_of_aws_is_503(
+    error: Exception,
+    is_exchange: bool,
+    app: Flask,
+    cognito: FakePool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send = Endpoint._send
+
+    def failing(self: Any, request: Any) -> Any:
+        if ("X-Amz-Target" in request.headers) == is_exchange:
+            raise error
+        return send(self, request)
+
+    monkeypatch.setattr(Endpoint, "_send", failing)
+
+    answer = app.test_client().get("/caller", headers=cognito.bearer())
+
+    assert (answer.status_code, answer.json["reason"]) == (503, "aws_unavailable")
+    assert "example" not in answer.text
+
+
 DENIED = [(403, "AccessDenied"), (400, "AccessDeniedException"), (403, "Whatever")]
 
 
@@ -331,6 +370,27 @@ def test_a_forked_process_starts_without_its_parents_credentials(
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(stored(app)) == 1
+
+
+def test_a_forked_process_does_not_use_its_parents_connections(
+    app: Flask, aws: FakeAws, cognito: FakePool
+) -> None:
+    headers = cognito.bearer(sub="alice")
+    app.test_client().get("/session", headers=headers)
+    users = app.extensions["cognises.aws"]
+    before = users._client()
+    child = os.fork()
+    if child == 0:
+        status = 2
+        try:
+            answer = app.test_client().get("/session", headers=headers)
+            status = int(users._client() is before or answer.json["key"] != "AKalice")
+        finally:
+            os._exit(status)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert users._client() is before
+    assert aws.calls["GetId"] == 2
 
 
 def test_boto3_is_imported_on_first_use_and_not_before() -> None:

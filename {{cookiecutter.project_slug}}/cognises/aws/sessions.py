@@ -20,7 +20,10 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
+from botocore.exceptions import ParamValidationError as ParamValidationError
 from botocore.loaders import Loader, create_loader
+from botocore.parsers import ResponseParserError
 
 from cognises.errors import CognisesError, printable
 from cognises.settings.model import Settings
@@ -124,12 +127,24 @@ class UserSessions:
             raise CognisesError("no_role", "COGNITO_IDENTITY_POOL_ID is not set")
         self._settings, self._pool = settings, settings.pool
         self.sessions: TokenCache[UserSession] = TokenCache()
-        # It signs nothing: the token is the credential.
-        config = Config(signature_version=UNSIGNED, connect_timeout=2, read_timeout=5,
-                        retries={"mode": "standard", "total_max_attempts": 3})  # fmt: skip
-        region = settings.identity_pool_id.partition(":")[0]
-        self._identity = _new_session().create_client("cognito-identity", region, config=config)
-        _require_local_endpoint(self._identity, settings)
+        self._pool_id = settings.identity_pool_id
+        self.forget_threads()
+        forked.add(self)
+
+    def forget_threads(self) -> None:
+        """Drop the client: a forked process must not read from its parent's connections."""
+        self._kept_client: Any = None
+
+    def _client(self) -> Any:
+        if (client := self._kept_client) is None:
+            # It signs nothing: the token is the credential.
+            config = Config(signature_version=UNSIGNED, connect_timeout=2, read_timeout=5,
+                            retries={"mode": "standard", "total_max_attempts": 3})  # fmt: skip
+            region = self._pool_id.partition(":")[0]
+            client = _new_session().create_client("cognito-identity", region, config=config)
+            _require_local_endpoint(client, self._settings)
+            self._kept_client = client
+        return client
 
     def session_for(self, token: str, claims: Mapping[str, Any]) -> UserSession:
         """The session of a verified ID token. CognisesError: `no_role`, `aws_unavailable`."""
@@ -150,10 +165,10 @@ class UserSessions:
 
     def _exchange(self, token: str, claims: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         logins = {self._pool.issuers[0].removeprefix("https://"): token}
-        pool_id = self._settings.identity_pool_id
+        client = self._client()
         try:
-            identity = self._identity.get_id(IdentityPoolId=pool_id, Logins=logins)["IdentityId"]
-            answer = self._identity.get_credentials_for_identity(IdentityId=identity, Logins=logins)
+            identity = client.get_id(IdentityPoolId=self._pool_id, Logins=logins)["IdentityId"]
+            answer = client.get_credentials_for_identity(IdentityId=identity, Logins=logins)
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -166,7 +181,7 @@ class UserSessions:
             elif len(roles) > 1 and "cognito:preferred_role" not in claims:
                 why = "several roles; give the groups distinct precedence in groups.json"
             raise CognisesError("no_role", f"{code}: {why}") from None
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError) as error:
             raise CognisesError("aws_unavailable", type(error).__name__) from None
         return identity, dict(answer["Credentials"])
 
@@ -225,7 +240,7 @@ def _watch(events: Any, realm: str) -> None:
         raise _AWS_ERRORS[reason](answer, parsed, model.name)
 
     def after_call_error(exception: Exception, **_: Any) -> None:
-        if isinstance(exception, (HTTPClientError, ConnectionError)):
+        if isinstance(exception, (HTTPClientError, NotConnected, ResponseParserError)):
             why = type(exception).__name__
             raise refusal(CognisesError("aws_unavailable", why), realm) from exception
 
