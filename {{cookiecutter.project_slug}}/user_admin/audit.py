@@ -18,6 +18,7 @@ from typing import Any
 from flask import current_app
 from werkzeug.exceptions import HTTPException
 
+from cognises.errors import printable
 from cognises.users import User
 from cognises.web.authorize import current_user
 from cognises.web.responses import Refusal
@@ -39,13 +40,17 @@ def recorded(action: str, user: User, groups: Iterable[str], make: Callable[[], 
     who = current_user.email or current_user.username
     entry = {"time": moment.isoformat(timespec="seconds"), "who": f"{who} ({current_user.sub})",
              "action": action, "whom": str(user), "groups": ", ".join(groups)}  # fmt: skip
-    _put(key, {**entry, "outcome": "unknown: begun, and not finished"})
-    outcome = "done"
+    outcome = "unknown: not finished"
+    _put(key, {**entry, "outcome": outcome})
     try:
         user = make()
+        outcome = "done"
         return user
     except HTTPException as error:
         outcome = error.error.reason if isinstance(error, Refusal) else str(error.description)
+        raise
+    except Exception as error:
+        outcome = f"unknown: {type(error).__name__}"  # AWS may have made the change
         raise
     finally:
         log.info("%s by %s: %s", action, current_user.sub, outcome.partition(":")[0])
@@ -71,7 +76,7 @@ def _read(key: str) -> dict[str, str]:
     content = call("get_object", "s3", **_bucket(), Key=key)["Body"].read(_MAX_BYTES)
     try:
         entry: Any = json.loads(content)
-        return {name: str(entry.get(name, ""))[:400] for name in _FIELDS}
+        return {name: printable(str(entry.get(name, "")))[:400] for name in _FIELDS}
     except (ValueError, AttributeError, RecursionError):
         return {**dict.fromkeys(_FIELDS, ""), "outcome": f"{key} is no entry of this service"}
 

@@ -46,7 +46,7 @@ class Change:
         """Make it, and return the user; to repeat it does no harm."""
         # People who sign in by e-mail have a UUID as name; AdminCreateUser takes the e-mail.
         is_by_email = self is RESEND and user.name == user.attributes.get("sub")
-        name, calls = user.email if is_by_email else user.name, self
+        name, calls = (is_by_email and user.email) or user.name, self
         if self is INVITE:
             user, calls = _invited(user), CHANGES["add"]
             name = user.name
@@ -91,6 +91,8 @@ def offered(user: User) -> list[str]:
 
 def call(method: str, service: str = "cognito-idp", **arguments: Any) -> Any:
     """Call AWS as the administrator, in the pool. Raises HTTPException for what AWS refuses."""
+    from cognises.aws.sessions import ParamValidationError  # imports boto3: on first use
+
     client = user_client(service)
     if service == "cognito-idp":
         arguments["UserPoolId"] = pool().id
@@ -98,6 +100,8 @@ def call(method: str, service: str = "cognito-idp", **arguments: Any) -> Any:
         return getattr(client, method)(**arguments)
     except HTTPException:
         raise  # about rights, or throttled: it has its own answer
+    except ParamValidationError as error:
+        abort(400, printable(f"AWS does not take this input: {error}"))
     except client.exceptions.ClientError as error:
         found = error.response["Error"]
         text = f"AWS refuses it: {found.get('Code')}: {found.get('Message')}"

@@ -48,10 +48,15 @@ def permission_problem(action: str) -> str:
 
 
 def is_powerful(group: Group) -> bool:
-    """Whether the policy of a group lets its members get more rights."""
-    from cognises.manifest.iam_warnings import escalating_actions  # no part of a cold start
+    """Whether the policies of a group may let its members get more rights.
 
-    return any(escalating_actions(each) for _, each in statements_of(group.policy))
+    What a managed policy allows is not known here, so each counts.
+    """
+    from cognises.manifest.iam_warnings import escalating_actions  # only when a page needs it
+
+    return bool(group.managed_policies) or any(
+        escalating_actions(each) for _, each in statements_of(group.policy)
+    )
 
 
 def pool() -> UserPool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,13 @@ import pytest
 from flask.testing import FlaskClient
 from judged_aws import Aws, Clients
 
+from cognises.manifest import load_groups
+from cognises.users import User
 from cognises.web.state import settings_of, state_of
+from user_admin import changes
+from user_admin.changes import CHANGES as CHANGES_BY_NAME
+from user_admin.changes import Change
+from user_admin.rights import is_powerful
 
 CONFIRMED = {"confirmed": "yes", "understood": "yes"}
 # A change, its group, what is true of the user afterwards.
@@ -197,6 +204,69 @@ def test_a_change_is_recorded_before_it_is_made(aws: Aws, as_user: Clients) -> N
 
     made = [call for call in aws.calls if call != "AdminGetUser"]
     assert made == ["PutObject", "AdminDisableUser", "PutObject"]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(RuntimeError("x"), "unknown: RuntimeError"), (SystemExit(1), "unknown: not finished")],
+    ids=["an error", "a worker that is ended"],
+)
+def test_a_change_that_does_not_finish_is_not_recorded_as_done(
+    error: BaseException,
+    outcome: str,
+    aws: Aws,
+    as_user: Clients,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name, client = aws.add("ada@example.org"), as_user("admins")
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Change, "make", fail)
+
+    with suppress(type(error)):
+        assert post(client, "disable", name, **CONFIRMED).status_code == 500
+    assert [entry["outcome"] for entry in aws.record()] == [outcome]
+    assert aws.get(name)["Enabled"] is True
+
+
+def test_a_user_without_an_email_address_is_invited_again_by_name(
+    aws: Aws, as_user: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, asked = aws.add("ada@example.org"), []
+    who = {"UserPoolId": aws.pool_id, "Username": name}
+    aws.cognito.admin_delete_user_attributes(**who, UserAttributeNames=["email"])
+    monkeypatch.setattr(changes, "call", lambda method, **given: asked.append((method, given)))
+    user = User.of(aws.get(name))
+
+    assert CHANGES_BY_NAME["resend"].make(user, ()) == user
+
+    assert (user.email, user.attributes["sub"]) == ("", name)
+    assert [(method, given["Username"]) for method, given in asked] == [("admin_create_user", name)]
+
+
+def test_input_that_the_aws_library_refuses_is_a_bad_request(
+    aws: Aws, as_user: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, client = aws.add("ada@example.org"), as_user("admins")
+    odd = replace(CHANGES_BY_NAME["disable"], arguments={"Odd": "x"})
+    monkeypatch.setitem(CHANGES_BY_NAME, "disable", odd)
+
+    answer = post(client, "disable", name, **CONFIRMED)
+
+    assert (answer.status_code, "\n" in answer.json["message"]) == (400, False)
+    assert aws.record()[0]["outcome"] == answer.json["message"]
+
+
+def test_a_group_with_a_managed_policy_counts_as_one_that_gives_every_right(app: Any) -> None:
+    groups = {group.name: group for group in load_groups(settings_of(app).groups_file)}
+    arn = "arn:aws:iam::aws:policy/AdministratorAccess"
+    attached = replace(groups["viewers"], policy=None, managed_policies=(arn,))
+
+    found = [is_powerful(each) for each in (groups["admins"], groups["viewers"], attached)]
+
+    assert found == [True, False, True]
 
 
 NEEDED = {"COGNISES_FILES_BUCKET": "files_bucket", "COGNITO_IDENTITY_POOL_ID": "identity_pool_id"}

@@ -178,6 +178,7 @@ BODIES = {
     "html": json.dumps({"who": "<script>alert(1)</script>", "action": "<b>"}).encode(),
     "no json": b"\xff",
     "a list": b"[]",
+    "a surrogate": rb'{"who": "\ud800", "action": "\u202e"}',
     "deep": b"[" * 4000,
     "large": b'{"who": "' + b"x" * 1_000_000 + b'"}',
 }
@@ -192,7 +193,8 @@ def test_what_is_no_entry_of_the_record_is_shown_as_such(
     answer = as_user("admins").get("/admin/audit")
 
     assert (answer.status_code, "<script>alert" in answer.text) == (200, False)
-    assert ("is no entry of this service" in answer.text) == (case != "html")
+    assert ("is no entry of this service" in answer.text) == (case not in ("html", "a surrogate"))
+    assert ("\\ud800" in answer.text, "\u202e" in answer.text) == (case == "a surrogate", False)
     assert len(answer.text) < 20_000
 
 
