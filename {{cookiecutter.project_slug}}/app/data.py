@@ -44,7 +44,7 @@ def view_data(response: Principal) -> ResponseReturnValue:
     if "name" in request.args:
         return _download(_key(folder, request.args["name"]))
     after, prefix = request.args.get("after", ""), _prefix(folder)
-    if len((prefix + after).encode()) > 1024:
+    if len((prefix + after).encode()) > 1024 or not _is_clean(after):
         abort(400, "Take the value of `after` from the page before.")
     found = user_client("s3").list_objects_v2(
         Bucket=_bucket(), Prefix=prefix, MaxKeys=PAGE, StartAfter=prefix + after
@@ -55,7 +55,8 @@ def view_data(response: Principal) -> ResponseReturnValue:
         for name, item in zip(keys, found.get("Contents", []), strict=True)
         if _is_name(name)
     ]
-    page = {"folder": folder, "files": files, "next": keys[-1] if found["IsTruncated"] else None}
+    last = next(filter(_is_clean, reversed(keys)), None)  # others are refused as `after`
+    page = {"folder": folder, "files": files, "next": last if found["IsTruncated"] else None}
     return render_template("files.html", **page) if prefers_html(request) else page
 
 
@@ -95,9 +96,13 @@ def _key(folder: str, name: str) -> str:
     return _prefix(folder) + name
 
 
+def _is_clean(text: str) -> bool:
+    """Whether it has no control, format or unassigned characters."""
+    return all(unicodedata.category(each)[0] != "C" for each in text)
+
+
 def _is_name(name: str) -> bool:
-    is_clean = all(unicodedata.category(each)[0] != "C" for each in name)
-    is_plain = is_clean and name == name.strip() and not set(name) & set("/\\\u2028\u2029")
+    is_plain = _is_clean(name) and name == name.strip() and not set(name) & set("/\\\u2028\u2029")
     return is_plain and name not in ("", ".", "..") and len(name) <= 200
 
 

@@ -57,6 +57,33 @@ def test_a_name_that_is_no_single_plain_segment_is_a_bad_request(as_user_of: AsU
     assert statuses == {name: [400, 400] for name in NAMES}
 
 
+@pytest.mark.parametrize("after", ["\x00", "a\n", "\x7f", "\u202e", "\u0378", "\ufffe", "a" * 1025])
+def test_a_page_that_starts_after_no_name_is_a_bad_request(
+    after: str, as_user_of: AsUserOf
+) -> None:
+    answer = as_user_of("view_data").get("/data", query_string={"after": after})
+
+    assert answer.status_code == 400
+
+
+def test_the_next_page_starts_after_a_name_that_is_accepted(as_user_of: AsUserOf) -> None:
+    import boto3
+
+    folder = "us-east-1:00000000-0000-0000-0000-000000000000"
+    for key in ("0", "1\u202e", "2"):
+        boto3.client("s3", "us-east-1").put_object(
+            Bucket="files-of-tests", Key=f"users/{folder}/{key}"
+        )
+    user, path = as_user_of("view_data"), f"/data?folder={folder}"
+
+    with patch.object(data, "PAGE", 2):
+        first = user.get(path).json
+
+    assert ([file["name"] for file in first["files"]], first["next"]) == (["0"], "0")
+    rest = user.get(f"{path}&after=0").json["files"]
+    assert [file["name"] for file in rest] == ["2"]
+
+
 def test_the_page_lists_files_page_by_page_and_uploads_by_a_form(as_user_of: AsUserOf) -> None:
     user, html = as_user_of("update_data"), {"Accept": "text/html"}
     for name in ("<b>&.txt", "second", "third"):
