@@ -170,6 +170,24 @@ def test_keys_with_another_session_token_are_refused(key, aws):
     assert refusal(s3.list_objects_v2, Bucket=BUCKET) == "ExpiredToken"
 
 
+def test_keys_of_an_assumed_role_pass_with_their_own_token_until_they_end(aws):
+    sts = boto3.client("sts", endpoint_url=aws.address)
+    role = f"arn:aws:iam::{ACCOUNT}:role/deployer"
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="ada", DurationSeconds=900)["Credentials"]
+
+    def s3(token):
+        given = keys["AccessKeyId"], keys["SecretAccessKey"], token, "us-east-1"
+        return boto3.Session(*given).client("s3", endpoint_url=aws.address)
+
+    own = s3(keys["SessionToken"])
+    assert own.list_buckets()["Buckets"]
+    for token in ("another", None):
+        assert refusal(s3(token).list_buckets) == "ExpiredToken"
+    later = keys["Expiration"].replace(tzinfo=None)
+    with patch("moto.core.utils.utcnow", lambda: later):
+        assert refusal(own.list_buckets) == "ExpiredToken"
+
+
 def test_keys_end_after_an_hour(aws):
     s3 = client_of(aws, "second")
     assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"]
