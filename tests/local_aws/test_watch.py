@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from local_aws.watch import Watch
+from local_aws.dev import Watch
 
 
 def test_written_made_and_removed_files_are_seen_once(tmp_path: Path):

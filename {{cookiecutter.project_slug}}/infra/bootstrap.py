@@ -15,8 +15,7 @@ from cognises.provisioning.target import say
 from cognises.settings import sources
 from cognises.settings.values import is_loopback
 from infra import bootstrap_settings as asked
-from infra.names import stack_tags
-from infra.stack_state import Stack, read_stack, require_owned
+from infra.stack_state import Stack, read_stack, require_owned, stack_tags
 from infra.stacks import StackInput, deploy_stack
 
 TEMPLATE = Path(__file__).with_name("cognito.yaml")

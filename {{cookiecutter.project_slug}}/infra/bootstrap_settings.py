@@ -20,7 +20,7 @@ from cognises.provisioning.names import DEFAULT_ROLE_PREFIX, stage_name
 from cognises.settings import sources
 from cognises.settings.values import is_loopback, public_address
 from cognises.user_pool import REGION
-from infra.names import stack_name
+from infra.stack_state import stack_name
 
 # What --parameter takes, with the template's defaults. A value given once is kept.
 OPTIONAL = {

@@ -13,10 +13,9 @@ from cognises.provisioning.aws import Aws
 from cognises.provisioning.target import say
 from cognises.settings import sources
 from infra.bootstrap_settings import read_pairs, read_request
-from infra.names import stack_name, stack_tags
 from infra.package import Package, parameters_of, stored_checksum
 from infra.service_file import merge, read_service_file
-from infra.stack_state import read_stack, require_owned
+from infra.stack_state import read_stack, require_owned, stack_name, stack_tags
 from infra.stacks import StackInput, deploy_stack
 
 LONGEST_STAGE = 32  # beyond it, CloudFormation shortens role names that policies know by prefix

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from cognises.errors import ProblemsError, ProvisionBlocked, printable
 from cognises.provisioning.aws import error_code, error_message, on_loopback
 from cognises.provisioning.aws_errors import advice_for
-from cognises.provisioning.names import PROJECT_TAG, is_owned
+from cognises.provisioning.names import OWNER, OWNER_TAG, PROJECT_TAG, is_owned, stage_name
 from cognises.provisioning.target import say
 
 ABSENT = "ABSENT"  # our word for a stack that does not exist
@@ -42,6 +42,16 @@ STACK = "AWS::CloudFormation::Stack"
 _CONSEQUENCE = re.compile(
     r"(?i)cancelled|the following resource\(s\) failed|resource (creation|update) initiated"
 )
+
+
+def stack_name(prefix: str, kind: str) -> str:
+    """The CloudFormation stack of a stage: `<stage>-cognito`, `<stage>-service`."""
+    return f"{stage_name(prefix)}-{kind}"
+
+
+def stack_tags(prefix: str) -> dict[str, str]:
+    """The tags of a stack and what is in it: two prefixes may make one name, never one tag."""
+    return {OWNER_TAG: OWNER, PROJECT_TAG: prefix.replace(",", ":")}
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from cognises.provisioning.aws import error_code, error_message, on_loopback
 from cognises.provisioning.aws_errors import is_aws_error
 from cognises.provisioning.target import Target, say
 from infra import stack_state as state
-from infra.names import stack_name, stack_tags
-from infra.stack_state import Operation, Stack, StackFailed, read_stack
+from infra.stack_state import Operation, Stack, StackFailed, read_stack, stack_name, stack_tags
 
 # The reason of a change set that fails only because there is nothing to change.
 NOTHING_CHANGES = re.compile(

@@ -18,7 +18,6 @@ from local_aws.address import forget_address, keep_address
 from local_aws.cognito import DemoUser, LocalCognito
 from local_aws.embedded import NotApplied, apply_manifest, embedded
 from local_aws.service import HOST, listen
-from local_aws.watch import Watch
 
 PORT = 5000
 _INTERVAL = 0.4
@@ -116,12 +115,47 @@ class Service:
         """In a session of its own: Ctrl-C reaches this process alone."""
         with listener:  # only the service holds it: connections fail as soon as that ends
             return subprocess.Popen(
-                [sys.executable, "-m", "local_aws.serve", str(listener.fileno())],
+                [sys.executable, "-m", "local_aws.service", str(listener.fileno())],
                 stdin=subprocess.PIPE,
                 cwd=PROJECT_FOLDER,
                 start_new_session=True,
                 pass_fds=[listener.fileno()],
             )
+
+
+class Watch:
+    """The files that have changed; below folders, all but Python's caches and editors' files."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = list(paths)
+        self._seen = self._look()
+
+    def changed(self) -> set[Path]:
+        """Files written, made or removed since the last call."""
+        before, self._seen = self._seen, self._look()
+        both = before.keys() | self._seen.keys()
+        return {path for path in both if before.get(path) != self._seen.get(path)}
+
+    def _look(self) -> dict[Path, tuple[int, int]]:
+        found: dict[Path, tuple[int, int]] = {}
+        for path in self._paths:
+            for file in path.rglob("*") if path.is_dir() else [path]:
+                if _is_passing(file, path):
+                    continue
+                try:
+                    status = file.stat()
+                except OSError:  # gone while we looked, or not there yet
+                    continue
+                if not file.is_dir():
+                    found[file] = (status.st_mtime_ns, status.st_size)
+        return found
+
+
+def _is_passing(file: Path, top: Path) -> bool:
+    inside = file.relative_to(top).parts
+    return any(part == "__pycache__" or part.startswith(".") for part in inside) or (
+        file.name.endswith(("~", ".swp", ".tmp"))
+    )
 
 
 def _follow_changes(

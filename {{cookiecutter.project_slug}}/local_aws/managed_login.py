@@ -66,7 +66,7 @@ def managed_login(token_use: str = "id", origins: Iterable[str] = ()) -> Flask:
 
     @app.errorhandler(WrongRequest)
     def wrong(error: WrongRequest) -> tuple[str, int]:
-        return render_template("wrong.html", reason=str(error)), 400
+        return render_template("managed_login.html", reason=str(error)), 400
 
     @app.errorhandler(UnknownClient)
     def unknown(error: UnknownClient) -> tuple[Response, int, dict[str, str]]:
@@ -96,7 +96,7 @@ def authorize(grants: Grants) -> WerkzeugResponse | str:
     if username is not None and issuer.person(username) is not None:
         return _granted(grants, issuer, redirect_uri, username)
     fields = {name: request.args[name] for name in _FIELDS if name in request.args}
-    page = Response(render_template("pick.html", people=issuer.people(), fields=fields))
+    page = Response(render_template("managed_login.html", people=issuer.people(), fields=fields))
     target = urlsplit(redirect_uri)
     page.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "

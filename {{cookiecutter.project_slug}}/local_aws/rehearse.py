@@ -24,7 +24,7 @@ from cognises.manifest import Group, load_groups
 from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.target import OF_A_STAGE
 from cognises.settings.sources import PROJECT_FOLDER, read_values
-from infra.names import stack_name
+from infra.stack_state import stack_name
 from local_aws.embedded import NotRehearsed
 from local_aws.service import HOST, listen
 

@@ -1,8 +1,11 @@
-"""WSGI apps on loopback ports, in threads of this process."""
+"""WSGI apps on loopback ports. `python -m local_aws.service FD` serves the service itself."""
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,8 +15,9 @@ from flask import Request
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
-from cognises.errors import CognisesError
+from cognises.errors import CognisesError, SettingsError
 from cognises.web.authorize import check_local
+from cognises.web.extension import check
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -98,3 +102,30 @@ def running(app: WSGIApplication) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def main(listener: int) -> int:
+    """The service on a socket that listens already, without debugger: `dev` restarts it.
+
+    It ends when the process that started it ends, by a pipe that both hold.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from wsgi import app
+
+    try:
+        check(app)
+    except SettingsError as error:
+        print(f"cannot start:\n{error}", file=sys.stderr)
+        return 1
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the app logs its requests itself
+    make_server(HOST, 0, app, threaded=True, fd=listener).serve_forever()
+    return 0
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # returns when the other end is closed
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -26,7 +26,7 @@ import infra
 from cognises.provisioning import cli
 from cognises.provisioning.aws import make_client
 from cognises.settings.sources import PROJECT_FOLDER
-from infra.names import stack_tags
+from infra.stack_state import stack_tags
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

@@ -16,8 +16,7 @@ from cognises.provisioning.names import stage_name
 from infra import bootstrap as command_bootstrap
 from infra.bootstrap import deployment_steps
 from infra.bootstrap_settings import default_domain_prefix
-from infra.names import stack_tags
-from infra.stack_state import Stack
+from infra.stack_state import Stack, stack_tags
 
 Run = Callable[..., Ran]
 STACK = "svc-cognito"

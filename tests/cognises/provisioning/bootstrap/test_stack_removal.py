@@ -11,7 +11,7 @@ from accounts import Account, Ran, group
 from fake_cloudformation import FakeCloudFormation, event
 
 from cognises.provisioning.aws import make_client
-from infra.names import stack_tags
+from infra.stack_state import stack_tags
 
 Run = Callable[..., Ran]
 Manifest = Callable[..., Path]

@@ -18,7 +18,7 @@ from fake_cloudformation import REGION, FakeCloudFormation, stand_in
 from moto import mock_aws
 
 from infra import package as function_package
-from infra.names import stack_tags
+from infra.stack_state import stack_tags
 
 Run = Callable[..., Ran]
 STACK = "svc-service"

@@ -15,7 +15,6 @@ from fake_cloudformation import OUTPUTS, FakeCloudFormation, Looks, change, even
 
 from cognises.errors import ProvisionBlocked
 from infra import stack_state
-from infra.names import stack_tags
 from infra.stack_state import (
     REPAIRS,
     TO_CREATE,
@@ -24,6 +23,7 @@ from infra.stack_state import (
     Stack,
     StackFailed,
     read_stack,
+    stack_tags,
 )
 from infra.stacks import StackInput, delete_stack, deploy_stack
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cognises.access import AccessChange
 
 REVISIONS, SECONDS = 500, 120  # how many of groups.json are read; how long an app may start
-PROGRAM = Path(__file__).parents[2] / "access" / "snapshot.py"
+PROGRAM = Path(__file__).parents[2] / "access" / "diff.py"
 HOW = "compare with a revision: `provision.py access-diff --against REV`"
 Side = list[dict[str, Any]]
 Tags = Mapping[str, str]

@@ -1,4 +1,4 @@
-"""The headers that restrict what a browser does with a response."""
+"""Error pages, and the headers that restrict what a browser does with a response."""
 
 from __future__ import annotations
 
@@ -51,3 +51,18 @@ def test_an_app_with_wrong_settings_fails_and_still_sends_them(app: Flask) -> No
 
     assert answer.status_code == 500
     assert answer.headers["X-Frame-Options"] == "DENY"
+
+
+def test_an_error_is_a_page_for_browsers_and_json_for_programs(client: FlaskClient) -> None:
+    page = client.get("/nowhere", headers={"Accept": "text/html"})
+    answer = client.get("/nowhere")
+
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert (answer.status_code, answer.json["status"]) == (404, 404)
+
+
+def test_an_error_keeps_the_headers_of_its_kind(client: FlaskClient) -> None:
+    answer = client.delete("/access", headers={"Accept": "application/json"})
+
+    assert answer.json["status"] == 405
+    assert "GET" in answer.headers["Allow"]
