@@ -57,12 +57,14 @@ def test_a_route_admits_the_groups_intended_and_answers_403_to_all_others(
     assert intended <= names
 
 
-@pytest.mark.parametrize(("method", "path", "groups"), INTENT)
-def test_a_row_names_a_route_of_the_app(
-    method: str, path: str, groups: set[str] | None, app: Flask
-) -> None:
-    with app.test_request_context(path, method=method) as context:
-        assert context.request.routing_exception is None
+def test_every_row_names_a_route_of_the_app(app: Flask) -> None:
+    unknown = []
+    for method, path, _ in INTENT:
+        with app.test_request_context(path, method=method) as context:
+            if context.request.routing_exception is not None:
+                unknown.append(f"{method} {path}")
+
+    assert unknown == []
 
 
 def test_access_tokens_are_accepted_where_intended(as_group: AsGroup) -> None:
