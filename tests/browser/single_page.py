@@ -25,7 +25,7 @@ if (location.pathname === "/signed-in") {
     const headers = { Authorization: `Bearer ${user.id_token}` };
     const answer = await fetch(`${service}/data`, { headers });
     document.querySelector("output").textContent =
-      `${user.profile.email} ${answer.status} ${(await answer.json()).greeting}`;
+      `${user.profile.email} ${answer.status} ${(await answer.json()).folder}`;
   });
 }
 </script></html>

@@ -159,7 +159,7 @@ def test_a_user_with_a_10_kb_token_signs_in_works_and_signs_out(page: Any, runni
     assert {"token_cookie", "token_cookie-2", "token_cookie-3", "refresh-orders"} <= kept.keys()
     page.wait_for_timeout(1000 * LIFETIME)
     assert page.goto(f"{running.address}/admin").status == 200
-    assert page.evaluate("sessionFetch('data').then(answer => answer.status)") == 200
+    assert page.evaluate("sessionFetch('protected').then(answer => answer.status)") == 200
 
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(f"{running.address}/")

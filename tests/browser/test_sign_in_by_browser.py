@@ -61,7 +61,7 @@ def test_who_opens_a_guarded_page_comes_back_to_it_after_signing_in(page: Any, s
     pick(page, "viewers")
     page.wait_for_url(f"{service}/data?page=2")
 
-    assert "hello" in page.inner_text("body")
+    assert "Shared files" in page.inner_text("body")
 
 
 def test_after_signing_out_nothing_is_shown_not_even_by_the_back_button(page: Any, service: str):

@@ -24,4 +24,4 @@ def test_a_single_page_app_signs_in_at_the_stand_in_and_calls_the_service(
     page.wait_for_url(f"{site.origin}/signed-in*")
     page.wait_for_function("document.querySelector('output').textContent")
 
-    assert page.inner_text("output") == f"{PEOPLE['viewers']} 200 hello"
+    assert page.inner_text("output") == f"{PEOPLE['viewers']} 200 shared"

@@ -124,7 +124,7 @@ def test_make_check_names_what_is_not_pinned(bakes, tmp_path):
     workflow = project / ".github/workflows/ci.yml"
     workflow.write_text(re.sub(r"checkout@\w+ # v", "checkout@v", workflow.read_text()))
     told = re.findall(r"(?m)^Not pinned: (\S+?):\d+:", make(project, "check"))
-    assert told == ["Dockerfile", "Dockerfile", ".github/workflows/ci.yml"]
+    assert told == ["Dockerfile", "Dockerfile", *[".github/workflows/ci.yml"] * 2]
 
 
 def test_the_licence_travels_with_the_module(bakes):
