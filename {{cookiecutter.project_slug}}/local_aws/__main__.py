@@ -3,8 +3,6 @@
 `rehearse` runs the operator's commands on an emulated AWS.
 """
 
-from __future__ import annotations
-
 import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C stops this at once, until `dev` handles it

@@ -1,7 +1,5 @@
 """Where the running `make dev` is, for `python -m local_aws token`. Holds no secret."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

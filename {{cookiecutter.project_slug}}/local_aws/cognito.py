@@ -1,7 +1,5 @@
 """The embedded Cognito: a server, what infra/cognito.yaml describes, and a user for every group."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

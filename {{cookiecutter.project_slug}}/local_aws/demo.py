@@ -1,7 +1,5 @@
 """`make demo`: who gets which status at every route, over HTTP, held against groups.json."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping

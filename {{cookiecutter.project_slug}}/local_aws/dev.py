@@ -1,7 +1,5 @@
 """`make dev`: the embedded Cognito keeps running, the service restarts when its files change."""
 
-from __future__ import annotations
-
 import signal
 import socket
 import subprocess

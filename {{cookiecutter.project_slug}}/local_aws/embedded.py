@@ -1,7 +1,5 @@
 """An embedded Cognito that is ready to use: served, filled, and named by the settings."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Iterator

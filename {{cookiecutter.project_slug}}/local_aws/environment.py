@@ -1,7 +1,5 @@
 """The environment of local runs: nothing in it can reach, or even name, a real account."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import MutableMapping
 

@@ -1,7 +1,5 @@
 """What the stand-in remembers: codes, browsers and scopes. Gone with the process."""
 
-from __future__ import annotations
-
 import hmac
 import secrets
 import time

@@ -4,8 +4,6 @@ moto signs tokens but has no managed login, so this reads its memory: the only m
 Calls come one at a time (see `service.one_at_a_time`).
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 from base64 import urlsafe_b64encode

@@ -6,8 +6,6 @@ page to pick a user takes the place of the password. `single_page.py` has what b
 OAuth clients need.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable, Iterable
 from functools import partial

@@ -1,7 +1,5 @@
 """What the pages show of a program, written by that program: `make docs`, through cog."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

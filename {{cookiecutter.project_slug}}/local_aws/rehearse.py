@@ -4,8 +4,6 @@
 are. Each command has a terminal of its own, on which its question is answered.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

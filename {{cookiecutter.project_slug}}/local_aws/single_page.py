@@ -4,8 +4,6 @@ Only for the origins that the service itself answers (COGNISES_CORS_ORIGINS). So
 Connect Discovery section 3; Fetch standard, "CORS protocol".
 """
 
-from __future__ import annotations
-
 import re
 from urllib.parse import urlsplit
 

@@ -3,8 +3,6 @@
 Knows the functions that the template uses and no other: an unknown one is an error, not a guess.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@
 user who calls, and CloudTrail names that user. The service's own role needs no rights on the pool.
 """
 
-from __future__ import annotations
-
 import re
 
 from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, url_for

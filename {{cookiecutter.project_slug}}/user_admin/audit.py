@@ -4,8 +4,6 @@ An object is written before its change and again with the outcome; the bucket ke
 It is a record for people. What cannot be forged is CloudTrail's.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

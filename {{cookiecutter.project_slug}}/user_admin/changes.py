@@ -1,7 +1,5 @@
 """What can be changed of a user, made in AWS with the rights of the administrator who asks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

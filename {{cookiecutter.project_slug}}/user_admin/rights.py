@@ -1,7 +1,5 @@
 """What the administrator's own role certainly does not allow, by groups.json."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from contextlib import suppress
 from functools import lru_cache
