@@ -6,7 +6,7 @@ user who calls, and CloudTrail names that user. The service's own role needs no 
 
 import re
 
-from flask import Blueprint, Flask, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, abort, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from cognises.errors import printable
@@ -14,6 +14,7 @@ from cognises.users import INVITED, User, filter_by, name_problems
 from cognises.web.authorize import current_user
 from cognises.web.decorators import Decorator, permission_required
 from cognises.web.principal import Principal
+from cognises.web.responses import page
 from cognises.web.state import state_of
 from user_admin import audit, changes
 from user_admin.changes import CHANGES, INVITE, call
@@ -55,9 +56,10 @@ def admin_panel(response: Principal) -> str:
     only |= {"PaginationToken": token} if token else {}
     missing = _missing()
     found = {"Users": []} if missing else call("list_users", Limit=A_PAGE, **only)
-    return _page(
-        "people", missing=missing, by=by, q=start, search=_SEARCH, is_later=bool(token),
-        people=[User.of(each) for each in found["Users"]], next=found.get("PaginationToken"),
+    return page(
+        "user_admin/people.html", missing=missing, by=by, q=start, search=_SEARCH,
+        is_later=bool(token), people=[User.of(each) for each in found["Users"]],
+        next=found.get("PaginationToken"),
         groups=[group.name for group in manifest()], fault=_fault("invite"),
     )  # fmt: skip
 
@@ -70,8 +72,9 @@ def person(response: Principal) -> str:
     _refuse(name_problems("user name", name))
     user = changes.find(name)
     groups = changes.groups_of(user)
-    return _page(
-        "person", user=user, groups=groups, is_own=changes.is_own(user), changes=CHANGES,
+    return page(
+        "user_admin/person.html", user=user, groups=groups, is_own=changes.is_own(user),
+        changes=CHANGES,
         others=[group.name for group in manifest() if group.name not in groups],
         offered=changes.offered(user), fault={name: _fault(name) for name in CHANGES},
         done=CHANGES.get(request.args.get("done", "")),
@@ -94,7 +97,7 @@ def change(response: Principal) -> str | Response:
     is_understood = not warning or request.form.get("understood") == "yes"
     if request.form.get("confirmed") != "yes" or not is_understood:
         values = {"user": user, "groups": groups, "change": made, "is_new": is_new}
-        return _page("confirm", action=action, warning=warning, **values)
+        return page("user_admin/confirm.html", action=action, warning=warning, **values)
     user = audit.recorded(action, user, groups, lambda: made.make(user, groups))
     return redirect(url_for("admin.person", user=user.name, done=action), 303)
 
@@ -108,12 +111,8 @@ def audit_log(response: Principal) -> str:
         abort(400, "after: not a page of this list")
     missing = _missing()
     entries, following = ([], None) if missing else audit.entries(after)
-    return _page("audit", missing=missing, entries=entries, next=following, changes=CHANGES)
-
-
-def _page(name: str, **values: object) -> str:
-    layout = current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"])
-    return render_template(f"user_admin/{name}.html", layout=layout, **values)
+    values = {"entries": entries, "next": following, "changes": CHANGES}
+    return page("user_admin/audit.html", missing=missing, **values)
 
 
 def _refuse(problems: list[str]) -> None:

@@ -6,7 +6,7 @@
 import logging
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, current_app, render_template, request, url_for
+from flask import Blueprint, Flask, Response, current_app, request, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -19,7 +19,14 @@ from cognises.web import responses
 from cognises.web.authorize import auth_result_for
 from cognises.web.credentials import is_same_origin
 from cognises.web.decorators import public
-from cognises.web.responses import Refusal, is_navigation, prefers_html, refusal, vary_by_accept
+from cognises.web.responses import (
+    Refusal,
+    is_navigation,
+    page,
+    prefers_html,
+    refusal,
+    vary_by_accept,
+)
 from cognises.web.state import state_of
 
 __all__ = ["sign_in"]
@@ -209,9 +216,7 @@ def redirect_to(address: str, code: int = 302) -> Response:
 
 
 def _page(name: str, status: int, **values: object) -> Response:
-    layout = current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"])
-    text = render_template(f"cognises/{name}.html", layout=layout, status=status, **values)
-    return Response(text, status)
+    return Response(page(f"cognises/{name}.html", status=status, **values), status)
 
 
 def _current_path() -> str:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response, current_app, redirect
+from flask import Flask, Request, Response, current_app, redirect, render_template
 from flask import request as flask_request
 from flask.typing import ResponseReturnValue
 from werkzeug import exceptions
@@ -142,6 +142,12 @@ def serve_below_public_path(app: Flask) -> None:
         return inner(environ, start_response)
 
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]
+
+
+def page(template: str, **values: object) -> str:
+    """A template of the module in the app's own `layout.html`, or in a plain one."""
+    layout = current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"])
+    return render_template(template, layout=layout, **values)
 
 
 def prefers_html(request: Request) -> bool:
