@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, current_app, render_template, send_from_directory
+from flask import Blueprint, Flask, Response, current_app, send_from_directory
 
 from cognises.access.api_document import openapi
-from cognises.access.route_report import Row, groups_may_call, may_call, report
+from cognises.access.route_report import Row, groups_may_call, may_call, report, rows_of
 from cognises.web.decorators import permission_required, public
-from cognises.web.principal import Decision, Principal
+from cognises.web.principal import Principal
+from cognises.web.responses import page
 
 bp = Blueprint("access", __name__, template_folder="../templates")
 
@@ -31,8 +32,8 @@ def init_openapi(app: Flask) -> None:
 @permission_required
 def openapi_json(response: Principal) -> dict[str, object]:
     """The operations that you may call, as an OpenAPI document."""
-    decided = ((row, may_call(current_app, row, response)) for row in report(current_app).rows)
-    return openapi(current_app, None if _shows_matrix(decided) else response)
+    rows = (row for _, row in rows_of(current_app))
+    return openapi(current_app, None if _shows_matrix(rows, response) else response)
 
 
 @bp.get("/access")
@@ -42,12 +43,11 @@ def access(response: Principal) -> str:
     rows, groups = _rows_and_groups()
     decided = [(row, may_call(current_app, row, response)) for row in rows]
     users = [Principal({"cognito:groups": [group]}) for group in groups]
-    return render_template(
+    return page(
         "cognises/access.html",
-        layout=current_app.jinja_env.select_template(["layout.html", "cognises/layout.html"]),
         guarded=[(row, decision) for row, decision in decided if not row.is_public],
         unguarded=[(row, decision) for row, decision in decided if row.is_public],
-        shows_matrix=_shows_matrix(decided),
+        shows_matrix=_shows_matrix(rows, response),
         groups=groups,
         cells=[(row, [groups_may_call(row, user).allowed for user in users]) for row in rows],
     )
@@ -70,8 +70,9 @@ def static(filename: str) -> Response:
     return send_from_directory(Path(__file__).with_name("static"), filename)
 
 
-def _shows_matrix(decided: Iterable[tuple[Row, Decision]]) -> bool:
-    return any(each.allowed for row, each in decided if row.endpoint == "access.access_matrix")
+def _shows_matrix(rows: Iterable[Row], user: Principal) -> bool:
+    matrix = (row for row in rows if row.endpoint == "access.access_matrix")
+    return any(may_call(current_app, row, user).allowed for row in matrix)
 
 
 def _rows_and_groups() -> tuple[list[Row], list[str]]:
