@@ -27,8 +27,11 @@ def permission_problem(action: str) -> str:
     AWS decides in any case.
     """
     having = [each for each in manifest() if each.name in current_user.groups and each.has_role]
-    having.sort(key=lambda group: group.precedence or 0)  # as Cognito chooses
-    if not having or having[0].managed_policies:
+    precedences = [each.precedence for each in having if each.precedence is not None]
+    if len(precedences) < max(1, len(having)):  # no role, or a precedence that AWS alone knows
+        return ""
+    own = having[precedences.index(min(precedences))]  # as Cognito chooses
+    if own.managed_policies:
         return ""
     role = str(current_user.claims.get("cognito:preferred_role", ""))
     account = role.split(":")[4] if role.count(":") > 4 else "123456789012"
@@ -37,12 +40,12 @@ def permission_problem(action: str) -> str:
     values = defaultdict(str, known)  # no other placeholder is in a pool's ARN
     allowing: Any = [
         fill({key: value for key, value in each.items() if key != "Condition"}, values)
-        for _, each in statements_of(having[0].policy)
+        for _, each in statements_of(own.policy)
         if each.get("Effect") == "Allow" or "Condition" not in each
     ]
     if decide(allowing, action, str(fill(_POOL, values)), {}) == "allowed":
         return ""
-    return f"the policy of group {having[0].name} does not allow {action}"
+    return f"the policy of group {own.name} does not allow {action}"
 
 
 def is_powerful(group: Group) -> bool:
