@@ -116,13 +116,12 @@ def groups_of(user: User) -> list[str]:
     """The names of a user's groups; one call for sixty of them."""
     names: list[str] = []
     more: dict[str, str] = {}
-    while more or not names:
+    while True:
         found = call("admin_list_groups_for_user", Username=user.name, Limit=60, **more)
         names += [str(each["GroupName"]) for each in found["Groups"]]
         if not (token := found.get("NextToken")):
-            break
+            return names
         more = {"NextToken": token}
-    return names
 
 
 def _invited(user: User) -> User:

@@ -79,11 +79,13 @@ def _compared(found: Access, file: Path, env: Tags, kept: Sequence[Group], stale
             where = f"no {file.name} in git's history (is it a shallow clone?)"
             notes.append(f"{where} has what was applied to {', '.join(missing)}; {HOW}")
         before = [entries.get(each.name, each) for each in kept]
-        names = ("group_name", "allowed_functions", "scopes")
-        values = [(each.name, each.allowed_functions, each.scopes) for each in before]
+        entries_before = [
+            {"group_name": g.name, "allowed_functions": g.allowed_functions, "scopes": g.scopes}
+            for g in before
+        ]
         with TemporaryDirectory() as folder:
             applied = Path(folder, "groups.json")
-            applied.write_text(json.dumps([dict(zip(names, v, strict=True)) for v in values]))
+            applied.write_text(json.dumps(entries_before))
             sides = [_side(sources.PROJECT_FOLDER, env, each) for each in (applied, file)]
     except NotComparedError as error:
         missing = sorted(stale)
