@@ -45,7 +45,6 @@ def cognito() -> Iterator[Running]:
             )
             users = made.add_users(["editors"])
             yield Running(address, made, {user.group or "": user for user in users})
-            requests.post(f"{address}/moto-api/reset", timeout=10)
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,6 @@ def aws():
             for user in made.add_users(POLICIES):  # and the newcomer, of no group
                 made.users[user.group] = user
             yield made
-            requests.post(f"{address}/moto-api/reset", timeout=10)
 
 
 def identity(aws):

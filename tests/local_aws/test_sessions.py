@@ -109,7 +109,6 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
             browser = Browser(app, cognito, user)
             browser.sign_in()
             yield browser
-            requests.post(f"{address}/moto-api/reset", timeout=10)
 
 
 def _page(response: object) -> str:

@@ -28,7 +28,6 @@ def made() -> Iterator[tuple[str, LocalCognito]]:
             cognito = LocalCognito(address, PUBLIC_URL)
             cognito.add_users([])
             yield address, cognito
-            requests.post(f"{address}/moto-api/reset", timeout=10)
 
 
 @pytest.fixture

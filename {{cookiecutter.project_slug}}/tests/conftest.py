@@ -26,12 +26,11 @@ def cognito(_session_pool: FakePool) -> FakePool:
 
 @pytest.fixture(scope="module")
 def local_environment() -> Iterator[None]:
-    """An environment that names no real account, and an AWS in memory that is empty.
+    """An environment that names no real account.
 
     Variables and log handlers may be changed: both are restored.
     """
     import botocore.loaders
-    from moto import mock_aws
 
     from local_aws.environment import isolate
 
@@ -42,6 +41,4 @@ def local_environment() -> Iterator[None]:
         patch("botocore.session.create_loader", lambda path=None: models),
     ):
         isolate()
-        with mock_aws():
-            pass  # entering it empties moto's memory
         yield
