@@ -230,6 +230,8 @@ def survivors(found: list[Mutant], tests: str, folder: Path) -> list[Mutant]:
                 number = waiting.pop(0)
                 running[start(found[number], tests, finders, folder / str(number))] = number
             pid, status = os.wait()
+            if pid not in running:
+                continue  # a process that the app started
             number = running.pop(pid)
             finders.update(each.read_text() for each in folder.glob(f"{number}/note"))
             alive += [number] if status == 0 else []
