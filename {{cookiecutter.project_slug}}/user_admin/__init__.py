@@ -1,4 +1,4 @@
-"""Pages on which administrators manage the users of the pool, each with the own AWS role.
+"""Pages on which administrators manage the users of the pool, with their own AWS role.
 
 `init_admin_pages(app)` adds `/admin`. AWS decides about every call by the role of the group of the
 user who calls, and CloudTrail names that user. The service's own role needs no rights on the pool.
@@ -27,7 +27,7 @@ A_PAGE = 20
 _NEEDED = ("COGNITO_IDENTITY_POOL_ID", "COGNISES_FILES_BUCKET")
 _SEARCH = {"email": "E-mail", "username": "User name", "name": "Name", "phone_number": "Phone"}
 _TOKEN = re.compile(r"[!-~]{1,4096}")
-# All pages share a name: who may open one may open all, and AWS decides what can be done there.
+# All pages share a name: a group opens all or none, and AWS decides what can be done there.
 _guard: Decorator = permission_required(name="admin_panel")
 
 

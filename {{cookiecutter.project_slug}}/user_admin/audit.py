@@ -61,7 +61,7 @@ def recorded(action: str, user: User, groups: Iterable[str], make: Callable[[], 
 def entries(after: str) -> tuple[list[dict[str, str]], str | None]:
     """A page of entries behind a key, the newest first, and the key that the next page is behind.
 
-    Whoever may write to the bucket may have written anything: all is text of bounded length.
+    Any writer of the bucket can have written anything: all is text of bounded length.
     """
     start = {"StartAfter": after} if after else {}
     found = call("list_objects_v2", "s3", **_bucket(), Prefix="audit/", MaxKeys=_A_PAGE, **start)

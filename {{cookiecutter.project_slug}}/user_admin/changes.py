@@ -26,7 +26,7 @@ _ANSWERS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One change: its texts, its call, and a warning for whoever changes the own account."""
+    """One change: its texts, its call, and a warning about changes of the own account."""
 
     label: str
     effect: str
@@ -107,7 +107,7 @@ def call(method: str, service: str = "cognito-idp", **arguments: Any) -> Any:
 
 
 def find(name: str) -> User:
-    """The user of Cognito's own name: no alias, which anybody may claim. Raises NotFound."""
+    """The user of Cognito's own name: no alias, which any user can claim. Raises NotFound."""
     found = User.of(call("admin_get_user", Username=name))
     return found if found.name == name else abort(404, "The user pool has no such user.")
 
@@ -127,7 +127,7 @@ def groups_of(user: User) -> list[str]:
 def _invited(user: User) -> User:
     """Create a user, or find the one who was invited before and has not signed in.
 
-    The invitation goes to the address, so whoever signs in with it has the address.
+    The invitation goes to the address, so a user who signs in with it has the address.
     """
     verified = {"email": user.name, "email_verified": "true"}
     attributes = [{"Name": name, "Value": value} for name, value in verified.items()]

@@ -30,7 +30,7 @@ _ACCEPTED = {
 
 
 class AccessChange(NamedTuple):
-    """One route that some can call on one side only, and to whom it is open on both sides."""
+    """One route that some callers have on one side only, and what it is open to on both sides."""
 
     who: str
     gained: bool
@@ -61,7 +61,7 @@ def access_side(app: Flask) -> Side:
 def _route(app: Flask, row: Row) -> dict[str, Any]:
     needs = [[sorted(each.groups), sorted(each.scopes)] for each in row.permissions]
     tokens = None
-    if needs or row.open_to == ("signed in",):  # else open to everybody, or to nobody
+    if needs or row.open_to == ("signed in",):  # else public, or closed
         tokens = _tokens(app, row)
     names = {"method": row.method, "path": row.path, "endpoint": row.endpoint}
     fields = {"anonymous": row.is_public, "needs": needs, "tokens": tokens}
@@ -95,9 +95,9 @@ def access_diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
     """Which routes (by method and path) are gained and lost, from what `access_side` returns.
     A change names the widest group of callers: everybody (without a token); every signed-in user;
     every machine client; each group, and each scope of machines, that suffices alone; several
-    groups together where no single one suffices; and tokens that only one side accepts from those
-    whom it admits. What is said of a wider group holds for its members: groups are not listed
-    again where every signed-in user gains. `before` and `after` tell who keeps a route.
+    groups together where no single one suffices; and tokens that only one side accepts from the
+    callers that both admit. A change of a wider group includes its members: groups are not listed
+    again where every signed-in user gains. `before` and `after` state what a route is open to.
     """
     old, new = _by_rule(before), _by_rule(after)
     found = []
@@ -159,7 +159,7 @@ def _sets(route: Route | None, part: int) -> Sets:
 
 def _sufficient(new: Sets, old: Sets | None) -> list[Sets]:
     """Who is in one of each set of `new`, and in none of some set of `old`: as sets, one of each.
-    Single names first; then several, without those that suffice alone. `old` None: nobody was.
+    Single names first; then several, without those that suffice alone. `old` None: no caller was.
     """
     old = [frozenset()] if old is None else old
     if not new:

@@ -69,7 +69,7 @@ def ready() -> Response:
 
 
 def _for_administrators(state: AppState) -> dict[str, str]:
-    """The digest of the manifest, for who may call `/access/matrix`; for others, nothing."""
+    """The digest of the manifest, for callers of `/access/matrix`; for others, nothing."""
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     with suppress(CognisesError):
         if read_token(asked, state.settings) is not None:
