@@ -87,15 +87,18 @@ def request(sock: socket.socket, text: bytes) -> bytes:
 def test_a_client_that_is_late_for_its_next_request_is_answered_during_a_stop():
     """Its response said that the connection stays; then its CPU was busy with something else."""
     text = b"GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with running(workers=1) as service, connect(service) as late, connect(service) as idle:
+    with running(workers=1) as service, connect(service) as idle:
         assert b"connection: close" not in request(idle, text).lower()
         time.sleep(worker.HEAD_SECONDS)
-        assert b"connection: close" not in request(late, text).lower()
-        service.process.send_signal(signal.SIGTERM)
-        assert idle.recv(1) == b""  # the server closes it, soon
-        last = request(late, text)
-        code = service.process.wait(20)
+        with connect(service) as late:  # not before: its first request has HEAD_SECONDS, too
+            first = request(late, text)
+            service.process.send_signal(signal.SIGTERM)
+            assert idle.recv(1) == b""  # the server closes it, soon
+            last = request(late, text)
+            code = service.process.wait(20)
 
+    assert first.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" not in first.lower()
     assert last.startswith(b"HTTP/1.1 200")
     assert b"connection: close" in last.lower()
     assert code == 0
