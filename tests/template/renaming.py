@@ -54,7 +54,9 @@ def rename_private_modules(project, *others):
         if path == project / "cognises" / "__init__.py":
             text = re.sub(r'(?<=")[a-z_.]+(?=")', lambda match: ".".join(
                 later(["cognises", *match[0].split(".")])[1:]), text)  # fmt: skip
-        path.write_text(re.sub(rf"\b(?:{ROOTS})(?:(?:\.\w+)+|(?:/\w+)+)", rewritten, text))
+        # A template is no module, though it may have a module's name.
+        named = rf"\b(?:{ROOTS})(?:(?:\.\w+)+|(?:/\w+)+(?!\w|\.html))"
+        path.write_text(re.sub(named, rewritten, text))
     for name in sorted(private, key=len, reverse=True):
         path = found[name]
         path.rename(path.with_name(f"{path.stem}_later{path.suffix}"))
