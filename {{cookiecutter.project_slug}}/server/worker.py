@@ -63,6 +63,7 @@ class Connection(TConn):  # type: ignore[misc]
     request = RequestBuffer(b"", 0)
     started = 0.0
     deadline = 0.0
+    answered = 0.0  # when its last response ended
     held = 0  # bytes of `request` that count as held by the worker
 
     def close(self, graceful: bool = False) -> None:
@@ -195,8 +196,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.request.data.clear()
             self._hold(conn, -conn.held)
         super().finish_request(conn, future)
-        if not self.alive and self.keepalived_conns and self.keepalived_conns[-1] is conn:
-            conn.timeout = time.monotonic() + HEAD_SECONDS
+        if self.keepalived_conns and self.keepalived_conns[-1] is conn:
+            conn.answered = time.monotonic()
+            if not self.alive:
+                conn.timeout = conn.answered + HEAD_SECONDS
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         """Skip a body that the view has not read; what has not arrived is not waited for."""
@@ -208,8 +211,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _cap_keepalive(self, deadline: float) -> None:
         """On a stop, a client that was just answered gets time for a request it may be sending."""
         for conn in self.keepalived_conns:
-            answered = conn.timeout - self.cfg.keepalive
-            conn.timeout = min(conn.timeout, max(deadline, answered + HEAD_SECONDS))
+            conn.timeout = min(conn.timeout, max(deadline, conn.answered + HEAD_SECONDS))
 
     def murder_keepalived(self, force: bool = False) -> None:
         """Close idle connections past their time, unless a request has arrived in this moment."""

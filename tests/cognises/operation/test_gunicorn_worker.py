@@ -9,9 +9,13 @@ import select
 import socket
 import sys
 import time
+from collections import deque
+from concurrent.futures import Future
+from selectors import DefaultSelector
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.config import Config
 from gunicorn.http.unreader import IterUnreader
 
 from load.server import CONFIGURATIONS
@@ -131,6 +135,34 @@ def test_a_thread_that_waits_for_the_cpu_keeps_a_connection_whose_request_is_who
     conn = SimpleNamespace(parser=Parser(), request=SimpleNamespace(is_whole=is_whole))
 
     assert worker.Worker._keepalive_after(None, conn, keepalive) is (keepalive and is_whole)
+
+
+@pytest.mark.parametrize("is_stopping", [False, True], ids=["before", "while it stops"])
+def test_a_client_that_is_answered_as_a_stop_begins_has_the_time_of_a_request(is_stopping):
+    """Its thread ends before the loop turns to the stop, or after the signal was noted."""
+    stopping = worker.Worker.__new__(worker.Worker)
+    stopping.cfg, stopping.alive = Config(), not is_stopping
+    stopping.cfg.set("keepalive", 75)
+    stopping.poller, stopping.keepalived_conns = DefaultSelector(), deque()
+    stopping._reading = set()
+    ends = socket.socketpair()
+    conn = worker.Connection(stopping.cfg, ends[0], "", "")
+    conn.parser = SimpleNamespace(unreader=IterUnreader([]))
+    answer = Future()
+    answer.set_result(True)
+    begun = time.monotonic()
+
+    with stopping.poller, ends[0], ends[1]:
+        stopping.finish_request(conn, answer)
+        stopping.alive = False
+        stopping._cap_keepalive(begun + worker.STOP_SECONDS)
+        kept = conn.timeout
+
+        conn.answered -= worker.HEAD_SECONDS
+        stopping._cap_keepalive(begun + worker.STOP_SECONDS)
+
+    assert kept >= begun + worker.HEAD_SECONDS
+    assert conn.timeout == begun + worker.STOP_SECONDS
 
 
 def test_the_parser_gets_what_was_received_in_pieces_and_gives_the_rest_back():
