@@ -85,6 +85,7 @@ def test_a_function_taken_from_a_group_changes_exactly_that_cell(done, copy: Pat
     viewers = next(group for group in groups if group["group_name"] == "viewers")
     viewers["allowed_functions"].remove("view_data")
     viewers["managed_policies"] = MANAGED  # which moto does not know
+    groups.append({"group_name": "without-role", "allowed_functions": ["view_data"]})
     manifest.write_text(json.dumps(groups))
 
     done = run_demo(copy)
@@ -93,7 +94,9 @@ def test_a_function_taken_from_a_group_changes_exactly_that_cell(done, copy: Pat
     after = cells(done.stdout)
     changed = [(row, i) for row in before for i in range(4) if before[row][i] != after[row][i]]
     assert changed == [("GET /data", 3)]
-    assert after["GET /data"][3] == "403"
+    assert after["GET /data"][3:] == ["403", "403", "(AWS)"]
+    assert after["GET /admin"][4:] == ["403"]
+    assert "(AWS): the route is open to the group" in done.stdout
 
 
 def test_settings_of_a_real_account_change_nothing(copy: Path):
@@ -171,16 +174,16 @@ def test_what_the_manifest_says_is_told_without_asking_the_guards(
     assert said == [anonymous, editor, stranger]
 
 
-def test_the_table_marks_what_does_not_agree():
+def test_the_table_marks_what_does_not_agree_and_what_aws_refuses():
     found = [
         Cell("GET /", "anonymous", 200, "open", True),
         Cell("GET /", "admins", 200, "open", True),
         Cell("PUT /data", "anonymous", 200, "401", False),
-        Cell("PUT /data", "admins", 200, "open", True),
+        Cell("PUT /data", "admins", 403, "open", True, of_aws=True),
     ]
 
     assert table(found).splitlines() == [
         "route      anonymous  admins",
         "GET /      200        200",
-        "PUT /data  200 !      200",
+        "PUT /data  200 !      403 (AWS)",
     ]

@@ -25,7 +25,8 @@ from local_aws.issuer import ACCOUNT
 from local_aws.service import running
 
 ANONYMOUS = "anonymous"
-_OF_AWS = ("aws_denied", "no_role")  # the guard has admitted the user, and AWS refuses
+_OF_AWS = ("aws_denied", "no_role")
+_OF_AWS_MEANS = "(AWS): the route is open to the group; AWS refuses its role, or it has none."
 NOT_PROVED = (
     "Not proved here: trust policies, managed policies, permissions boundaries, bucket policies, "
     "service control policies."
@@ -48,6 +49,7 @@ class Cell:
     status: int
     expected: str
     agrees: bool
+    of_aws: bool = False  # the guard has admitted the user, and AWS refuses the view's call
 
 
 def run() -> int:
@@ -68,7 +70,10 @@ def run() -> int:
             cells = list(call_all(address, app, manifest, tokens))
         ids = {str(user.group): cognito.sign_in(user, "id") for user in users}
         in_aws = list(call_aws(app, manifest, ids))
-    print(f"\n{table(cells)}\n\nS3, called with each group's own role (403: AWS refuses):\n")
+    print(f"\n{table(cells)}\n")
+    if any(cell.of_aws for cell in cells):
+        print(f"{_OF_AWS_MEANS}\n")
+    print(f"S3, called with each group's own role (403: AWS refuses):\n")
     print(f"{table(in_aws, 'call')}\n\n{NOT_PROVED}\n")
     cells += in_aws
     for route in callable_routes(app)[1]:
@@ -102,8 +107,8 @@ def call_all(
             status, reason = _answer(session, address + route.path, route.method, tokens.get(who))
             expected = expectation(app, route, groups.get(who))
             label = f"{route.method} {route.path}"
-            agrees = _agrees(status, expected) or (expected == "open" and reason in _OF_AWS)
-            yield Cell(label, who, status, expected, agrees)
+            of_aws = (status, expected) == (403, "open") and reason in _OF_AWS
+            yield Cell(label, who, status, expected, of_aws or _agrees(status, expected), of_aws)
 
 
 def expectation(app: Flask, route: Route, group: Group | None) -> str:
@@ -171,7 +176,8 @@ def table(cells: Iterable[Cell], what: str = "route") -> str:
     """The answers as a table: a row a route, a column a user; `!` marks what does not agree."""
     rows: dict[str, dict[str, str]] = {}
     for cell in cells:
-        rows.setdefault(cell.route, {})[cell.who] = f"{cell.status}{'' if cell.agrees else ' !'}"
+        mark = " (AWS)" if cell.of_aws else "" if cell.agrees else " !"
+        rows.setdefault(cell.route, {})[cell.who] = f"{cell.status}{mark}"
     users = list(next(iter(rows.values()), {}))
     lines = [[what, *users], *([route, *row.values()] for route, row in rows.items())]
     return "\n".join(aligned(lines))
