@@ -94,7 +94,7 @@ def listen(wanted: int, *, or_another: bool = True) -> socket.socket:
 def running(app: WSGIApplication) -> Iterator[str]:
     """Serve `app` on a free port while the block runs; yields its address."""
     server: BaseWSGIServer = make_server(HOST, 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield f"http://{HOST}:{server.server_port}"
