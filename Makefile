@@ -56,7 +56,9 @@ help:  ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 ## /p' $(firstword $(MAKEFILE_LIST)) | awk -F' ## ' '{printf "%-14s %s\n", $$1, $$2}'
 
 new: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## ask the questions, generate a project, put it under git
-	@read -p "Folder to create it in [..]: " folder && $(BIN)/python tools/new.py "$$folder"
+	@read -p "Folder to create it in [..]: " folder || \
+		{ echo; echo "make new asks questions; without a terminal: $(BIN)/cookiecutter . --no-input -o .."; exit 1; }; \
+	$(BIN)/python tools/new.py "$$folder"
 
 demo: $(VENV)/.new $(COOKIECUTTER_CONFIG) tidy  ## generate a project into build/; every group calls every route
 	@rm -rf build/demo

@@ -143,6 +143,21 @@ def test_make_new_leaves_a_repository_that_is_there_alone(template, tmp_path):
     assert not (tmp_path / "ours/cognises-service/.git").exists()
 
 
+def test_make_new_without_a_terminal_names_a_command_that_generates_a_project(template, tmp_path):
+    clone = shutil.copytree(template, tmp_path / "template")
+    borrow_packages(clone)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    env |= {"COGNISES_VERIFY": "skip", "HOME": str(tmp_path)}
+
+    asked = run(["make", "new", "--old-file=.venv/.new"], cwd=clone, env=env)
+    (command,) = re.findall(r"without a terminal: (.*)", asked.stdout)
+    done = run(["sh", "-c", command], cwd=clone, env=env)
+
+    assert asked.returncode != 0
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "cognises-service" / "wsgi.py").is_file()
+
+
 @pytest.mark.parametrize("line", ["cookiecutter", "uvx cookiecutter", "pipx run cookiecutter"])
 def test_the_commands_without_a_clone_generate_the_same(
     line, template, environment, bakes, tmp_path

@@ -73,7 +73,7 @@ def run() -> int:
     print(f"\n{table(cells)}\n")
     if any(cell.of_aws for cell in cells):
         print(f"{_OF_AWS_MEANS}\n")
-    print(f"S3, called with each group's own role (403: AWS refuses):\n")
+    print("S3, called with each group's own role (403: AWS refuses):\n")
     print(f"{table(in_aws, 'call')}\n\n{NOT_PROVED}\n")
     cells += in_aws
     for route in callable_routes(app)[1]:
