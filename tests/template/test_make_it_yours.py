@@ -63,7 +63,8 @@ def suite_passes(project):
     assert re.search(r"\d+ passed", make(project, "test", "ARGS=-q"))
 
 
-def test_a_setting_has_its_default_until_a_file_names_it(project):
+def test_a_setting_and_a_response_header_are_added(project):
+    """The setting has its default until a file names it."""
     (line,) = block(project, "Add a setting", "python")
     last = '    "PROJECT_CONTACT": "",\n'
     edit(project / "app/settings.py", (last, f"{last}    {line}\n"))
@@ -71,6 +72,10 @@ def test_a_setting_has_its_default_until_a_file_names_it(project):
     with (project / ".flaskenv").open("a") as file:
         file.write("REPORT_LIMIT=20\n")
     assert python(project, READ) == "20\n"
+    first, second = block(project, "Add a response header", "python")
+    edit(project / "app/security_headers.py", (first, f"{first}\n{second}"))
+    told = python(project, f"{CLIENT}\nprint(client.get('/').headers['X-Service'])")
+    assert told == "reports\n"
     suite_passes(project)
 
 
@@ -82,14 +87,6 @@ def test_a_dependency_is_locked_and_installed(project):
     locks = [lock for lock in project.glob("requirements*.txt") if "humanize" in lock.read_text()]
     assert [lock.name for lock in locks] == ["requirements.txt"]
     assert run([".venv/bin/python", "-c", "import humanize"], cwd=project).returncode == 0
-
-
-def test_a_header_is_in_every_response(project):
-    first, second = block(project, "Add a response header", "python")
-    edit(project / "app/security_headers.py", (first, f"{first}\n{second}"))
-    told = python(project, f"{CLIENT}\nprint(client.get('/').headers['X-Service'])")
-    assert told == "reports\n"
-    suite_passes(project)
 
 
 def test_browser_sign_in_can_be_removed(project):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -127,13 +128,25 @@ def test_a_suite_that_takes_too_long_is_stopped_with_all_it_started(
         "import pathlib, subprocess, sys\n"
         "def test_it():\n"
         "    sleeper = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"    pathlib.Path({str(project.parent)!r}, 'pid').write_text(str(sleeper.pid))\n"
+        f"    new = pathlib.Path({str(project.parent)!r}, 'new')\n"
+        "    new.write_text(str(sleeper.pid))\n"
+        "    new.rename(new.with_name('pid'))\n"
         "    sleeper.wait()\n"
     )
-    monkeypatch.setattr(hook, "DEADLINE", time.monotonic() + 4)
+    pid = project.parent / "pid"
+
+    class Suite(subprocess.Popen):
+        def communicate(self, timeout):
+            """The time is over as soon as the suite has started a process."""
+            assert 0 < timeout <= 120
+            while "pytest" in self.args and self.poll() is None and not pid.exists():
+                time.sleep(0.05)
+            return super().communicate(timeout=0 if "pytest" in self.args else timeout)
+
+    monkeypatch.setattr(hook, "Popen", Suite)
     hook.main({}, project)
     assert "NOT VERIFIED: not done in 120 seconds" in capsys.readouterr().out
-    assert not is_running(int((project.parent / "pid").read_text()))
+    assert not is_running(int(pid.read_text()))
     assert list(temporary.iterdir()) == []
 
 

@@ -9,6 +9,7 @@ import pytest
 from baking import (
     DEPLOYMENTS,
     PARSERS,
+    POOL,
     ROOT,
     TEMPLATE_FOLDER,
     contents,
@@ -118,7 +119,7 @@ def fresh(request, bakes, template, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fresh")
     if request.param == "unrendered":
         return shutil.copytree(template / TEMPLATE_FOLDER, folder / TEMPLATE_FOLDER)
-    return shutil.copytree(bakes[request.param, ""], folder / "cognises-service")
+    return shutil.copytree(bakes[request.param, POOL], folder / "cognises-service")
 
 
 def environment(**more):

@@ -57,13 +57,14 @@ def test_a_name_that_is_no_single_plain_segment_is_a_bad_request(as_user_of: AsU
     assert statuses == {name: [400, 400] for name in NAMES}
 
 
-@pytest.mark.parametrize("after", ["\x00", "a\n", "\x7f", "\u202e", "\u0378", "\ufffe", "a" * 1025])
-def test_a_page_that_starts_after_no_name_is_a_bad_request(
-    after: str, as_user_of: AsUserOf
-) -> None:
-    answer = as_user_of("view_data").get("/data", query_string={"after": after})
+def test_a_page_that_starts_after_no_name_is_a_bad_request(as_user_of: AsUserOf) -> None:
+    user = as_user_of("view_data")
+    statuses = {
+        after: user.get("/data", query_string={"after": after}).status_code
+        for after in ("\x00", "a\n", "\x7f", "\u202e", "\u0378", "\ufffe", "a" * 1025)
+    }
 
-    assert answer.status_code == 400
+    assert set(statuses.values()) == {400}, statuses
 
 
 def test_the_next_page_starts_after_a_name_that_is_accepted(as_user_of: AsUserOf) -> None:
