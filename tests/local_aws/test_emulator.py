@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import runpy
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -47,6 +48,7 @@ def test_pages_and_other_host_names_are_refused(
     emulator = runpy.run_path(str(PROJECT_FOLDER / "local_aws" / "emulator.py"))
 
     scope = {"type": kind} | ({} if headers is None else {"headers": headers})
-    asyncio.run(emulator["for_programs"](scope, None, send))
+    with ThreadPoolExecutor() as pool:  # this thread's event loop may run: playwright's does
+        pool.submit(asyncio.run, emulator["for_programs"](scope, None, send)).result()
 
     assert sent[:1] == ([] if expected is None else [expected])

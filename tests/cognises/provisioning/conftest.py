@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ import requests
 from accounts import PREFIX, REGION, Account, Ran, group
 from joserfc import jwk
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 from staff import ADA, PASSWORD
 
 from cognises.provisioning import main
@@ -28,8 +30,15 @@ from local_aws.cognito import serving
 def read_once() -> Iterator[None]:
     """What takes most of a test's time is done once.
 
-    Service descriptions, sessions (one for each environment they are made in), moto's one key.
+    Service descriptions, sessions (one for each environment they are made in), moto's one key. And
+    moto, whose memory is not made for threads, gets one call at a time.
     """
+    answer, lock = BotocoreStubber.__call__, RLock()
+
+    def one_at_a_time(*call: Any, **options: Any) -> Any:
+        with lock:
+            return answer(*call, **options)
+
     loader = botocore.loaders.create_loader(None)
     import_key = lru_cache(maxsize=None)(lambda text: jwk.RSAKey.import_key(json.loads(text)))
     moto_jwk = SimpleNamespace(
@@ -47,6 +56,7 @@ def read_once() -> Iterator[None]:
         patch.setattr("cognises.provisioning.aws.make_session", session_of)
         patch.setattr("botocore.session.create_loader", lambda path=None: loader)
         patch.setattr("moto.cognitoidp.models.jwk", moto_jwk)
+        patch.setattr(BotocoreStubber, "__call__", one_at_a_time)
         yield
 
 
