@@ -105,11 +105,12 @@ def broadenings(before: Iterable[Document], after: Iterable[Document]) -> tuple[
 
 
 def escalations(before: Iterable[Document], after: Iterable[Document]) -> tuple[str, ...]:
-    """Newly granted actions by which a group's members could give themselves more."""
+    """Newly granted actions by which a group's members could give themselves more, by statement."""
     old = {canonical_statement(each) for each in statements(before)}
     new = [each for each in statements(after) if canonical_statement(each) not in old]
-    ways = [f"{action} on {_place(each)}" for each in new for action in escalating_actions(each)]
-    return tuple(dict.fromkeys(f"could raise its own rights by {way}" for way in ways))
+    ways = [(", ".join(escalating_actions(each)), _place(each)) for each in new]
+    lines = (f"could raise its own rights by {way} on {place}" for way, place in ways if way)
+    return tuple(dict.fromkeys(lines))
 
 
 def describe(statement: Document) -> str:
