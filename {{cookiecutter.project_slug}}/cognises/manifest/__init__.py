@@ -79,8 +79,9 @@ def _access_of(raw: Mapping[str, Any]) -> Group:
 
 
 def access_hashes(groups: Iterable[Group]) -> dict[str, str]:
-    """What identifies each group's functions and scopes, in any order."""
-    return {each.name: digest_of([sorted({*each.allowed_functions}), sorted({*each.scopes})])
+    """What identifies each group's functions, and scopes if it has any function, in any order."""
+    return {each.name: digest_of([sorted({*each.allowed_functions}),
+                                  sorted({*each.scopes} if each.allowed_functions else ())])
             for each in groups}  # fmt: skip
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from accounts import group, policy, statement
-from worlds import plan
+from worlds import plan, world
 
 from cognises.provisioning.groups.compare import broadenings, describe, difference, escalations
+from cognises.provisioning.groups.plan import plan_text
 
 OBJECTS = "arn:aws:s3:::b/*"
 REGION = {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}
@@ -122,6 +123,14 @@ def test_the_difference_is_told_statement_by_statement() -> None:
     removed, added = difference(policy(kept, old), policy(new, kept))
     assert [describe(each) for each in removed] == [f"Allow s3:PutObject on {OBJECTS}"]
     assert [describe(each) for each in added] == [f"Allow s3:DeleteObject on {OBJECTS}"]
+
+
+def test_a_plan_shows_a_sid_and_why_a_group_gets_its_precedence() -> None:
+    before = world(group("a", policy(statement(Sid="Old"))))
+    text = plan_text(plan(group("a", policy(statement(Sid="New"))), group("b"), on=before))
+    assert f"      - a_policy: Allow s3:GetObject on {OBJECTS} (Sid Old)\n" in text
+    assert f"      + a_policy: Allow s3:GetObject on {OBJECTS} (Sid New)\n" in text
+    assert "      ~ precedence (by default the place in groups.json): None -> 1\n" in text
 
 
 def test_only_new_ways_to_more_rights_are_marked() -> None:

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from flask import Flask
 
 from cognises import Cognises, permission_required, public
-from cognises.access import access_side
+from cognises.access import access_diff, access_side
+from cognises.errors import SettingsError
 from cognises.provisioning.groups import applied
 from cognises.provisioning.groups import commands as group_commands
 from cognises.settings.sources import PROJECT_FOLDER as MODULE_FOLDER
@@ -41,6 +42,10 @@ Cognises(app)
 ADMINS = group("admins", allowed_functions=["admin", "data"])
 VIEWERS = group("viewers", allowed_functions=["data"])
 OPENED = group("viewers", allowed_functions=["data", "admin"])
+GUESTS = {"group_name": "guests", "allowed_functions": ["data"]}
+OPEN = {"allowed_functions": ["data", "admin"]}
+MORE = {**GUESTS, **OPEN}
+BARE = {**GUESTS, "group_name": "viewers"}
 GAINS = "gains GET /admin (so far: admins)"
 
 
@@ -235,27 +240,132 @@ def test_a_thread_of_the_app_does_not_delay_the_comparison(project, run, manifes
     assert f"      ! {GAINS}\n" in run("plan").out
 
 
-def test_roles_of_an_older_version_record_their_routes_from_the_next_apply_on(
-    project, run, account, in_process
+@pytest.mark.parametrize("group_name", ["viewers", "guests"])
+def test_what_an_older_version_applied_counts_as_granted_until_the_next_apply(
+    project, run, account, manifest, in_process, group_name
 ):
+    manifest(ADMINS, VIEWERS, GUESTS)
     run("apply", "--yes")
     account.iam.untag_role(RoleName="svc-viewers", TagKeys=["cognises:access"])
-    ran = run("plan")
-    assert "note: some roles do not record the routes of their groups yet; compare" in ran.out
-    assert run("apply", "--yes", "--no-broadening").code == 0
-    assert "note:" not in run("plan").out
+    described = {"UserPoolId": account.pool_id, "Description": ""}
+    account.cognito.update_group(**described, GroupName="guests", Precedence=2)
+    ran = run("plan", "--detailed-exitcode")
+    line = f"group {group_name}: nothing records which routes it has so far"
+    assert (ran.code, f"  ! {line}\n" in ran.out) == (2, True)
+    assert "note: what nothing records counts as granted; compare with a revision: " in ran.out
+    digest = run("plan", "--json").json["digest"]
+    refused = run("apply", "--yes", "--no-broadening", "--expect", digest)
+    assert (refused.code, f"blocked: --no-broadening: {line}\n" in refused.err) == (3, True)
+    assert run("apply", "--yes", "--expect", digest).code == 0
+    ran = run("plan", "--detailed-exitcode")
+    assert (ran.code, "note:" in ran.out) == (0, False)
 
 
-def test_where_nothing_was_applied_there_is_nothing_to_compare(project, run):
+def test_the_first_apply_grants_and_what_to_do_is_said(project, run, account):
+    line = "group admins: nothing records which routes it has so far"
     ran = run("access-diff")
-    assert ran.out.startswith("note: nothing records which routes were applied before; compare")
-    assert (ran.code, len(ran.out.splitlines())) == (0, 1)
+    assert f"as applied last: 0 gained, 0 lost\n  ! {line}\n" in ran.out
+    assert (ran.code, len(ran.out.splitlines())) == (0, 4)
+    refused = run("apply", "--yes", "--no-broadening")
+    assert (refused.code, account.groups()) == (3, {})
+    assert f"blocked: --no-broadening: {line}\n" in refused.err
+    last = "blocked: to grant it, read `provision.py plan`, then run `provision.py apply`"
+    assert refused.err.splitlines()[-1] == last
+    assert run("apply", "--yes").code == 0
+    assert run("apply", "--yes", "--no-broadening").code == 0
 
 
-def test_groups_without_a_role_are_named_as_not_recorded(project, run, manifest, in_process):
-    manifest(ADMINS, {"group_name": "guests", "allowed_functions": ["data"]})
+def test_a_group_without_functions_records_nothing_that_is_missed(project, run, manifest):
+    label = {"group_name": "label", "allowed_functions": [], "scopes": ["a/b"]}
+    manifest(ADMINS, label)
     run("apply", "--yes")
-    assert "note: nothing records the routes of groups without a role; " in run("plan").out
+    ran = run("plan", "--detailed-exitcode")
+    assert (ran.code, "applied last: the same\n" in ran.out) == (0, True)
+
+
+def fails(project: Path, monkeypatch) -> None:
+    def side(*given):
+        raise SettingsError(["the app cannot be imported"])
+
+    monkeypatch.setattr(applied, "_side", side)
+
+
+def as_is(project: Path, monkeypatch) -> None:
+    pass
+
+
+NOT_KNOWN = "functions or scopes changed, not compared"
+# Manifests that are applied one after the other, what else happens, and what the last one grants.
+EDITS = {
+    "a group without a role gains a route": (
+        [[ADMINS, GUESTS], [ADMINS, MORE]], as_is, [f"group guests: {GAINS}"]),
+    "no group has a role": (
+        [[GUESTS], [MORE]], as_is, ["group guests: gains GET /admin (so far: nobody)"]),
+    "a group that called nothing gains a route": (
+        [[ADMINS, {**GUESTS, "allowed_functions": []}], [ADMINS, GUESTS]], as_is,
+        ["group guests: nothing records which routes it has so far"]),
+    "a group loses its policy": ([[ADMINS, VIEWERS], [ADMINS, BARE]], as_is, []),
+    "a group loses its policy and gains a route": (
+        [[ADMINS, VIEWERS], [ADMINS, {**BARE, **OPEN}]], as_is,
+        [f"group viewers: {GAINS}"]),
+    "a group that lost its policy gains a route it had with it": (
+        [[ADMINS, OPENED], [ADMINS, BARE], [ADMINS, {**BARE, **OPEN}]], as_is,
+        [f"group viewers: {GAINS}"]),
+    "a group gains its policy and a route": (
+        [[ADMINS, BARE], [ADMINS, OPENED]], as_is, [f"group viewers: {GAINS}"]),
+    "groups are new": (
+        [[ADMINS], [ADMINS, GUESTS, VIEWERS]], as_is,
+        [f"group {name}: gains GET /data (so far: admins)" for name in ("guests", "viewers")]),
+    "an entry comes back": (
+        [[ADMINS, VIEWERS], [ADMINS], [ADMINS, VIEWERS]], as_is,
+        ["group viewers: gains GET /data (so far: admins)"]),
+    "an entry without a role comes back": (
+        [[ADMINS, GUESTS], [ADMINS], [ADMINS, GUESTS]], as_is,
+        ["group guests: gains GET /data (so far: admins)"]),
+    "the app cannot be imported": (
+        [[ADMINS], [ADMINS, GUESTS]], fails, [f"group guests: {NOT_KNOWN}"]),
+    "no git": ([[ADMINS, GUESTS], [ADMINS, MORE]], no_git, [f"group guests: {NOT_KNOWN}"]),
+    "a shallow clone": (
+        [[ADMINS, GUESTS], [ADMINS, MORE]], no_revision, [f"group guests: {NOT_KNOWN}"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("manifests", "event", "grants"), EDITS.values(), ids=EDITS)
+def test_every_route_that_may_be_granted_is_planned_refused_applied_and_done(
+    project, run, manifest, account, in_process, monkeypatch, manifests, event, grants
+):
+    for groups in manifests:
+        before = account.state()
+        manifest(*groups)
+        git(project, "commit", "--quiet", "--allow-empty", "--all", "--message", "next")
+        if groups is manifests[-1]:
+            event(project, monkeypatch)
+            ran = run("plan", "--detailed-exitcode", "--json")
+            routes = [line for line in ran.json["broadening"] if line.startswith("group ")]
+            assert (ran.code, routes) == (2, grants)
+            refused = run("apply", "--yes", "--no-broadening")
+            expected = [f"blocked: --no-broadening: {line}" for line in grants]
+            assert [line for line in refused.err.splitlines() if ": group " in line] == expected
+            assert (refused.code, account.state() == before) == (
+                (3, True) if grants else (0, False)
+            )
+        assert run("apply", "--yes").code == 0
+        assert run("plan", "--detailed-exitcode").code == 0
+
+
+def test_an_entry_that_is_removed_loses_its_routes_whether_or_not_its_group_is_deleted(
+    project, run, manifest, account, in_process
+):
+    run("apply", "--yes")
+    manifest(ADMINS)
+    loses = "  group viewers (members: 0)\n      - loses GET /data (now: admins)\n"
+    for options in ([], ["--prune"]):
+        ran = run("plan", "--detailed-exitcode", *options)
+        assert (ran.code, loses in ran.out) == (2, True)
+    assert run("apply", "--yes", "--prune", "--no-broadening").code == 0
+    assert run("plan", "--detailed-exitcode").code == 0
+    manifest(ADMINS, VIEWERS)
+    assert run("plan").out.count("! gains GET /data (so far: admins)") == 1
 
 
 def test_members_are_counted_up_to_a_bound(opened, run, account, monkeypatch):
@@ -329,7 +439,7 @@ def test_a_revision_that_git_does_not_have_is_an_error(project, run, in_process,
 
 def test_a_path_of_the_code_under_review_is_text_in_markdown():
     path = "/<a>|@everyone`x`"
-    change = applied._diff([], [json.loads(json.dumps({
+    change = access_diff([], [json.loads(json.dumps({
         "method": "GET", "path": path, "endpoint": "a", "open_to": "everybody",
         "anonymous": True, "needs": [], "tokens": None,
     }))])  # fmt: skip

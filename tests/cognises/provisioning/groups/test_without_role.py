@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from accounts import Account, Ran, group, policy, statement
 from worlds import ADMINS, EDITORS, SCOPE, applied, plan, with_group, with_role, without, world
 
-from cognises.provisioning.groups.model import CLOSED_AUDIENCE, Observed, PoolGroup, Role
+from cognises.provisioning.groups.model import CLOSED_AUDIENCE, NOTHING, Observed, PoolGroup, Role
 from cognises.provisioning.groups.planner import Pruning
+from cognises.provisioning.names import described, read_description
 
 Run = Callable[..., Ran]
 BARE = {"group_name": "admins", "allowed_functions": [], "description": "Admins"}
@@ -45,6 +47,23 @@ def test_the_group_is_created_without_a_role_in_aws(
 
 def test_scopes_are_nothing_to_aws() -> None:
     assert plan({**READERS, "scopes": ["orders/write"]}, on=applied(plan(READERS))).changes == ()
+
+
+def test_projects_that_share_a_pool_record_side_by_side() -> None:
+    """Each under its own role prefix, in the description, which stays what both state."""
+    theirs, both = replace(SCOPE, role_prefix="other-"), {**BARE, "allowed_functions": ["data"]}
+    account = applied(plan(both))
+    account = applied(
+        plan({**both, "allowed_functions": ["other"]}, on=account, scope=theirs), account
+    )
+    assert plan(both, on=account).changes == ()
+    stored = described(BARE["description"], account.groups["admins"].access)
+    assert re.fullmatch(r"Admins( \[cognises:access (svc|other)-=[0-9a-f]{64}\]){2}", stored)
+    assert read_description(stored) == ("Admins", account.groups["admins"].access)
+    assert read_description(described("", {})) == ("", {})
+    (change,) = plan(on=account, scope=theirs).changes
+    assert change.after.access["svc-"] == account.groups["admins"].access["svc-"]
+    assert change.after.access["other-"] == NOTHING
 
 
 def test_an_entry_that_loses_its_policy_leaves_a_role_without_rights() -> None:

@@ -16,38 +16,30 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Access:
     """A comparison of who may call which route; digests identify who may call what by groups.json.
-    `applied`: what the stage's roles record; None: they record nothing. `unknown`: what may grant,
-    as nothing tells what it was before. `members`: how many people are in a group.
+    `manifest_applied`: what AWS records; None: not of every group. `unknown`: what may grant, as
+    nothing tells what it was before. `members`: how many people are in a group.
     """
 
     against: str = ""
     changes: tuple[AccessChange, ...] = ()
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    now: str = ""
-    applied: str | None = None
+    manifest: str = ""
+    manifest_applied: str | None = None
     members: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def grants(self) -> tuple[str, ...]:
-        """A line for each route that is gained, and for what cannot be compared."""
-        gained = (f"{each.who}: {each.text}" for each in self.changes if each.gained)
-        return (*gained, *self.unknown)
+    def pending(self) -> bool:
+        return bool(self.changes or self.unknown)
 
     @property
     def summary(self) -> str:
         gained = sum(each.gained for each in self.changes)
         return f"{gained} gained, {len(self.changes) - gained} lost"
 
-    def digest_lines(self) -> Iterator[str]:
-        """The digests of the manifest, where one was read."""
-        if self.now:
-            last = "the same" if self.applied == self.now else self.applied or "not recorded"
-            yield f"manifest {self.now}; applied last: {last}"
-
     def lines(self) -> Iterator[str]:
         """The comparison as lines of text; none where there is nothing to say."""
-        if self.changes or self.unknown:
+        if self.pending:
             yield f"routes, compared with {self.against}: {self.summary}"
         for who in dict.fromkeys(each.who for each in self.changes):
             yield f"  {who}{self._people(who)}"
@@ -59,7 +51,7 @@ class Access:
     def text(self) -> str:
         """The same, for a command of its own."""
         lines = list(self.lines())
-        if self.against and not self.changes and not self.unknown:
+        if not self.pending:
             lines.append(f"routes, compared with {self.against}: no change")
         return "\n".join(map(printable, lines))
 
@@ -77,10 +69,7 @@ class Access:
         return "\n".join([*lines, *(f"\n{_cell(line)}" for line in (*self.unknown, *self.notes))])
 
     def as_json(self) -> dict[str, Any]:
-        changes = [each._asdict() for each in self.changes]
-        digests = {"manifest": self.now, "manifest_applied": self.applied}
-        names = ("against", "unknown", "notes", "members")
-        return digests | {name: getattr(self, name) for name in names} | {"changes": changes}
+        return {**vars(self), "changes": [each._asdict() for each in self.changes]}
 
     def _people(self, who: str) -> str:
         groups = next(each.groups for each in self.changes if each.who == who)

@@ -9,8 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,12 @@ from zipfile import ZipFile
 
 from dotenv import dotenv_values
 
+from cognises import manifest as m
 from cognises.errors import ManifestError, SettingsError
-from cognises.manifest import Group, access_digest, access_hashes, parse_access, parse_json
-from cognises.provisioning import names
+from cognises.manifest import Group
 from cognises.provisioning import target as t
 from cognises.provisioning.groups.access import Access
-from cognises.provisioning.groups.model import Observed, Scope
+from cognises.provisioning.groups.model import NOTHING, Observed, Scope, recorded_access
 from cognises.settings import sources
 
 if TYPE_CHECKING:
@@ -33,86 +32,70 @@ REVISIONS, SECONDS = 500, 120  # how many of groups.json are read; how long an a
 PROGRAM = Path(__file__).parents[2] / "access" / "diff.py"
 HOW = "compare with a revision: `provision.py access-diff --against REV`"
 Side = list[dict[str, Any]]
+Changes = tuple["AccessChange", ...]
 Tags = Mapping[str, str]
-
-
-class NotComparedError(Exception):
-    """Why a side cannot be read."""
 
 
 def compare_with_applied(
     target: t.Target, options: t.Options, groups: Sequence[Group], observed: Observed, scope: Scope
 ) -> Access:
-    """What `groups` changes over today's routes. A tag of a group's role identifies the functions
-    and scopes that were applied; git has them. Without a change, git and app are left alone.
+    """What `groups` changes over today's routes. Records in AWS identify the functions and scopes
+    that were applied; git has them. Without a change, git and app are left alone.
     """
-    now, tags = access_hashes(groups), dict[str, str]()
-    with_role = [group.name for group in groups if group.has_role]
-    for name in with_role:
-        role = observed.roles.get(names.role_name(scope.role_prefix, name).lower())
-        if role and scope.owns(role):
-            tags[name] = role.tags.get(names.ACCESS_TAG, "")
-    new = [name for name in with_role if name not in tags]
-    stale = {name: tag for name, tag in tags.items() if tag not in ("", now[name])}
-    applied = {name: tag for name, tag in {**now, **tags}.items() if name not in new}
-    last = access_digest(applied) if tags and all(tags.values()) else None
-    notes = []
-    if not tags:
-        notes.append(f"nothing records which routes were applied before; {HOW}")
-    elif not all(tags.values()):
-        notes.append(f"some roles do not record the routes of their groups yet; {HOW}")
-    if tags and len(with_role) < len(groups):
-        notes.append(f"nothing records the routes of groups without a role; {HOW}")
-    against = f"{target.groups_file.name} as applied last" if tags else ""
-    found = Access(against, notes=tuple(notes), now=access_digest(now), applied=last)
-    if not tags or not (stale or new):
-        return found
-    kept = [group for group in groups if group.name not in new]
-    return _compared(found, target.groups_file, app_environment(options), kept, stale)
-
-
-def _compared(found: Access, file: Path, env: Tags, kept: Sequence[Group], stale: Tags) -> Access:
-    notes, sides, revisions = list(found.notes), list[Side](), list[str]()
+    file, now = target.groups_file, m.access_hashes(groups)
+    calling = [group.name for group in groups if group.allowed_functions]
+    recorded = recorded_access(observed, scope).items()
+    known = {name: record or NOTHING for name, record in recorded if record or name not in calling}
+    known = {name: record for name, record in known.items() if name in now or record != NOTHING}
+    # Where nothing is known, an older version may have applied what a new group has.
+    unsure = {name: "nothing records which routes it has so far" for name in calling
+              if name not in known and (name in observed.groups or not known)}  # fmt: skip
+    last = None if unsure or not known else m.access_digest(known)
+    stale = {name: record for name, record in known.items() if record != now.get(name)}
+    against, new = f"{file.name} as applied last", {*calling} - known.keys() - unsure.keys()
+    notes, changes = [f"what nothing records counts as granted; {HOW}"] * bool(unsure), Changes()
     try:
-        entries, revisions = _find_in_git(file, stale) if stale else ({}, [])
-        if missing := sorted(stale.keys() - entries):
+        entries, revisions = _find_in_git(file, stale)
+        if missing := stale.keys() - entries:
             where = f"no {file.name} in git's history (is it a shallow clone?)"
-            notes.append(f"{where} has what was applied to {', '.join(missing)}; {HOW}")
-        before = [entries.get(each.name, each) for each in kept]
-        entries_before = [
-            {"group_name": g.name, "allowed_functions": g.allowed_functions, "scopes": g.scopes}
-            for g in before
-        ]
-        with TemporaryDirectory() as folder:
-            applied = Path(folder, "groups.json")
-            applied.write_text(json.dumps(entries_before))
-            sides = [_side(sources.PROJECT_FOLDER, env, each) for each in (applied, file)]
-    except NotComparedError as error:
-        missing = sorted(stale)
+            notes.append(f"{where} has what was applied to {', '.join(sorted(missing))}; {HOW}")
+        against += f" ({', '.join(revisions)})" * bool(revisions)
+        if stale or new:
+            before = {group.name: group for group in groups if group.name not in new} | entries
+            changes = _changes(before.values(), file, app_environment(options))
+    except SettingsError as error:
+        missing = stale.keys() | new
         notes.append(f"routes are not compared: {error}; {HOW}")
-    unknown = [f"group {name}: functions or scopes changed, not compared" for name in missing]
-    against = found.against + f" ({', '.join(revisions)})" * bool(revisions)
-    changes, lines = _diff(*sides) if sides else (), tuple(unknown)
-    return replace(found, against=against, changes=changes, unknown=lines, notes=tuple(notes))
+    unsure |= dict.fromkeys(missing, "functions or scopes changed, not compared")
+    unknown = tuple(f"group {name}: {unsure[name]}" for name in calling if name in unsure)
+    return Access(against, changes, unknown, tuple(notes), m.access_digest(now), last)
 
 
-def _diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
+def _changes(before: Iterable[Group], file: Path, env: Tags) -> Changes:
+    """From the groups before to those of a file. Raises SettingsError."""
     from cognises.access import access_diff  # and Flask
 
-    return access_diff(before, after)
+    entries = [{"group_name": each.name, "allowed_functions": each.allowed_functions,
+                "scopes": each.scopes} for each in before]  # fmt: skip
+    with TemporaryDirectory() as folder:
+        applied = Path(folder, "groups.json")
+        applied.write_text(json.dumps(entries))
+        return access_diff(*(_side(sources.PROJECT_FOLDER, env, each) for each in (applied, file)))
 
 
 def _find_in_git(file: Path, wanted: Tags) -> tuple[dict[str, Group], list[str]]:
     """The newest entry in git of each wanted hash, by its group, and the revisions that have it."""
-    found, used = dict[str, Group](), list[str]()
+    found, used = {k: Group(k, ()) for k, text in wanted.items() if text == NOTHING}, list[str]()
+    if len(found) == len(wanted):
+        return found, used
     listed = _git(file.parent, "log", "--format=%H", f"--max-count={REVISIONS}", "--", file.name)
     for revision in listed.decode().split():
         try:
             text = _git(file.parent, "cat-file", "blob", f"{revision}:./{file.name}")
-            groups = parse_access(parse_json(text))
-        except (NotComparedError, ManifestError):  # deleted or wrong there
+            groups = m.parse_access(m.parse_json(text))
+        except (SettingsError, ManifestError):  # deleted or wrong there
             continue
-        hashes = access_hashes(groups)
+        hashes = m.access_hashes(groups)
         matching = {g.name: g for g in groups if wanted.get(g.name) == hashes[g.name]}
         used += [revision[:10]] * bool(matching.keys() - found)
         found = matching | found
@@ -123,18 +106,17 @@ def _find_in_git(file: Path, wanted: Tags) -> tuple[dict[str, Group], list[str]]
 
 def compare_with_revision(revision: str, file: Path, options: t.Options) -> Access:
     """Manifest and code of a revision, compared with the working tree. Raises SettingsError."""
+    from cognises.access import access_diff  # and Flask
+
     env, folder = app_environment(options), sources.PROJECT_FOLDER
     try:
         named = ("--verify", "--end-of-options", f"{revision}^{{commit}}")
         commit = _git(folder, "rev-parse", *named).decode().strip()
-    except NotComparedError as error:
+    except SettingsError as error:
         problem = f"git has no revision {revision!r} here ({error}); a shallow clone has few"
         raise SettingsError([problem]) from None
-    try:
-        before, notes = _revision_side(commit, file, env)
-        changes = _diff(before, _side(folder, env, file))
-    except NotComparedError as error:
-        raise SettingsError([f"routes cannot be compared: {error}"]) from None
+    before, notes = _revision_side(commit, file, env)
+    changes = access_diff(before, _side(folder, env, file))
     return Access(f"{revision} ({commit[:10]})", changes, (), notes)
 
 
@@ -147,10 +129,10 @@ def _revision_side(commit: str, file: Path, env: Tags) -> tuple[Side, tuple[str,
         with ZipFile(archive) as opened:
             opened.extractall(code)
         if not (manifest := code / os.path.relpath(file, folder)).is_file():
-            raise NotComparedError(f"{commit[:10]} has no {file.name}")
+            raise SettingsError([f"{commit[:10]} has no {file.name}"])
         try:
             return _side(code, env, manifest), ()
-        except NotComparedError as error:
+        except SettingsError as error:
             note = f"{error} in {commit[:10]}: its {file.name} is compared over today's routes"
             return _side(folder, env, manifest), (note,)
 
@@ -166,7 +148,7 @@ def app_environment(options: t.Options) -> dict[str, str]:
 
 
 def _side(folder: Path, env: Tags, manifest: Path) -> Side:
-    """The routes of the app in a folder, under a manifest. Raises NotComparedError."""
+    """The routes of the app in a folder, under a manifest. Raises SettingsError."""
     with TemporaryDirectory() as made:
         result = Path(made, "side.json")
         more = {"PYTHONPATH": str(folder), "COGNISES_GROUPS_FILE": str(manifest.resolve())}
@@ -174,10 +156,11 @@ def _side(folder: Path, env: Tags, manifest: Path) -> Side:
         try:
             _output(command, folder, env={**env, **more}, timeout=SECONDS)
             found: Side = json.loads(result.read_bytes())
-        except NotComparedError as error:
-            raise NotComparedError(f"the app cannot be imported: {error}") from None
+        except SettingsError as error:
+            raise SettingsError([f"the app cannot be imported: {error}"]) from None
         except (OSError, ValueError):
-            raise NotComparedError("the app ended without a readable list of its routes") from None
+            problem = "the app ended without a readable list of its routes"
+            raise SettingsError([problem]) from None
     return found
 
 
@@ -191,10 +174,10 @@ def _output(command: Sequence[str], folder: Path, **options: Any) -> bytes:
             command, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, **options
         )
     except FileNotFoundError:
-        raise NotComparedError(f"{command[0]} is not installed") from None
+        raise SettingsError([f"{command[0]} is not installed"]) from None
     except subprocess.TimeoutExpired:
-        raise NotComparedError(f"no answer in {SECONDS} s") from None
+        raise SettingsError([f"no answer in {SECONDS} s"]) from None
     if ran.returncode:
         lines = ran.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        raise NotComparedError(lines[-1][:300])
+        raise SettingsError([lines[-1][:300]])
     return bytes(ran.stdout)

@@ -133,8 +133,8 @@ def _group_call(change: GroupChange, pool_id: str) -> Call:
     named, group = {"GroupName": change.group, "UserPoolId": pool_id}, change.after
     if group is None:
         return Call("cognito-idp", "delete_group", named)
-    arn, text, precedence = group.role_arn, group.description, group.precedence
-    fields = {**named, "RoleArn": arn, "Description": text, "Precedence": precedence}
+    arn, text = group.role_arn, names.described(group.description, group.access)
+    fields = {**named, "RoleArn": arn, "Description": text, "Precedence": group.precedence}
     method = "create_group" if change.before is None else "update_group"
     stated = {name: value for name, value in fields.items() if value is not None}
     return Call("cognito-idp", method, stated)
@@ -143,8 +143,7 @@ def _group_call(change: GroupChange, pool_id: str) -> Call:
 def _update_role(before: Role, after: Role) -> Iterator[Call]:
     """Ownership first (later calls may be allowed on tagged roles only), the hashes last."""
     changed = {key: value for key, value in after.tags.items() if before.tags.get(key) != value}
-    hashes = (names.HASH_TAG, names.ACCESS_TAG)
-    recorded = {tag: changed.pop(tag) for tag in hashes if tag in changed}
+    recorded = {tag: changed.pop(tag) for tag in names.HASHES if tag in changed}
     if changed:
         yield _iam("tag_role", after, Tags=_tags(changed))
     if after.boundary and after.boundary != before.boundary:
@@ -210,6 +209,8 @@ def create_update(
         observed = observe(clients, pool.id, role_prefix, identity)
         adopted = [adopt] if isinstance(adopt, str) else tuple(adopt)
         plan = make_plan(groups, observed, scope, adopt=adopted)
+        named = {group.name for group in groups}  # not always all of a manifest
+        plan = replace(plan, changes=tuple(each for each in plan.changes if each.group in named))
     _, failed = apply_plan(plan, clients, workers=4)
     for _, error in failed:
         raise error

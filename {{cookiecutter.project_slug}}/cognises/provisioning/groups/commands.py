@@ -54,7 +54,7 @@ def plan(options: t.Options, pruning: Pruning | None, as_json: bool, detailed: b
     _show(found, as_json=as_json)
     if found.blocks:
         return t.EXIT_BLOCKED
-    return t.EXIT_PENDING if detailed and (found.changes or found.access.changes) else 0
+    return t.EXIT_PENDING if detailed and (found.changes or found.access.pending) else 0
 
 
 @click.command("access-diff")
@@ -96,19 +96,18 @@ def _plan(
     if groups and scope.boundary is not None:
         observed = read.confirm_boundaries(clients.iam, observed, scope.pool_id)
     found = make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
-    if options:
-        access = compare_with_applied(target, options, groups, observed, scope)
-        changed = {name for each in access.changes for name in each.groups} & observed.groups.keys()
-        counts = _members(clients, scope.pool_id, sorted(changed))
-        found = replace(found, access=replace(access, members=counts))
     deleted = [c.group for c in found.changes if isinstance(c, GroupChange) and c.after is None]
-    if not deleted or (pruning and pruning.force):
+    if deleted and not (pruning and pruning.force):
+        member = partial(clients.cognito.list_users_in_group, UserPoolId=scope.pool_id, Limit=1)
+        members = frozenset(group for group in deleted if member(GroupName=group)["Users"])
+        observed = replace(observed, with_members=members)
+        found = make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
+    if options is None:
         return found
-    member = partial(clients.cognito.list_users_in_group, UserPoolId=scope.pool_id, Limit=1)
-    members = frozenset(group for group in deleted if member(GroupName=group)["Users"])
-    observed = replace(observed, with_members=members)
-    checked = make_plan(groups, observed, scope, adopt=adopt, pruning=pruning)
-    return replace(checked, access=found.access)
+    access = compare_with_applied(target, options, groups, observed, scope)
+    changed = {name for each in access.changes for name in each.groups} & observed.groups.keys()
+    counts = _members(clients, scope.pool_id, sorted(changed))
+    return replace(found, access=replace(access, members=counts))
 
 
 def _members(clients: Clients, pool_id: str, groups: Sequence[str]) -> dict[str, str]:

@@ -114,9 +114,10 @@ def escalations(before: Iterable[Document], after: Iterable[Document]) -> tuple[
 
 
 def describe(statement: Document) -> str:
-    """One statement on one line: effect, actions, resources, and its condition as written."""
+    """One statement on one line: effect, actions, resources, Sid, and its condition as written."""
     actions = texts(statement.get("Action")) or ["all but", *texts(statement.get("NotAction"))]
     to = f"to {statement['Principal']}" if "Principal" in statement else f"on {_place(statement)}"
+    to += f" (Sid {statement['Sid']})" if statement.get("Sid") else ""
     line = f"{statement.get('Effect')} {', '.join(actions)} {to}"
     return f"{line} if {statement['Condition']}" if statement.get("Condition") else line
 

@@ -19,6 +19,7 @@ _IDENTITY_SERVICES = {
     "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
     "cn-north-1": "cognito-identity.cn-north-1.amazonaws.com.cn",
 }
+NOTHING = access_hashes([Group("", ())])[""]  # identifies that no function was applied
 # No identity pool has this id, so no token carries it: a closed trust.
 CLOSED_AUDIENCE = "no-identity-pool-configured"
 
@@ -44,6 +45,7 @@ class PoolGroup:
     role_arn: str | None
     description: str = ""
     precedence: int | None = None
+    access: Mapping[str, str] = field(default_factory=dict)  # see names.described
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,19 @@ class Entry:
     live_group: PoolGroup | None
 
 
+def recorded_access(observed: Observed, scope: Scope) -> dict[str, str]:
+    """What identifies the functions and scopes that were applied, for each group of the pool: in
+    the group itself or, if it is not there, in a tag of its role. Empty where nothing records it.
+    """
+    owned = filter(scope.owns, observed.roles.values())
+    tags = {names.group_of(role.tags): role.tags.get(names.ACCESS_TAG, "") for role in owned}
+    return {name: group.access.get(scope.role_prefix, tags.get(name, ""))
+            for name, group in observed.groups.items()}  # fmt: skip
+
+
 def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tuple[Entry, ...]:
     """The manifest filled for a pool, beside what was read. Raises ManifestError, SettingsError."""
-    entries, problems = [], []
+    entries, problems, recorded = [], [], recorded_access(observed, scope)
     for index, group in enumerate(groups):
         role = _desired_role(group, scope) if group.has_role else None
         live = observed.roles.get(names.role_name(scope.role_prefix, group.name).lower())
@@ -165,7 +177,12 @@ def entries_of(groups: Iterable[Group], scope: Scope, observed: Observed) -> tup
         kept = live_group or PoolGroup(group.name, None)
         arn = (live or role).arn if role else kept.role_arn
         precedence = kept.precedence if group.precedence is None else group.precedence
-        desired = PoolGroup(group.name, arn, group.description, precedence)
+        access, now = dict(kept.access), access_hashes([group])[group.name]
+        if role:
+            access.pop(scope.role_prefix, None)
+        elif {now, recorded.get(group.name) or NOTHING} != {NOTHING}:
+            access[scope.role_prefix] = now
+        desired = PoolGroup(group.name, arn, group.description, precedence, access)
         policy = role.policies.get(names.policy_name(group.name), {}) if role else {}
         entries.append(Entry(group, policy, role, desired, live, live_group))
         found = [each.under("group_policy") for each in _filled_problems(policy, scope)]

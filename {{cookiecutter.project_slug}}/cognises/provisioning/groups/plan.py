@@ -9,7 +9,7 @@ from cognises.errors import ProvisionBlocked, printable
 from cognises.provisioning.groups.access import Access
 from cognises.provisioning.groups.compare import describe, difference, digest_of
 from cognises.provisioning.groups.model import PoolGroup, Role, Scope
-from cognises.provisioning.names import ACCESS_TAG, HASH_TAG
+from cognises.provisioning.names import ACCESS_TAG, HASHES
 
 LEFTOVERS_SHOWN = 40
 MARKS = {"create": "+", "update": "~", "adopt": ">", "delete": "-"}
@@ -81,10 +81,11 @@ class Plan:
 
     @property
     def broadening(self) -> tuple[str, ...]:
-        """Every line that widens rights, with the group it widens."""
+        """Every line that widens rights or may, with the group that it concerns."""
         widened = ((each.group, each.broadening + each.escalating) for each in self.changes)
         lines = [f"{group}: {line}" for group, lines in widened for line in lines]
-        return (*lines, *self.access.grants)
+        lines += [f"{each.who}: {each.text}" for each in self.access.changes if each.gained]
+        return (*lines, *self.access.unknown)
 
     @property
     def summary(self) -> str:
@@ -100,8 +101,9 @@ class Plan:
     def raise_if_blocked(self, *, allow_broadening: bool = True, expect: str | None = None) -> None:
         """Raise ProvisionBlocked where a safety rule, or another digest, refuses this plan."""
         problems = list(self.blocks)
-        if not allow_broadening:
-            problems += [f"--no-broadening: {line}" for line in self.broadening]
+        if not allow_broadening and (refused := self.broadening):
+            problems += [f"--no-broadening: {line}" for line in refused]
+            problems.append("to grant it, read `provision.py plan`, then run `provision.py apply`")
         if expect not in (None, self.digest):
             found = f"today's plan is {self.digest}, not {expect}"
             problems.append(f"--expect: {found}; read it again: `provision.py plan`")
@@ -111,9 +113,11 @@ class Plan:
 
 def plan_text(plan: Plan) -> str:
     """The whole plan, statement by statement; control characters from AWS are escaped."""
-    scope, kept = plan.scope, plan.leftovers
+    scope, kept, access = plan.scope, plan.leftovers, plan.access
     place = f"account {scope.account} ({scope.partition}), region {scope.region}"
-    lines = [f"user pool {scope.pool_id}, {place}", *plan.access.digest_lines()]
+    now, last = access.manifest, access.manifest_applied or "not recorded"
+    manifest = [f"manifest {now}; applied last: {'the same' if last == now else last}"]
+    lines = [f"user pool {scope.pool_id}, {place}", *manifest * bool(now)]
     for group, changes in groupby(plan.changes, key=lambda change: change.group):
         lines += ["", f"group {group}", *(line for each in changes for line in _change_lines(each))]
     lines += ["", "in AWS and not in groups.json:"] if kept else []
@@ -122,10 +126,10 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"  {', '.join(named)}: {each.note}")
     if len(kept) > LEFTOVERS_SHOWN:
         lines.append(f"  and {len(kept) - LEFTOVERS_SHOWN} more; `plan --json` lists all")
-    lines += ["", *found] if (found := list(plan.access.lines())) else []
+    lines += ["", *found] if (found := list(access.lines())) else []
     lines += ["", *(f"warning: {line}" for line in plan.warnings)]
     lines += [f"blocked: {line}" for line in plan.blocks]
-    lines += [f"plan: {plan.summary if plan.changes or plan.access.changes else 'nothing to do'}"]
+    lines += [f"plan: {plan.summary if plan.changes or access.pending else 'nothing to do'}"]
     return "\n".join(map(printable, [*lines, f"digest: {plan.digest}"]))
 
 
@@ -135,9 +139,11 @@ def _change_lines(change: Change) -> Iterator[str]:
     if isinstance(change, RoleChange):
         yield from (f"      {line}" for line in _role_lines(change))
     else:
-        for name in ("role_arn", "precedence", "description"):
+        why = {"precedence": " (by default the place in groups.json)", "access": f" ({ACCESS_TAG})"}
+        for name in ("role_arn", "precedence", "description", "access"):
             old, new = (getattr(side, name, None) for side in (change.before, change.after))
-            yield from [f"      ~ {name}: {old!r} -> {new!r}"] if old != new else []
+            shown = f": {old!r} -> {new!r}" * (name != "access")
+            yield from [f"      ~ {name}{why.get(name, '')}{shown}"] if old != new else []
     yield from (f"      ! widens: {line}" for line in change.broadening)
     yield from (f"      ! escalates: {line}" for line in change.escalating)
 
@@ -157,8 +163,7 @@ def _role_lines(change: RoleChange) -> Iterator[str]:
     yield from (f"+ attached: {arn}" for arn in new_arns if arn not in old_arns)
     if before is not None and after is not None:
         changed = {tag: text for tag, text in after.tags.items() if before.tags.get(tag) != text}
-        hashes = (HASH_TAG, ACCESS_TAG)
-        yield from (f"~ tag {tag}" + f": {changed[tag]}" * (tag not in hashes) for tag in changed)
+        yield from (f"~ tag {tag}" + f": {changed[tag]}" * (tag not in HASHES) for tag in changed)
     if after is not None and after.boundary != (before.boundary if before else None):
         yield f"~ boundary: {after.boundary}"
 

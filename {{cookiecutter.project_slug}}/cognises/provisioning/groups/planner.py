@@ -1,7 +1,7 @@
 """Manifest and observed state to a plan, with its blocks and warnings. Pure: no clock, no AWS."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from cognises.manifest import Group
 from cognises.manifest.rules import check_placeholders
@@ -56,8 +56,19 @@ def make_plan(
         warnings += entry_warnings(entry, scope, observed)
     has_role = {each.group.name: each.role is not None for each in entries}
     deletions, limits, leftovers = _prune(has_role, observed, scope, pruning)
-    digest, all_changes = digest_of([asdict(group) for group in groups]), (*changes, *deletions)
+    others = has_role.keys() | {each.group for each in deletions}
+    all_changes = (*changes, *deletions, *_withdrawals(others, observed, scope))
+    digest = digest_of([asdict(group) for group in groups])
     return Plan(scope, digest, all_changes, (*blocks, *limits), tuple(warnings), tuple(leftovers))
+
+
+def _withdrawals(others: Collection[str], observed: Observed, scope: Scope) -> Iterator[Change]:
+    """Groups that stay without an entry: an entry that comes back must not find routes recorded."""
+    for name, record in model.recorded_access(observed, scope).items():
+        if name not in others and record not in ("", model.NOTHING):
+            group = observed.groups[name]
+            access = {**group.access, scope.role_prefix: model.NOTHING}
+            yield GroupChange(name, "update", group, replace(group, access=access))
 
 
 def _prune(

@@ -92,8 +92,9 @@ def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
     found: dict[str, PoolGroup] = {}
     for page in cognito.get_paginator("list_groups").paginate(**asked):
         for g in page["Groups"]:
-            name, text = g["GroupName"], g.get("Description", "")
-            found[name] = PoolGroup(name, g.get("RoleArn"), text, g.get("Precedence"))
+            text, access = names.read_description(g.get("Description", ""))
+            name, precedence = g["GroupName"], g.get("Precedence")
+            found[name] = PoolGroup(name, g.get("RoleArn"), text, precedence, access)
     return found
 
 
