@@ -13,6 +13,7 @@ from cognises import Cognises
 PROJECT = ROOT / TEMPLATE_FOLDER
 APP = """
 from flask import Blueprint, Flask
+from flask.views import MethodView
 from cognises import Cognises, login_check, permission_required, protect, public
 
 bp = Blueprint("shop", __name__)
@@ -37,10 +38,27 @@ def write(response):
     return dict(response)
 
 
+class Part(MethodView):
+    @login_check
+    def get(self, response):
+        return "part"
+
+    @login_check(token_use="access")
+    def head(self, response):
+        return ""
+
+
+@bp.get("/partner")
+@login_check(client_ids=["partner"])
+def partner(response):
+    return dict(response)
+
+
 def create_app(config):
     app = Flask(__name__)
     app.config.update(config)
     app.register_blueprint(bp)
+    app.add_url_rule("/part", view_func=Part.as_view("part"))
     area = Blueprint("area", __name__, url_prefix="/area")
     area.add_url_rule("/page", "page", lambda: "page")
     app.register_blueprint(protect(area, permission_required))
@@ -76,6 +94,24 @@ def app():
     return create_app(isolated())
 """
 TESTS = """
+def test_methods(status):
+    assert status("/", None) == 200  # public
+    assert status("/part", None) == 401
+    assert status("/part") == 200
+    assert status("/part", token_use="access") == 401
+    assert status("/part", method="HEAD", token_use="access") == 200
+    assert status("/part", None, "HEAD") == 401  # head
+    assert status("/part", method="HEAD") == 401
+
+
+def test_partner(status):
+    assert status("/partner", None) == 401
+    assert status("/partner", aud="partner") == 200
+    assert status("/partner") == 401  # client
+    access = {"token_use": "access", "client_id": "partner"}
+    assert status("/partner", **access) == 401
+
+
 def test_no_token(status):
     assert status("/read", None) == 401
     assert status("/write", None, "PUT") == 401
@@ -105,17 +141,20 @@ def test_machines(status):
 """
 # What survives without the lines that end with a comment.
 HOLES = [
-    "shop.py:14 GET /read: login_check removed",
-    "shop.py:14 GET /read: permission_required removed",
-    "shop.py:21 PUT /write: login_check with shop/write not in scopes",
+    "shop.py:9 GET /: @public removed",
+    "shop.py:28 HEAD /part: login_check with optional=True",
+    "shop.py:38 GET /partner: login_check with the app's own client in client_ids",
+    "shop.py:15 GET /read: login_check removed",
+    "shop.py:15 GET /read: permission_required removed",
+    "shop.py:22 PUT /write: login_check with shop/write not in scopes",
     "groups.json readers: '*' added in allowed_functions",
     "groups.json readers: 'area.*' added in allowed_functions",
     "groups.json owners: 'shop/own' removed in scopes",
 ]
 
 
-def mutate(folder: Path, app: str) -> tuple[int, str]:
-    """Exit code and output; no file below the folder changes."""
+def mutate(folder: Path, app: str) -> tuple[int, str, str]:
+    """Exit code, output and progress; no file below the folder changes."""
     before = contents(folder)
     python = ROOT / "build/venv/bin/python"
     command = [python, "-m", "flask", "--app", app, "cognises", "mutate"]
@@ -124,7 +163,7 @@ def mutate(folder: Path, app: str) -> tuple[int, str]:
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     assert contents(folder) == before
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture
@@ -137,40 +176,53 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def suite(folder: Path, text: str = TESTS) -> tuple[int, str]:
+def suite(folder: Path, text: str = TESTS) -> tuple[int, str, str]:
     (folder / "tests/app/test_shop.py").write_text(text)
     return mutate(folder, "shop:create_app({})")
 
 
 def test_a_suite_that_checks_every_guard_and_group_leaves_none(project: Path) -> None:
-    code, output = suite(project)
+    code, output, progress = suite(project)
 
     assert re.fullmatch(r"\d\d mutants, 0 survived tests/app\n", output), output
+    assert re.match(r"\d\d mutants; first tests/app without any change\n", progress)
     assert code == 0
 
 
 def test_every_hole_in_a_suite_is_found_and_nothing_else(project: Path) -> None:
-    code, output = suite(project, re.sub(r"(?m)^.*  # .*\n", "", TESTS))
+    code, output, _ = suite(project, re.sub(r"(?m)^.*  # .*\n", "", TESTS))
 
     assert re.findall(r"(?m)^survived: (.*)$", output) == HOLES, output
     assert "    missing test: call GET /area/page as readers: expect 403\n" in output
-    assert output.endswith(" mutants, 6 survived tests/app\n")
+    assert output.endswith(" mutants, 9 survived tests/app\n")
     assert code == 1
 
 
 def test_the_shipped_suite_leaves_none() -> None:
-    code, output = mutate(PROJECT, "wsgi")
+    code, output, _ = mutate(PROJECT, "wsgi")
 
     assert re.fullmatch(r"\d\d mutants, 0 survived tests/app\n", output), output
     assert code == 0
 
 
-def test_a_suite_that_fails_by_itself_is_reported(project: Path) -> None:
-    code, output = suite(project, "def test_wrong():\n    assert 1 == 2\n")
+UNUSABLE = {
+    "a failing test": ("def test_wrong():\n    assert 1 == 2\n", "assert 1 == 2"),
+    "no folder": (None, "file or directory not found: tests/app"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), UNUSABLE.values(), ids=UNUSABLE.keys())
+def test_a_suite_that_fails_by_itself_is_reported(text, said: str, project: Path) -> None:
+    if text is None:
+        (project / "tests/app").rename(project / "tests/other")
+        code, _, errors = mutate(project, "shop:create_app({})")
+    else:
+        code, _, errors = suite(project, text)
 
     assert code == 1
-    assert output.startswith("Error: tests/app fails without any change; correct it first:\n")
-    assert "assert 1 == 2" in output
+    assert "\nError: tests/app fails without any change; correct it first:\n" in errors
+    assert said in errors
+    assert errors.endswith("\nOther tests: flask cognises mutate PATH\n")
 
 
 MISSING = {
@@ -192,3 +244,13 @@ def test_what_is_missing_is_reported(remove, said: str, monkeypatch: pytest.Monk
 
     assert result.exit_code == 1
     assert said in result.output
+
+
+def test_an_app_in_which_nothing_can_be_changed_is_an_error(tmp_path: Path) -> None:
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    Cognises(app)
+
+    result = app.test_cli_runner().invoke(args=["cognises", "mutate"])
+
+    assert result.exit_code == 1
+    assert "no route has a guard or @public; name your app: --app …" in result.output

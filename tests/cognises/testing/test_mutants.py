@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from flask import Flask
 
-from cognises.testing import mutate
+from cognises import Cognises, login_check
+from cognises.testing import isolated, mutate
 
 
 def ended(code: int) -> int:
@@ -24,6 +26,44 @@ def test_a_process_that_the_app_started_may_end_at_any_time(
     ended(0)  # the app's
     codes = iter((1, 0, 1))
     monkeypatch.setattr(mutate, "start", lambda *_: ended(next(codes)))
-    mutants: list[Any] = ["found", "not found", "found too"]
+    mutants = [mutate.Mutant(name, "", "", ()) for name in ("found", "not found", "found too")]
 
-    assert mutate.survivors(mutants, "tests", tmp_path) == ["not found"]
+    assert mutate.survivors(mutants, "tests", tmp_path, 60) == [mutants[1]]
+
+
+def test_tests_that_take_too_long_end_with_what_they_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+
+    def start(*_: object) -> int:
+        if (pid := os.fork()) == 0:
+            os.setsid()
+            os.fork()  # both hold the pipe open
+            signal.pause()
+        return pid
+
+    monkeypatch.setattr(mutate, "start", start)
+
+    assert mutate.survivors([mutate.Mutant("", "", "", ())], "tests", tmp_path, 0) == []
+    os.close(writer)
+    assert os.read(reader, 1) == b""  # after the last process that could write has ended
+    os.close(reader)
+
+
+def test_a_route_for_another_pool_is_changed_to_the_apps_own(tmp_path: Path) -> None:
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config.update(isolated(COGNITO_USER_POOL_ID="us-east-1_Own", COGNITO_CLIENT_ID="own"))
+    guard = login_check("eu-west-1", "eu-west-1_Partner1", client_ids=["partner"])
+    app.add_url_rule("/partner", "partner", guard(lambda response: "partner"))
+    Cognises(app)
+
+    assert [each.change for each in mutate.mutants(app, tmp_path)] == [
+        "guards replaced by @public",
+        "guards removed",
+        "login_check removed",
+        "login_check with optional=True",
+        "login_check with the app's own client in client_ids",
+        "login_check with the app's own pool",
+        "every kind of token accepted",
+    ]

@@ -1,8 +1,9 @@
 """`flask cognises mutate`: does a test fail where a guard or groups.json changes?
 
-A mutant is one change: a guard removed or loosened, or an entry of groups.json added or removed. A
-process is forked for each, with pytest and the app loaded. It makes the change in memory, runs the
-tests up to the first failure, and ends. What it writes is in a temporary folder, bytecode included.
+A mutant is one change of a guard or of groups.json by which, says `access_diff`, a request gets
+another answer. For each, a process with pytest and the app loaded is forked. It makes the change
+in memory and runs the tests up to the first failure; what it started ends with it. What it writes,
+bytecode included, is in a temporary folder.
 """
 
 import contextlib
@@ -12,8 +13,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import product
@@ -26,17 +28,18 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
+from cognises.access.diff import access_diff, access_side
 from cognises.access.route_report import rows_of
 from cognises.errors import ProblemsError
 from cognises.manifest import read_manifest
 from cognises.settings import sources
+from cognises.testing import session_pool
 from cognises.web import authorize, decorators, routes
-from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guard, LoginGuard
+from cognises.web.extension import route_problems
+from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guard, LoginGuard, handler_name
 from cognises.web.state import RoutePolicy, forget_policies, state_of
 
-TIMEOUT = 120  # seconds; a change that makes the tests take longer is found, too
-_BOTH = frozenset({"id", "access"})
-Changes = Iterator[tuple[Declaration, str, str]]
+TIMEOUT = 60.0  # seconds, more for slow tests; a change that makes them take longer is found, too
 
 
 class Mutant(NamedTuple):
@@ -46,6 +49,7 @@ class Mutant(NamedTuple):
     change: str
     check: str
     patches: tuple[contextlib.AbstractContextManager[object], ...]
+    called: Collection[tuple[str, str]] = ()  # path and method, where an answer changes
 
     @contextlib.contextmanager
     def made(self) -> Iterator[None]:
@@ -60,56 +64,44 @@ class Mutant(NamedTuple):
 
 def mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
     """Every change that has an effect; `folder` takes the changed manifests."""
-    before = effects(app)
+    before, problems = access_side(app), set(route_problems(app))
     for mutant in (*_guard_mutants(app), *_manifest_mutants(app, folder)):
-        try:
-            with mutant.made():
-                after = effects(app)
-        except ProblemsError:
-            continue  # the service would not start
-        changed = ", ".join(place for place in before if before[place] != after[place])
-        if changed:
-            yield mutant._replace(check=f"call {changed} {mutant.check}")
-
-
-def effects(app: Flask) -> dict[str, object]:
-    """By route, everything that decides who may call it."""
-    default = state_of(app).settings_with_problems[0].token_use
-    found: dict[str, object] = {}
-    for route, row in rows_of(app):
-        tokens = {(each.pool, each.client_ids, each.token_use or default, each.scopes)
-                  for each in route.declaration.logins}  # fmt: skip
-        is_open = row.open_to, row.by_group, route.declaration.admits_anonymous
-        found[f"{row.method} {row.path}"] = (is_open, row.permissions, tokens)
-    return found
+        with mutant.made():
+            if not problems.issuperset(route_problems(app)):
+                continue  # the service would not start
+            found = {(each.path, each.method) for each in access_diff(before, access_side(app))}
+        if found:
+            calls = ", ".join(f"{method} {path}" for path, method in sorted(found))
+            yield mutant._replace(check=f"call {calls} {mutant.check}", called=found)
 
 
 def _guard_mutants(app: Flask) -> Iterator[Mutant]:
-    """Changes of guards, except those of the routes that this package brings."""
-    found = list(rows_of(app))
+    """Changes of what routes declare, except those of the routes that this package brings."""
+    found, seen = list(rows_of(app)), set()
     names = {guard.name for route, _ in found for guard in route.declaration.permissions} - {None}
-    seen: set[tuple[str, str]] = set()
     for route, row in found:
-        view = app.view_functions[route.endpoint]
+        view, declared = app.view_functions[route.endpoint], route.declaration
         function: Any = inspect.unwrap(getattr(view, "view_class", view))
-        # A function has one declaration, whatever the method; a class has one for each.
-        target = (row.endpoint, row.method if hasattr(view, "view_class") else "")
+        target = route.endpoint, handler_name(getattr(view, "view_class", None), route.method)
         is_ours = function.__module__.startswith(("cognises.", "user_admin"))
-        if not route.declaration.guards or is_ours or target in seen:
+        if target in seen or is_ours or not (declared.guards or declared.is_public):
             continue
         seen.add(target)
         place = f"{row.method} {row.path}"
         if inspect.isfunction(function) or inspect.isclass(function):
             line = inspect.getsourcelines(function)[1]
             place = f"{os.path.relpath(inspect.getfile(function))}:{line} {place}"
-        for declared, change, check in _changes(route.declaration, sorted(filter(None, names))):
-            yield Mutant(place, change, check, _declaring(*target, declared))
+        for other, change, check in _changes(declared, sorted(filter(None, names))):
+            yield Mutant(place, change, check, _declaring(*target, other))
 
 
-def _changes(declared: Declaration, names: list[str]) -> Changes:
-    """Each other declaration of a route, in words, and what a test of it would check."""
+def _changes(declared: Declaration, names: list[str]) -> Iterator[tuple[Declaration, str, str]]:
+    """Each other declaration, in words, and what a test of it would check."""
     yield Declaration(is_public=True), "guards replaced by @public", "without a token: expect 401"
-    yield Declaration(), "guards removed", "as a user who may call it: expect neither 401 nor 403"
+    yield Declaration(), "guards removed" if declared.guards else "@public removed", (
+        "as one who may call it: expect neither 401 nor 403")  # fmt: skip
+    if declared.is_public:
+        return
     for number, guard in enumerate(declared.guards):
         before, after = declared.guards[:number], declared.guards[number + 1 :]
         others: dict[str, Guard] = {}
@@ -118,6 +110,11 @@ def _changes(declared: Declaration, names: list[str]) -> Changes:
             others["optional=True"] = replace(guard, optional=True)
             for scope in guard.scopes:
                 others[f"{scope} not in scopes"] = replace(guard, scopes=guard.scopes - {scope})
+            if guard.client_ids:
+                clients = guard.client_ids | {session_pool().client_id}
+                others["the app's own client in client_ids"] = replace(guard, client_ids=clients)
+            if guard.pool:
+                others["the app's own pool"] = replace(guard, pool=None, client_ids=None)
         else:
             name, check = "permission_required", "as a user in no group and in each: expect 403"
             for each in (*names, "another_name"):
@@ -125,17 +122,19 @@ def _changes(declared: Declaration, names: list[str]) -> Changes:
         yield Declaration((*before, *after) or (DEFAULT_LOGIN,)), f"{name} removed", check
         for text in sorted(others):
             yield Declaration((*before, others[text], *after)), f"{name} with {text}", check
-    logins = tuple(replace(guard, token_use=_BOTH) for guard in declared.logins)
+    both = frozenset({"id", "access"})
+    logins = tuple(replace(guard, token_use=both) for guard in declared.logins)
     yield Declaration((*logins, *declared.permissions)), "every kind of token accepted", (
         "with a token of the other kind (token_use=…): expect 401")  # fmt: skip
 
 
-def _declaring(endpoint: str, method: str, declared: Declaration) -> tuple[Any, ...]:
+def _declaring(endpoint: str, handler: str, declared: Declaration) -> tuple[Any, ...]:
     """Patches by which an endpoint declares this, where decorators enforce, too."""
     declaration_at, policy_of = routes.declaration_at, authorize.policy_of
 
     def changed_at(app: Flask, name: str, verb: str, *rules: Any) -> Declaration:
-        is_here = name == endpoint and method in ("", "GET" if verb == "HEAD" else verb)
+        view_class = getattr(app.view_functions[name], "view_class", None)
+        is_here = (name, handler_name(view_class, verb)) == (endpoint, handler)
         return declared if is_here else declaration_at(app, name, verb, *rules)
 
     def changed_of(state: Any, request: Any, *guarded: Any) -> RoutePolicy:
@@ -149,20 +148,18 @@ def _declaring(endpoint: str, method: str, declared: Declaration) -> tuple[Any, 
 
 
 def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
-    file, found = state_of(app).settings_with_problems[0].groups_file, list(rows_of(app))
-    guards = [(guard, row) for route, row in found for guard in route.declaration.permissions]
-    if all(guard.permissions for guard, _ in guards):
-        return  # no guard reads the file
-    groups, functions = read_manifest(file), {row.name for _, row in guards if row.name}
-    every = {"allowed_functions": {"*", *functions}, "scopes": set()}
+    """Each entry removed where a group has it, and added where it has not."""
+    file = state_of(app).settings_with_problems[0].groups_file
+    groups = read_manifest(file) if file.exists() else []  # no guard may need it
+    every = {"allowed_functions": {"*", *(row.name for _, row in rows_of(app))}, "scopes": set()}
     for group, key in product(groups, every):
         every[key].update(group.get(key, ()))
-    pairs = [(key, entry) for key, entries in every.items() for entry in sorted(entries)]
+    pairs = [(key, entry) for key, each in every.items() for entry in sorted(filter(None, each))]
     for (number, group), (key, entry) in product(enumerate(groups), pairs):
         held = group.get(key, [])
         others = [each for each in held if each != entry]
         changed = {**group, key: others if entry in held else [*held, entry]}
-        path = folder / f"{len(list(folder.iterdir()))}.json"
+        path = folder / f"{len(list(folder.glob('*.json')))}.json"
         path.write_text(json.dumps([*groups[:number], changed, *groups[number + 1 :]]))
         verb, but = ("removed", "anything but ") if entry in held else ("added", "")
         check = f"as {group['group_name']}: expect {but}403"
@@ -183,61 +180,78 @@ def _reading(file: Path, changed: Path) -> tuple[Any, ...]:
 
 
 class Order:
-    """A pytest plugin: the tests that found earlier mutants first; notes what finds this one."""
+    """A pytest plugin: first what found most, of these the values that name a route."""
 
-    def __init__(self, finders: Counter[str], note: Path) -> None:
-        self._finders, self._note = finders, note
+    def __init__(self, finders: Counter[str], mutant: Mutant, note: Path) -> None:
+        self._finders, self._mutant, self._note = finders, mutant, note
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items.sort(key=lambda item: -self._finders[item.nodeid.partition("[")[0]])
+        items.sort(key=self._rank)
+
+    def _rank(self, item: Any) -> tuple[bool, int]:
+        name, _, values = item.nodeid.partition("[")
+        is_here = not values or any(path in values for path, _ in self._mutant.called)
+        return not (is_here and self._finders[name]), -self._finders[name]
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
             self._note.write_text(report.nodeid.partition("[")[0])
 
 
-def start(mutant: Mutant | None, tests: str, finders: Counter[str], folder: Path) -> int:
+def start(mutant: Mutant, tests: str, finders: Counter[str], folder: Path) -> int:
     """The id of a forked process that runs the tests with one change, and ends as pytest does."""
     import pytest
 
-    folder.mkdir()
+    folder.mkdir(parents=True)
     if (pid := os.fork()) != 0:
         return pid
     code = 1
     try:
-        signal.alarm(TIMEOUT)
-        sys.stdout = sys.stderr = (folder / "output").open("w", encoding="utf-8")
+        os.setsid()  # with a group of its own, which `stop` ends
+        sys.stdout = sys.stderr = (folder / "output").open("w", buffering=1, encoding="utf-8")
         for stream in (1, 2):
             os.dup2(sys.stdout.fileno(), stream)
         options = ["-xq", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/t"]
         options += ["-n0"] * bool(find_spec("xdist")) + ["--no-cov"] * bool(find_spec("pytest_cov"))
-        with mutant.made() if mutant else contextlib.nullcontext():
-            order = Order(finders, folder / "note")
-            code = int(pytest.main([*options, tests], plugins=[order]))
-        sys.stdout.flush()
+        with mutant.made():
+            order = Order(finders, mutant, folder / "note")
+            code = int(pytest.main([*options, "--tb=short", tests], plugins=[order]))
     finally:
         os._exit(code)
 
 
-def survivors(found: list[Mutant], tests: str, folder: Path) -> list[Mutant]:
-    """The mutants that no test finds; the tests run for each, in one process a processor."""
-    running: dict[int, int] = {}
-    finders: Counter[str] = Counter()
+def stop(pid: int) -> None:
+    """End a process, if it has not ended, and those that it started."""
+    with contextlib.suppress(OSError):  # none is left
+        os.killpg(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def survivors(found: list[Mutant], tests: str, folder: Path, limit: float) -> list[Mutant]:
+    """The mutants that no test finds in `limit` seconds; one a processor."""
+    running: dict[int, tuple[int, float]] = {}
+    finders, shown = Counter[str](), time.monotonic()
     waiting, alive = list(range(len(found))), []
     try:
         while waiting or running:
             while waiting and len(running) < (os.cpu_count() or 1):
                 number = waiting.pop(0)
-                running[start(found[number], tests, finders, folder / str(number))] = number
-            pid, status = os.wait()
-            if pid not in running:
-                continue  # a process that the app started
-            number = running.pop(pid)
-            finders.update(each.read_text() for each in folder.glob(f"{number}/note"))
-            alive += [number] if status == 0 else []
+                pid = start(found[number], tests, finders, folder / str(number))
+                running[pid] = number, time.monotonic() + limit
+            time.sleep(0.01)
+            for pid, (number, deadline) in list(running.items()):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended or time.monotonic() > deadline:
+                    stop(pid)
+                    del running[pid]
+                    finders.update(each.read_text() for each in folder.glob(f"{number}/note"))
+                    alive += [number] if ended and status == 0 else []
+            if time.monotonic() > shown + 5:
+                shown, left = time.monotonic(), len(waiting) + len(running)
+                click.echo(f"{left} of {len(found)} runs left, {len(alive)} survived", err=True)
     finally:
         for pid in running:
-            os.kill(pid, signal.SIGKILL)
+            stop(pid)
     return [found[number] for number in sorted(alive)]
 
 
@@ -251,6 +265,7 @@ def mutate_command(context: click.Context, tests: str) -> None:
     if not find_spec("pytest"):
         raise click.ClickException("pytest is not installed; run: make install")
     app = context.ensure_object(ScriptInfo).load_app()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the processes, too
     with TemporaryDirectory() as name:
         try:
             total, alive = _run(app, tests, Path(name).resolve())
@@ -269,12 +284,17 @@ def _run(app: Flask, tests: str, folder: Path) -> tuple[int, list[Mutant]]:
 
     sys.pycache_prefix, sys.dont_write_bytecode = f"{folder}/bytecode", False
     os.environ.pop("PYTEST_ADDOPTS", None)
-    (folder / "manifests").mkdir()
-    found = list(mutants(app, folder / "manifests"))
+    found = list(mutants(app, folder))
+    if not found:
+        raise click.ClickException("no route has a guard or @public; name your app: --app …")
     with contextlib.redirect_stdout(io.StringIO()):
         pytest.main(["--version", "--noconftest"])  # imports its plugins, for all processes
-    pid = start(None, tests, Counter(), folder / "unchanged")
-    if os.waitpid(pid, 0)[1] != 0:
-        output = (folder / "unchanged/output").read_text(encoding="utf-8", errors="replace")
-        raise click.ClickException(f"{tests} fails without any change; correct it first:\n{output}")
-    return len(found), survivors(found, tests, folder)
+    session_pool()  # its keys, too
+    click.echo(f"{len(found)} mutants; first {tests} without any change", err=True)
+    began = time.monotonic()
+    if not survivors([Mutant("", "", "", ())], tests, folder / "unchanged", float("inf")):
+        output = (folder / "unchanged/0/output").read_text(encoding="utf-8", errors="replace")
+        raise click.ClickException(f"{tests} fails without any change; correct it first:\n{output}"
+                                   "\nOther tests: flask cognises mutate PATH")  # fmt: skip
+    limit = max(TIMEOUT, 5 * (time.monotonic() - began))
+    return len(found), survivors(found, tests, folder, limit)

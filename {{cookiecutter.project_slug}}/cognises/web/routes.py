@@ -190,7 +190,8 @@ def routes(app: Flask) -> Iterator[Route]:
         methods = set(rule.methods or ()) if rule.endpoint in app.view_functions else set()
         if getattr(rule, "provide_automatic_options", False):
             methods.discard("OPTIONS")
-        if "GET" in methods:
+        view_class = getattr(app.view_functions.get(rule.endpoint), "view_class", None)
+        if "GET" in methods and handler_name(view_class, "HEAD") != "head":
             methods.discard("HEAD")
         by_path = [each for each in path_rules_of(app) if each.applies(rule, None)]
         for method in sorted(methods):
