@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,12 +12,17 @@ import pytest
 from accounts import group
 from botocore.exceptions import ClientError
 from flask import Flask
+from worlds import SCOPE, groups, plan
+from worlds import applied as after
 
 from cognises import Cognises, permission_required, public
 from cognises.access import access_diff, access_side
-from cognises.errors import SettingsError
+from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.provisioning.groups import applied
 from cognises.provisioning.groups import commands as group_commands
+from cognises.provisioning.groups.model import Observed
+from cognises.provisioning.groups.plan import Plan
+from cognises.provisioning.target import Options
 from cognises.settings.sources import PROJECT_FOLDER as MODULE_FOLDER
 
 WSGI = f"""import os, sys
@@ -46,6 +52,7 @@ GUESTS = {"group_name": "guests", "allowed_functions": ["data"]}
 OPEN = {"allowed_functions": ["data", "admin"]}
 MORE = {**GUESTS, **OPEN}
 BARE = {**GUESTS, "group_name": "viewers"}
+NOT_RECORDED = "nothing records which routes it has so far"
 GAINS = "gains GET /admin (so far: admins)"
 
 
@@ -58,7 +65,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path, manifest, account, monkeypatch) -> Path:
+def repository(tmp_path: Path, manifest, monkeypatch) -> Path:
     """A project in git whose groups.json opens /admin to admins and /data to viewers too."""
     monkeypatch.setenv("COGNITO_CLIENT_ID", "client")
     (tmp_path / "wsgi.py").write_text(WSGI)
@@ -67,6 +74,12 @@ def project(tmp_path: Path, manifest, account, monkeypatch) -> Path:
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "--message", "one")
     return tmp_path
+
+
+@pytest.fixture
+def project(repository: Path, account) -> Path:
+    """The same, set up for a user pool."""
+    return repository
 
 
 @pytest.fixture
@@ -240,9 +253,8 @@ def test_a_thread_of_the_app_does_not_delay_the_comparison(project, run, manifes
     assert f"      ! {GAINS}\n" in run("plan").out
 
 
-@pytest.mark.parametrize("group_name", ["viewers", "guests"])
 def test_what_an_older_version_applied_counts_as_granted_until_the_next_apply(
-    project, run, account, manifest, in_process, group_name
+    project, run, account, manifest, in_process
 ):
     manifest(ADMINS, VIEWERS, GUESTS)
     run("apply", "--yes")
@@ -250,19 +262,20 @@ def test_what_an_older_version_applied_counts_as_granted_until_the_next_apply(
     described = {"UserPoolId": account.pool_id, "Description": ""}
     account.cognito.update_group(**described, GroupName="guests", Precedence=2)
     ran = run("plan", "--detailed-exitcode")
-    line = f"group {group_name}: nothing records which routes it has so far"
-    assert (ran.code, f"  ! {line}\n" in ran.out) == (2, True)
+    lines = [f"group {name}: {NOT_RECORDED}" for name in ("viewers", "guests")]
+    assert (ran.code, "".join(f"  ! {line}\n" for line in lines) in ran.out) == (2, True)
     assert "note: what nothing records counts as granted; compare with a revision: " in ran.out
     digest = run("plan", "--json").json["digest"]
     refused = run("apply", "--yes", "--no-broadening", "--expect", digest)
-    assert (refused.code, f"blocked: --no-broadening: {line}\n" in refused.err) == (3, True)
+    blocks = "".join(f"blocked: --no-broadening: {line}\n" for line in lines)
+    assert (refused.code, blocks in refused.err) == (3, True)
     assert run("apply", "--yes", "--expect", digest).code == 0
     ran = run("plan", "--detailed-exitcode")
     assert (ran.code, "note:" in ran.out) == (0, False)
 
 
 def test_the_first_apply_grants_and_what_to_do_is_said(project, run, account):
-    line = "group admins: nothing records which routes it has so far"
+    line = f"group admins: {NOT_RECORDED}"
     ran = run("access-diff")
     assert f"as applied last: 0 gained, 0 lost\n  ! {line}\n" in ran.out
     assert (ran.code, len(ran.out.splitlines())) == (0, 4)
@@ -273,14 +286,6 @@ def test_the_first_apply_grants_and_what_to_do_is_said(project, run, account):
     assert refused.err.splitlines()[-1] == last
     assert run("apply", "--yes").code == 0
     assert run("apply", "--yes", "--no-broadening").code == 0
-
-
-def test_a_group_without_functions_records_nothing_that_is_missed(project, run, manifest):
-    label = {"group_name": "label", "allowed_functions": [], "scopes": ["a/b"]}
-    manifest(ADMINS, label)
-    run("apply", "--yes")
-    ran = run("plan", "--detailed-exitcode")
-    assert (ran.code, "applied last: the same\n" in ran.out) == (0, True)
 
 
 def fails(project: Path, monkeypatch) -> None:
@@ -303,7 +308,9 @@ EDITS = {
         [[GUESTS], [MORE]], as_is, ["group guests: gains GET /admin (so far: nobody)"]),
     "a group that called nothing gains a route": (
         [[ADMINS, {**GUESTS, "allowed_functions": []}], [ADMINS, GUESTS]], as_is,
-        ["group guests: nothing records which routes it has so far"]),
+        [f"group guests: {NOT_RECORDED}"]),
+    "a group has scopes and no functions": (
+        [[ADMINS], [ADMINS, {**GUESTS, "allowed_functions": [], "scopes": ["a/b"]}]], as_is, []),
     "a group loses its policy": ([[ADMINS, VIEWERS], [ADMINS, BARE]], as_is, []),
     "a group loses its policy and gains a route": (
         [[ADMINS, VIEWERS], [ADMINS, {**BARE, **OPEN}]], as_is,
@@ -331,26 +338,51 @@ EDITS = {
 
 
 @pytest.mark.parametrize(("manifests", "event", "grants"), EDITS.values(), ids=EDITS)
-def test_every_route_that_may_be_granted_is_planned_refused_applied_and_done(
-    project, run, manifest, account, in_process, monkeypatch, manifests, event, grants
+def test_every_route_that_may_be_granted_is_planned_and_refused_and_then_recorded(
+    repository, manifest, in_process, monkeypatch, manifests, event, grants
 ):
-    for groups in manifests:
-        before = account.state()
-        manifest(*groups)
-        git(project, "commit", "--quiet", "--allow-empty", "--all", "--message", "next")
-        if groups is manifests[-1]:
-            event(project, monkeypatch)
-            ran = run("plan", "--detailed-exitcode", "--json")
-            routes = [line for line in ran.json["broadening"] if line.startswith("group ")]
-            assert (ran.code, routes) == (2, grants)
-            refused = run("apply", "--yes", "--no-broadening")
-            expected = [f"blocked: --no-broadening: {line}" for line in grants]
-            assert [line for line in refused.err.splitlines() if ": group " in line] == expected
-            assert (refused.code, account.state() == before) == (
-                (3, True) if grants else (0, False)
-            )
-        assert run("apply", "--yes").code == 0
-        assert run("plan", "--detailed-exitcode").code == 0
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", SCOPE.pool_id)
+    account = Observed()
+
+    def planned() -> Plan:
+        where = SimpleNamespace(groups_file=repository / "groups.json")
+        found = groups(*manifests[step])
+        access = applied.compare_with_applied(where, Options(), found, account, SCOPE)
+        return replace(plan(*manifests[step], on=account), access=access)
+
+    for step, entries in enumerate(manifests):
+        manifest(*entries)
+        git(repository, "commit", "--quiet", "--allow-empty", "--all", "--message", "next")
+        if step == len(manifests) - 1:
+            event(repository, monkeypatch)
+            found = planned()
+            routes = [line for line in found.broadening if line.startswith("group ")]
+            assert (routes, bool(found.changes)) == (grants, True)
+            if grants:
+                with pytest.raises(ProvisionBlocked) as refused:
+                    found.raise_if_blocked(allow_broadening=False)
+                expected = {f"--no-broadening: {line}" for line in grants}
+                assert expected <= {*refused.value.problems}
+        account = after(planned(), account)
+        found = planned()
+        assert (found.changes, found.access.pending, found.access.notes) == ((), False, ())
+        assert found.access.manifest_applied == found.access.manifest
+
+
+def test_the_whole_sequence_of_a_group_without_a_role(project, run, manifest, account, in_process):
+    manifest(ADMINS, GUESTS)
+    git(project, "commit", "--quiet", "--all", "--message", "two")
+    assert run("apply", "--yes").code == 0
+    assert run("plan", "--detailed-exitcode").code == 0
+    manifest(ADMINS, MORE)
+    before = account.state()
+    ran = run("plan", "--detailed-exitcode")
+    assert (ran.code, f"      ! {GAINS}\n" in ran.out) == (2, True)
+    refused = run("apply", "--yes", "--no-broadening")
+    assert (refused.code, account.state() == before) == (3, True)
+    assert f"blocked: --no-broadening: group guests: {GAINS}\n" in refused.err
+    assert run("apply", "--yes").code == 0
+    assert run("plan", "--detailed-exitcode").code == 0
 
 
 def test_an_entry_that_is_removed_loses_its_routes_whether_or_not_its_group_is_deleted(
