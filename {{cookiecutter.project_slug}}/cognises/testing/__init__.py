@@ -8,7 +8,6 @@
 `cognises.testing.fixtures` holds pytest fixtures. No switch turns authentication off.
 """
 
-import functools
 import json
 import os
 import time
@@ -152,9 +151,6 @@ class FakePool:
         """Sign with a new key from now on; the earlier ones stay published."""
         self.keys.insert(0, SigningKey())
         return self.keys[0]
-
-
-session_pool = functools.cache(FakePool)  # one a process: RSA keys are slow to make
 
 
 def _federated(provider: str, token_use: str) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from cognises.manifest import load_groups
-from cognises.testing import AsGroup, AsUserOf, FakePool, session_pool
+from cognises.testing import AsGroup, AsUserOf, FakePool
 from cognises.web.state import settings_of
 
 
 @pytest.fixture(scope="session")
 def _session_pool() -> FakePool:
-    return session_pool()
+    return FakePool()  # one a run: RSA keys are slow to make
 
 
 @pytest.fixture

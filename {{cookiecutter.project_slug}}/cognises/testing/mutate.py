@@ -33,7 +33,7 @@ from cognises.access.route_report import rows_of
 from cognises.errors import ProblemsError
 from cognises.manifest import read_manifest
 from cognises.settings import sources
-from cognises.testing import session_pool
+from cognises.settings.values import TOKEN_USES
 from cognises.web import authorize, decorators, routes
 from cognises.web.extension import route_problems
 from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guard, LoginGuard, handler_name
@@ -111,7 +111,7 @@ def _changes(declared: Declaration, names: list[str]) -> Iterator[tuple[Declarat
             for scope in guard.scopes:
                 others[f"{scope} not in scopes"] = replace(guard, scopes=guard.scopes - {scope})
             if guard.client_ids:
-                clients = guard.client_ids | {session_pool().client_id}
+                clients = guard.client_ids | {"fakeclient0123456789"}  # a FakePool's
                 others["the app's own client in client_ids"] = replace(guard, client_ids=clients)
             if guard.pool:
                 others["the app's own pool"] = replace(guard, pool=None, client_ids=None)
@@ -122,8 +122,7 @@ def _changes(declared: Declaration, names: list[str]) -> Iterator[tuple[Declarat
         yield Declaration((*before, *after) or (DEFAULT_LOGIN,)), f"{name} removed", check
         for text in sorted(others):
             yield Declaration((*before, others[text], *after)), f"{name} with {text}", check
-    both = frozenset({"id", "access"})
-    logins = tuple(replace(guard, token_use=both) for guard in declared.logins)
+    logins = tuple(replace(guard, token_use=TOKEN_USES) for guard in declared.logins)
     yield Declaration((*logins, *declared.permissions)), "every kind of token accepted", (
         "with a token of the other kind (token_use=…): expect 401")  # fmt: skip
 
@@ -289,7 +288,6 @@ def _run(app: Flask, tests: str, folder: Path) -> tuple[int, list[Mutant]]:
         raise click.ClickException("no route has a guard or @public; name your app: --app …")
     with contextlib.redirect_stdout(io.StringIO()):
         pytest.main(["--version", "--noconftest"])  # imports its plugins, for all processes
-    session_pool()  # its keys, too
     click.echo(f"{len(found)} mutants; first {tests} without any change", err=True)
     began = time.monotonic()
     if not survivors([Mutant("", "", "", ())], tests, folder / "unchanged", float("inf")):
