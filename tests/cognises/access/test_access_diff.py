@@ -14,7 +14,9 @@ from types import SimpleNamespace
 
 import pytest
 from flask import Blueprint, Flask
+from flask.views import MethodView
 from request_side import manifest
+from werkzeug.routing import BaseConverter
 from werkzeug.test import EnvironBuilder
 
 from cognises import Cognises, login_check, permission_required, protect, public
@@ -192,9 +194,9 @@ def header(pool, client, use, scopes, groups, is_machine):
 class Side:
     """An app, and the statuses of its routes."""
 
-    def __init__(self, spec, path) -> None:
-        self.app, self._seen = make_app(spec, path), {}
-        self.routes = access_side(self.app)
+    def __init__(self, spec, path, make=make_app) -> None:
+        self.app, self._seen = make(spec, path), {}
+        self.routes = json.loads(json.dumps(access_side(self.app)))
 
     def allows(self, method, path, principal=None) -> bool:
         """Whether a request passes; who has a token may also leave it out."""
@@ -203,8 +205,14 @@ class Side:
             self._seen[key] = self._status(*key) == 200
         return self._seen[key] or (principal is not None and self.allows(method, path))
 
+    def has(self, method, path):
+        """Whether a route answers a request."""
+        return self._status(method, path, None) not in (404, 405, 308)
+
     def _status(self, method, path, authorization):
-        environ = {**EnvironBuilder(path=path, method=method).get_environ()}
+        host, slash, path = path.partition("/")
+        base = f"http://{host + '.' if host else ''}localhost"
+        environ = {**EnvironBuilder(slash + path, base, method=method).get_environ()}
         environ["wsgi.errors"] = io.StringIO()
         if authorization:
             environ["HTTP_AUTHORIZATION"] = authorization
@@ -242,10 +250,10 @@ def matches(who, principal, *, exactly=False):
     return all(each & set(has) for each in needed)
 
 
-def witness(change, old, new, everybody):
+def witness(change, old, new, everybody, path=None):
     """A request of someone whom the change names that meets a refusal on one side only."""
     losing, gaining = (old, new) if change.gained else (new, old)
-    at = change.method, change.path
+    at = change.method, path or change.path
     if change.who == "everybody":
         return gaining.allows(*at) and not losing.allows(*at)
     exact = change.groups or change.who.startswith("every ")
@@ -279,3 +287,209 @@ def test_the_difference_is_the_change_in_the_status_of_requests(seed, tmp_path):
         counted["requests"] += len(old._seen) + len(new._seen)
     assert len(counted) > 1
     print(dict(counted))
+
+
+# Rules that answer each other's paths, and paths that they answer.
+RULES = ("/files/<path:name>", "/files/<name>", "/files/secret/<name>", "/<path:every>", "/<page>",
+         "/report", "/<int:number>", "/7", "/<own:word>", "/<word>/<path:more>",
+         "/y/<word>", "/y/<other>", "/y/x", "/y/", "/<any(a, b):kind>")  # fmt: skip
+PREFIXES = ("/files/secret/", "/files/secret/deep/", "/report/", "/y/")
+PATHS = ("/files/zzz", "/files/secret", "/files/secret/", "/files/secret/zzz",
+         "/files/secret/deep", "/files/secret/deep/zzz", "/files/zzz/zzz", "/zzz", "/report",
+         "/report/", "/report/zzz", "/report/x", "/files/x", "/3", "/7", "/8", "/a", "/b",
+         "/ab", "/bc", "/c", "/zzz/x", "/7/x", "/report/7/x", "/y/x", "/y/zzz", "/y/7", "/y/",
+         "/y", "/zzz/zzz/zzz")  # fmt: skip
+SHAPES = {"path": ".+", "int": r"\d+", "own": "[abc]+", "any": "a|b"}
+
+
+def random_table(chance: random.Random, length=6):
+    def entry():
+        guards = [own_guard(chance) for _ in range(chance.choice((0, 1, 1, 1, 2)))]
+        return {"rule": chance.choice(RULES), "host": chance.choice(("", "", "", "a")),
+                "number": chance.randrange(4), "methods": chance.choice((["GET"], ["GET", "POST"])),
+                "guards": guards, "head": chance.choice((None, None, [], [own_guard(chance)])),
+                "is_strict": chance.random() < 0.7}  # fmt: skip
+
+    return {
+        "manifest": random_manifest(chance),
+        "token_use": "id,access",
+        "clients": "c1,c2",
+        "own": chance.choice(("[ab]+", "[bc]+")),
+        "routes": [entry() for _ in range(chance.randint(1, length))],
+        "paths": {each: own_guard(chance) for each in PREFIXES if chance.random() < 0.3},
+    }
+
+
+def changed_table(spec, chance: random.Random):
+    """The same app, edited in one or two places: routes come, go, change, and change places."""
+    other, fresh = json.loads(json.dumps(spec)), random_table(chance)
+    for _ in range(chance.randint(1, 2)):
+        place = chance.choice(("routes", "routes", "swap", "gone", "paths", "paths", "own"))
+        routes, at = other["routes"], chance.randrange(len(other["routes"]))
+        if place == "routes":
+            routes.insert(at, fresh["routes"][0])
+        elif place == "swap":
+            routes.append(routes.pop(at))
+        elif place == "gone" and len(routes) > 1:
+            routes.pop(at)
+        elif place == "paths":
+            prefix = chance.choice(PREFIXES)
+            if other["paths"].pop(prefix, None) is None:
+                other["paths"][prefix] = own_guard(chance)
+        else:
+            other["own"] = fresh["own"]
+    return other
+
+
+def make_table(spec, path) -> Flask:
+    path.write_text(json.dumps(spec["manifest"]))
+    app = Flask("service", static_folder=None, subdomain_matching=True)
+    app.config.update(
+        TESTING=True,
+        SERVER_NAME="localhost",
+        COGNISES_GROUPS_FILE=str(path),
+        COGNITO_TOKEN_USE=spec["token_use"],
+    )
+    pools()[0].attach(app)
+    app.config["COGNITO_CLIENT_ID"] = spec["clients"]
+    app.url_map.converters["own"] = type("Own", (BaseConverter,), {"regex": spec["own"]})
+    taken = set()
+    for position, route in enumerate(spec["routes"]):
+        below = any(f"{route['rule']}/".startswith(each) for each in spec["paths"])
+        name = f"other{position}" if route["number"] in taken else f"view{route['number']}"
+        taken.add(route["number"])
+
+        def guarded(guards, *, may_be_public=not below, name=name):
+            def view(self=None, **variables):
+                return ""
+
+            view.__name__ = name
+            for guard in guards:
+                for each in decorator(guard, name):
+                    view = each(view)
+            return view if guards or not may_be_public else public(view)
+
+        view = guarded(route["guards"])
+        if route["head"] is not None:
+            methods = {"get": view, "post": view, "head": guarded(route["head"])}
+            view = type("Pages", (MethodView,), methods).as_view(name)
+        app.add_url_rule(
+            route["rule"],
+            f"at{position}",
+            view,
+            methods=route["methods"],
+            subdomain=route["host"] or None,
+            strict_slashes=route["is_strict"],
+        )
+    for prefix, guard in spec["paths"].items():
+        protect(app, *decorator(guard, "path"), paths=[prefix])
+    Cognises(app)
+    return app
+
+
+def covers(shown, path):
+    """Whether a request is for what a change shows: a rule, a part of it, or a path."""
+    if shown.endswith("…"):
+        return f"{path}/".startswith(shown[:-1])
+    texts = re.split(r"(<[^>]*>)", shown)
+    parts = (f"(?:{SHAPES.get(re.split('[:(]', each[1:])[0], '[^/]+')})" if each[:1] == "<"
+             else re.escape(each) for each in texts)  # fmt: skip
+    return bool(re.fullmatch("".join(parts).removesuffix("/") + "/?", path))
+
+
+@pytest.mark.parametrize("seed", range(2))  # two processes can share a longer run
+def test_the_difference_is_that_of_requests_where_rules_answer_each_others_paths(seed, tmp_path):
+    everybody, counted = principals(), Counter()
+    for number in range(seed, 1 + PAIRS // 5, 2):
+        chance = random.Random(number)
+        spec = random_table(chance)
+        other = changed_table(spec, chance) if chance.random() < 0.8 else random_table(chance)
+        old, new = (Side(each, tmp_path / name, make_table)
+                    for each, name in ((spec, "old.json"), (other, "new.json")))  # fmt: skip
+        found = access_diff(old.routes, new.routes)
+        requests = [(method, host + path) for method in ("GET", "HEAD", "POST")
+                    for host in ("", "a") for path in PATHS]  # fmt: skip
+        for each in found:
+            paths = {path for _, path in requests if covers(each.path, path)}
+            paths |= {each.path} - {each.path for _ in "<…" if _ in each.path}
+            some = chance.sample(everybody, len(everybody))
+            assert any(witness(each, old, new, some, path) for path in paths), (number, each)
+            counted[each.who.partition(" ")[0]] += 1
+        for method, path in requests:
+            if not old.has(method, path) and not new.has(method, path):
+                continue
+            here = [
+                each
+                for each in found
+                if covers(each.path, path)
+                and (each.method == method or (method, each.method) == ("HEAD", "GET"))
+            ]
+            for someone in [None, *chance.sample(everybody, 5)]:
+                before, after = (side.allows(method, path, someone) for side in (old, new))
+                assert before == after or any(
+                    each.who == "everybody" if someone is None else matches(each.who, someone)
+                    for each in here if each.gained == after
+                ), (number, method, path, someone, found)  # fmt: skip
+    print(dict(counted))
+
+
+def one_route(rule="/x", *, view=None, **options):
+    """A public route, or one that every signed-in user may call."""
+    return lambda app: app.add_url_rule(rule, rule + str(options), view or public(lambda **_: ""),
+                                        **options)  # fmt: skip
+
+
+def guarded(rule, **options):
+    return one_route(rule, view=login_check(lambda **_: ""), **options)
+
+
+def below(*paths):
+    return lambda app: protect(app, login_check, paths=paths)
+
+
+def pages(**methods):
+    made = {"get": login_check(lambda self: ""), **methods}
+    return lambda app: app.add_url_rule("/x", view_func=type("X", (MethodView,), made).as_view("x"))
+
+
+def folder(name):
+    return lambda app: setattr(app, "static_folder", name)
+
+
+FILES, PAGE = one_route("/files/<path:name>"), one_route("/<page>")
+SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who without a token had it
+    "a guard below a catch-all goes": ([FILES, below("/files/a/")], [FILES], "! GET /files/a/…"),
+    "a guard below a catch-all comes": ([FILES], [FILES, below("/files/a/")], "- GET /files/a/…"),
+    "a deeper one goes": ([FILES, below("/files/a/b/")], [FILES], "! GET /files/a/b/…"),
+    "one for the value of a variable": ([PAGE, below("/a/")], [PAGE], "! GET /a/…"),
+    "head is opened": ([pages(head=login_check(lambda self: ""))],
+                       [pages(head=public(lambda self: ""))], "! HEAD /x"),
+    "equal rules change places": ([guarded("/<a>"), PAGE], [PAGE, guarded("/<a>")],
+                                  "! GET /<a>"),
+    "an equal rule is not reached": ([PAGE], [PAGE, guarded("/<a>")], ""),
+    "a literal goes beside a variable": ([guarded("/x"), PAGE], [PAGE], "! GET /x"),
+    "an integer goes beside a text": ([guarded("/<int:n>"), PAGE], [PAGE], "! GET /<int:n>"),
+    "a variable has another name": ([PAGE], [one_route("/<name>")], ""),
+    "another host": ([one_route(subdomain="a")], [one_route(subdomain="b")], "! GET b/x - GET a/x"),
+    "a higher limit": ([one_route("/<int(max=5):n>")], [one_route("/<int(max=9):n>")],
+                       "! GET /<int(max=9):n> - GET /<int(max=5):n>"),
+    "another folder": ([folder("a")], [folder("b")],
+                       "! GET /static/<path:filename> - GET /static/<path:filename>"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), SINGLE.values(), ids=SINGLE)
+def test_a_change_of_what_answers_a_path_is_shown(before, after, expected, tmp_path):
+    def side(steps):
+        app = Flask("service", root_path=str(tmp_path), subdomain_matching=True)
+        app.config.update(TESTING=True, COGNISES_GROUPS_FILE=str(tmp_path / "groups.json"))
+        (tmp_path / "groups.json").write_text("[]")
+        pools()[0].attach(app)
+        for step in steps:
+            step(app)
+        Cognises(app)
+        return json.loads(json.dumps(access_side(app)))
+
+    found = [each for each in access_diff(side(before), side(after)) if each.who == "everybody"]
+    shown = [f"{'!' if each.gained else '-'} {each.method} {each.path}" for each in found]
+    assert " ".join(shown) == expected

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from cognises.access import Row
+    from cognises.web.routes import Route as RouteOfApp
 
 Route = dict[str, Any]
 Side = list[Route]  # JSON can hold it
+Match = tuple[str, str, "Route | None", "Route | None"]  # path, method, both routes
 Sets = list[frozenset[str]]
+_METHODS = {"GET": ["GET", "HEAD"]}  # GET answers HEAD too, where HEAD has no route before it
+_VALUES = ("zzz", "zz", "90125", "1.5", "-7", "zzz/zzz", "0b0e1c1c-6f0c-4d0a-9d0e-000000000001")
 # What a token may be, and how a token is called that only one side accepts.
 _ACCEPTED = {
     "client": "tokens of client {}", "token_use": "{} tokens", "audience": "tokens for audience {}",
@@ -50,22 +54,67 @@ class AccessChange(NamedTuple):
 
 
 def access_side(app: Flask) -> Side:
-    """Every route of `app`: who may call it, and with which tokens, settings filled in.
-    Raises ManifestError or SettingsError, as `report` does.
+    """Every route of `app` in the order of matching: who may call it, with which tokens, settings
+    filled in, and what it matches. Raises ManifestError or SettingsError, as `report` does.
     """
-    from cognises.access import report
+    from cognises.access.route_report import rows_of
 
-    return [_route(app, row) for row in report(app).rows]
+    numbers = {id(rule): number for number, rule in enumerate(app.url_map.iter_rules())}
+    pairs = sorted(rows_of(app), key=lambda pair: (
+        [(not each.static, each.weight) for each in pair[0].rule._parts],
+        numbers[id(pair[0].rule)], pair[1].method != "HEAD"))  # fmt: skip
+    return [each for route, row in pairs if not route.rule.build_only
+            for each in _routes(app, route, row)]  # fmt: skip
 
 
-def _route(app: Flask, row: Row) -> dict[str, Any]:
+def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
+    """A route after its parts below guards by path: `/files/secret/…` of `/files/<path:name>`."""
+    from cognises.access.route_report import _row
+    from cognises.web.routes import declaration_at, path_rules_of
+
+    rule, rules, fit = route.rule, path_rules_of(app), {}
+    host = (rule.host if app.url_map.host_matching else rule.subdomain) or ""
+    kinds = rule._converters
+    for name, each in kinds.items():
+        values = [*_VALUES, *re.findall(r"\w+", each.regex)]
+        fit[name] = [value for value in values if re.fullmatch(each.regex, value)]
+    count = max(map(len, fit.values()), default=1) if all(fit.values()) else 0
+    samples = ["".join(fit[text][n % len(fit[text])] if is_variable else text
+                       for is_variable, text in rule._trace) for n in range(count)]  # fmt: skip
+    pattern = "".join(f"({kinds[text].regex})" if is_variable else re.escape(text)
+                      for is_variable, text in rule._trace)  # fmt: skip
+    pattern = pattern if rule.strict_slashes else f"{pattern.removesuffix('/')}/?"
+    blueprint, _, name = row.endpoint.rpartition(".")
+    folder = app.blueprints.get(blueprint, app).static_folder if name == "static" else None
+    served = os.path.relpath(os.path.realpath(folder)) if folder else ""
+    # A sample shows little of what only some values fit, and nothing of the files in a folder.
+    limited = any(getattr(each, key, None) or "werkzeug" not in type(each).__module__
+                  for each in kinds.values() for key in ("min", "max", "fixed_digits"))  # fmt: skip
+    whole = {"served": served, "is_sampled": not (limited or served or not samples)}
+    start, variable, _ = rule.rule.partition("<")
+    partial = {f"{each.prefix}/" for each in rules if each.guards and not each.applies(rule, None)}
+    for below in sorted(partial, key=len, reverse=True):
+        prefix = f"{host}|{below}"
+        rest = ("/".join(each.split("/")[below.count("/") :]) for each in samples)
+        within = [prefix[:-1], f"{prefix}zzz", *(prefix + each for each in rest)]
+        within = [each for each in within if re.fullmatch(pattern, each)]
+        if variable and below.startswith(start) and (within or not samples):
+            applying = [each for each in rules if each.applies(rule, below)]
+            declared = declaration_at(app, row.endpoint, row.method, applying)
+            part = route._replace(declaration=declared._replace(is_contradictory=False))
+            ahead = f"(?={re.escape(prefix[:-1])}(/|$))"
+            names = {"path": f"{host}{below}…", "samples": within, "pattern": ahead + pattern}
+            yield _access(app, _row(app, part)) | whole | names
+    names = {"path": host + rule.rule, "samples": samples, "pattern": pattern}
+    yield _access(app, row) | whole | names
+
+
+def _access(app: Flask, row: Row) -> Route:
     needs = [[sorted(each.groups), sorted(each.scopes)] for each in row.permissions]
-    tokens = None
-    if needs or row.open_to == ("signed in",):  # else public, or closed
-        tokens = _tokens(app, row)
-    names = {"method": row.method, "path": row.path, "endpoint": row.endpoint}
-    fields = {"anonymous": row.is_public, "needs": needs, "tokens": tokens}
-    return {**names, "open_to": ", ".join(row.open_to), **fields}
+    is_guarded = needs or row.open_to == ("signed in",)  # else public, or closed
+    fields = {"method": row.method, "endpoint": row.endpoint, "open_to": ", ".join(row.open_to)}
+    tokens = _tokens(app, row) if is_guarded else None
+    return {**fields, "anonymous": row.is_public, "needs": needs, "tokens": tokens}
 
 
 def _tokens(app: Flask, row: Row) -> dict[str, Any] | None:
@@ -92,30 +141,52 @@ def _tokens(app: Flask, row: Row) -> dict[str, Any] | None:
 
 
 def access_diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
-    """Which routes (by method and path) are gained and lost, from what `access_side` returns.
+    """Which routes are gained and lost, from what `access_side` returns.
     A change names the widest group of callers: everybody (without a token); every signed-in user;
     every machine client; each group, and each scope of machines, that suffices alone; several
     groups together where no single one suffices; and tokens that only one side accepts from the
     callers that both admit. A change of a wider group includes its members: groups are not listed
     again where every signed-in user gains. `before` and `after` state what a route is open to.
     """
-    old, new = _by_rule(before), _by_rule(after)
-    found = []
-    for key in sorted({*old, *new}):
-        sides = old.get(key), new.get(key)
+    found: dict[tuple[object, ...], AccessChange] = {}
+    for path, method, *sides in _matches(before, after):
         was, now = (each["open_to"] if each else "no such route" for each in sides)
         for gained, pair in ((True, sides), (False, sides[::-1])):
             for who, groups in dict(_gains(*pair)).items():
-                found.append(AccessChange(who, gained, key[1], key[0], was, now, groups))
-    return tuple(sorted(found, key=lambda each: (not each.gained, each.who)))
+                change = AccessChange(who, gained, method, path, was, now, groups)
+                found.setdefault((not gained, who, path, method), change)
+    return tuple(found[key] for key in sorted(found))
 
 
-def _by_rule(side: Side) -> dict[tuple[str, str], Route]:
-    """Routes by path and method; with the endpoint where two share these, as with hosts."""
-    shared = Counter((each["path"], each["method"]) for each in side)
-    named = ((each, shared[each["path"], each["method"]] > 1) for each in side)
-    return {(f"{r['path']} ({r['endpoint']})" if is_shared else r["path"], r["method"]): r
-            for r, is_shared in named}  # fmt: skip
+def _matches(before: Side, after: Side) -> Iterator[Match]:
+    """Each pair of routes that answer the same request, by the samples of both sides. Routes of
+    which samples are not known, or show too little, go with those of the same name and pattern.
+    """
+    sides = [[(re.compile(each.get("pattern", "(?!)")), each) for each in side]
+             for side in (before, after)]  # fmt: skip
+    names = [{_name(each): each for each in reversed(side)} for side in (before, after)]
+    pairs: dict[tuple[str, int, int], Match] = {}
+    for route in (*before, *after):
+        path, method, *_ = _name(route)
+        if not route.get("is_sampled"):
+            old, new = (each.get(_name(route)) for each in names)
+            pairs.setdefault((method, id(old), id(new)), (path, method, old, new))
+        for sent in _METHODS.get(method, [method]):
+            for request in route.get("samples", ()):
+                old, new = pair = [_answer(each, sent, request) for each in sides]
+                is_own = any(each and each["method"] == sent for each in pair)
+                if is_own and (route is old or route is new):
+                    pairs.setdefault((sent, id(old), id(new)), (path, sent, old, new))
+    yield from pairs.values()
+
+
+def _name(route: Route) -> tuple[str, ...]:
+    return route["path"], route["method"], route.get("served", ""), route.get("pattern", "")
+
+
+def _answer(side: list[tuple[re.Pattern[str], Route]], method: str, request: str) -> Route | None:
+    methods = _METHODS["GET"] if method == "HEAD" else [method]
+    return next((r for p, r in side if r["method"] in methods and p.fullmatch(request)), None)
 
 
 def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[str, ...]]]:

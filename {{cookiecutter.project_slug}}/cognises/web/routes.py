@@ -185,7 +185,7 @@ class Route(NamedTuple):
 
 
 def routes(app: Flask) -> Iterator[Route]:
-    """Every endpoint, method and path of an app but Flask's automatic OPTIONS and HEAD."""
+    """Every endpoint, method and path of an app; no HEAD that GET answers, no automatic OPTIONS."""
     for rule in app.url_map.iter_rules():
         methods = set(rule.methods or ()) if rule.endpoint in app.view_functions else set()
         if getattr(rule, "provide_automatic_options", False):
