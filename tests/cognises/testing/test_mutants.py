@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_a_process_that_the_app_started_may_end_at_any_time(
     monkeypatch.setattr(mutate, "start", lambda *_: ended(next(codes)))
     mutants = [mutate.Mutant(name, "", "", ()) for name in ("found", "not found", "found too")]
 
-    assert mutate.survivors(mutants, "tests", tmp_path, 60) == [mutants[1]]
+    assert mutate.survivors(mutants, "tests", tmp_path, 60, Counter()) == [mutants[1]]
 
 
 def test_tests_that_take_too_long_end_with_what_they_started(
@@ -45,7 +46,8 @@ def test_tests_that_take_too_long_end_with_what_they_started(
 
     monkeypatch.setattr(mutate, "start", start)
 
-    assert mutate.survivors([mutate.Mutant("", "", "", ())], "tests", tmp_path, 0) == []
+    mutants = [mutate.Mutant("", "", "", ())]
+    assert mutate.survivors(mutants, "tests", tmp_path, 0, Counter()) == []
     os.close(writer)
     assert os.read(reader, 1) == b""  # after the last process that could write has ended
     os.close(reader)

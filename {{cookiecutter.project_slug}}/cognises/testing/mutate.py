@@ -7,6 +7,7 @@ bytecode included, is in a temporary folder.
 """
 
 import contextlib
+import gc
 import inspect
 import io
 import json
@@ -15,7 +16,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import product
@@ -49,7 +50,6 @@ class Mutant(NamedTuple):
     change: str
     check: str
     patches: tuple[contextlib.AbstractContextManager[object], ...]
-    called: Collection[tuple[str, str]] = ()  # path and method, where an answer changes
 
     @contextlib.contextmanager
     def made(self) -> Iterator[None]:
@@ -72,7 +72,7 @@ def mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
             found = {(each.path, each.method) for each in access_diff(before, access_side(app))}
         if found:
             calls = ", ".join(f"{method} {path}" for path, method in sorted(found))
-            yield mutant._replace(check=f"call {calls} {mutant.check}", called=found)
+            yield mutant._replace(check=f"call {calls} {mutant.check}")
 
 
 def _guard_mutants(app: Flask) -> Iterator[Mutant]:
@@ -179,25 +179,23 @@ def _reading(file: Path, changed: Path) -> tuple[Any, ...]:
 
 
 class Order:
-    """A pytest plugin: first what found most, of these the values that name a route."""
+    """A pytest plugin: first the tests that found most, then the fastest files."""
 
-    def __init__(self, finders: Counter[str], mutant: Mutant, note: Path) -> None:
-        self._finders, self._mutant, self._note = finders, mutant, note
+    def __init__(self, ranks: Counter[str], note: Path) -> None:
+        self._ranks, self._note = ranks, note
+        self._noted = Counter[str]()  # the test that fails, else negative milliseconds by file
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items.sort(key=self._rank)
-
-    def _rank(self, item: Any) -> tuple[bool, int]:
-        name, _, values = item.nodeid.partition("[")
-        is_here = not values or any(path in values for path, _ in self._mutant.called)
-        return not (is_here and self._finders[name]), -self._finders[name]
+        items.sort(key=lambda item: [-self._ranks[item.nodeid.partition(c)[0]] for c in "[:"])
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        self._noted[report.nodeid.partition("::")[0]] -= round(1000 * report.duration)
         if report.failed:
-            self._note.write_text(report.nodeid.partition("[")[0])
+            self._noted = Counter({report.nodeid.partition("[")[0]: 1})
+        self._note.write_text(json.dumps(self._noted))
 
 
-def start(mutant: Mutant, tests: str, finders: Counter[str], folder: Path) -> int:
+def start(mutant: Mutant, tests: str, ranks: Counter[str], folder: Path) -> int:
     """The id of a forked process that runs the tests with one change, and ends as pytest does."""
     import pytest
 
@@ -213,8 +211,9 @@ def start(mutant: Mutant, tests: str, finders: Counter[str], folder: Path) -> in
         options = ["-xq", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/t"]
         options += ["-n0"] * bool(find_spec("xdist")) + ["--no-cov"] * bool(find_spec("pytest_cov"))
         with mutant.made():
-            order = Order(finders, mutant, folder / "note")
-            code = int(pytest.main([*options, "--tb=short", tests], plugins=[order]))
+            code = int(
+                pytest.main([*options, "--tb=line", tests], plugins=[Order(ranks, folder / "note")])
+            )
     finally:
         os._exit(code)
 
@@ -226,16 +225,17 @@ def stop(pid: int) -> None:
         os.waitpid(pid, 0)
 
 
-def survivors(found: list[Mutant], tests: str, folder: Path, limit: float) -> list[Mutant]:
+def survivors(
+    found: list[Mutant], tests: str, folder: Path, limit: float, ranks: Counter[str]
+) -> list[Mutant]:
     """The mutants that no test finds in `limit` seconds; one a processor."""
     running: dict[int, tuple[int, float]] = {}
-    finders, shown = Counter[str](), time.monotonic()
-    waiting, alive = list(range(len(found))), []
+    waiting, alive, shown = list(range(len(found))), [], time.monotonic()
     try:
         while waiting or running:
             while waiting and len(running) < (os.cpu_count() or 1):
                 number = waiting.pop(0)
-                pid = start(found[number], tests, finders, folder / str(number))
+                pid = start(found[number], tests, ranks, folder / str(number))
                 running[pid] = number, time.monotonic() + limit
             time.sleep(0.01)
             for pid, (number, deadline) in list(running.items()):
@@ -243,7 +243,8 @@ def survivors(found: list[Mutant], tests: str, folder: Path, limit: float) -> li
                 if ended or time.monotonic() > deadline:
                     stop(pid)
                     del running[pid]
-                    finders.update(each.read_text() for each in folder.glob(f"{number}/note"))
+                    for note in folder.glob(f"{number}/note"):
+                        ranks.update(json.loads(note.read_text()))
                     alive += [number] if ended and status == 0 else []
             if time.monotonic() > shown + 5:
                 shown, left = time.monotonic(), len(waiting) + len(running)
@@ -266,33 +267,35 @@ def mutate_command(context: click.Context, tests: str) -> None:
     app = context.ensure_object(ScriptInfo).load_app()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the processes, too
     with TemporaryDirectory() as name:
+        folder = Path(name).resolve()
         try:
-            total, alive = _run(app, tests, Path(name).resolve())
+            found = list(mutants(app, folder))
         except ProblemsError as error:
             raise click.ClickException(f"cannot read who may call which route:\n{error}") from None
+        if not found:
+            raise click.ClickException("no route has a guard or @public; name your app: --app …")
+        click.echo(f"{len(found)} mutants; first {tests} without any change", err=True)
+        alive = _run(found, tests, folder)
     for mutant in alive:
         click.echo(f"survived: {mutant.place}: {mutant.change}\n    missing test: {mutant.check}")
-    click.echo(f"{total} mutants, {len(alive)} survived {tests}")
+    click.echo(f"{len(found)} mutants, {len(alive)} survived {tests}")
     if alive:
         raise click.exceptions.Exit(1)
 
 
-def _run(app: Flask, tests: str, folder: Path) -> tuple[int, list[Mutant]]:
-    """How many mutants there are, and which survive. ClickException: the tests fail anyway."""
+def _run(found: list[Mutant], tests: str, folder: Path) -> list[Mutant]:
+    """The mutants that survive. Raises ClickException: the tests fail anyway."""
     import pytest
 
     sys.pycache_prefix, sys.dont_write_bytecode = f"{folder}/bytecode", False
     os.environ.pop("PYTEST_ADDOPTS", None)
-    found = list(mutants(app, folder))
-    if not found:
-        raise click.ClickException("no route has a guard or @public; name your app: --app …")
     with contextlib.redirect_stdout(io.StringIO()):
-        pytest.main(["--version", "--noconftest"])  # imports its plugins, for all processes
-    click.echo(f"{len(found)} mutants; first {tests} without any change", err=True)
-    began = time.monotonic()
-    if not survivors([Mutant("", "", "", ())], tests, folder / "unchanged", float("inf")):
+        # Without tests: imports its plugins, for all processes.
+        pytest.main(["--noconftest", "-p", "no:cacheprovider", str(folder)])
+    gc.freeze()  # pytest collects garbage at the end of each run
+    began, ranks = time.monotonic(), Counter[str]()
+    if not survivors([Mutant("", "", "", ())], tests, folder / "unchanged", float("inf"), ranks):
         output = (folder / "unchanged/0/output").read_text(encoding="utf-8", errors="replace")
         raise click.ClickException(f"{tests} fails without any change; correct it first:\n{output}"
                                    "\nOther tests: flask cognises mutate PATH")  # fmt: skip
-    limit = max(TIMEOUT, 5 * (time.monotonic() - began))
-    return len(found), survivors(found, tests, folder, limit)
+    return survivors(found, tests, folder, max(TIMEOUT, 5 * (time.monotonic() - began)), ranks)
