@@ -71,7 +71,7 @@ def layers(package):
     """The import layers of a package, as import-linter checks them."""
     contract = re.search(
         rf'containers = \["{re.escape(package)}"\].*?layers = \[(.*?)\]',
-        (PROJECT / "cognises" / "import-contracts.toml").read_text(encoding="utf-8"),
+        (PROJECT / "import-contracts.toml").read_text(encoding="utf-8"),
         re.DOTALL,
     )[1]
     cog.out("\n".join(["```text", *re.findall('"(.*?)"', contract), "```", ""]))

@@ -122,7 +122,7 @@ def test_a_deployment_can_be_removed(deployed):
     ours = (".venv", "cognises/", "infra/deploy.py")
     left = " ".join(name for name in names if not name.startswith(ours))
     assert not re.search(r"Dockerfile|lambda_entry|gunicorn\.conf|deploy\.|server/[a-z]", left)
-    contracts = ["--no-cache", "--config", "cognises/import-contracts.toml"]
+    contracts = ["--no-cache", "--config", "import-contracts.toml"]
     linted = run([f"{sys.prefix}/bin/lint-imports", *contracts], cwd=deployed)
     assert linted.returncode == 0, linted.stdout
     suite_passes(deployed)

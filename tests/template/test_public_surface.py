@@ -81,7 +81,7 @@ def test_an_import_contract_keeps_private_parts_out_of_app(line, is_allowed, bak
     (tmp_path / "app").mkdir()
     (tmp_path / "app/__init__.py").write_text(f"{line}\n")
     lint = f"{sys.prefix}/bin/lint-imports"
-    contracts = "cognises/import-contracts.toml"
+    contracts = str(bakes["none", ""] / "import-contracts.toml")
     done = run([lint, "--no-cache", "--config", contracts], cwd=tmp_path)
     assert (done.returncode == 0) is is_allowed, done.stdout
     broken = [text for text in done.stdout.splitlines() if text.endswith("BROKEN")]
