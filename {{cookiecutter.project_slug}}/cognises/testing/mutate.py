@@ -289,8 +289,7 @@ def _run(found: list[Mutant], tests: str, folder: Path) -> list[Mutant]:
 
     sys.pycache_prefix, sys.dont_write_bytecode = f"{folder}/bytecode", False
     os.environ.pop("PYTEST_ADDOPTS", None)
-    with contextlib.redirect_stdout(io.StringIO()):
-        # Without tests: imports its plugins, for all processes.
+    with contextlib.redirect_stdout(io.StringIO()):  # no test: it imports plugins for all
         pytest.main(["--noconftest", "-p", "no:cacheprovider", str(folder)])
     gc.freeze()  # pytest collects garbage at the end of each run
     began, ranks = time.monotonic(), Counter[str]()
