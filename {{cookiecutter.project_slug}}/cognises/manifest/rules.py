@@ -10,8 +10,6 @@ from cognises.errors import Problem, warning
 from cognises.manifest.iam_policy import INLINE_LIMIT, all_texts, check_policy, policy_size, texts
 
 ROLE_NAME_LIMIT, GROUP_NAME_LIMIT, DESCRIPTION_LIMIT = 64, 128, 2048
-# At the end of a description in Cognito, where no role can have it as a tag.
-RECORD, ROOM_FOR_RECORD = "[cognises:access ", 150
 PRECEDENCES = range(2**31)
 ROOM_FOR_PREFIX = 33  # the longest prefix the template's questions make: 32 characters and "-"
 REQUIRED = ("group_name", "allowed_functions")
@@ -85,10 +83,10 @@ def _group(group: Mapping[str, object], room: int, warn: bool) -> Iterator[Probl
     for key in OF_A_ROLE:
         yield from _filled(key, group[key], warn) if key in group else ()
     description = group.get("description", "")
-    most = DESCRIPTION_LIMIT - (0 if _has_role(group) else ROOM_FOR_RECORD)
-    if not isinstance(description, str) or len(description) > most or RECORD in description:
-        form = f"must be a text of at most {most} characters without {RECORD!r}"
-        yield Problem("description", form)
+    if not isinstance(description, str) or len(description) > DESCRIPTION_LIMIT:
+        yield Problem("description", f"must be a text of at most {DESCRIPTION_LIMIT} characters")
+    elif "[cognises:" in description:
+        yield Problem("description", "[cognises: begins what `apply` records there; leave it out")
     precedence = group.get("precedence")
     if precedence is not None and (type(precedence) is not int or precedence not in PRECEDENCES):
         yield Problem("precedence", f"must be a whole number from 0 to {PRECEDENCES[-1]}, or null")

@@ -10,7 +10,8 @@ GROUP_TAG = "cognises:group"
 HASH_TAG = "cognises:hash"  # of the role and its group
 ACCESS_TAG = "cognises:access"  # of the functions and scopes of the group's entry
 HASHES = (HASH_TAG, ACCESS_TAG)
-_RECORD = re.compile(rf" ?\[{ACCESS_TAG} ([^\s\]]*)=([0-9a-f]{{64}})\]")
+# The same of a group without a role, by role prefix: at the end of its description in Cognito.
+RECORD = re.compile(rf" ?\[{ACCESS_TAG} ([^\s\]]*)=([0-9a-f]{{64}})\]")
 PROJECT_TAG = "cognises:project"
 OWNERSHIP_TAGS = (OWNER_TAG, POOL_TAG, GROUP_TAG)
 DEFAULT_ROLE_PREFIX = "role_"
@@ -30,17 +31,6 @@ def stage_name(prefix: str) -> str:
 def policy_name(group: str) -> str:
     """The inline policy of a group's role, named as the original named it."""
     return f"{group}_policy"
-
-
-def described(text: str, records: Mapping[str, str]) -> str:
-    """The description of a group in Cognito, with what no role's tag records, by role prefix."""
-    found = (f"[{ACCESS_TAG} {prefix}={record}]" for prefix, record in records.items())
-    return " ".join(filter(None, (text, *found)))
-
-
-def read_description(description: str) -> tuple[str, dict[str, str]]:
-    """What `described` was given."""
-    return _RECORD.sub("", description), dict(_RECORD.findall(description))
 
 
 def ownership_tags(pool_id: str, group: str) -> dict[str, str]:

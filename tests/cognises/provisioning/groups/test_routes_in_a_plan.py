@@ -365,7 +365,7 @@ def test_every_route_that_may_be_granted_is_planned_and_refused_and_then_recorde
                 assert expected <= {*refused.value.problems}
         account = after(planned(), account)
         found = planned()
-        assert (found.changes, found.access.pending, found.access.notes) == ((), False, ())
+        assert (found.changes, found.broadening, found.access.notes) == ((), (), ())
         assert found.access.manifest_applied == found.access.manifest
 
 

@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from accounts import Account, Ran, group, policy, statement
 from worlds import ADMINS, EDITORS, SCOPE, applied, plan, with_group, with_role, without, world
 
+from cognises.provisioning.groups.apply import calls_for
 from cognises.provisioning.groups.model import CLOSED_AUDIENCE, NOTHING, Observed, PoolGroup, Role
+from cognises.provisioning.groups.plan import GroupChange
 from cognises.provisioning.groups.planner import Pruning
-from cognises.provisioning.names import described, read_description
+from cognises.provisioning.groups.read import _groups
 
 Run = Callable[..., Ran]
 BARE = {"group_name": "admins", "allowed_functions": [], "description": "Admins"}
@@ -57,10 +60,13 @@ def test_projects_that_share_a_pool_record_side_by_side() -> None:
         plan({**both, "allowed_functions": ["other"]}, on=account, scope=theirs), account
     )
     assert plan(both, on=account).changes == ()
-    stored = described(BARE["description"], account.groups["admins"].access)
+    (call,) = calls_for(GroupChange("admins", "create", None, account.groups["admins"]), "pool")
+    stored = call.arguments["Description"]
     assert re.fullmatch(r"Admins( \[cognises:access (svc|other)-=[0-9a-f]{64}\]){2}", stored)
-    assert read_description(stored) == ("Admins", account.groups["admins"].access)
-    assert read_description(described("", {})) == ("", {})
+    listed = {"Groups": [{"GroupName": "admins", "Description": stored, "Precedence": 0}]}
+    pages = SimpleNamespace(paginate=lambda **asked: [listed])
+    cognito = SimpleNamespace(get_paginator=lambda name: pages)
+    assert _groups(cognito, "pool") == account.groups
     (change,) = plan(on=account, scope=theirs).changes
     assert change.after.access["svc-"] == account.groups["admins"].access["svc-"]
     assert change.after.access["other-"] == NOTHING

@@ -29,17 +29,13 @@ class Access:
     members: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def pending(self) -> bool:
-        return bool(self.changes or self.unknown)
-
-    @property
     def summary(self) -> str:
         gained = sum(each.gained for each in self.changes)
         return f"{gained} gained, {len(self.changes) - gained} lost"
 
     def lines(self) -> Iterator[str]:
         """The comparison as lines of text; none where there is nothing to say."""
-        if self.pending:
+        if self.changes or self.unknown:
             yield f"routes, compared with {self.against}: {self.summary}"
         for who in dict.fromkeys(each.who for each in self.changes):
             yield f"  {who}{self._people(who)}"
@@ -51,7 +47,7 @@ class Access:
     def text(self) -> str:
         """The same, for a command of its own."""
         lines = list(self.lines())
-        if not self.pending:
+        if not self.changes and not self.unknown:
             lines.append(f"routes, compared with {self.against}: no change")
         return "\n".join(map(printable, lines))
 

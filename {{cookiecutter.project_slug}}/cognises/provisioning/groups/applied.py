@@ -55,7 +55,7 @@ def compare_with_applied(
     against, new = f"{file.name} as applied last", {*calling} - known.keys() - unsure.keys()
     notes, changes = [f"what nothing records counts as granted; {HOW}"] * bool(unsure), Changes()
     try:
-        entries, revisions = _find_in_git(file, stale)
+        entries, revisions = _find_in_git(file, stale) if stale else ({}, [])
         if missing := stale.keys() - entries:
             where = f"no {file.name} in git's history (is it a shallow clone?)"
             notes.append(f"{where} has what was applied to {', '.join(sorted(missing))}; {HOW}")
@@ -86,8 +86,6 @@ def _changes(before: Iterable[Group], file: Path, env: Tags) -> Changes:
 def _find_in_git(file: Path, wanted: Tags) -> tuple[dict[str, Group], list[str]]:
     """The newest entry in git of each wanted hash, by its group, and the revisions that have it."""
     found, used = {k: Group(k, ()) for k, text in wanted.items() if text == NOTHING}, list[str]()
-    if len(found) == len(wanted):
-        return found, used
     listed = _git(file.parent, "log", "--format=%H", f"--max-count={REVISIONS}", "--", file.name)
     for revision in listed.decode().split():
         try:
@@ -159,8 +157,7 @@ def _side(folder: Path, env: Tags, manifest: Path) -> Side:
         except SettingsError as error:
             raise SettingsError([f"the app cannot be imported: {error}"]) from None
         except (OSError, ValueError):
-            problem = "the app ended without a readable list of its routes"
-            raise SettingsError([problem]) from None
+            raise SettingsError(["the app ended without a readable list of its routes"]) from None
     return found
 
 

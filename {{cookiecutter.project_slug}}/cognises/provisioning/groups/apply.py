@@ -133,7 +133,8 @@ def _group_call(change: GroupChange, pool_id: str) -> Call:
     named, group = {"GroupName": change.group, "UserPoolId": pool_id}, change.after
     if group is None:
         return Call("cognito-idp", "delete_group", named)
-    arn, text = group.role_arn, names.described(group.description, group.access)
+    records = (f"[{names.ACCESS_TAG} {key}={each}]" for key, each in group.access.items())
+    arn, text = group.role_arn, " ".join(filter(None, (group.description, *records)))
     fields = {**named, "RoleArn": arn, "Description": text, "Precedence": group.precedence}
     method = "create_group" if change.before is None else "update_group"
     stated = {name: value for name, value in fields.items() if value is not None}

@@ -21,7 +21,12 @@ def changes_of(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[C
     if entry.role is not None:
         yield from _role_changes(entry, entry.role, adopt)
     elif live and scope.owns(live) and group and group.role_arn == live.arn:
-        yield from _retirement(group.name, live, scope)
+        # The entry has lost its policy. Cognito cannot unlink the role: it stays without rights.
+        closed = scope.trust(closed=True)
+        trust = live.trust if equivalent(live.trust, closed) else closed
+        tags = {**live.tags, HASH_TAG: fingerprint(trust, None, None, None)}
+        if (after := replace(live, trust=trust, policies={}, attached=(), tags=tags)) != live:
+            yield RoleChange(group.name, "update", live, after)
     if group != entry.group:
         yield _group_change(entry, group)
 
@@ -70,15 +75,6 @@ def _kept_policies(role: Role, live: Role) -> dict[str, Document]:
     """The inline policies that a role should have, as they are live where that is equivalent."""
     found = ((name, live.policies.get(name, {}), each) for name, each in role.policies.items())
     return {name: old if equivalent(old, new) else new for name, old, new in found}
-
-
-def _retirement(group: str, live: Role, scope: Scope) -> Iterator[RoleChange]:
-    """An entry has lost its policy: its role stays, which Cognito cannot unlink, without rights."""
-    closed = scope.trust(closed=True)
-    trust = live.trust if equivalent(live.trust, closed) else closed
-    tags = {**live.tags, HASH_TAG: fingerprint(trust, None, None, None)}
-    if (after := replace(live, trust=trust, policies={}, attached=(), tags=tags)) != live:
-        yield RoleChange(group, "update", live, after)
 
 
 def widening(before: Role | None, after: Role) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -54,7 +54,7 @@ def plan(options: t.Options, pruning: Pruning | None, as_json: bool, detailed: b
     _show(found, as_json=as_json)
     if found.blocks:
         return t.EXIT_BLOCKED
-    return t.EXIT_PENDING if detailed and (found.changes or found.access.pending) else 0
+    return t.EXIT_PENDING if detailed and (found.changes or found.broadening) else 0
 
 
 @click.command("access-diff")

@@ -45,7 +45,7 @@ class PoolGroup:
     role_arn: str | None
     description: str = ""
     precedence: int | None = None
-    access: Mapping[str, str] = field(default_factory=dict)  # see names.described
+    access: Mapping[str, str] = field(default_factory=dict)  # see names.RECORD
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,7 @@ class Entry:
 
 
 def recorded_access(observed: Observed, scope: Scope) -> dict[str, str]:
-    """What identifies the functions and scopes that were applied, for each group of the pool: in
-    the group itself or, if it is not there, in a tag of its role. Empty where nothing records it.
-    """
+    """Each group's hash of what was applied: its own or a tag of its role; empty without both."""
     owned = filter(scope.owns, observed.roles.values())
     tags = {names.group_of(role.tags): role.tags.get(names.ACCESS_TAG, "") for role in owned}
     return {name: group.access.get(scope.role_prefix, tags.get(name, ""))

@@ -129,7 +129,7 @@ def plan_text(plan: Plan) -> str:
     lines += ["", *found] if (found := list(access.lines())) else []
     lines += ["", *(f"warning: {line}" for line in plan.warnings)]
     lines += [f"blocked: {line}" for line in plan.blocks]
-    lines += [f"plan: {plan.summary if plan.changes or access.pending else 'nothing to do'}"]
+    lines += [f"plan: {plan.summary if plan.changes or plan.broadening else 'nothing to do'}"]
     return "\n".join(map(printable, [*lines, f"digest: {plan.digest}"]))
 
 

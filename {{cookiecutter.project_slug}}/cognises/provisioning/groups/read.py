@@ -92,9 +92,9 @@ def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
     found: dict[str, PoolGroup] = {}
     for page in cognito.get_paginator("list_groups").paginate(**asked):
         for g in page["Groups"]:
-            text, access = names.read_description(g.get("Description", ""))
-            name, precedence = g["GroupName"], g.get("Precedence")
-            found[name] = PoolGroup(name, g.get("RoleArn"), text, precedence, access)
+            name, text, precedence = g["GroupName"], g.get("Description", ""), g.get("Precedence")
+            plain, access = names.RECORD.sub("", text), dict(names.RECORD.findall(text))
+            found[name] = PoolGroup(name, g.get("RoleArn"), plain, precedence, access)
     return found
 
 
