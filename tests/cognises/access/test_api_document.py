@@ -340,3 +340,17 @@ def test_random_requests_by_the_document_meet_no_error_and_no_status_it_does_not
 
         send()
     assert statuses.count(200) > 20  # of the generated app: without a bucket, /data answers 404
+
+
+def test_a_path_is_numbered_among_those_that_a_user_may_call_and_a_docstring_is_text(
+    app: Flask, cognito: FakePool, tmp_path: Any
+) -> None:
+    app.view_functions["by_name"].__doc__ = 1  # type: ignore[assignment]
+    groups = manifest(some=["by_name", "openapi_json"], others=["by_number"])
+    (tmp_path / "groups.json").write_text(json.dumps(groups))
+    cognito.attach(app)
+    headers = cognito.bearer(["some"])
+    shown = app.test_client().get("/openapi.json", headers=headers).json["paths"]
+
+    assert [each for each in shown if each.startswith("/items")] == ["/items/{name}"]
+    assert "summary" not in openapi(app)["paths"]["/items/{name}#2"]["get"]

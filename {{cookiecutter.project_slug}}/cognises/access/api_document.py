@@ -49,6 +49,9 @@ def openapi(app: Flask, user: Principal | None = None) -> Json:
     for each in routes(app):
         reached.setdefault((repr(each.rule._parts), each.method), each.rule)
     for route, row in pairs:
+        is_reached = reached[repr(route.rule._parts), row.method] is route.rule
+        if not is_reached or not (user is None or may_call(app, row, user).allowed):
+            continue
         host, path = _templates(route.rule)
         shape, owner = re.sub(r"{[^}]*}", "{}", path), (path, host)
         number = next(
@@ -58,12 +61,10 @@ def openapi(app: Flask, user: Principal | None = None) -> Json:
         )  # fmt: skip
         taken.add((shape, number, row.method))
         key = path if number == 1 else f"{path}#{number}"
-        is_reached = reached[repr(route.rule._parts), row.method] is route.rule
-        if is_reached and (user is None or may_call(app, row, user).allowed):
-            name = row.endpoint if by_endpoint[row.endpoint] == 1 else f"{row.method} {key}"
-            item = paths.setdefault(key, _servers(app, host))
-            method = row.method.lower() if row.method in _METHODS else f"x-{row.method.lower()}"
-            item[method] = {"operationId": name, **_operation(app, route, row, user is None)}
+        name = row.endpoint if by_endpoint[row.endpoint] == 1 else f"{row.method} {key}"
+        method = row.method.lower() if row.method in _METHODS else f"x-{row.method.lower()}"
+        operation = {"operationId": name, **_operation(app, route, row, user is None)}
+        paths.setdefault(key, _servers(app, host))[method] = operation
     return _document(app, paths)
 
 

@@ -85,7 +85,7 @@ def docstring_of(app: Flask, route: Route) -> str:
     view = app.view_functions[route.endpoint]
     view_class = getattr(view, "view_class", None)
     handler = getattr(view_class, route.method.lower(), None) if view_class else view
-    return inspect.cleandoc(getattr(handler, "__doc__", None) or "")
+    return inspect.cleandoc(text) if isinstance(text := handler.__doc__, str) else ""
 
 
 def _row(app: Flask, route: Route) -> Row:

@@ -16,9 +16,9 @@ from worlds import SCOPE, groups, plan
 from worlds import applied as after
 
 from cognises import Cognises, permission_required, public
-from cognises.access import access_diff, access_side
+from cognises.access import AccessChange, access_diff, access_side
 from cognises.errors import ProvisionBlocked, SettingsError
-from cognises.provisioning.groups import applied
+from cognises.provisioning.groups import access, applied
 from cognises.provisioning.groups import commands as group_commands
 from cognises.provisioning.groups.model import Observed
 from cognises.provisioning.groups.plan import Plan
@@ -470,10 +470,25 @@ def test_a_revision_that_git_does_not_have_is_an_error(project, run, in_process,
 
 
 def test_a_path_of_the_code_under_review_is_text_in_markdown():
-    path = "/<a>|@everyone`x`"
+    path = "/<a>|@everyone`x`#1GH-1"
     change = access_diff([], [json.loads(json.dumps({
         "method": "GET", "path": path, "endpoint": "a", "open_to": "everybody",
         "anonymous": True, "needs": [], "tokens": None,
     }))])  # fmt: skip
     shown = applied.Access("x", change).markdown()
-    assert r"GET /\<a>\|&#64;everyone\`x\`" in shown
+    assert "GET /\\<a>\\|@\u200beveryone\\`x\\`\\#\u200b1GH\u200b-1" in shown
+    texts = ("https://e.org", "www.e.org", "&#64;a", "0123456789abcdef", "~~a~~", "[a](b)", "a/b#2")
+    assert [access._cell(each).replace("\u200b", "^") for each in texts] == [
+        "https:^//e.org", "www^.e.org", r"\&\#^64;a", "012345^6^7^8^9^a^b^c^d^e^f",
+        r"\~\~a\~\~", r"\[a](b)", r"a/b\#^2",
+    ]  # fmt: skip
+
+
+def test_the_widest_grant_is_the_first_row_of_the_table():
+    names = ("group a", "every machine client", "everybody")
+    rows = [AccessChange(who, gained, "GET", "/x", "a", "b")
+            for gained in (False, True) for who in names]  # fmt: skip
+    shown = [row.split(" | ")[:2] for row in access.Access("x", tuple(rows)).markdown().split("\n")]
+    wide = [*reversed(names)]
+    assert [row[1] for row in shown if row[0] == "| **gains**"] == wide
+    assert [row[1] for row in shown if row[0] == "| loses"] == wide

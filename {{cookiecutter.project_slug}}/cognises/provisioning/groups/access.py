@@ -57,7 +57,8 @@ class Access:
         lines = [f"**Routes, compared with {_cell(self.against)}: {self.summary}{partly}**", ""]
         if self.changes:
             lines += ["| | who | route | before | after |", "|---|---|---|---|---|"]
-        for each in self.changes:
+        for each in sorted(self.changes, key=lambda each: (  # the widest first
+                not each.gained, each.who != "everybody", each.who[:6] != "every ")):  # fmt: skip
             who, route = f"{each.who}{self._people(each.who)}", f"{each.method} {each.path}"
             cells = map(_cell, (who, route, each.before, each.after))
             verb = "**gains**" if each.gained else "loses"
@@ -75,4 +76,6 @@ class Access:
 
 def _cell(text: str) -> str:
     """Text of the code under review, with nothing that Markdown or a mention could act on."""
-    return re.sub(r"([\\|<*_`\[])", r"\\\1", printable(text)).replace("@", "&#64;")
+    text = re.sub(r"([\\|<*_`\[~&#])", r"\\\1", printable(text))
+    acts = r"(?i)(?<=[@#])|(?<=:)(?=/)|(?<=www)(?=\.)|(?<=gh)(?=-)|(?<=[0-9a-f]{6})(?=[0-9a-f])"
+    return re.sub(acts, "\u200b", text)  # no mention, URL, issue or commit
