@@ -106,7 +106,7 @@ def _changes(declared: Declaration, names: list[str]) -> Iterator[tuple[Declarat
         before, after = declared.guards[:number], declared.guards[number + 1 :]
         others: dict[str, Guard] = {}
         if isinstance(guard, LoginGuard):
-            name, check = "login_check", "without a token, or with one that it refuses: expect 401"
+            name, check = "login_check", "without a token, or with a refused one: expect 401 or 403"
             others["optional=True"] = replace(guard, optional=True)
             for scope in guard.scopes:
                 others[f"{scope} not in scopes"] = replace(guard, scopes=guard.scopes - {scope})
