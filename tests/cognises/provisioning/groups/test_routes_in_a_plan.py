@@ -441,6 +441,15 @@ def test_a_revision_is_compared_with_its_code(edited, run):
     ]
 
 
+def test_a_file_that_git_archive_leaves_out_is_compared(edited, run):
+    (edited / ".gitattributes").write_text("wsgi.py export-ignore\n")
+    git(edited, "add", ".gitattributes")
+    git(edited, "commit", "--quiet", "--message", "ignored", "--", ".gitattributes")
+    before = git(edited, "status", "--porcelain")
+    assert "2 gained, 0 lost\n" in run("access-diff", "--against", "HEAD").out
+    assert git(edited, "status", "--porcelain") == before
+
+
 def test_where_its_code_does_not_import_its_manifest_alone_is_compared(project, run, manifest):
     (project / "wsgi.py").write_text("import not_installed\n")
     git(project, "commit", "--quiet", "--all", "--message", "broken")

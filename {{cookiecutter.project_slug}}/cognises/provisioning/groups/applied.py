@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
 
 from dotenv import dotenv_values
 
@@ -122,10 +121,14 @@ def _revision_side(commit: str, file: Path, env: Tags) -> tuple[Side, tuple[str,
     """The routes of a revision, and a note where its code cannot be imported."""
     folder = sources.PROJECT_FOLDER
     with TemporaryDirectory() as made:
-        archive, code = Path(made, "code.zip"), Path(made, "code")
-        _git(folder, "archive", "--format=zip", f"--output={archive}", commit)
-        with ZipFile(archive) as opened:
-            opened.extractall(code)
+        code, prefix = (
+            Path(made, "code"),
+            _git(folder, "rev-parse", "--show-prefix").decode().strip(),
+        )
+        code.mkdir()  # by an index of its own: `git archive` leaves out what is export-ignore
+        index = {**os.environ, "GIT_INDEX_FILE": str(Path(made, "index"))}
+        for command in (("read-tree", f"{commit}:{prefix}"), ("checkout-index", "--all")):
+            _output(["git", f"--work-tree={code}", *command], folder, env=index)
         if not (manifest := code / os.path.relpath(file, folder)).is_file():
             raise SettingsError([f"{commit[:10]} has no {file.name}"])
         try:
