@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from cognises.errors import Problem, warning
 from cognises.manifest.iam_policy import INLINE_LIMIT, all_texts, check_policy, policy_size, texts
 
-ROLE_NAME_LIMIT, GROUP_NAME_LIMIT, DESCRIPTION_LIMIT = 64, 128, 2048
+ROLE_NAME_LIMIT, GROUP_NAME_LIMIT = 64, 128
+DESCRIPTION_LIMIT = 1600  # with three records (names.RECORD) of the longest prefixes under 2048
 PRECEDENCES = range(2**31)
 ROOM_FOR_PREFIX = 33  # the longest prefix the template's questions make: 32 characters and "-"
 REQUIRED = ("group_name", "allowed_functions")
@@ -84,7 +85,8 @@ def _group(group: Mapping[str, object], room: int, warn: bool) -> Iterator[Probl
         yield from _filled(key, group[key], warn) if key in group else ()
     description = group.get("description", "")
     if not isinstance(description, str) or len(description) > DESCRIPTION_LIMIT:
-        yield Problem("description", f"must be a text of at most {DESCRIPTION_LIMIT} characters")
+        form = f"must be a text of at most {DESCRIPTION_LIMIT} characters"
+        yield Problem("description", f"{form}; `apply` needs the rest of Cognito's 2048")
     elif "[cognises:" in description:
         yield Problem("description", "[cognises: begins what `apply` records there; leave it out")
     precedence = group.get("precedence")

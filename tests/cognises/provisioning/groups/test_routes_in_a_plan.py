@@ -12,7 +12,7 @@ import pytest
 from accounts import group
 from botocore.exceptions import ClientError
 from flask import Flask
-from worlds import SCOPE, groups, plan
+from worlds import SCOPE, groups, plan, with_group, without
 from worlds import applied as after
 
 from cognises import Cognises, permission_required, public
@@ -20,7 +20,7 @@ from cognises.access import AccessChange, access_diff, access_side
 from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.provisioning.groups import access, applied
 from cognises.provisioning.groups import commands as group_commands
-from cognises.provisioning.groups.model import Observed
+from cognises.provisioning.groups.model import Observed, PoolGroup
 from cognises.provisioning.groups.plan import Plan
 from cognises.provisioning.target import Options
 from cognises.settings.sources import PROJECT_FOLDER as MODULE_FOLDER
@@ -337,6 +337,12 @@ EDITS = {
 }  # fmt: skip
 
 
+def planned(repository: Path, entries, account: Observed) -> Plan:
+    where = SimpleNamespace(groups_file=repository / "groups.json")
+    access = applied.compare_with_applied(where, Options(), groups(*entries), account, SCOPE)
+    return replace(plan(*entries, on=account), access=access)
+
+
 @pytest.mark.parametrize(("manifests", "event", "grants"), EDITS.values(), ids=EDITS)
 def test_every_route_that_may_be_granted_is_planned_and_refused_and_then_recorded(
     repository, manifest, in_process, monkeypatch, manifests, event, grants
@@ -344,18 +350,12 @@ def test_every_route_that_may_be_granted_is_planned_and_refused_and_then_recorde
     monkeypatch.setenv("COGNITO_USER_POOL_ID", SCOPE.pool_id)
     account = Observed()
 
-    def planned() -> Plan:
-        where = SimpleNamespace(groups_file=repository / "groups.json")
-        found = groups(*manifests[step])
-        access = applied.compare_with_applied(where, Options(), found, account, SCOPE)
-        return replace(plan(*manifests[step], on=account), access=access)
-
     for step, entries in enumerate(manifests):
         manifest(*entries)
         git(repository, "commit", "--quiet", "--allow-empty", "--all", "--message", "next")
         if step == len(manifests) - 1:
             event(repository, monkeypatch)
-            found = planned()
+            found = planned(repository, entries, account)
             routes = [line for line in found.broadening if line.startswith("group ")]
             assert (routes, bool(found.changes)) == (grants, True)
             if grants:
@@ -363,8 +363,8 @@ def test_every_route_that_may_be_granted_is_planned_and_refused_and_then_recorde
                     found.raise_if_blocked(allow_broadening=False)
                 expected = {f"--no-broadening: {line}" for line in grants}
                 assert expected <= {*refused.value.problems}
-        account = after(planned(), account)
-        found = planned()
+        account = after(planned(repository, entries, account), account)
+        found = planned(repository, entries, account)
         assert (found.changes, found.broadening, found.access.notes) == ((), (), ())
         assert found.access.manifest_applied == found.access.manifest
 
@@ -398,6 +398,57 @@ def test_an_entry_that_is_removed_loses_its_routes_whether_or_not_its_group_is_d
     assert run("plan", "--detailed-exitcode").code == 0
     manifest(ADMINS, VIEWERS)
     assert run("plan").out.count("! gains GET /data (so far: admins)") == 1
+
+
+def nothing(account: Observed) -> Observed:
+    return account
+
+
+def describe(account: Observed) -> Observed:
+    return with_group(account, "viewers", description="edited by hand", access={})
+
+
+def delete(account: Observed) -> Observed:
+    return without(account, pool_group="viewers")
+
+
+def recreate(account: Observed) -> Observed:
+    return replace(account, groups={**account.groups, "viewers": PoolGroup("viewers", None)})
+
+
+# Manifests, and what is edited by hand in AWS before the second and before the third is applied.
+BY_HAND = {
+    "the description, where the entry lost its policy": (
+        [ADMINS, OPENED], nothing, [ADMINS, BARE], describe, [ADMINS, {**BARE, **OPEN}]),
+    "the description, where the entry lost its policy and the group its role": (
+        [ADMINS, OPENED], delete, [ADMINS, BARE], describe, [ADMINS, {**BARE, **OPEN}]),
+    "the description, where the entry was removed": (
+        [ADMINS, OPENED], nothing, [ADMINS], describe, [ADMINS, OPENED]),
+    "the group, where the entry was removed": (
+        [ADMINS, OPENED], delete, [ADMINS], recreate, [ADMINS, OPENED]),
+    "the group without a role, where the entry was removed": (
+        [ADMINS, OPENED], delete, [ADMINS], recreate, [ADMINS, {**BARE, **OPEN}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edits", BY_HAND.values(), ids=BY_HAND)
+def test_what_is_edited_by_hand_leaves_no_routes_recorded(
+    repository, manifest, in_process, monkeypatch, edits
+):
+    monkeypatch.setenv("COGNITO_USER_POOL_ID", SCOPE.pool_id)
+    first, before, second, between, third = edits
+    account = Observed()
+    for change, entries in ((nothing, first), (before, second), (between, third)):
+        account = change(account)
+        manifest(*entries)
+        git(repository, "commit", "--quiet", "--allow-empty", "--all", "--message", "next")
+        found = planned(repository, entries, account)
+        account = after(found, account)
+        again = planned(repository, entries, account)
+        assert (again.changes, again.broadening, again.access.notes) == ((), (), ())
+        assert again.access.manifest_applied == again.access.manifest
+    with pytest.raises(ProvisionBlocked, match="--no-broadening: group viewers: "):
+        found.raise_if_blocked(allow_broadening=False)
 
 
 def test_members_are_counted_up_to_a_bound(opened, run, account, monkeypatch):

@@ -12,7 +12,7 @@ from cognises.provisioning.groups import compare
 from cognises.provisioning.groups.compare import Document, equivalent, fingerprint
 from cognises.provisioning.groups.model import Entry, PoolGroup, Role, Scope
 from cognises.provisioning.groups.plan import Action, Change, GroupChange, RoleChange
-from cognises.provisioning.names import HASH_TAG, OWNERSHIP_TAGS, policy_name
+from cognises.provisioning.names import ACCESS_TAG, HASH_TAG, OWNERSHIP_TAGS, policy_name
 
 
 def changes_of(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[Change]:
@@ -24,7 +24,7 @@ def changes_of(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[C
         # The entry has lost its policy. Cognito cannot unlink the role: it stays without rights.
         closed = scope.trust(closed=True)
         trust = live.trust if equivalent(live.trust, closed) else closed
-        tags = {**live.tags, HASH_TAG: fingerprint(trust, None, None, None)}
+        tags = {**live.tags, HASH_TAG: fingerprint(trust, None, None, None), ACCESS_TAG: ""}
         if (after := replace(live, trust=trust, policies={}, attached=(), tags=tags)) != live:
             yield RoleChange(group.name, "update", live, after)
     if group != entry.group:

@@ -56,18 +56,23 @@ def make_plan(
         warnings += entry_warnings(entry, scope, observed)
     has_role = {each.group.name: each.role is not None for each in entries}
     deletions, limits, leftovers = _prune(has_role, observed, scope, pruning)
-    others = has_role.keys() | {each.group for each in deletions}
-    all_changes = (*changes, *deletions, *_withdrawals(others, observed, scope))
-    digest = digest_of([asdict(group) for group in groups])
-    return Plan(scope, digest, all_changes, (*blocks, *limits), tuple(warnings), tuple(leftovers))
+    changes += deletions
+    changed = {(type(each), each.group) for each in changes}
+    stale = _withdraw(has_role, observed, scope)
+    changes += [each for each in stale if (type(each), each.group) not in changed]
+    digest, blocks = digest_of([asdict(group) for group in groups]), [*blocks, *limits]
+    return Plan(scope, digest, tuple(changes), tuple(blocks), tuple(warnings), tuple(leftovers))
 
 
-def _withdrawals(others: Collection[str], observed: Observed, scope: Scope) -> Iterator[Change]:
-    """Groups that stay without an entry: an entry that comes back must not find routes recorded."""
-    for name, record in model.recorded_access(observed, scope).items():
-        if name not in others and record not in ("", model.NOTHING):
-            group = observed.groups[name]
-            access = {**group.access, scope.role_prefix: model.NOTHING}
+def _withdraw(has_role: Mapping[str, bool], observed: Observed, scope: Scope) -> Iterator[Change]:
+    """What stays without an entry: an entry that comes back must not find routes recorded."""
+    for role in filter(scope.owns, observed.roles.values()):
+        name, tags = names.group_of(role.tags), {**role.tags, names.ACCESS_TAG: model.NOTHING}
+        if role.tags.get(names.ACCESS_TAG) and tags != role.tags and not has_role.get(name):
+            yield RoleChange(name, "update", role, replace(role, tags=tags))
+    for name, group in observed.groups.items():
+        access = {**group.access, scope.role_prefix: model.NOTHING}
+        if scope.role_prefix in group.access and access != group.access and name not in has_role:
             yield GroupChange(name, "update", group, replace(group, access=access))
 
 
@@ -127,8 +132,8 @@ def _groups_alone(known: Collection[str], observed: Observed, scope: Scope) -> I
         listed = name not in known and not names.is_provider_group(scope.pool_id, name)
         if listed and (gone or group.role_arn is None):
             why = f"its role {group.role_arn} is gone" if gone else "it carries no role"
-            note = f"kept: {why}, so nothing shows that this project made it; delete it by hand"
-            yield Leftover(name, None, True, note)
+            note = f"{why}, and only groups with a role of this project are deleted"
+            yield Leftover(name, None, True, f"kept: {note}; delete it by hand")
 
 
 def entry_blocks(entry: Entry, scope: Scope, adopt: Collection[str]) -> Iterator[str]:
