@@ -452,6 +452,12 @@ def pages(**methods):
     return lambda app: app.add_url_rule("/x", view_func=type("X", (MethodView,), made).as_view("x"))
 
 
+class Expression(BaseConverter):
+    def __init__(self, url_map, regex):
+        super().__init__(url_map)
+        self.regex = regex
+
+
 def folder(name):
     return lambda app: setattr(app, "static_folder", name)
 
@@ -469,6 +475,12 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who with
     "an equal rule is not reached": ([PAGE], [PAGE, guarded("/<a>")], ""),
     "a literal goes beside a variable": ([guarded("/x"), PAGE], [PAGE], "! GET /x"),
     "an integer goes beside a text": ([guarded("/<int:n>"), PAGE], [PAGE], "! GET /<int:n>"),
+    "a regex goes beside a text": ([guarded("/<re('[A-Z]{3}-[0-9]{4}'):x>"), PAGE], [PAGE],
+                                   "! GET /<re('[A-Z]{3}-[0-9]{4}'):x>"),
+    "a length goes beside a text": ([guarded("/<string(length=40):x>"), PAGE], [PAGE],
+                                    "! GET /<string(length=40):x>"),
+    "a regex that no sample is known for": ([guarded("/<re('(?P<t>a{7})b+(?P=t)'):x>"), PAGE],
+                                            [PAGE], "! GET /<re('(?P<t>a{7})b+(?P=t)'):x>"),
     "a variable has another name": ([PAGE], [one_route("/<name>")], ""),
     "another host": ([one_route(subdomain="a")], [one_route(subdomain="b")], "! GET b/x - GET a/x"),
     "a higher limit": ([one_route("/<int(max=5):n>")], [one_route("/<int(max=9):n>")],
@@ -484,6 +496,7 @@ def test_a_change_of_what_answers_a_path_is_shown(before, after, expected, tmp_p
         app = Flask("service", root_path=str(tmp_path), subdomain_matching=True)
         app.config.update(TESTING=True, COGNISES_GROUPS_FILE=str(tmp_path / "groups.json"))
         (tmp_path / "groups.json").write_text("[]")
+        app.url_map.converters["re"] = Expression
         pools()[0].attach(app)
         for step in steps:
             step(app)

@@ -6,6 +6,7 @@ nothing of this package but names that they have.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -76,7 +77,7 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     host = (rule.host if app.url_map.host_matching else rule.subdomain) or ""
     kinds = rule._converters
     for name, each in kinds.items():
-        values = [*_VALUES, *re.findall(r"\w+", each.regex)]
+        values = [*_VALUES, *re.findall(r"\w+", each.regex), *_made(each.regex)]
         fit[name] = [value for value in values if re.fullmatch(each.regex, value)]
     count = max(map(len, fit.values()), default=1) if all(fit.values()) else 0
     samples = ["".join(fit[text][n % len(fit[text])] if is_variable else text
@@ -107,6 +108,35 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
             yield _access(app, _row(app, part)) | whole | names
     names = {"path": host + rule.rule, "samples": samples, "pattern": pattern}
     yield _access(app, row) | whole | names
+
+
+def _made(regex: str) -> list[str]:
+    """A text that a regex is likely to match, where one can be made."""
+    parser, compiler = (
+        importlib.import_module(f"re._{each}er" if sys.version_info >= (3, 11) else f"sre_{each}e")
+        for each in ("pars", "compil")
+    )
+
+    def text(kind: object, value: Any) -> str:
+        name = str(kind)
+        if name.endswith("_REPEAT"):
+            least, most, again = value
+            count: int = min(max(least, 1), int(most))
+            return "".join(text(*each) for each in again) * count
+        if name in ("SUBPATTERN", "BRANCH"):
+            again = value[-1] if name == "SUBPATTERN" else value[1][0]
+            return "".join(text(*each) for each in again)
+        if name.startswith(("AT", "ASSERT")):
+            return ""
+        one = compiler.compile(parser.SubPattern(parser.State(), [(kind, value)]))
+        return next(
+            each for each in map(chr, [*range(48, 0x250), *range(33, 48)]) if one.fullmatch(each)
+        )
+
+    try:
+        return ["".join(text(*each) for each in parser.parse(regex))]
+    except (LookupError, RuntimeError, StopIteration, TypeError, ValueError, re.error):
+        return []
 
 
 def _access(app: Flask, row: Row) -> Route:
@@ -171,6 +201,8 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
         if not route.get("is_sampled"):
             old, new = (each.get(_name(route)) for each in names)
             pairs.setdefault((method, id(old), id(new)), (path, method, old, new))
+            if new is None and not route.get("samples"):  # any rule may answer its requests now
+                yield from ((path, method, old, each) for each in after if each["method"] == method)
         for sent in _METHODS.get(method, [method]):
             for request in route.get("samples", ()):
                 old, new = pair = [_answer(each, sent, request) for each in sides]
