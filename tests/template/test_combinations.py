@@ -117,8 +117,35 @@ def committed(request, bakes, tmp_path_factory):
     return project
 
 
+GUARDS = """\"\"\"A view with each form of a guard.\"\"\"
+
+from cognises import login_check, permission_required
+
+
+@login_check
+def bare() -> str:
+    return ""
+
+
+@login_check(optional=True)
+@permission_required(name="view_data")
+def with_arguments() -> str:
+    return ""
+
+
+@login_check("us-east-1", "us-east-1_AbCdEfGhI", client_ids="a" * 26, scopes=["a/b"])
+@permission_required([{"group_name": "viewers", "allowed_functions": ["view_data"]}])
+def of_another_pool() -> str:
+    return ""
+"""
+
+
 def test_each_deployment_passes_make_check(committed):
+    """With guards in every form, which strict types accept."""
+    views = committed / "app" / "guards.py"
+    views.write_text(GUARDS)
     make(committed, "check")
+    views.unlink()
 
 
 def test_pre_commit_finds_nothing_to_change(committed):

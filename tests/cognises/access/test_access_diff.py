@@ -463,6 +463,7 @@ def folder(name):
 
 
 FILES, PAGE = one_route("/files/<path:name>"), one_route("/<page>")
+SOCKET = one_route(websocket=True)
 SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who without a token had it
     "a guard below a catch-all goes": ([FILES, below("/files/a/")], [FILES], "! GET /files/a/…"),
     "a guard below a catch-all comes": ([FILES], [FILES, below("/files/a/")], "- GET /files/a/…"),
@@ -481,6 +482,14 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who with
                                     "! GET /<string(length=40):x>"),
     "a regex that no sample is known for": ([guarded("/<re('(?P<t>a{7})b+(?P=t)'):x>"), PAGE],
                                             [PAGE], "! GET /<re('(?P<t>a{7})b+(?P=t)'):x>"),
+    "rules that overlap in part": ([guarded("/y/<b>"), one_route("/<a>/x")], [one_route("/<a>/x")],
+                                   "! GET /y/<b>"),
+    "a WebSocket of the same path": ([SOCKET, guarded("/x")], [SOCKET, one_route()], "! GET /x"),
+    "a longer text": ([one_route("/<string(maxlength=3):a>")],
+                      [one_route("/<string(maxlength=4):a>")],
+                      "! GET /<string(maxlength=4):a> - GET /<string(maxlength=3):a>"),
+    "one of several texts": ([guarded("/<any('a','v1.0'):x>"), PAGE],
+                             [guarded("/<any('a'):x>"), PAGE], "! GET /<any('a','v1.0'):x>"),
     "a variable has another name": ([PAGE], [one_route("/<name>")], ""),
     "another host": ([one_route(subdomain="a")], [one_route(subdomain="b")], "! GET b/x - GET a/x"),
     "a higher limit": ([one_route("/<int(max=5):n>")], [one_route("/<int(max=9):n>")],

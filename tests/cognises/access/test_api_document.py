@@ -354,3 +354,20 @@ def test_a_path_is_numbered_among_those_that_a_user_may_call_and_a_docstring_is_
 
     assert [each for each in shown if each.startswith("/items")] == ["/items/{name}"]
     assert "summary" not in openapi(app)["paths"]["/items/{name}#2"]["get"]
+
+
+def test_parts_guarded_by_path_are_named_and_odd_routes_that_answer_are_listed(tmp_path) -> None:
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config.update(isolated())
+    app.add_url_rule("/live", "socket", public(lambda: ""), websocket=True)
+    app.add_url_rule("/live", "live", public(lambda: ""))
+    app.add_url_rule("/info", "static", public(lambda: ""))
+    app.add_url_rule("/files/<path:name>", "files", public(lambda name: ""))
+    protect(app, login_check, paths=["/files/secret"])
+    Cognises(app)
+
+    paths = openapi(app)["paths"]
+
+    assert sorted(paths) == ["/files/{name}", "/info", "/live"]
+    assert paths["/files/{name}"]["get"]["x-guarded-parts"] == ["/files/secret/"]
+    assert "x-guarded-parts" not in paths["/info"]["get"]

@@ -391,3 +391,12 @@ def test_a_guarded_view_whose_cache_answers_users_alike_is_reported(
 
     assert (code, "GET /page (page): guarded, and cached" in output) == (int(reported), reported)
     assert "(open)" not in output
+
+
+def test_a_name_that_a_guard_by_path_asks_for_is_known(tmp_path):
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    (tmp_path / "groups.json").write_text(json.dumps(manifest(admins=["secret_files"])))
+    app.add_url_rule("/files/<path:name>", "files", login_check(lambda response, name: ""))
+    protect(app, permission_required(name="secret_files"), paths=["/files/secret"])
+
+    assert run(app, "--check")[0] == 0

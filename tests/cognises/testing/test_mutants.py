@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from cognises import Cognises, login_check
+from cognises import Cognises, login_check, protect
 from cognises.testing import isolated, mutate
 
 
@@ -69,3 +69,23 @@ def test_a_route_for_another_pool_is_changed_to_the_apps_own(tmp_path: Path) -> 
         "login_check with the app's own pool",
         "every kind of token accepted",
     ]
+
+
+def test_each_rule_of_an_endpoint_is_changed_and_a_module_with_a_longer_name_of_ours(
+    tmp_path: Path,
+) -> None:
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config.update(isolated(COGNITO_USER_POOL_ID="us-east-1_Own", COGNITO_CLIENT_ID="own"))
+
+    def view(response: object) -> str:
+        return ""
+
+    view.__module__ = "user_admin_pages"
+    guarded = login_check(token_use="access")(view)
+    for rule in ("/a/two", "/lock/two"):
+        app.add_url_rule(rule, "two", guarded)
+    protect(app, login_check(token_use="access", scopes="s/admin"), paths=["/lock"])
+    Cognises(app)
+
+    found = [each for each in mutate.mutants(app, tmp_path) if "s/admin not in" in each.change]
+    assert [each.place.rpartition(" ")[2] for each in found] == ["/lock/two"]

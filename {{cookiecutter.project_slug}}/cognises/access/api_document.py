@@ -20,10 +20,11 @@ from cognises.access.route_report import Row, docstring_of, may_call, rows_of
 from cognises.errors import ANSWERS, ProblemsError
 from cognises.web.principal import OpenTo, Principal
 from cognises.web.responses import REFUSALS
-from cognises.web.routes import Route, routes
+from cognises.web.routes import Route, path_rules_of, routes
 from cognises.web.state import state_of
 
 Json = dict[str, Any]
+_STATIC = ("static", "filename")  # the endpoint and the variable of static files
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 _LENGTHS = re.compile(r"\[\^/\]\{(\d+)(,?)(\d*)\}")
 _OWN_ANSWERS = {"2XX": "The view's answer.", "3XX": "The view's redirect.",
@@ -43,10 +44,10 @@ def openapi(app: Flask, user: Principal | None = None) -> Json:
     taken: set[tuple[str, int, str]] = set()
     pairs = [(route, row) for route, row in rows_of(app)
              if not (route.rule.build_only or route.rule.redirect_to or route.rule.websocket)
-             and route.endpoint.rpartition(".")[2] != "static"]  # fmt: skip
+             and (route.endpoint.rpartition(".")[2], *route.rule.arguments) != _STATIC]  # fmt: skip
     by_endpoint = Counter(row.endpoint for _, row in pairs)
     reached: dict[object, Rule] = {}  # of equal rules the first that was added answers
-    for each in routes(app):
+    for each in (each for each in routes(app) if not each.rule.websocket):
         reached.setdefault((repr(each.rule._parts), each.method), each.rule)
     for route, row in pairs:
         is_reached = reached[repr(route.rule._parts), row.method] is route.rule
@@ -108,6 +109,12 @@ def _operation(app: Flask, route: Route, row: Row, is_complete: bool) -> Json:
         needs = row.permissions or (() if route.declaration.guards else (OpenTo(frozenset()),))
         found["x-open-to"] = [{"groups": sorted(need.groups), "scopes": sorted(need.scopes)}
                               for need in dict.fromkeys(needs)]  # fmt: skip
+    start = route.path.partition("<")[0]
+    below = [each for each in path_rules_of(app) if not each.applies(route.rule, None)]
+    parts = [f"{each.prefix}/" for each in below if each.guards]
+    parts = [prefix for prefix in parts if prefix.startswith(start)]
+    if is_complete and parts and "<" in route.path:
+        found["x-guarded-parts"] = parts
     return found
 
 

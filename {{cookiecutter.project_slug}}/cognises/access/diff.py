@@ -6,12 +6,12 @@ nothing of this package but names that they have.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,7 +64,7 @@ def access_side(app: Flask) -> Side:
     pairs = sorted(rows_of(app), key=lambda pair: (
         [(not each.static, each.weight) for each in pair[0].rule._parts],
         numbers[id(pair[0].rule)], pair[1].method != "HEAD"))  # fmt: skip
-    return [each for route, row in pairs if not route.rule.build_only
+    return [each for route, row in pairs if not (route.rule.build_only or route.rule.websocket)
             for each in _routes(app, route, row)]  # fmt: skip
 
 
@@ -77,7 +77,10 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     host = (rule.host if app.url_map.host_matching else rule.subdomain) or ""
     kinds = rule._converters
     for name, each in kinds.items():
-        values = [*_VALUES, *re.findall(r"\w+", each.regex), *_made(each.regex)]
+        items = getattr(each, "items", ())  # of AnyConverter
+        values = [*_VALUES, *re.findall(r"\w+", each.regex), *(() if callable(items) else items)]
+        lengths = {min(int(digits), 999) for digits in re.findall(r"\{(\d+)", each.regex)}
+        values += [one * length for length in sorted(lengths) for one in "a0A"]
         fit[name] = [value for value in values if re.fullmatch(each.regex, value)]
     count = max(map(len, fit.values()), default=1) if all(fit.values()) else 0
     samples = ["".join(fit[text][n % len(fit[text])] if is_variable else text
@@ -90,6 +93,7 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     served = os.path.relpath(os.path.realpath(folder)) if folder else ""
     # A sample shows little of what only some values fit, and nothing of the files in a folder.
     limited = any(getattr(each, key, None) or "werkzeug" not in type(each).__module__
+                  or re.match(r"\[\^/\]\{(?!1,\})", each.regex)
                   for each in kinds.values() for key in ("min", "max", "fixed_digits"))  # fmt: skip
     whole = {"served": served, "is_sampled": not (limited or served or not samples)}
     start, variable, _ = rule.rule.partition("<")
@@ -108,35 +112,6 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
             yield _access(app, _row(app, part)) | whole | names
     names = {"path": host + rule.rule, "samples": samples, "pattern": pattern}
     yield _access(app, row) | whole | names
-
-
-def _made(regex: str) -> list[str]:
-    """A text that a regex is likely to match, where one can be made."""
-    parser, compiler = (
-        importlib.import_module(f"re._{each}er" if sys.version_info >= (3, 11) else f"sre_{each}e")
-        for each in ("pars", "compil")
-    )
-
-    def text(kind: object, value: Any) -> str:
-        name = str(kind)
-        if name.endswith("_REPEAT"):
-            least, most, again = value
-            count: int = min(max(least, 1), int(most))
-            return "".join(text(*each) for each in again) * count
-        if name in ("SUBPATTERN", "BRANCH"):
-            again = value[-1] if name == "SUBPATTERN" else value[1][0]
-            return "".join(text(*each) for each in again)
-        if name.startswith(("AT", "ASSERT")):
-            return ""
-        one = compiler.compile(parser.SubPattern(parser.State(), [(kind, value)]))
-        return next(
-            each for each in map(chr, [*range(48, 0x250), *range(33, 48)]) if one.fullmatch(each)
-        )
-
-    try:
-        return ["".join(text(*each) for each in parser.parse(regex))]
-    except (LookupError, RuntimeError, StopIteration, TypeError, ValueError, re.error):
-        return []
 
 
 def _access(app: Flask, row: Row) -> Route:
@@ -195,6 +170,7 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
     sides = [[(re.compile(each.get("pattern", "(?!)")), each) for each in side]
              for side in (before, after)]  # fmt: skip
     names = [{_name(each): each for each in reversed(side)} for side in (before, after)]
+    meeting = _meeting_requests([*before, *after])
     pairs: dict[tuple[str, int, int], Match] = {}
     for route in (*before, *after):
         path, method, *_ = _name(route)
@@ -204,12 +180,28 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
             if new is None and not route.get("samples"):  # any rule may answer its requests now
                 yield from ((path, method, old, each) for each in after if each["method"] == method)
         for sent in _METHODS.get(method, [method]):
-            for request in route.get("samples", ()):
+            for request in (*route.get("samples", ()), *meeting.get(route.get("pattern", ""), ())):
                 old, new = pair = [_answer(each, sent, request) for each in sides]
                 is_own = any(each and each["method"] == sent for each in pair)
                 if is_own and (route is old or route is new):
                     pairs.setdefault((sent, id(old), id(new)), (path, sent, old, new))
     yield from pairs.values()
+
+
+def _meeting_requests(routes: Side) -> dict[str, dict[str, None]]:
+    """By pattern, what two rules with variables both match: `/y/x`, for `/<a>/x` and `/y/<b>`."""
+    found: dict[str, dict[str, None]] = {}
+    samples = {each["pattern"]: each["samples"][0].split("/") for each in routes
+               if each.get("samples") and re.match(r"(?!\(\?=).*\(", each["pattern"])}  # fmt: skip
+    for (one, first), (other, second) in combinations(samples.items(), 2):
+        is_alike = len(first) == len(second) < 9
+        both = map(dict.fromkeys, zip(first, second, strict=True)) if is_alike else [()]
+        for parts in product(*both):
+            request = "/".join(parts)
+            if all(re.fullmatch(each, request) for each in (one, other)):
+                for each in (one, other):
+                    found.setdefault(each, {})[request] = None
+    return found
 
 
 def _name(route: Route) -> tuple[str, ...]:

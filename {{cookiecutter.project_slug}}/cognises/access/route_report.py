@@ -145,7 +145,8 @@ def groups_may_call(row: Row, user: Principal) -> Decision:
 
 def _problems(app: Flask, pairs: Iterable[tuple[Route, Row]]) -> Iterator[str]:
     yield from route_problems(app)
-    known = {"*"}
+    parts = [guard for rule in path_rules_of(app) for guard in rule.guards]
+    known = {"*", *(getattr(guard, "name", None) for guard in parts)}
     for route, row in pairs:
         guards = route.declaration.guards
         is_closed = row.open_to == (NOBODY,) and not row.by_group

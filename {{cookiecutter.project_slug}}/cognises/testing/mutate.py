@@ -83,10 +83,10 @@ def _guard_mutants(app: Flask) -> Iterator[Mutant]:
         view, declared = app.view_functions[route.endpoint], route.declaration
         function: Any = inspect.unwrap(getattr(view, "view_class", view))
         target = route.endpoint, handler_name(getattr(view, "view_class", None), route.method)
-        is_ours = function.__module__.startswith(("cognises.", "user_admin"))
-        if target in seen or is_ours or not (declared.guards or declared.is_public):
+        is_ours = function.__module__.partition(".")[0] in ("cognises", "user_admin")
+        if (target, declared) in seen or is_ours or not (declared.guards or declared.is_public):
             continue
-        seen.add(target)
+        seen.add((target, declared))
         place = f"{row.method} {row.path}"
         if inspect.isfunction(function) or inspect.isclass(function):
             line = inspect.getsourcelines(function)[1]

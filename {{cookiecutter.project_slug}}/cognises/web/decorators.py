@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 from flask import Blueprint, Flask, Request, current_app, request_started
 from flask import request as flask_request
@@ -27,6 +27,13 @@ Decorator = Callable[[View], View]
 _PREFIX = re.compile(r"(/(?!\.\.?(/|$))[^/<>?#%*]+)*/?(?<=.)")
 
 
+@overload
+def login_check(region: View) -> Any: ...
+@overload
+def login_check(
+    region: str | None = None, pool_id: str | None = None, *, client_ids: Texts | None = None,
+    token_use: Texts | None = None, scopes: Texts | None = None, optional: bool = False,
+) -> Decorator: ...  # fmt: skip
 def login_check(
     region: Any = None, pool_id: str | None = None, *, client_ids: Texts | None = None,
     token_use: Texts | None = None, scopes: Texts | None = None, optional: bool = False,
@@ -55,6 +62,10 @@ def _optional(name: str, values: Texts | None, accept: Accept) -> frozenset[str]
     return None if values is None else one_or_more(f"login_check: {name}", values, accept)
 
 
+@overload
+def permission_required(group_details: View) -> Any: ...
+@overload
+def permission_required(group_details: Any = None, name: str | None = None) -> Decorator: ...
 def permission_required(group_details: Any = None, name: str | None = None) -> Any:
     """Open a view to the groups that list it; use it bare, alone, or with `login_check`.
     `group_details` is a manifest as loaded from JSON; without it the app's own counts. A view is

@@ -54,7 +54,8 @@ class Access:
     def markdown(self) -> str:
         """A table for a pull request."""
         partly = "; partly not compared" if self.unknown or self.notes else ""
-        lines = [f"**Routes, compared with {_cell(self.against)}: {self.summary}{partly}**", ""]
+        against = printable(self.against).replace("`", "")  # a commit that can be copied
+        lines = [f"**Routes, compared with `{against}`: {self.summary}{partly}**", ""]
         if self.changes:
             lines += ["| | who | route | before | after |", "|---|---|---|---|---|"]
         for each in sorted(self.changes, key=lambda each: (  # the widest first
@@ -76,6 +77,6 @@ class Access:
 
 def _cell(text: str) -> str:
     """Text of the code under review, with nothing that Markdown or a mention could act on."""
-    text = re.sub(r"([\\|<*_`\[~&#])", r"\\\1", printable(text))
+    text = re.sub(r"([\\|<*_`\[~&#$])", r"\\\1", printable(text))
     acts = r"(?i)(?<=[@#])|(?<=:)(?=/)|(?<=www)(?=\.)|(?<=gh)(?=-)|(?<=[0-9a-f]{6})(?=[0-9a-f])"
     return re.sub(acts, "\u200b", text)  # no mention, URL, issue or commit
