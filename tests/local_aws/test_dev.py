@@ -125,8 +125,8 @@ def test_edits_of_the_manifest_and_of_the_code_are_picked_up(running: Dev):
     wait_for(lambda: status(f"{address}/new") == 200)
 
     assert status(f"{address}/data", viewer) == 200
-    # The role of the viewers records the access again.
-    assert "applied: 0 to create, 1 to change, 0 to delete" in running.output
+    # The role of the viewers records the access again, and that of the auditors, that it has none.
+    assert "applied: 0 to create, 2 to change, 0 to delete" in running.output
     assert "plan: nothing to do" not in running.output
     manifest.write_text(f"{good}\n")
     wait_for(lambda: "plan: nothing to do" in running.output)
