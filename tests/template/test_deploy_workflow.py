@@ -349,7 +349,7 @@ COMMENTS = {
     ),
     "nothing to say": ("none", "", []),
     "not all compared": (
-        "**Routes, compared with `HEAD^ (1a)`: 0 gained, 0 lost; partly not compared**",
+        "**Routes, compared with HEAD^ (1a): 0 gained, 0 lost; partly not compared**",
         "",
         ["o/issues/7/comments --field body=@comment.md"],
     ),

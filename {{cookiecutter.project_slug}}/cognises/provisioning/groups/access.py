@@ -54,8 +54,8 @@ class Access:
     def markdown(self) -> str:
         """A table for a pull request."""
         partly = "; partly not compared" if self.unknown or self.notes else ""
-        against = printable(self.against).replace("`", "")  # a commit that can be copied
-        lines = [f"**Routes, compared with `{against}`: {self.summary}{partly}**", ""]
+        against = re.sub(r"[^\w ()/.^~-]", " ", self.against)  # a commit that can be copied
+        lines = [f"**Routes, compared with {against}: {self.summary}{partly}**", ""]
         if self.changes:
             lines += ["| | who | route | before | after |", "|---|---|---|---|---|"]
         for each in sorted(self.changes, key=lambda each: (  # the widest first
