@@ -170,7 +170,7 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
     sides = [[(re.compile(each.get("pattern", "(?!)")), each) for each in side]
              for side in (before, after)]  # fmt: skip
     names = [{_name(each): each for each in reversed(side)} for side in (before, after)]
-    meeting = _meeting_requests([*before, *after])
+    meeting = _meeting_requests(sides[0] + sides[1])
     pairs: dict[tuple[str, int, int], Match] = {}
     for route in (*before, *after):
         path, method, *_ = _name(route)
@@ -188,19 +188,22 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
     yield from pairs.values()
 
 
-def _meeting_requests(routes: Side) -> dict[str, dict[str, None]]:
+def _meeting_requests(side: list[tuple[re.Pattern[str], Route]]) -> dict[str, dict[str, None]]:
     """By pattern, what two rules with variables both match: `/y/x`, for `/<a>/x` and `/y/<b>`."""
     found: dict[str, dict[str, None]] = {}
-    samples = {each["pattern"]: each["samples"][0].split("/") for each in routes
-               if each.get("samples") and re.match(r"(?!\(\?=).*\(", each["pattern"])}  # fmt: skip
+    samples = {
+        pattern: route["samples"][0].split("/")
+        for pattern, route in side
+        if route.get("samples") and pattern.groups and not pattern.pattern.startswith("(?=")
+    }
     for (one, first), (other, second) in combinations(samples.items(), 2):
         is_alike = len(first) == len(second) < 9
         both = map(dict.fromkeys, zip(first, second, strict=True)) if is_alike else [()]
         for parts in product(*both):
             request = "/".join(parts)
-            if all(re.fullmatch(each, request) for each in (one, other)):
+            if one.fullmatch(request) and other.fullmatch(request):
                 for each in (one, other):
-                    found.setdefault(each, {})[request] = None
+                    found.setdefault(each.pattern, {})[request] = None
     return found
 
 
