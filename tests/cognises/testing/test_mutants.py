@@ -32,16 +32,21 @@ def test_a_process_that_the_app_started_may_end_at_any_time(
     assert mutate.survivors(mutants, "tests", tmp_path, 60, Counter()) == [mutants[1]]
 
 
+@pytest.mark.parametrize("in_a_group", [True, False], ids=["running", "just forked"])
 def test_tests_that_take_too_long_end_with_what_they_started(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_a_group: bool
 ) -> None:
     reader, writer = os.pipe()
 
     def start(*_: object) -> int:
         if (pid := os.fork()) == 0:
-            os.setsid()
-            os.fork()  # both hold the pipe open
+            if in_a_group:
+                os.setsid()
+                os.fork()  # both hold the pipe open
+            os.write(writer, b".")
             signal.pause()
+        for _ in range(1 + in_a_group):  # until each of them waits
+            os.read(reader, 1)
         return pid
 
     monkeypatch.setattr(mutate, "start", start)

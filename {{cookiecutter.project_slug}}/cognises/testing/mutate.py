@@ -220,9 +220,9 @@ def start(mutant: Mutant, tests: str, ranks: Counter[str], folder: Path) -> int:
 
 def stop(pid: int) -> None:
     """End a process, if it has not ended, and those that it started."""
-    with contextlib.suppress(OSError):  # none is left
-        os.killpg(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    for call, how in ((os.kill, signal.SIGKILL), (os.killpg, signal.SIGKILL), (os.waitpid, 0)):
+        with contextlib.suppress(OSError):  # it has no group yet, or nothing is left
+            call(pid, how)
 
 
 def survivors(
