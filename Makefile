@@ -73,7 +73,8 @@ packages:
 SLOWEST_FIRST := tests/template tests/browser tests/local_aws tests/cognises
 
 test: $(VENV)/.dev packages tidy  ## the whole test suite, generated projects included
-	$(BIN)/python -m pytest $(SLOWEST_FIRST) --numprocesses=auto --dist=loadfile --no-loadscope-reorder --durations=25
+	$(BIN)/python -m pytest $(SLOWEST_FIRST) --numprocesses=auto --max-worker-restart=0 \
+		--dist=loadfile --no-loadscope-reorder --durations=25
 
 crash-matrix: $(VENV)/.dev tidy  ## interrupt provisioning at every call, run it again, compare (minutes)
 	$(BIN)/python -m pytest tests/cognises/provisioning -m crash_matrix
