@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -42,6 +45,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_auto_num_workers() -> int:
     """Three on two cores: many tests wait for a process, a server or the package registry."""
     return (os.cpu_count() or 1) * 3 // 2
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: looking for garbage in it takes time."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def aws_models() -> Iterator[None]:
+    """botocore parses each description of a service once, not once for each session."""
+    from botocore.loaders import JSONFileLoader
+
+    load_file = cache(JSONFileLoader().load_file)
+    with patch.object(JSONFileLoader, "load_file", lambda _, path: load_file(path)):
+        yield
 
 
 @pytest.fixture(autouse=True)

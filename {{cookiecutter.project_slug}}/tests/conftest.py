@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
+from functools import cache
 from unittest.mock import patch
 
 import pytest
@@ -24,21 +26,25 @@ def cognito(_session_pool: FakePool) -> FakePool:
     return _session_pool
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _aws_models() -> Iterator[None]:
+    """botocore parses each description of a service once, not once for each session."""
+    from botocore.loaders import JSONFileLoader
+
+    gc.freeze()
+    load_file = cache(JSONFileLoader().load_file)
+    with patch.object(JSONFileLoader, "load_file", lambda _, path: load_file(path)):
+        yield
+
+
 @pytest.fixture(scope="module")
 def local_environment() -> Iterator[None]:
     """An environment that names no real account.
 
     Variables and log handlers may be changed: both are restored.
     """
-    import botocore.loaders
-
     from local_aws.environment import isolate
 
-    models = botocore.loaders.create_loader(None)  # every session would parse them again
-    with (
-        patch.dict(os.environ),
-        patch.object(logging.root, "handlers", []),
-        patch("botocore.session.create_loader", lambda path=None: models),
-    ):
+    with patch.dict(os.environ), patch.object(logging.root, "handlers", []):
         isolate()
         yield

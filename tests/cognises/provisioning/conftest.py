@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
-import botocore.loaders
 import pytest
 import requests
 from accounts import PREFIX, REGION, Account, Ran, group
@@ -30,8 +29,8 @@ from local_aws.cognito import serving
 def read_once() -> Iterator[None]:
     """What takes most of a test's time is done once.
 
-    Service descriptions, sessions (one for each environment they are made in), moto's one key. And
-    moto, whose memory is not made for threads, gets one call at a time.
+    Sessions (one for each environment they are made in), moto's one key. And moto, whose memory is
+    not made for threads, gets one call at a time.
     """
     answer, lock = BotocoreStubber.__call__, RLock()
 
@@ -39,7 +38,6 @@ def read_once() -> Iterator[None]:
         with lock:
             return answer(*call, **options)
 
-    loader = botocore.loaders.create_loader(None)
     import_key = lru_cache(maxsize=None)(lambda text: jwk.RSAKey.import_key(json.loads(text)))
     moto_jwk = SimpleNamespace(
         RSAKey=SimpleNamespace(import_key=lambda value: import_key(json.dumps(value)))
@@ -54,7 +52,6 @@ def read_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cognises.provisioning.aws.make_session", session_of)
-        patch.setattr("botocore.session.create_loader", lambda path=None: loader)
         patch.setattr("moto.cognitoidp.models.jwk", moto_jwk)
         patch.setattr(BotocoreStubber, "__call__", one_at_a_time)
         yield
