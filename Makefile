@@ -13,6 +13,7 @@ AUDIT := build/audit
 # cookiecutter copies everything in the project's folder: the caches of tools go elsewhere.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/cache/python
+unexport PYTHONDONTWRITEBYTECODE
 export RUFF_CACHE_DIR := $(CURDIR)/build/cache/ruff
 export MYPY_CACHE_DIR := $(CURDIR)/build/cache/mypy
 export PYTEST_ADDOPTS := -o "cache_dir=$(CURDIR)/build/cache/pytest"
