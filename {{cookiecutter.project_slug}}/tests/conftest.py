@@ -13,6 +13,8 @@ import pytest
 
 from cognises.testing import FakePool
 
+gc.set_threshold(50_000, 20, 20)  # a short run makes little garbage; looking for it takes longer
+
 pytest_plugins = ["cognises.testing.fixtures"]
 
 for name in list(os.environ):
