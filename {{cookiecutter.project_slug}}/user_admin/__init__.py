@@ -72,12 +72,14 @@ def person(response: Principal) -> str:
     _refuse(name_problems("user name", name))
     user = changes.find(name)
     groups = changes.groups_of(user)
+    # A link of another site must not say that something was done.
+    is_ours = request.headers.get("Sec-Fetch-Site") == "same-origin"
     return page(
         "user_admin/person.html", user=user, groups=groups, is_own=changes.is_own(user),
         changes=CHANGES,
         others=[group.name for group in manifest() if group.name not in groups],
         offered=changes.offered(user), fault={name: _fault(name) for name in CHANGES},
-        done=CHANGES.get(request.args.get("done", "")),
+        done=CHANGES.get(request.args.get("done", "")) if is_ours else None,
     )  # fmt: skip
 
 

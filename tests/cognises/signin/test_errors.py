@@ -5,7 +5,13 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from markupsafe import escape
 from token_endpoint import HTML, SAME, begin, cookie_names, signed_in
+
+from cognises import login_check
+from cognises.errors import ANSWERS, CognisesError
+from cognises.signin.managed_login import REFUSALS
+from cognises.web.responses import refusal
 
 DESCRIPTIONS = {
     "a trigger": (
@@ -58,6 +64,28 @@ def test_who_tries_again_returns_to_the_page_that_was_asked_for(browser, endpoin
     answer = browser.get("/callback", query_string=query, headers=HTML)
 
     assert 'href="/login?next=/search/x"' in answer.text
+
+
+@pytest.mark.parametrize("reason", sorted({*REFUSALS} & {*ANSWERS}))
+def test_a_refusal_is_a_page_for_people_and_json_for_programs(
+    reason, app, cognito, browser, endpoint
+):
+    @app.get("/refused")
+    @login_check
+    def refused(response):
+        raise refusal(CognisesError(reason, "a detail for the log"), "a realm")
+
+    title, text = REFUSALS[reason]
+    signed_in(browser, endpoint)
+
+    page = browser.get("/refused", headers=HTML)
+    program = app.test_client().get("/refused", headers=cognito.bearer(["admins"]))
+
+    assert (page.status_code, page.mimetype) == (ANSWERS[reason].status, "text/html")
+    assert title in page.text
+    assert escape(text) in page.text
+    assert "a detail" not in page.text
+    assert (program.status_code, program.json["reason"]) == (page.status_code, reason)
 
 
 FROM_MANAGED_LOGIN = {

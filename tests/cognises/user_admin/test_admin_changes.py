@@ -56,7 +56,9 @@ def test_an_administrator_confirms_a_change_and_makes_it_twice_without_harm(
         )  # fmt: skip
         assert is_done(aws, name)
     assert made.headers["Cache-Control"] == "private, no-store"
-    assert 'role="status"' in client.get(made.headers["Location"]).text
+    for site in ("same-origin", "cross-site", "none", ""):
+        person = client.get(made.headers["Location"], headers={"Sec-Fetch-Site": site}).text
+        assert ('role="status"' in person) == (site == "same-origin")
     entry = aws.record()[0]
     assert (entry["action"], entry["groups"], entry["outcome"]) == (action, group, "done")
     assert entry["whom"] == f"{name} (ada@example.org)"
