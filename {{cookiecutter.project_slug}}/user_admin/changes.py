@@ -63,7 +63,8 @@ CHANGES = {
     "invite": INVITE,
     "resend": RESEND,
     "add": Change("Add to group", "gets the rights of the group with the next token",
-                  "admin_add_user_to_group", needs_group=True),
+                  "admin_add_user_to_group", needs_group=True,
+                  own=f"If this group comes before yours, its AWS role replaces yours: {_UNDO}"),
     "remove": Change("Remove from group", "loses the rights of the group with the next token",
                      "admin_remove_user_from_group", needs_group=True,
                      own=f"You may lose these pages and your AWS role: {_UNDO}"),
@@ -158,12 +159,11 @@ def input_problems(change: Change, name: str, groups: tuple[str, ...]) -> list[s
 
 def warning(change: Change, user: User, groups: Iterable[str]) -> str:
     """What must be understood before a change: it takes own rights, or gives much power."""
-    if change.own and is_own(user):
-        return f"This is your own account. {change.own}"
+    texts = [f"This is your own account. {change.own}"] if change.own and is_own(user) else []
     gives = [each.name for each in manifest() if each.name in groups and is_powerful(each)]
-    if not gives or change is CHANGES["remove"]:
-        return ""
-    return f"Members of {', '.join(gives)} can take the rights of every group."
+    if gives and change is not CHANGES["remove"]:
+        texts.append(f"Members of {', '.join(gives)} can take the rights of every group.")
+    return " ".join(texts)
 
 
 def is_own(user: User) -> bool:
