@@ -69,7 +69,7 @@ ROWS = (
         "the `cognises` package of 2018",
         "takes the audience from the unverified token, and runs the view after a refusal",
         "a refusal never runs the view",
-        "test_every_forgery_is_refused_at_the_door_and_runs_no_view",
+        "test_every_forgery_is_refused_before_the_view_runs",
     ),
     Row(
         "your own decorators",

@@ -44,7 +44,7 @@ def test_only_those_allowed_see_the_whole_matrix(page: Any, service: str):
     assert cells.get_by_role("cell").all_inner_texts() == ["yes", "no", "no"]
 
 
-def test_somebody_in_no_group_is_told_that_the_page_is_not_open(page: Any, service: str):
+def test_a_user_in_no_group_reads_that_the_page_is_not_open(page: Any, service: str):
     page.goto(f"{service}/access")
     pick(page, None)
     page.wait_for_url(f"{service}/access")
@@ -92,7 +92,7 @@ def test_tokens_are_out_of_the_reach_of_scripts(page: Any, service: str):
         assert kept[name]["sameSite"] == "Lax"
 
 
-def test_a_state_that_is_not_the_attempts_signs_nobody_in(page: Any, service: str):
+def test_a_state_of_another_attempt_starts_no_session(page: Any, service: str):
     page.goto(f"{service}/access")
     page.evaluate("document.querySelector('input[name=state]').value = 'somebody-elses'")
     pick(page, "editors")
@@ -101,7 +101,7 @@ def test_a_state_that_is_not_the_attempts_signs_nobody_in(page: Any, service: st
     assert "token_cookie" not in {cookie["name"] for cookie in page.context.cookies()}
 
 
-def test_a_nonce_that_is_not_the_attempts_signs_nobody_in(page: Any, service: str):
+def test_a_nonce_of_another_attempt_starts_no_session(page: Any, service: str):
     page.goto(f"{service}/access")
     page.evaluate("document.querySelector('input[name=nonce]').value = 'somebody-elses'")
     pick(page, "editors")
@@ -122,7 +122,7 @@ def test_a_callback_that_was_used_is_not_used_again(page: Any, service: str):
     assert page.get_by_role("heading", name="This sign-in cannot be finished").is_visible()
 
 
-def test_who_cancels_is_told_and_may_try_again(page: Any, service: str):
+def test_a_cancelled_sign_in_is_reported_and_can_be_repeated(page: Any, service: str):
     page.goto(f"{service}/access")
     page.get_by_role("button", name="Cancel").click()
 

@@ -251,7 +251,7 @@ _CLIENT = [
     Forgery("aud ours, client_id foreign", "wrong_client", claim(client_id="anotherclient")),
     Forgery("access token, client_id foreign, aud ours", "wrong_client", lambda pool: pool.token(
         token_use="access", client_id="anotherclient", aud=pool.client_id)),
-    Forgery("access token for a resource nobody configured", "wrong_client",
+    Forgery("access token for a resource that is not configured", "wrong_client",
             access(aud="https://api.example.org")),
     Forgery("access token whose aud is our client", "wrong_client", lambda pool: pool.token(
         token_use="access", aud=pool.client_id)),

@@ -98,7 +98,7 @@ def test_the_manifest_is_checked_on_a_bare_python():
     assert "no errors" in ran.stdout
 
 
-def test_a_broken_manifest_is_told_on_a_bare_python_without_a_traceback(tmp_path: Path):
+def test_a_broken_manifest_is_reported_on_a_bare_python_without_a_traceback(tmp_path: Path):
     broken = tmp_path / "groups.json"
     broken.write_text('[{"group_name": ""}]')
 

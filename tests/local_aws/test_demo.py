@@ -158,7 +158,7 @@ def app() -> Flask:
         ("/forgotten", "401", "403", "403"),
     ],
 )
-def test_what_the_manifest_says_is_told_without_asking_the_guards(
+def test_what_the_manifest_says_is_reported_without_asking_the_guards(
     app, path, anonymous, editor, stranger
 ):
     route = next(route for route in routes(app) if route.path == path)

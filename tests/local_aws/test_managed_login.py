@@ -202,14 +202,16 @@ def test_a_request_that_asks_wrongly_comes_back_with_an_error(browser, cognito, 
         {"redirect_uri": None},
     ],
 )
-def test_a_request_of_nobody_or_to_elsewhere_is_not_redirected(browser, cognito, changes):
+def test_a_request_of_an_unknown_client_or_to_another_address_is_not_redirected(
+    browser, cognito, changes
+):
     page = open_page(browser, cognito, **changes)
 
     assert page.status_code == 400
     assert "Location" not in page.headers
 
 
-def test_a_form_from_elsewhere_or_for_nobody_is_refused(browser, cognito):
+def test_a_form_from_another_site_or_for_an_unknown_user_is_refused(browser, cognito):
     form = {**asked(cognito), "username": "nobody"}
     own = {"Origin": cognito.address}
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}, own):

@@ -86,7 +86,7 @@ def command_of(dockerfile, name):
     return json.loads(value[value.index("[") :])
 
 
-def test_the_image_is_made_of_locked_wheels_and_run_by_nobody_in_particular(dockerfile):
+def test_the_image_is_made_of_locked_wheels_and_runs_without_root(dockerfile):
     bases = [value.split()[0] for value in dockerfile.all("FROM")]
     assert set(bases) == {"python:3.13-slim"}
     (install,) = [step for step in dockerfile.all("RUN") if " install " in step]

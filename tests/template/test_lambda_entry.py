@@ -1,4 +1,4 @@
-"""The function as AWS calls it: events of every door, as AWS documents them, in; answers out.
+"""The function as AWS calls it: events of every entry point in, as AWS documents them; answers out.
 
 All events go to one process of their own, for the handler reads settings and keys as it starts.
 """
@@ -156,7 +156,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-DOORS = {
+ENTRY_POINTS = {
     "HTTP API": http_api,
     "REST API": rest_api,
     "load balancer": load_balancer,
@@ -180,8 +180,8 @@ def events_for(token: str) -> dict[str, Event]:
     """Every event, by name."""
     text = b64encode("grüße".encode()).decode()
     events = {
-        f"{door}: {what}": make(path, method, **more)
-        for door, make in DOORS.items()
+        f"{entry}: {what}": make(path, method, **more)
+        for entry, make in ENTRY_POINTS.items()
         for what, (path, method, more) in {
             "open": ("/health", "GET", {}),
             "HEAD": ("/health", "HEAD", {}),
@@ -265,7 +265,7 @@ def ran(
     return answers, boto, "\n".join(log) + done.stderr
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("entry", ENTRY_POINTS)
 @pytest.mark.parametrize(
     ("what", "status"),
     [
@@ -280,8 +280,8 @@ def ran(
         ("text body", 200),
     ],
 )
-def test_every_door_leads_to_the_same_answer(ran: Any, door: str, what: str, status: int):
-    answer = ran[0][f"{door}: {what}"]
+def test_every_entry_point_gives_the_same_answer(ran: Any, entry: str, what: str, status: int):
+    answer = ran[0][f"{entry}: {what}"]
     assert answer["statusCode"] == status, answer
     body = answer["body"]
     text = b64decode(body).decode() if answer["isBase64Encoded"] else body
@@ -296,9 +296,9 @@ def test_every_door_leads_to_the_same_answer(ran: Any, door: str, what: str, sta
         assert json.loads(text)["reason"] == reason
 
 
-@pytest.mark.parametrize("door", ["HTTP API", "REST API", "load balancer, all values"])
-def test_a_query_arrives_with_all_its_values(ran: Any, door: str):
-    seen = json.loads(ran[0][f"{door}: query"]["body"])
+@pytest.mark.parametrize("entry", ["HTTP API", "REST API", "load balancer, all values"])
+def test_a_query_arrives_with_all_its_values(ran: Any, entry: str):
+    seen = json.loads(ran[0][f"{entry}: query"]["body"])
     assert seen["args"] == {"tag": ["a b", "c&d"], "empty": [""]}
 
 
@@ -316,16 +316,16 @@ def test_cookies_and_headers_keep_their_rules(ran: Any, event: str, status: int)
     assert ran[0][event]["statusCode"] == status
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("entry", ENTRY_POINTS)
 @pytest.mark.parametrize("what", ["decoded path", "encoded path"])
-def test_a_path_of_no_ascii_is_the_same_however_it_comes(ran: Any, door: str, what: str):
-    answer = ran[0][f"{door}: {what}"]
+def test_a_path_of_no_ascii_is_the_same_however_it_comes(ran: Any, entry: str, what: str):
+    answer = ran[0][f"{entry}: {what}"]
     assert json.loads(answer["body"])["name"] == "gr\u00fc\u00dfe \U0001f600"
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_what_is_no_character_fails_nobody(ran: Any, door: str):
-    assert ran[0][f"{door}: half a character"]["statusCode"] == 200
+@pytest.mark.parametrize("entry", ENTRY_POINTS)
+def test_what_is_no_character_is_no_error(ran: Any, entry: str):
+    assert ran[0][f"{entry}: half a character"]["statusCode"] == 200
 
 
 @pytest.mark.parametrize("event", OTHER_EVENTS)
@@ -358,9 +358,9 @@ def test_what_is_no_text_goes_out_in_base64(ran: Any):
     assert b64decode(answer["body"]) == b"\xff\x00"
 
 
-@pytest.mark.parametrize("door", ["HTTP API", "REST API"])
-def test_a_header_of_several_values_arrives_whole(ran: Any, door: str):
-    seen = json.loads(ran[0][f"{door}: several values"]["body"])
+@pytest.mark.parametrize("entry", ["HTTP API", "REST API"])
+def test_a_header_of_several_values_arrives_whole(ran: Any, entry: str):
+    seen = json.loads(ran[0][f"{entry}: several values"]["body"])
     assert seen["many"] == "one,two"
 
 

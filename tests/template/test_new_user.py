@@ -150,7 +150,7 @@ def call(project, address, line):
 
 
 def wait_until_up(line, project):
-    """The service starts again after an edit: nobody listens for a moment."""
+    """The service starts again after an edit: no process listens for a moment."""
     for _ in range(100):
         done = run(["sh", "-c", line], cwd=project, env=clean_environment())
         if not done.stdout.endswith("000"):

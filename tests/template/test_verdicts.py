@@ -80,7 +80,7 @@ def assert_whole(result, small, environment, tmp_path):
     [("auto", ()), ("require", ()), ("auto", ("uv",))],
     ids=["auto", "require", "pip only"],
 )
-def test_a_suite_that_passes_is_told(generate, small, environment, tmp_path, without, verify):
+def test_a_suite_that_passes_is_reported(generate, small, environment, tmp_path, without, verify):
     result = generate(without=without, verify=verify)
     assert result.code == 0, result.output
     assert "\n1 passed in " in result.output
@@ -198,7 +198,7 @@ def test_without_network_what_uv_has_in_its_cache_is_enough(generate, tmp_path):
     assert "1 passed" in result.output
 
 
-def test_a_reason_that_the_terminal_cannot_show_costs_nobody_the_project(generate):
+def test_a_reason_that_the_terminal_cannot_show_loses_no_project(generate):
     unreadable = {**NO_PIP, "PIP_FIND_LINKS": "/größe", "PYTHONIOENCODING": "ascii"}
     result = generate(without=("uv",), **NO_NETWORK, **unreadable)
     assert_not_verified(result, r"its packages could not be installed:\n.*/gr\?\?e.*")

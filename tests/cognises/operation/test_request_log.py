@@ -69,7 +69,9 @@ def test_a_stranger_and_a_public_page_have_no_sub(operated, caplog):
     assert (nowhere["status"], "endpoint" in nowhere) == (404, False)
 
 
-def test_a_view_nobody_declared_is_logged_as_refused_not_as_allowed(operated, cognito, caplog):
+def test_a_view_without_a_declaration_is_logged_as_refused_not_as_allowed(
+    operated, cognito, caplog
+):
     app = operated()
     app.add_url_rule("/forgotten", "forgotten", lambda: "never")
 

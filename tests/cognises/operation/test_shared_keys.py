@@ -147,7 +147,7 @@ def test_slots_do_not_overlap():
     assert len(SharedKeys()._memory) == SLOTS * SLOT
 
 
-def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fetch(
+def test_a_key_set_of_another_worker_without_the_key_refuses_no_request_that_waits_for_a_fetch(
     shared, cognito: FakePool, now
 ):
     """It comes in while the fetch for the new key is under way."""
@@ -174,7 +174,7 @@ def test_a_siblings_reading_that_lacks_the_key_refuses_nobody_who_waits_for_a_fe
         assert second.result()
 
 
-def test_a_key_set_that_changes_all_the_time_keeps_nobody_for_ever(cognito: FakePool):
+def test_a_key_set_that_changes_all_the_time_blocks_no_request_for_ever(cognito: FakePool):
     keys = KeySet(down, admit)
     looks = []
 

@@ -260,7 +260,7 @@ def test_roles_are_not_trusted_to_the_user_pools_id() -> None:
     assert SCOPE.pool_id not in json.dumps(role_in(SCOPE).trust)
 
 
-def test_a_closed_trust_is_told() -> None:
+def test_a_closed_trust_is_reported() -> None:
     found = plan(ADMINS, scope=replace(SCOPE, identity_pool_id=None))
     assert any("closed trust" in line for line in found.warnings)
 

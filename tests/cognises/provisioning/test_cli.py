@@ -40,7 +40,7 @@ def test_validate_is_offline_and_counts_the_groups(run: Run, manifest: Manifest)
     assert run("validate") == Ran(0, "groups.json: 2 groups, no errors\n", "")
 
 
-def test_validate_tells_every_problem_and_exits_1(run: Run, manifest: Manifest) -> None:
+def test_validate_reports_every_problem_and_exits_1(run: Run, manifest: Manifest) -> None:
     manifest(group("a b", {"Version": 1}), group("ok", precedence=-1))
     ran = run("validate")
     assert (ran.code, ran.out) == (1, "")
@@ -378,7 +378,7 @@ def test_no_network_is_one_line(
     assert "AWS cannot be reached" in ran.err
 
 
-def test_an_address_that_leads_nowhere_is_told_after_a_few_tries(
+def test_an_address_that_leads_nowhere_is_reported_after_a_few_tries(
     run: Run, manifest: Manifest, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest(group("a"))
@@ -398,7 +398,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-def test_ctrl_c_is_told_and_exits_1(
+def test_ctrl_c_is_reported_and_exits_1(
     run: Run, manifest: Manifest, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest(group("a"))
@@ -410,7 +410,7 @@ def test_ctrl_c_is_told_and_exits_1(
     assert "interrupted; run the same command again to finish" in ran.err
 
 
-def test_a_missing_or_broken_manifest_is_told_before_aws_is_asked(
+def test_a_missing_or_broken_manifest_is_reported_before_aws_is_asked(
     run: Run, account: Account, tmp_path: Path
 ) -> None:
     assert "cannot read" in run("plan").err

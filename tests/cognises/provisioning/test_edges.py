@@ -218,7 +218,7 @@ def test_a_percent_encoded_document_is_read() -> None:
     assert role_of(detail).trust == {"Version": "x"}
 
 
-def test_all_settings_that_are_wrong_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_settings_that_are_wrong_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COGNITO_USER_POOL_ID", "people")
     monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", "x")
     monkeypatch.setenv("COGNISES_PERMISSIONS_BOUNDARY", "y")
@@ -241,7 +241,7 @@ def test_a_pool_that_is_not_set_belongs_in_the_env_file_in_use(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("address", ["garbage", "http://", "http://127.0.0.1:99999", "http://a b"])
-def test_an_address_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_an_address_that_is_none_is_reported(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Pool")
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
     with pytest.raises(SettingsError, match="AWS_ENDPOINT_URL: is not of the form"):
@@ -264,13 +264,13 @@ def test_an_env_file_that_cannot_be_read_stops_the_run(tmp_path: Path, name: str
         read_target(Options(env_file=stage))
 
 
-def test_a_private_env_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_private_env_file_that_is_no_text_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff")
     with pytest.raises(SettingsError, match="must be UTF-8"):
         read_target(Options())
 
 
-def test_an_answer_that_is_not_from_aws_is_told() -> None:
+def test_an_answer_that_is_not_from_aws_is_reported() -> None:
     class Portal:
         def describe_user_pool(self, **_: Any) -> dict[str, Any]:
             return {}

@@ -159,7 +159,7 @@ def test_what_is_unset_has_the_safe_default(tmp_path: Path):
     assert settings.public_path == ""
 
 
-def test_every_problem_is_told_at_once(tmp_path: Path):
+def test_every_problem_is_reported_at_once(tmp_path: Path):
     told = problems_of(parse, tmp_path, {name: values[1] for name, values in BAD.items()})
 
     assert {line.split(":")[0] for line in told} == set(BAD)
@@ -265,7 +265,7 @@ LOOPBACK = [("localhost", True), ("127.0.0.1", True), ("127.255.0.1", True), (":
 
 
 @pytest.mark.parametrize(("host", "loopback"), LOOPBACK)
-def test_loopback_is_told_by_the_address_itself(host: str, loopback: bool):
+def test_loopback_is_determined_by_the_address_itself(host: str, loopback: bool):
     assert is_loopback(host) is loopback
 
 
@@ -289,7 +289,7 @@ def test_the_layers_win_in_order(tmp_path: Path, monkeypatch):
     assert read_values(tmp_path, {name: None})[name] == "environment"
 
 
-def test_an_empty_value_unsets_what_lies_below_it(tmp_path: Path, monkeypatch):
+def test_an_empty_value_unsets_the_value_of_a_later_source(tmp_path: Path, monkeypatch):
     write(tmp_path, env="COGNITO_CLIENT_ID=private\n")
     monkeypatch.setenv("COGNITO_CLIENT_ID", "")
 

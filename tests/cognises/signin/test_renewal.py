@@ -382,7 +382,7 @@ def invent(app, number: int, token: str | None) -> Any:
 
 
 @pytest.mark.parametrize("has_token", [False, True], ids=["no token", "a user's expired token"])
-def test_invented_refresh_tokens_cost_few_calls_and_lock_nobody_out(
+def test_invented_refresh_tokens_cost_few_calls_and_lock_no_user_out(
     has_token, app, browser, endpoint, cognito
 ):
     signed_in(browser, endpoint)
@@ -444,7 +444,7 @@ def test_a_shared_refusal_does_not_grow_with_the_requests_that_get_it():
     assert len(list(traceback.walk_tb(problem.__traceback__))) < 5
 
 
-def test_beyond_the_limit_a_program_is_told_when_to_try_again(app, endpoint):
+def test_beyond_the_limit_a_program_reads_when_to_try_again(app, endpoint):
     endpoint.change = lambda body: REFUSED
     for number in range(MAX_REFUSED):
         invent(app, number, None)

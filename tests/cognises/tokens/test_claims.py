@@ -64,7 +64,7 @@ def test_what_is_no_number_is_no_time(name, value):
     assert refused(check, claims(**{name: value}), EXPECTED, NOW).reason == "invalid_token"
 
 
-def test_a_token_that_tells_no_end_is_refused():
+def test_a_token_without_an_end_is_refused():
     endless = TokenClaims({"iss": "https://pool", "token_use": "id", "aud": "client"})
 
     assert refused(check, endless, EXPECTED, NOW).reason == "invalid_token"
@@ -252,7 +252,7 @@ def test_scopes_are_words_of_a_text_and_nothing_else(scope: object, scopes: set[
     assert scopes_of({"scope": scope}) == scopes
 
 
-def test_the_order_of_refusals_tells_a_stranger_least():
+def test_the_order_of_refusals_reveals_least():
     wrong = {"iss": "other", "token_use": "other", "aud": "other"}
 
     assert refused(check, claims(**wrong, exp=NOW - 1), EXPECTED, NOW).reason == "token_expired"

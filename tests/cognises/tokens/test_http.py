@@ -71,7 +71,7 @@ def test_a_key_set_is_read_whatever_its_wrapping(reply: Reply, server: KeyServer
     assert fetch_json(server.url) == {"keys": []}
 
 
-def test_a_port_where_nobody_listens_is_an_error():
+def test_a_port_without_a_listener_is_an_error():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]

@@ -20,7 +20,7 @@ OTHER = SigningKey("other")
 SMALL_1024 = SigningKey("small", bits=1024)
 SMALL_2040 = SigningKey("small", bits=2040)
 EXPONENT_3 = SigningKey("three", exponent=3)
-COGNITO_LOCAL = (  # the public half; the private one lies beside it in the package (5.3.0)
+COGNITO_LOCAL = (  # the public half; the private one is beside it in the package (5.3.0)
     "2uLO7yh1_6Icfd89V3nNTc_qhfpDN7vEmOYlmJQlc9_RmOns26lg88fXXFntZESwHOm7_homO2Ih6NOtu4P5eskGs8"
     "d8VQMOQfF4YrP-pawVz-gh1S7eSvzZRDHBT4ItUuoiVP1B9HN_uScKxIqjmitpPqEQB_o2NJv8npCfqUAU-4KmxquG"
     "tjdmfctswSZGdz59M3CAYKDfuvLH9_vV6TRGgbUaUAXWC2WJrbbEXzK3XUDBrmF3Xo-yw8f3SgD3JOPl3HaaWMKL1z"

@@ -91,7 +91,7 @@ def long_lived(pool: FakePool, **options: object) -> str:
 
 
 def stranger(pool: FakePool, kid: str) -> str:
-    """A token that names a key nobody has; the key is looked for before the signature."""
+    """A token that names an unknown key; the key is looked up before the signature."""
     header = encode({"kid": kid, "alg": "RS256"})
     return f"{header}.{encode(pool.claims())}.{'A' * 342}"
 
@@ -127,7 +127,7 @@ def test_a_removed_key_is_refused_after_the_next_refresh(verifier, server, pool,
     del pool.keys[0]
     clock.move(REFRESH_DUE + 1)
 
-    assert verifier.verify(token)  # the one that starts the refresh, nobody waits
+    assert verifier.verify(token)  # starts the refresh, and does not wait for it
     eventually(lambda: len(server.hits) == 2)
     eventually(lambda: is_refused(verifier, token, "unknown_key"))
 
@@ -321,7 +321,9 @@ def test_a_cold_outage_ends_when_the_endpoint_comes_back(verifier, server, pool,
     assert verifier.verify(pool.token())
 
 
-def test_back_off_grows_to_its_limit_and_starts_anew_after_a_success(verifier, server, pool, clock):
+def test_back_off_grows_to_its_limit_and_starts_again_after_a_success(
+    verifier, server, pool, clock
+):
     server.answer = lambda: Reply(status=500)
     token = long_lived(pool)
     waits = []
@@ -430,7 +432,7 @@ def test_hydrate_says_so_where_the_endpoint_is_down(verifier, server, pool):
 
 
 @pytest.mark.parametrize("clocks", [{"wall": False}, {"monotonic": False}, {}], ids=str)
-def test_age_is_told_by_the_clock_that_went_further(clocks, verifier, server, pool, clock):
+def test_age_is_measured_by_the_clock_that_went_further(clocks, verifier, server, pool, clock):
     token = long_lived(pool)
     assert verifier.verify(token)
     server.answer = lambda: Reply(status=500)

@@ -42,7 +42,7 @@ def dripping() -> Iterator[str]:
     listener.close()
 
 
-def test_a_server_that_drips_its_headers_holds_up_nobody_and_gathers_few_threads(
+def test_a_server_that_drips_its_headers_delays_no_request_and_starts_few_threads(
     dripping, monkeypatch
 ):
     monkeypatch.setattr(key_cache, "TIMEOUT", 0.2)

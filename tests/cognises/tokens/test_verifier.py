@@ -53,7 +53,7 @@ GOOD = {
     "with its members in another order": lambda pool: pool.token(
         header={"alg": "RS256", "kid": pool.keys[0].kid}
     ),
-    "with claims nobody expects": lambda pool: pool.token(**{"custom:team": {"a": [1, {}]}}),
+    "with unknown claims": lambda pool: pool.token(**{"custom:team": {"a": [1, {}]}}),
     "with fractions of seconds": lambda pool: pool.token(
         iat=time.time(), exp=time.time() + 60.5, nbf=time.time()
     ),

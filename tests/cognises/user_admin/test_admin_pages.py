@@ -198,7 +198,7 @@ def test_what_is_no_entry_of_the_record_is_shown_as_such(
     assert len(answer.text) < 20_000
 
 
-def test_an_access_token_is_told_what_aws_takes(fake_pool: FakePool) -> None:
+def test_an_access_token_gets_an_error_that_names_the_token_aws_takes(fake_pool: FakePool) -> None:
     app = create_app(isolated(COGNITO_TOKEN_USE="access"))
     client, headers = app.test_client(), fake_pool.bearer(["admins"], token_use="access")
     fake_pool.attach(app)

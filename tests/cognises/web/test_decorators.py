@@ -261,7 +261,7 @@ WHO: dict[str, tuple[Callable[[FakePool], dict[str, str]], int]] = {
     "an access token": (lambda pool: pool.bearer(["editors"], token_use="access"), 401),
     "another client's token": (lambda pool: pool.bearer(["editors"], aud="other"), 401),
     "a malformed header": (lambda pool: {"Authorization": pool.token(["editors"])}, 400),
-    "nobody's groups": (lambda pool: pool.bearer(), 403),
+    "no groups": (lambda pool: pool.bearer(), 403),
     "an empty list of groups": (lambda pool: pool.bearer([]), 403),
     "a group that lists nothing": (lambda pool: pool.bearer(["nobody"]), 403),
     "a group that lists another view": (lambda pool: pool.bearer(["viewers"]), 403),
@@ -327,7 +327,7 @@ def test_a_good_token_in_the_cookie_does_as_well_from_the_site_itself(
 
 
 @both_ways
-def test_every_forgery_is_refused_at_the_door_and_runs_no_view(extension, make_app, forged):
+def test_every_forgery_is_refused_before_the_view_runs(extension, make_app, forged):
     client = make_app(function, GROUPS, extension=extension).test_client()
     sent = 0
     for forgery in FORGERIES:
@@ -620,7 +620,7 @@ def test_the_current_user_is_the_first_that_a_guard_knows(extension, make_app, c
 
     assert client.get("/outer").text == "None None eve"
     answer = client.get("/outer", headers=cognito.bearer(sub="ada"))
-    assert answer.text == "ada None eve"  # another credential, of which nobody has asked yet
+    assert answer.text == "ada None eve"  # another credential, which has not been checked yet
 
 
 @both_ways
@@ -1038,7 +1038,7 @@ def test_a_guard_of_a_parent_class_guards_its_children(make_app):
         assert make_app(views, extension=extension).test_client().get("/thing").status_code == 401
 
 
-def test_a_method_that_nobody_guarded_is_denied_beside_a_guarded_one(make_app, cognito):
+def test_a_method_without_a_guard_is_denied_beside_a_guarded_one(make_app, cognito):
     class Thing(MethodView):
         @login_check
         def get(self, response):
@@ -1085,7 +1085,7 @@ def test_current_user_is_the_same_principal_in_code_and_in_templates(make_app, c
     assert answer.text == "ada editors True False False"
 
 
-def test_current_user_is_nobody_on_a_public_page_and_in_the_next_request(make_app, cognito):
+def test_current_user_is_no_user_on_a_public_page_and_in_the_next_request(make_app, cognito):
     def views(app: Flask) -> None:
         @app.get("/thing")
         @login_check

@@ -54,7 +54,7 @@ def test_a_route_that_is_registered_after_the_guard_is_guarded_too(make_app):
     assert app.test_client().get("/late").status_code == 401
 
 
-def test_a_view_that_is_swapped_after_the_first_request_is_judged_anew(make_app, cognito):
+def test_a_view_that_is_replaced_after_the_first_request_is_authorized_again(make_app, cognito):
     app = make_app(lambda app: app.get("/thing", endpoint="thing")(public(lambda: "open")))
     client = app.test_client()
     assert client.get("/thing").text == "open"
@@ -98,7 +98,7 @@ def test_a_path_that_is_not_there_is_404_and_a_wrong_method_405(make_app):
     assert client.post("/thing", headers={"Authorization": "Bearer x"}).status_code == 405
 
 
-def test_a_redirect_to_the_trailing_slash_tells_nobody_what_lies_there(make_app):
+def test_a_redirect_to_the_trailing_slash_does_not_reveal_a_route(make_app):
     def views(app: Flask) -> None:
         app.get("/folder/")(login_check(lambda response: "never"))
 
@@ -535,7 +535,7 @@ def incomplete(tmp_path, **config: object) -> Flask:
     return app
 
 
-def test_everything_that_is_missing_is_told_at_once(tmp_path):
+def test_everything_that_is_missing_is_reported_at_once(tmp_path):
     app = incomplete(tmp_path, DEBUG=True)
 
     with pytest.raises(SettingsError) as caught:
@@ -615,7 +615,7 @@ def test_a_first_request_looks_again_only_where_routes_came_after_the_check(make
         {"COGNITO_USER_POOL_ID": "us-east-1_Abc", "COGNITO_CLIENT_ID": "a,,b"},
     ],
 )
-def test_a_half_configured_app_serves_nobody_not_even_the_public(config, tmp_path):
+def test_a_half_configured_app_serves_no_request_not_even_of_public_routes(config, tmp_path):
     app = incomplete(tmp_path, **config)
     app.get("/open")(public(lambda: "open"))
     client = app.test_client()
@@ -662,7 +662,7 @@ def test_an_app_without_permissions_needs_no_manifest(make_app, cognito):
     assert client.get("/me", headers=cognito.bearer(sub="ada")).text == "ada"
 
 
-def test_the_manifest_lies_beside_wsgi_and_not_in_the_current_folder(
+def test_the_manifest_is_read_beside_wsgi_and_not_in_the_current_folder(
     make_app, tmp_path, monkeypatch, cognito
 ):
     elsewhere = tmp_path / "elsewhere"

@@ -25,7 +25,7 @@ ENTRIES = [
 
 
 @pytest.mark.parametrize(("endpoint", "entries"), ENTRIES)
-def test_an_endpoint_matches_itself_and_each_blueprint_it_lies_in(endpoint, entries):
+def test_an_endpoint_matches_itself_and_each_blueprint_that_contains_it(endpoint, entries):
     assert endpoint_entries(endpoint) == entries
 
 

@@ -33,7 +33,7 @@ def test_the_mapping_has_the_originals_keys():
         user["password"]
 
 
-def test_nobody_is_401_in_the_same_shape():
+def test_no_user_is_401_in_the_same_shape():
     assert (ANONYMOUS["status"], ANONYMOUS["user_email"], ANONYMOUS["user_group"]) == (
         401,
         None,

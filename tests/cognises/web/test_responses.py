@@ -119,7 +119,7 @@ def test_a_missing_token_is_challenged_without_an_error_code(client):
     assert "error" not in answer.headers["WWW-Authenticate"]
 
 
-def test_an_expired_token_is_told_apart_in_the_body(client, cognito: FakePool):
+def test_an_expired_token_has_a_reason_of_its_own_in_the_body(client, cognito: FakePool):
     answer = client.get("/thing", headers=cognito.bearer(["editors"], exp=1))
 
     assert answer.json["reason"] == "token_expired"

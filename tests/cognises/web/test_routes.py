@@ -76,7 +76,7 @@ def test_a_class_based_views_dispatcher_may_be_guarded():
     assert len(declaration_at(app, "thing", "GET").guards) == 1
 
 
-def test_the_own_static_view_is_told_by_identity():
+def test_the_own_static_view_is_recognized_by_identity():
     assert own_static_view(Flask("service", static_folder="static")) is not None
     assert own_static_view(Flask("service", static_folder=None)) is None
     app = Flask("service", static_folder="static")

@@ -168,7 +168,7 @@ def test_starting_an_app_fetches_nothing(tmp_path, cognito, server):
     assert server.hits == []
 
 
-def test_a_settings_error_names_every_problem_and_is_raised_anew_each_time(tmp_path):
+def test_a_settings_error_names_every_problem_and_is_raised_again_each_time(tmp_path):
     app = Flask("service", root_path=str(tmp_path))
     app.config["COGNITO_CLIENT_ID"] = "a,,b"
 

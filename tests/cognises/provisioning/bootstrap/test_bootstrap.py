@@ -137,7 +137,7 @@ def test_a_second_run_says_that_nothing_changes_and_changes_nothing(
 
 
 @pytest.mark.parametrize("prefix", [[], ["--domain-prefix", "mine"]])
-def test_an_emulator_that_tells_no_parameters_has_nothing_to_change_either(
+def test_an_emulator_that_returns_no_parameters_has_nothing_to_change_either(
     run: Run,
     fake: FakeCloudFormation,
     account: Account,
@@ -332,7 +332,7 @@ def test_the_pool_is_never_replaced(run: Run, fake: FakeCloudFormation) -> None:
     assert "would be replaced and its data lost" in ran.err
 
 
-def test_a_rollback_is_told_plainly_and_writes_no_ids(
+def test_a_rollback_is_reported_plainly_and_writes_no_ids(
     run: Run, fake: FakeCloudFormation, env: Path
 ) -> None:
     denied = "User is not authorized to perform: iam:CreatePolicy"
@@ -556,7 +556,7 @@ def test_an_emulator_takes_plain_http_and_serves_sign_in_at_its_own_address(
         ),
     ],
 )
-def test_every_problem_is_told_at_once_and_aws_is_not_asked(
+def test_every_problem_is_reported_at_once_and_aws_is_not_asked(
     run: Run,
     fake: FakeCloudFormation,
     account: Account,

@@ -50,7 +50,7 @@ def test_without_its_name_the_stack_stays(
     assert (roles(account), fake.deleted, fake.calls) == (set(), [], [])
 
 
-def test_with_its_name_it_goes_after_the_roles_and_the_pool_is_told_to_stay(
+def test_with_its_name_it_is_deleted_after_the_roles_and_the_pool_is_retained(
     run: Run, manifest: Manifest, account: Account, fake: FakeCloudFormation, up: Any
 ) -> None:
     manifest(group("a"))
@@ -135,7 +135,7 @@ def test_a_wrong_pool_id_deletes_nothing(
     assert fake.deleted == []
 
 
-def test_a_deletion_that_fails_is_told_with_its_reason(
+def test_a_deletion_that_fails_is_reported_with_its_reason(
     run: Run, account: Account, fake: FakeCloudFormation, up: Any
 ) -> None:
     reason = "Cannot delete a policy attached to entities."

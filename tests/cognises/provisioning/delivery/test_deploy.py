@@ -236,7 +236,7 @@ def test_an_arn_of_your_own_stays_and_that_of_delivery_is_named(
     assert parameters(cloud)[name] == "arn:delivery"
 
 
-def test_the_delivery_stack_is_told_the_stage(run: Run, cloud: Cloud) -> None:
+def test_the_delivery_stack_gets_the_stage_as_parameter(run: Run, cloud: Cloud) -> None:
     cloud.declared = {"Stage": None, "CognitoUserPoolId": None, "GitHubRepository": ""}
     ran = run("deploy", "delivery", "--yes")
 
@@ -302,7 +302,7 @@ def test_account_region_and_caller_are_printed_before_anything_changes(run: Run)
          ["--package determines CodeKey; omit one of", "--package determines Architecture"]),
     ],
 )  # fmt: skip
-def test_what_is_wrong_or_missing_is_told_at_once(
+def test_what_is_wrong_or_missing_is_reported_at_once(
     run: Run, cloud: Cloud, argv: tuple[str, ...], said: list[str]
 ) -> None:
     ran = run("deploy", "--yes", *argv)

@@ -82,7 +82,7 @@ def test_no_other_failure_passes_for_no_changes(reason: str) -> None:
         (change("Add", "A\x1b[31m", CLIENT), f"+ add A\\x1b[31m ({CLIENT})"),
     ],
 )
-def test_a_change_is_told_with_what_it_does_to_the_resource(said: Any, told: str) -> None:
+def test_a_change_is_reported_with_what_it_does_to_the_resource(said: Any, told: str) -> None:
     assert read_changes([said], {POOL}) == ([told], [])
 
 

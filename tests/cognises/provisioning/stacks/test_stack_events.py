@@ -45,12 +45,12 @@ def test_consequences_are_left_out_of_the_failure_causes() -> None:
     ]
 
 
-def test_who_failed_is_told_even_where_no_reason_is() -> None:
+def test_who_failed_is_reported_even_where_no_reason_is() -> None:
     events = of(event("CREATE_FAILED", "Domain", "T"), event("CREATE_COMPLETE", "Client", "T"))
     assert failure_causes(events) == ["CREATE_FAILED Domain (T): AWS gives no reason"]
 
 
-def test_where_only_consequences_are_known_they_are_told() -> None:
+def test_where_only_consequences_are_known_they_are_reported() -> None:
     events = of(event("UPDATE_FAILED", "Client", "T", "Resource update cancelled"))
     assert failure_causes(events) == ["UPDATE_FAILED Client (T): Resource update cancelled"]
 
@@ -92,7 +92,7 @@ def test_a_known_reason_comes_with_what_helps(kind: str, reason: str, advice: st
     assert advice in told.replace(reason, "")
 
 
-def test_nobody_is_told_to_delete_the_provider_that_other_repositories_use() -> None:
+def test_no_advice_deletes_the_provider_that_other_repositories_use() -> None:
     event_ = event(
         "CREATE_FAILED", "GitHub", "AWS::IAM::OIDCProvider", "EntityAlreadyExists: already exists"
     )

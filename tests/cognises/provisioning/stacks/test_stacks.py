@@ -373,7 +373,7 @@ def test_an_emulator_that_lists_what_stays_as_it_is_is_not_believed(
     assert deployed(fake, fake.client(endpoint), SPEC, asked).changed is changed
 
 
-def test_a_change_set_that_cannot_be_worked_out_is_told_and_cleared_away(
+def test_a_change_set_that_cannot_be_worked_out_is_reported_and_cleared_away(
     up: Up, fake: FakeCloudFormation
 ) -> None:
     fake.change_set_reason = "Requires capabilities : [CAPABILITY_NAMED_IAM]"

@@ -148,13 +148,13 @@ def test_what_is_wrong_is_one_line_before_anybody_is_made(
     assert people(staff) == before
 
 
-def test_every_wrong_group_is_told_at_once(run: Run, staff: Account) -> None:
+def test_every_wrong_group_is_reported_at_once(run: Run, staff: Account) -> None:
     ran = run("users", "create", "bob", "--email", "b@x.org", "--group", "x", "--group", "y")
     assert (ran.code, ran.err.count("no group ")) == (1, 2)
     assert "there are: admins, by-hand, editors" in ran.err
 
 
-def test_a_lost_answer_to_create_is_told_from_somebody_elses_user(
+def test_a_lost_answer_to_create_is_distinguished_from_another_callers_user(
     run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, "AdminCreateUser", "UsernameExistsException", after=True)
@@ -192,7 +192,7 @@ def answers(*values: Any) -> Callable[..., Any]:
     return lambda *_: next(given)
 
 
-def test_a_half_made_user_is_told_with_what_is_left(
+def test_a_half_made_user_is_reported_with_what_is_left(
     run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing(monkeypatch, "AdminAddUserToGroup", "AccessDeniedException", after=False)

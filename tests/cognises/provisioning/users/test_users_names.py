@@ -79,7 +79,7 @@ def test_a_pool_without_groups_has_none_to_suggest(
     assert (ran.code, ran.err.endswith("; there are: none\n")) == (1, True)
 
 
-def test_both_names_wrong_are_told_together(run: Run, staff: Account) -> None:
+def test_both_names_wrong_are_reported_together(run: Run, staff: Account) -> None:
     ran = run("users", "add-to-group", "adda", "zzz")
     assert (ran.code, ran.err.count("\n")) == (1, 2)
 
@@ -170,7 +170,7 @@ def test_an_alias_that_anybody_may_give_themselves_names_nobody(
         assert directory.user(name).name == "mallory"
 
 
-def test_an_email_that_anybody_could_claim_finds_nobody(run: Run, staff: Account) -> None:
+def test_an_unverified_email_finds_no_user(run: Run, staff: Account) -> None:
     """In a pool of user names an e-mail is what its user says it is."""
     ran = run("users", "add-to-group", ADA, "admins")
     assert (ran.code, f"no user {ADA}" in ran.err) == (1, True)
@@ -189,7 +189,7 @@ def test_what_aws_refuses_is_one_line_that_names_the_policy(
     assert "\x1b" not in ran.err
 
 
-def test_another_pool_is_told_as_everywhere(
+def test_another_pool_is_reported_as_everywhere(
     run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COGNITO_USER_POOL_ID", "us-east-1_Nowhere")
@@ -197,7 +197,7 @@ def test_another_pool_is_told_as_everywhere(
     assert (ran.code, "check COGNITO_USER_POOL_ID" in ran.err) == (1, True)
 
 
-def test_what_is_not_cognito_is_told_as_such(
+def test_what_is_not_cognito_is_reported_as_such(
     run: Run, staff: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("moto.cognitoidp.models.CognitoIdpUserPool.to_json", lambda *_, **__: {})

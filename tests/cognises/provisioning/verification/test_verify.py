@@ -33,10 +33,10 @@ NOT_ALLOWED = "NotAuthorizedException"
 
 
 @dataclass
-class Door:
+class IdentityPool:
     """The identity pool as Cognito runs it: the role that the token prefers, or a refusal.
 
-    moto hands out credentials of nobody whatever the token says.
+    moto returns the same credentials for every token.
     """
 
     role: str | None = None
@@ -69,8 +69,8 @@ class Door:
 
 
 @pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> Door:
-    found = Door()
+def identity_pool(monkeypatch: pytest.MonkeyPatch) -> IdentityPool:
+    found = IdentityPool()
 
     def answer(self: CognitoIdentityResponse) -> str:
         return json.dumps(
@@ -86,7 +86,10 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Door:
 
 @pytest.fixture
 def people(
-    account: Account, manifest: Manifest, door: Door, monkeypatch: pytest.MonkeyPatch
+    account: Account,
+    manifest: Manifest,
+    identity_pool: IdentityPool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> FakePool:
     """Groups a and b in groups.json; the pool's keys are real, and so are its tokens."""
     manifest(group("a", precedence=1), group("b", precedence=2))
@@ -113,14 +116,16 @@ def member(pool: FakePool, *groups: str, role: str | None = None, **claims: Any)
 
 
 @pytest.fixture
-def verify(run: Run, monkeypatch: pytest.MonkeyPatch, door: Door) -> Callable[..., Ran]:
+def verify(
+    run: Run, monkeypatch: pytest.MonkeyPatch, identity_pool: IdentityPool
+) -> Callable[..., Ran]:
     """Runs `verify` with a token on standard input; whatever it says holds no secret."""
 
     def ran(token: str, *argv: str) -> Ran:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(token.encode())))
         found = run("verify", *argv)
         parts = [part for part in token.split(".") if len(part) > 8]
-        for secret in (token, *parts, *door.handed_out):
+        for secret in (token, *parts, *identity_pool.handed_out):
             assert not secret or secret not in found.out + found.err
         return found
 
@@ -130,7 +135,9 @@ def verify(run: Run, monkeypatch: pytest.MonkeyPatch, door: Door) -> Callable[..
 Verify = Callable[..., Ran]
 
 
-def test_a_member_gets_the_role_of_the_group(verify: Verify, people: FakePool, door: Door) -> None:
+def test_a_member_gets_the_role_of_the_group(
+    verify: Verify, people: FakePool, identity_pool: IdentityPool
+) -> None:
     ran = verify(member(people, "a", role="svc-a") + "\n")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.splitlines() == [
@@ -140,8 +147,8 @@ def test_a_member_gets_the_role_of_the_group(verify: Verify, people: FakePool, d
         f"credentials of:       {ROLE}svc-a",
         "they agree",
     ]
-    assert door.handed_out
-    assert door.logins == (f"cognito-idp.us-east-1.amazonaws.com/{people.id}",)
+    assert identity_pool.handed_out
+    assert identity_pool.logins == (f"cognito-idp.us-east-1.amazonaws.com/{people.id}",)
 
 
 def test_the_json_is_one_object_and_holds_no_credential(
@@ -193,11 +200,11 @@ DIFFERENCES: dict[str, tuple[list[str], str | None, str | None, str]] = {
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
-def test_a_role_that_differs_is_told_plainly_and_exits_1(
-    verify: Verify, people: FakePool, door: Door, name: str
+def test_a_role_that_differs_is_reported_plainly_and_exits_1(
+    verify: Verify, people: FakePool, identity_pool: IdentityPool, name: str
 ) -> None:
     groups, preferred, given, expected = DIFFERENCES[name]
-    door.role = ROLE + given if given else None
+    identity_pool.role = ROLE + given if given else None
     token = member(people, *groups, role=preferred)
     ran = verify(token)
     assert (ran.code, ran.out.endswith("they DIFFER\n")) == (1, True)
@@ -288,13 +295,13 @@ TOKENS: dict[str, tuple[Callable[[FakePool], str], str]] = {
 
 @pytest.mark.parametrize("name", TOKENS)
 def test_a_token_that_the_app_would_refuse_is_never_exchanged(
-    verify: Verify, people: FakePool, door: Door, name: str
+    verify: Verify, people: FakePool, identity_pool: IdentityPool, name: str
 ) -> None:
     make, expected = TOKENS[name]
     ran = verify(make(people), "--json")
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert expected in ran.err
-    assert door.logins == ()
+    assert identity_pool.logins == ()
 
 
 def test_without_the_pools_keys_nothing_is_said_of_a_token(
@@ -324,7 +331,7 @@ def test_the_apps_choice_of_access_tokens_does_not_matter_here(
 def test_an_identity_pool_with_another_door_blocks_verify_before_the_exchange(
     verify: Verify,
     people: FakePool,
-    door: Door,
+    identity_pool: IdentityPool,
     monkeypatch: pytest.MonkeyPatch,
     opened: str,
 ) -> None:
@@ -338,7 +345,7 @@ def test_an_identity_pool_with_another_door_blocks_verify_before_the_exchange(
         ran = verify(token, "--json")
         assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
         assert ran.err.startswith("blocked: identity pool")
-    assert door.logins == ()
+    assert identity_pool.logins == ()
 
 
 # Refused by the identity pool
@@ -382,9 +389,9 @@ REFUSALS: dict[str, tuple[list[str], tuple[str, str] | None, str]] = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_the_identity_pool_refuses_is_one_line_with_its_remedy(
-    verify: Verify, people: FakePool, door: Door, name: str
+    verify: Verify, people: FakePool, identity_pool: IdentityPool, name: str
 ) -> None:
-    groups, door.refusal, expected = REFUSALS[name]
+    groups, identity_pool.refusal, expected = REFUSALS[name]
     ran = verify(member(people, *groups))
     assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
     assert expected in ran.err
@@ -392,30 +399,34 @@ def test_what_the_identity_pool_refuses_is_one_line_with_its_remedy(
 
 
 def test_a_refusal_that_quotes_the_token_is_not_repeated(
-    verify: Verify, people: FakePool, door: Door
+    verify: Verify, people: FakePool, identity_pool: IdentityPool
 ) -> None:
     token = member(people, "a")
     for code in (NOT_ALLOWED, "InternalErrorException", "InvalidParameterException"):
-        door.refusal = (code, f"cannot take {token}")
+        identity_pool.refusal = (code, f"cannot take {token}")
         ran = verify(token)
         assert (ran.code, "<token>" in ran.err) == (1, True)
 
 
-def test_an_identity_pool_of_other_people_is_told_before_the_exchange(
-    verify: Verify, people: FakePool, account: Account, door: Door, monkeypatch: pytest.MonkeyPatch
+def test_an_identity_pool_of_other_people_is_reported_before_the_exchange(
+    verify: Verify,
+    people: FakePool,
+    account: Account,
+    identity_pool: IdentityPool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     elsewhere = Account(account.iam, account.cognito, "us-east-1_Other")
     monkeypatch.setenv("COGNITO_IDENTITY_POOL_ID", make_identity_pool(elsewhere))
     ran = verify(member(people, "a", role="svc-a"))
     assert (ran.code, ran.err.count("\n")) == (1, 1)
     assert "does not name user pool" in ran.err
-    assert door.logins == ()
+    assert identity_pool.logins == ()
 
 
 # Settings and arguments
 
 
-def test_everything_that_is_not_configured_is_told_at_once(
+def test_everything_that_is_not_configured_is_reported_at_once(
     verify: Verify, people: FakePool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("COGNITO_IDENTITY_POOL_ID", "COGNITO_CLIENT_ID"):
@@ -475,7 +486,7 @@ def test_it_makes_no_user_and_changes_no_role(
 
 
 def test_sts_is_asked_in_the_region_with_the_users_own_credentials(
-    verify: Verify, people: FakePool, door: Door, monkeypatch: pytest.MonkeyPatch
+    verify: Verify, people: FakePool, identity_pool: IdentityPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
     make = verify_exchange.make_client
@@ -490,7 +501,7 @@ def test_sts_is_asked_in_the_region_with_the_users_own_credentials(
     (sts,) = made
     assert sts.meta.endpoint_url == "https://sts.us-east-1.amazonaws.com"
     signer = sts._request_signer._credentials
-    assert (signer.access_key, signer.secret_key, signer.token) == door.handed_out
+    assert (signer.access_key, signer.secret_key, signer.token) == identity_pool.handed_out
 
 
 @pytest.mark.parametrize("code", ["InvalidClientTokenId", "SignatureDoesNotMatch"])
@@ -571,7 +582,7 @@ def test_on_loopback_open_doors_and_credentials_of_nobody_are_warned_about(
 
 
 @pytest.mark.parametrize("loopback", [True, False])
-def test_an_emulator_that_gives_everybody_one_role_is_told_for_one(loopback: bool) -> None:
+def test_an_emulator_that_gives_everybody_one_role_is_reported_for_one(loopback: bool) -> None:
     found = {
         "expected": {"group": "a", "role_arn": f"{ROLE}svc-a"},
         "preferred_role": None,
