@@ -126,7 +126,8 @@ class Account:
 
     def _environment(self) -> dict[str, str]:
         """`isolate` has dropped what is real. The stage's own settings come from its file."""
-        environ = {name: text for name, text in os.environ.items() if name not in OF_A_STAGE}
+        dropped = (*OF_A_STAGE, "MAKEFLAGS", "MAKELEVEL")  # a make within make prints its folder
+        environ = {name: text for name, text in os.environ.items() if name not in dropped}
         environ |= {"AWS_ENDPOINT_URL": self._endpoint, "COGNISES_LOCAL": "1"}
         if pool := self.settings.get("COGNITO_USER_POOL_ID"):
             environ["COGNITO_JWKS_URL"] = f"{self._endpoint}/{pool}/.well-known/jwks.json"
