@@ -16,7 +16,7 @@ import pytest
 from flask import Blueprint, Flask
 from flask.views import MethodView
 from request_side import manifest
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, Rule
 from werkzeug.test import EnvironBuilder
 
 from cognises import Cognises, login_check, permission_required, protect, public
@@ -443,6 +443,11 @@ def guarded(rule, **options):
     return one_route(rule, view=login_check(lambda **_: ""), **options)
 
 
+def every_method(rule, view):
+    return lambda app: [app.url_map.add(Rule(rule, endpoint="x")),
+                        app.view_functions.update(x=view)]  # fmt: skip
+
+
 def below(*paths):
     return lambda app: protect(app, login_check, paths=paths)
 
@@ -494,24 +499,54 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who with
     "another host": ([one_route(subdomain="a")], [one_route(subdomain="b")], "! GET b/x - GET a/x"),
     "a higher limit": ([one_route("/<int(max=5):n>")], [one_route("/<int(max=9):n>")],
                        "! GET /<int(max=9):n> - GET /<int(max=5):n>"),
+    "a limit goes": ([one_route("/<int(max=5):n>")], [one_route("/<int:n>")],
+                     "! GET /<int(max=5):n> - GET /<int(max=5):n>"),
+    "texts of which a text is one": ([guarded("/<any(a,b):k>"), PAGE],
+                                     [one_route("/<a>/x"), guarded("/<any(a,b):k>"), PAGE],
+                                     "! GET /<a>/x ! GET /<any(a,b):k>"),
+    "a catch-all of the same end": ([guarded("/de/<path:p>"), one_route("/<l>/docs/about")],
+                                    [one_route("/<l>/docs/about")], "! GET /de/<path:p>"),
+    "a rule of more segments": ([guarded("/y/<b>/<c>"), one_route("/<path:a>/x")],
+                                [one_route("/<path:a>/x")], "! GET /y/<b>/<c>"),
+    "a redirect to a slash goes": ([guarded("/x/"), PAGE], [PAGE], "! GET /x/"),
+    "a rule without methods": ([], [every_method("/x", public(lambda: ""))], " ".join(
+        f"! {each} /x" for each in ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"))),
     "another folder": ([folder("a")], [folder("b")],
                        "! GET /static/<path:filename> - GET /static/<path:filename>"),
 }  # fmt: skip
 
 
+def side_of(folder, *steps):
+    app = Flask("service", root_path=str(folder), subdomain_matching=True)
+    app.config.update(TESTING=True, COGNISES_GROUPS_FILE=str(folder / "groups.json"))
+    (folder / "groups.json").write_text("[]")
+    app.url_map.converters["re"] = Expression
+    pools()[0].attach(app)
+    for step in steps:
+        step(app)
+    return json.loads(json.dumps(access_side(app)))
+
+
 @pytest.mark.parametrize(("before", "after", "expected"), SINGLE.values(), ids=SINGLE)
 def test_a_change_of_what_answers_a_path_is_shown(before, after, expected, tmp_path):
-    def side(steps):
-        app = Flask("service", root_path=str(tmp_path), subdomain_matching=True)
-        app.config.update(TESTING=True, COGNISES_GROUPS_FILE=str(tmp_path / "groups.json"))
-        (tmp_path / "groups.json").write_text("[]")
-        app.url_map.converters["re"] = Expression
-        pools()[0].attach(app)
-        for step in steps:
-            step(app)
-        Cognises(app)
-        return json.loads(json.dumps(access_side(app)))
-
-    found = [each for each in access_diff(side(before), side(after)) if each.who == "everybody"]
+    sides = (side_of(tmp_path, *steps, Cognises) for steps in (before, after))
+    found = [each for each in access_diff(*sides) if each.who == "everybody"]
     shown = [f"{'!' if each.gained else '-'} {each.method} {each.path}" for each in found]
     assert " ".join(shown) == expected
+
+
+def test_routes_that_nothing_denies_without_the_extension_are_gained(tmp_path):
+    undeclared = one_route(view=lambda: "")
+    (found,) = access_diff(side_of(tmp_path, undeclared, Cognises), side_of(tmp_path, undeclared))
+    assert (found.who, found.text) == ("everybody", "gains GET /x (so far: nobody)")
+
+
+def test_files_of_an_installed_package_are_the_same_in_the_checkout_of_a_revision(
+    tmp_path, monkeypatch
+):
+    sides, installed = [], folder(str(tmp_path / "site-packages" / "files"))
+    for name in ("project", "revision/checkout"):
+        (tmp_path / name).mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / name)
+        sides.append(side_of(tmp_path / name, installed, Cognises))
+    assert access_diff(*sides) == ()

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,8 +26,8 @@ Route = dict[str, Any]
 Side = list[Route]  # JSON can hold it
 Match = tuple[str, str, "Route | None", "Route | None"]  # path, method, both routes
 Sets = list[frozenset[str]]
-_METHODS = {"GET": ["GET", "HEAD"]}  # GET answers HEAD too, where HEAD has no route before it
-_VALUES = ("zzz", "zz", "90125", "1.5", "-7", "zzz/zzz", "0b0e1c1c-6f0c-4d0a-9d0e-000000000001")
+_VALUES = ("zzz", "zz", "90125", "1.5", "-7", "0b0e1c1c-6f0c-4d0a-9d0e-000000000001",
+           "zzz/zzz", "zzz/zzz/zzz", "zzz/zzz/zzz/zzz")  # fmt: skip
 # What a token may be, and how a token is called that only one side accepts.
 _ACCEPTED = {
     "client": "tokens of client {}", "token_use": "{} tokens", "audience": "tokens for audience {}",
@@ -60,12 +61,16 @@ def access_side(app: Flask) -> Side:
     """
     from cognises.access.route_report import rows_of
 
-    numbers = {id(rule): number for number, rule in enumerate(app.url_map.iter_rules())}
-    pairs = sorted(rows_of(app), key=lambda pair: (
-        [(not each.static, each.weight) for each in pair[0].rule._parts],
-        numbers[id(pair[0].rule)], pair[1].method != "HEAD"))  # fmt: skip
-    return [each for route, row in pairs if not (route.rule.build_only or route.rule.websocket)
-            for each in _routes(app, route, row)]  # fmt: skip
+    app.url_map.update()
+    rules, states = list[Any](), [app.url_map._matcher._root]
+    while states:  # in the order in which werkzeug tries them
+        state = states.pop()
+        rules += state.rules
+        states += [*(each for _, each in reversed(state.dynamic)), *state.static.values()]
+    order = {id(rule): number for number, rule in enumerate(rules) if not rule.websocket}
+    pairs = [pair for pair in rows_of(app) if id(pair[0].rule) in order]
+    pairs.sort(key=lambda pair: (order[id(pair[0].rule)], pair[1].method != "HEAD"))
+    return [each for route, row in pairs for each in _routes(app, route, row)]
 
 
 def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
@@ -87,15 +92,19 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
                        for is_variable, text in rule._trace) for n in range(count)]  # fmt: skip
     pattern = "".join(f"({kinds[text].regex})" if is_variable else re.escape(text)
                       for is_variable, text in rule._trace)  # fmt: skip
-    pattern = pattern if rule.strict_slashes else f"{pattern.removesuffix('/')}/?"
+    if rule.is_branch or not rule.strict_slashes:  # a redirect adds the slash
+        pattern = f"{pattern.removesuffix('/')}/?"
+        samples += [each.removesuffix("/") for each in samples if rule.is_branch]
     blueprint, _, name = row.endpoint.rpartition(".")
     folder = app.blueprints.get(blueprint, app).static_folder if name == "static" else None
-    served = os.path.relpath(os.path.realpath(folder)) if folder else ""
-    # A sample shows little of what only some values fit, and nothing of the files in a folder.
-    limited = any(getattr(each, key, None) or "werkzeug" not in type(each).__module__
-                  or re.match(r"\[\^/\]\{(?!1,\})", each.regex)
+    served = os.path.realpath(folder).removeprefix(str(Path.cwd())) if folder else ""
+    refuses = any(getattr(each, key, None) or "werkzeug" not in each.to_python.__module__
                   for each in kinds.values() for key in ("min", "max", "fixed_digits"))  # fmt: skip
-    whole = {"served": served, "is_sampled": not (limited or served or not samples)}
+    # A sample shows little of what only some values fit, and nothing of the files in a folder.
+    limited = refuses or served or not samples or any(
+        "werkzeug" not in type(each).__module__ or re.match(r"\[\^/\]\{(?!1,\})", each.regex)
+        for each in kinds.values())  # fmt: skip
+    whole = {"served": served, "is_sampled": not limited, "refuses": refuses, "pattern": pattern}
     start, variable, _ = rule.rule.partition("<")
     partial = {f"{each.prefix}/" for each in rules if each.guards and not each.applies(rule, None)}
     for below in sorted(partial, key=len, reverse=True):
@@ -110,16 +119,15 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
             ahead = f"(?={re.escape(prefix[:-1])}(/|$))"
             names = {"path": f"{host}{below}…", "samples": within, "pattern": ahead + pattern}
             yield _access(app, _row(app, part)) | whole | names
-    names = {"path": host + rule.rule, "samples": samples, "pattern": pattern}
-    yield _access(app, row) | whole | names
+    yield _access(app, row) | whole | {"path": host + rule.rule, "samples": samples}
 
 
 def _access(app: Flask, row: Row) -> Route:
     needs = [[sorted(each.groups), sorted(each.scopes)] for each in row.permissions]
     is_guarded = needs or row.open_to == ("signed in",)  # else public, or closed
-    fields = {"method": row.method, "endpoint": row.endpoint, "open_to": ", ".join(row.open_to)}
-    tokens = _tokens(app, row) if is_guarded else None
-    return {**fields, "anonymous": row.is_public, "needs": needs, "tokens": tokens}
+    return {"method": row.method, "endpoint": row.endpoint, "open_to": ", ".join(row.open_to),
+            "anonymous": row.is_public, "needs": needs,
+            "tokens": _tokens(app, row) if is_guarded else None}  # fmt: skip
 
 
 def _tokens(app: Flask, row: Row) -> dict[str, Any] | None:
@@ -164,14 +172,22 @@ def access_diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
 
 
 def _matches(before: Side, after: Side) -> Iterator[Match]:
-    """Each pair of routes that answer the same request, by the samples of both sides. Routes of
-    which samples are not known, or show too little, go with those of the same name and pattern.
+    """Each pair of routes that answer the same request: in equal tables side by side; else by the
+    samples of both, or by name and pattern where no samples are known, or they show too little.
     """
+    pairs: dict[tuple[object, ...], Match] = {}
+    if [*map(_name, before)] == [*map(_name, after)]:
+        for route, other in zip(before, after, strict=True):
+            path, method, _, pattern = _name(route)
+            pairs.setdefault((method, pattern or path), (path, method, route, other))
+        yield from pairs.values()
+        return
     sides = [[(re.compile(each.get("pattern", "(?!)")), each) for each in side]
              for side in (before, after)]  # fmt: skip
     names = [{_name(each): each for each in reversed(side)} for side in (before, after)]
     meeting = _meeting_requests(sides[0] + sides[1])
-    pairs: dict[tuple[str, int, int], Match] = {}
+    matching = cache(lambda number, request: [
+        each for pattern, each in sides[number] if pattern.fullmatch(request)])  # fmt: skip
     for route in (*before, *after):
         path, method, *_ = _name(route)
         if not route.get("is_sampled"):
@@ -179,31 +195,31 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
             pairs.setdefault((method, id(old), id(new)), (path, method, old, new))
             if new is None and not route.get("samples"):  # any rule may answer its requests now
                 yield from ((path, method, old, each) for each in after if each["method"] == method)
-        for sent in _METHODS.get(method, [method]):
-            for request in (*route.get("samples", ()), *meeting.get(route.get("pattern", ""), ())):
-                old, new = pair = [_answer(each, sent, request) for each in sides]
-                is_own = any(each and each["method"] == sent for each in pair)
-                if is_own and (route is old or route is new):
-                    pairs.setdefault((sent, id(old), id(new)), (path, sent, old, new))
+        requests = (*route.get("samples", ()), *meeting.get(route.get("pattern", ""), ()))
+        for sent, request in product(["GET", "HEAD"] if method == "GET" else [method], requests):
+            methods = {sent, "GET"} if sent == "HEAD" else {sent}  # GET answers HEAD after HEAD
+            old, new = (next((each for each in matching(n, request)
+                              if each["method"] in methods), None) for n in (0, 1))  # fmt: skip
+            if route in (old, new) and sent in {each["method"] for each in (old, new) if each}:
+                pairs.setdefault((sent, id(old), id(new)), (path, sent, old, new))
     yield from pairs.values()
 
 
 def _meeting_requests(side: list[tuple[re.Pattern[str], Route]]) -> dict[str, dict[str, None]]:
     """By pattern, what two rules with variables both match: `/y/x`, for `/<a>/x` and `/y/<b>`."""
     found: dict[str, dict[str, None]] = {}
-    samples = {
-        pattern: route["samples"][0].split("/")
+    samples = {  # one of each number of segments
+        pattern: {each.count("/"): each.split("/") for each in reversed(route["samples"])}
         for pattern, route in side
         if route.get("samples") and pattern.groups and not pattern.pattern.startswith("(?=")
     }
     for (one, first), (other, second) in combinations(samples.items(), 2):
-        is_alike = len(first) == len(second) < 9
-        both = map(dict.fromkeys, zip(first, second, strict=True)) if is_alike else [()]
-        for parts in product(*both):
-            request = "/".join(parts)
-            if one.fullmatch(request) and other.fullmatch(request):
-                for each in (one, other):
-                    found.setdefault(each.pattern, {})[request] = None
+        for size in [each for each in first if each in second and each < 8]:
+            for parts in product(*map(dict.fromkeys, zip(first[size], second[size], strict=True))):
+                request = "/".join(parts)
+                if one.fullmatch(request) and other.fullmatch(request):
+                    for each in (one, other):
+                        found.setdefault(each.pattern, {})[request] = None
     return found
 
 
@@ -211,13 +227,10 @@ def _name(route: Route) -> tuple[str, ...]:
     return route["path"], route["method"], route.get("served", ""), route.get("pattern", "")
 
 
-def _answer(side: list[tuple[re.Pattern[str], Route]], method: str, request: str) -> Route | None:
-    methods = _METHODS["GET"] if method == "HEAD" else [method]
-    return next((r for p, r in side if r["method"] in methods and p.fullmatch(request)), None)
-
-
 def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Who can call `new` and not `old`, with the groups in that text."""
+    if old and new and old.get("refuses") and new.get("is_sampled"):
+        old = None  # it may answer 404 to what its pattern matches
     if new is None or (old and old["anonymous"]):
         return
     if new["anonymous"]:
@@ -226,17 +239,15 @@ def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[st
         had = old["tokens"] if old else None
         had = had if had and had["pool_id"] == tokens["pool_id"] else None  # else other users
         of_pool = f" of pool {tokens['pool']}" if tokens["pool"] else ""
-        for names in _sufficient(_sets(new, 0), _sets(old, 0) if had else None):
+        for names in _sufficient(_sets(new, 0), _sets(old, 0) if had else [frozenset()]):
             groups = tuple(sorted(frozenset().union(*names)))
             yield _text("every signed-in user", "group", names) + of_pool, groups
         if "access" in tokens["token_use"]:
             same = had if had and "access" in had["token_use"] else None
             carried = {*tokens["scope"], *(same["scope"] if same else ())}  # by every such token
-            sets, old_sets = (
-                [each for each in _sets(route, 1) if each.isdisjoint(carried)]
-                for route in (new, old)
-            )
-            for names in _sufficient(sets, old_sets if same else None):
+            sets, old_sets = ([each for each in _sets(route, 1) if each.isdisjoint(carried)]
+                              for route in (new, old))  # fmt: skip
+            for names in _sufficient(sets, old_sets if same else [frozenset()]):
                 yield _text("every machine client", "machines with scope", names) + of_pool, ()
         if had and all(_sets(new, 0)):
             yield from ((text, ()) for text in _other_tokens(had, tokens))
@@ -255,11 +266,10 @@ def _sets(route: Route | None, part: int) -> Sets:
     return [frozenset(need[part]) for need in (route["needs"] if route else ())]
 
 
-def _sufficient(new: Sets, old: Sets | None) -> list[Sets]:
+def _sufficient(new: Sets, old: Sets) -> list[Sets]:
     """Who is in one of each set of `new`, and in none of some set of `old`: as sets, one of each.
-    Single names first; then several, without those that suffice alone. `old` None: no caller was.
+    Single names first; then several, without those that suffice alone.
     """
-    old = [frozenset()] if old is None else old
     if not new:
         return [[]] if old else []
     alone = {name for name in frozenset.intersection(*new) if any(name not in each for each in old)}

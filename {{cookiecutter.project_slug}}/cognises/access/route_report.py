@@ -116,8 +116,8 @@ def _label(app: Flask, route: Route) -> str:
     guards, view = route.declaration.guards, app.view_functions[route.endpoint]
     if route.declaration.is_public or (view is state_of(app).static_view and not guards):
         return EVERYBODY
-    if route.declaration.is_contradictory or not guards:
-        return NOBODY
+    if route.declaration.is_contradictory or not guards:  # `Cognises(app)` denies these
+        return NOBODY if state_of(app).is_guarded else EVERYBODY
     return EVERYBODY if route.declaration.admits_anonymous else SIGNED_IN
 
 

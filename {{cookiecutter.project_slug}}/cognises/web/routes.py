@@ -20,6 +20,7 @@ from cognises.user_pool import UserPool
 from cognises.web.principal import Permissions, endpoint_entries
 
 View = Callable[..., Any]
+_EVERY_METHOD = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _ATTRIBUTE, _PATH_RULES, _MAX_DEPTH = "__cognises__", "cognises.path_rules", 100
 
 
@@ -187,10 +188,13 @@ class Route(NamedTuple):
 def routes(app: Flask) -> Iterator[Route]:
     """Every endpoint, method and path of an app; no HEAD that GET answers, no automatic OPTIONS."""
     for rule in app.url_map.iter_rules():
-        methods = set(rule.methods or ()) if rule.endpoint in app.view_functions else set()
+        view = app.view_functions.get(rule.endpoint)
+        view_class = getattr(view, "view_class", None)
+        # A rule without methods, as `url_map.add` takes it, answers every one.
+        stated = rule.methods or getattr(view_class, "methods", None) or _EVERY_METHOD
+        methods = set(stated) if view else set()
         if getattr(rule, "provide_automatic_options", False):
             methods.discard("OPTIONS")
-        view_class = getattr(app.view_functions.get(rule.endpoint), "view_class", None)
         if "GET" in methods and handler_name(view_class, "HEAD") != "head":
             methods.discard("HEAD")
         by_path = [each for each in path_rules_of(app) if each.applies(rule, None)]
