@@ -105,11 +105,13 @@ def test_edits_of_the_manifest_and_of_the_code_are_picked_up(running: Dev):
     good = manifest.read_text()
     groups = json.loads(good)
     groups[2]["allowed_functions"].remove("view_data")
+    groups[2]["allowed_functions"].append("veiw_data")
     groups.append({**groups[2], "group_name": "auditors", "precedence": 9})
     manifest.write_text(json.dumps(groups))
     wait_for(lambda: status(f"{address}/data", viewer) == 403)
 
     assert "changed: groups.json" in running.output
+    assert "problem: veiw_data: no route has this name" in running.output
     auditor = token(running, "auditors").stdout.strip()
     assert status(f"{address}/protected", auditor) == 200
 

@@ -15,6 +15,7 @@ from flask import Request
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 
+from cognises.access import report
 from cognises.errors import CognisesError, SettingsError
 from cognises.web.authorize import check_local
 from cognises.web.extension import check
@@ -117,6 +118,8 @@ def main(listener: int) -> int:
     except SettingsError as error:
         print(f"cannot start:\n{error}", file=sys.stderr)
         return 1
+    for problem in report(app).problems:
+        print(f"problem: {problem}", file=sys.stderr)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the app logs its requests itself
     make_server(HOST, 0, app, threaded=True, fd=listener).serve_forever()
     return 0
