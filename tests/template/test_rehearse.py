@@ -55,6 +55,7 @@ def test_the_commands_of_the_page_run_from_bootstrap_to_destroy(bakes, tmp_path)
     expected = [each.replace("PREFIXcognito", stack) for each in commands("container")]
     assert re.findall(r"(?m)^\$ (.*)", printed) == expected
     assert "\n- permissions: it checks no IAM policy" in printed
+    assert "Entering directory" not in printed
     assert "real" not in printed.lower().replace("rehearsal", "")
     assert [(project / name).read_text() for name in (".env", "production.env")] == [env_file] * 2
     assert list((project / "build").iterdir()) == []

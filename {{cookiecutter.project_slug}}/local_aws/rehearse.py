@@ -126,9 +126,9 @@ class Account:
 
     def _environment(self) -> dict[str, str]:
         """`isolate` has dropped what is real. The stage's own settings come from its file."""
-        dropped = (*OF_A_STAGE, "MAKEFLAGS", "MAKELEVEL")  # a make within make prints its folder
-        environ = {name: text for name, text in os.environ.items() if name not in dropped}
+        environ = {name: text for name, text in os.environ.items() if name not in OF_A_STAGE}
         environ |= {"AWS_ENDPOINT_URL": self._endpoint, "COGNISES_LOCAL": "1"}
+        environ["GNUMAKEFLAGS"] = "--no-print-directory"  # as the verbs print it by themselves
         if pool := self.settings.get("COGNITO_USER_POOL_ID"):
             environ["COGNITO_JWKS_URL"] = f"{self._endpoint}/{pool}/.well-known/jwks.json"
         elif dotenv_values(PROJECT_FOLDER / ".flaskenv").get("COGNITO_USER_POOL_ID"):
