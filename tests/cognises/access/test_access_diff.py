@@ -298,7 +298,7 @@ PATHS = ("/files/zzz", "/files/secret", "/files/secret/", "/files/secret/zzz",
          "/files/secret/deep", "/files/secret/deep/zzz", "/files/zzz/zzz", "/zzz", "/report",
          "/report/", "/report/zzz", "/report/x", "/files/x", "/3", "/7", "/8", "/a", "/b",
          "/ab", "/bc", "/c", "/zzz/x", "/7/x", "/report/7/x", "/y/x", "/y/zzz", "/y/7", "/y/",
-         "/y", "/zzz/zzz/zzz")  # fmt: skip
+         "/y", "/y/zzz/zzz", "/zzz/zzz/zzz")  # fmt: skip
 SHAPES = {"path": ".+", "int": r"\d+", "own": "[abc]+", "any": "a|b"}
 
 
@@ -476,6 +476,8 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who with
     "one for the value of a variable": ([PAGE, below("/a/")], [PAGE], "! GET /a/…"),
     "head is opened": ([pages(head=login_check(lambda self: ""))],
                        [pages(head=public(lambda self: ""))], "! HEAD /x"),
+    "an equal rule for HEAD is not reached": ([guarded("/<int(max=5):n>")], [
+        guarded("/<int(max=5):n>"), one_route("/<int(max=5):n>", methods=["HEAD"])], ""),
     "equal rules change places": ([guarded("/<a>"), PAGE], [PAGE, guarded("/<a>")],
                                   "! GET /<a>"),
     "an equal rule is not reached": ([PAGE], [PAGE, guarded("/<a>")], ""),

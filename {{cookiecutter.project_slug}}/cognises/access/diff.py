@@ -50,27 +50,31 @@ class AccessChange(NamedTuple):
     def text(self) -> str:
         """The change without `who`, on one line."""
         verb, other = ("gains", self.before) if self.gained else ("loses", self.after)
-        when = "so far" if self.gained else "now"
-        when = "open to" if self.before == self.after else when  # other tokens
+        when = "open to" if self.before == self.after else "so far" if self.gained else "now"
         return f"{verb} {self.method} {self.path} ({when}: {other})"
 
 
 def access_side(app: Flask) -> Side:
-    """Every route of `app` in the order of matching: who may call it, with which tokens, settings
-    filled in, and what it matches. Raises ManifestError or SettingsError, as `report` does.
+    """Every route of `app` that is reached, in the order of matching: who may call it, with which
+    tokens, settings filled in, and what it matches. Raises as `report` does.
     """
     from cognises.access.route_report import rows_of
 
-    app.url_map.update()
+    rows = list(rows_of(app))  # brings the map up to date
     rules, states = list[Any](), [app.url_map._matcher._root]
     while states:  # in the order in which werkzeug tries them
         state = states.pop()
         rules += state.rules
         states += [*(each for _, each in reversed(state.dynamic)), *state.static.values()]
     order = {id(rule): number for number, rule in enumerate(rules) if not rule.websocket}
-    pairs = [pair for pair in rows_of(app) if id(pair[0].rule) in order]
-    pairs.sort(key=lambda pair: (order[id(pair[0].rule)], pair[1].method != "HEAD"))
-    return [each for route, row in pairs for each in _routes(app, route, row)]
+    rows = [each for each in rows if id(each[0].rule) in order]
+    rows.sort(key=lambda each: (order[id(each[0].rule)], each[1].method != "HEAD"))
+    found: dict[tuple[str, str], Route] = {}
+    for each in (each for route, row in rows for each in _routes(app, route, row)):
+        method, pattern = each["method"], each["pattern"]
+        if method != "HEAD" or ("GET", pattern) not in found:  # GET of a rule before answers HEAD
+            found.setdefault((method, pattern), each)
+    return [*found.values()]
 
 
 def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
@@ -78,9 +82,8 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     from cognises.access.route_report import _row
     from cognises.web.routes import declaration_at, path_rules_of
 
-    rule, rules, fit = route.rule, path_rules_of(app), {}
+    rule, kinds, rules, fit = route.rule, route.rule._converters, path_rules_of(app), {}
     host = (rule.host if app.url_map.host_matching else rule.subdomain) or ""
-    kinds = rule._converters
     for name, each in kinds.items():
         items = getattr(each, "items", ())  # of AnyConverter
         values = [*_VALUES, *re.findall(r"\w+", each.regex), *(() if callable(items) else items)]
@@ -175,13 +178,10 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
     """Each pair of routes that answer the same request: in equal tables side by side; else by the
     samples of both, or by name and pattern where no samples are known, or they show too little.
     """
-    pairs: dict[tuple[object, ...], Match] = {}
     if [*map(_name, before)] == [*map(_name, after)]:
-        for route, other in zip(before, after, strict=True):
-            path, method, _, pattern = _name(route)
-            pairs.setdefault((method, pattern or path), (path, method, route, other))
-        yield from pairs.values()
+        yield from ((o["path"], o["method"], o, n) for o, n in zip(before, after, strict=True))
         return
+    pairs: dict[tuple[str, int, int], Match] = {}
     sides = [[(re.compile(each.get("pattern", "(?!)")), each) for each in side]
              for side in (before, after)]  # fmt: skip
     names = [{_name(each): each for each in reversed(side)} for side in (before, after)]
