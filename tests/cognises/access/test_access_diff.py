@@ -209,8 +209,9 @@ class Side:
         """Whether a route answers a request."""
         return self._status(method, path, None) not in (404, 405, 308)
 
-    def _status(self, method, path, authorization):
-        host, slash, path = path.partition("/")
+    def _status(self, method, sent, authorization):
+        """The status of the last answer: a client follows a redirect to the path with a slash."""
+        host, slash, path = sent.partition("/")
         base = f"http://{host + '.' if host else ''}localhost"
         environ = {**EnvironBuilder(slash + path, base, method=method).get_environ()}
         environ["wsgi.errors"] = io.StringIO()
@@ -218,7 +219,8 @@ class Side:
             environ["HTTP_AUTHORIZATION"] = authorization
         statuses = []
         list(self.app(environ, lambda status, headers, *_: statuses.append(int(status[:3]))))
-        return statuses[0]
+        is_redirect = statuses[0] == 308 and not sent.endswith("/")
+        return self._status(method, f"{sent}/", authorization) if is_redirect else statuses[0]
 
 
 def matches(who, principal, *, exactly=False):

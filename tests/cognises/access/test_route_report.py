@@ -400,3 +400,21 @@ def test_a_name_that_a_guard_by_path_asks_for_is_known(tmp_path):
     protect(app, permission_required(name="secret_files"), paths=["/files/secret"])
 
     assert run(app, "--check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("extension", "open_to", "result"),
+    [(Cognises, "nobody", "it is denied"), (None, "everybody", "everybody may call it")],
+    ids=["denied by the extension", "without the extension"],
+)
+def test_a_view_without_a_declaration_is_a_problem(extension, open_to, result) -> None:
+    app = make_app()
+    app.add_url_rule("/new", "new", lambda: "")
+    if extension:
+        extension(app)
+
+    found = report(app)
+    assert [row.open_to for row in found.rows if row.path == "/new"] == [(open_to,)]
+    assert [each for each in found.problems if "/new" in each] == [
+        f"GET /new (new): unguarded, so {result}; add @public or a guard"
+    ]

@@ -148,13 +148,14 @@ def _problems(app: Flask, pairs: Iterable[tuple[Route, Row]]) -> Iterator[str]:
     parts = [guard for rule in path_rules_of(app) for guard in rule.guards]
     known = {"*", *(getattr(guard, "name", None) for guard in parts)}
     for route, row in pairs:
-        guards = route.declaration.guards
+        guards, view = route.declaration.guards, app.view_functions[route.endpoint]
         is_closed = row.open_to == (NOBODY,) and not row.by_group
-        if is_closed and not guards:
-            yield f"{route.place}: unguarded, so it is denied; add @public or a guard"
+        if not (guards or route.declaration.is_public or view is state_of(app).static_view):
+            result = "it is denied" if is_closed else "everybody may call it"
+            yield f"{route.place}: unguarded, so {result}; add @public or a guard"
         elif is_closed and not route.declaration.is_contradictory:
             yield f"{route.place}: no group may call it; list {row.name!r} for a group"
-        if guards and _shares_cache(app.view_functions[route.endpoint]):
+        if guards and _shares_cache(view):
             yield f"{route.place}: guarded, and cached for all users alike; key the cache by user"
         for guard in route.declaration.permissions:
             name = guard.name or function_name(app, route.endpoint) or route.endpoint
