@@ -6,9 +6,16 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from cognises import Cognises
+from cognises import Cognises, login_check
 from cognises.access import report
 from cognises.testing import FakePool
+
+
+@pytest.fixture
+def client(app: Flask, pool: object) -> FlaskClient:
+    """A client without a token, of an app with one more route."""
+    app.add_url_rule("/guarded", "guarded", login_check(lambda: "never"))
+    return app.test_client()
 
 
 def test_a_route_without_a_guard_is_denied(pool: FakePool, app: Flask) -> None:
@@ -26,14 +33,14 @@ def test_no_variable_and_no_config_key_turns_authentication_off(
         monkeypatch.setenv(name, "1")
         app.config[name] = True
 
-    assert client.get("/access").status_code == 401
+    assert client.get("/guarded").status_code == 401
 
 
 def test_guarding_an_app_twice_changes_nothing(app: Flask, client: FlaskClient) -> None:
     Cognises(app)
 
     assert client.get("/ready").status_code == 200
-    assert client.get("/access").status_code == 401
+    assert client.get("/guarded").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,7 @@ def test_guarding_an_app_twice_changes_nothing(app: Flask, client: FlaskClient) 
 def test_what_is_not_a_token_is_refused_with_a_reason(
     token: str, reason: str, client: FlaskClient
 ) -> None:
-    answer = client.get("/access", headers={"Authorization": f"Bearer {token}"})
+    answer = client.get("/guarded", headers={"Authorization": f"Bearer {token}"})
 
     assert answer.json["reason"] == reason
 
@@ -51,11 +58,11 @@ def test_what_is_not_a_token_is_refused_with_a_reason(
 def test_a_token_of_another_pool_is_refused(client: FlaskClient, pool: FakePool) -> None:
     headers = pool.bearer(["admins"], iss=f"{pool.issuer}2")
 
-    assert client.get("/access", headers=headers).status_code == 401
+    assert client.get("/guarded", headers=headers).status_code == 401
 
 
 def test_an_expired_token_is_refused(client: FlaskClient, pool: FakePool) -> None:
-    answer = client.get("/access", headers=pool.bearer(["admins"], exp=1))
+    answer = client.get("/guarded", headers=pool.bearer(["admins"], exp=1))
 
     assert answer.json["reason"] == "token_expired"
 

@@ -11,8 +11,9 @@ from app.security_headers import policy
 from cognises.testing import FakePool, isolated
 
 
-@pytest.mark.parametrize("path", ["/ready", "/nowhere", "/access", "/static/style.css"])
-def test_every_response_has_them(path: str, client: FlaskClient) -> None:
+@pytest.mark.parametrize("path", ["/ready", "/nowhere", "/denied", "/static/style.css"])
+def test_every_response_has_them(path: str, app: Flask, client: FlaskClient) -> None:
+    app.add_url_rule("/denied", "denied", lambda: "never")
     headers = client.get(path).headers
 
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -62,7 +63,7 @@ def test_an_error_is_a_page_for_browsers_and_json_for_programs(client: FlaskClie
 
 
 def test_an_error_keeps_the_headers_of_its_kind(client: FlaskClient) -> None:
-    answer = client.delete("/access", headers={"Accept": "application/json"})
+    answer = client.delete("/ready", headers={"Accept": "application/json"})
 
     assert answer.json["status"] == 405
     assert "GET" in answer.headers["Allow"]
