@@ -471,6 +471,7 @@ def folder(name):
 
 FILES, PAGE = one_route("/files/<path:name>"), one_route("/<page>")
 SOCKET = one_route(websocket=True)
+TWICE = "/<re('(?P<t>a)'):x>/<re('(?P<t>a)'):y>"
 SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who without a token had it
     "a guard below a catch-all goes": ([FILES, below("/files/a/")], [FILES], "! GET /files/a/…"),
     "a guard below a catch-all comes": ([FILES], [FILES, below("/files/a/")], "- GET /files/a/…"),
@@ -491,6 +492,8 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who with
                                     "! GET /<string(length=40):x>"),
     "a regex that no sample is known for": ([guarded("/<re('(?P<t>a{7})b+(?P=t)'):x>"), PAGE],
                                             [PAGE], "! GET /<re('(?P<t>a{7})b+(?P=t)'):x>"),
+    "a regex with a named group, twice": ([guarded(TWICE)], [one_route(TWICE), PAGE],
+                                          f"! GET /<page> ! GET {TWICE}"),
     "rules that overlap in part": ([guarded("/y/<b>"), one_route("/<a>/x")], [one_route("/<a>/x")],
                                    "! GET /y/<b>"),
     "a WebSocket of the same path": ([SOCKET, guarded("/x")], [SOCKET, one_route()], "! GET /x"),

@@ -93,11 +93,11 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     count = max(map(len, fit.values()), default=1) if all(fit.values()) else 0
     samples = ["".join(fit[text][n % len(fit[text])] if is_variable else text
                        for is_variable, text in rule._trace) for n in range(count)]  # fmt: skip
-    pattern = "".join(f"({kinds[text].regex})" if is_variable else re.escape(text)
-                      for is_variable, text in rule._trace)  # fmt: skip
+    pattern = "".join(re.sub(r"(\(\?P[<=])", rf"\1{text}_", f"({kinds[text].regex})") if is_variable
+                      else re.escape(text) for is_variable, text in rule._trace)  # fmt: skip
     if rule.is_branch or not rule.strict_slashes:  # a redirect adds the slash
         pattern = f"{pattern.removesuffix('/')}/?"
-        samples += [each.removesuffix("/") for each in samples if rule.is_branch]
+        samples += [each.removesuffix("/") for each in samples]
     blueprint, _, name = row.endpoint.rpartition(".")
     folder = app.blueprints.get(blueprint, app).static_folder if name == "static" else None
     served = os.path.realpath(folder).removeprefix(str(Path.cwd())) if folder else ""
