@@ -246,6 +246,7 @@ def test_the_checker_exits_1_and_prints_one_problem_a_line(tmp_path: Path) -> No
     assert [line.split(": ")[:2] for line in ran.stderr.splitlines()] == [
         ["error", "[0].group_name"],
         ["error", "[0].precedence"],
+        [str(path), "2 errors"],
     ]
 
 

@@ -44,7 +44,8 @@ def test_validate_reports_every_problem_and_exits_1(run: Run, manifest: Manifest
     manifest(group("a b", {"Version": 1}), group("ok", precedence=-1))
     ran = run("validate")
     assert (ran.code, ran.out) == (1, "")
-    assert len(ran.err.splitlines()) == 4
+    assert len(ran.err.splitlines()) == 4 + 1
+    assert ran.err.endswith("groups.json: 4 errors\n")
     assert "Traceback" not in ran.err
 
 

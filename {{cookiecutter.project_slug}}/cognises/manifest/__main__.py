@@ -30,7 +30,8 @@ def check_file(path: str | Path, role_prefix: str | None) -> int:
         lines = error.problems
     for line in lines:
         print(line, file=sys.stderr)
-    if any(line.startswith("error") for line in lines):
+    if errors := sum(line.startswith("error") for line in lines):
+        print(f"{path}: {errors} error{'s' * (errors > 1)}", file=sys.stderr)
         return 1
     print(f"{Path(path).name}: {len(groups)} groups, no errors")
     return 0
