@@ -390,7 +390,9 @@ def test_a_program_gets_the_token_of_a_group_or_of_a_user_and_a_browser_gets_non
 
     assert claims(ask("editors").text)["email"] == "editors@example.org"
     assert claims(ask("newcomer@example.org").text)["email"] == "newcomer@example.org"
-    assert ask("stranger").status_code == 404
+    unknown = ask("stranger")
+    assert unknown.status_code == 404
+    assert "; there are editors, editors@example.org, newcomer@example.org" in unknown.text
     assert ask("editors", Origin="https://evil.example").status_code == 403
 
 

@@ -171,10 +171,10 @@ def token_for_a_program(token_use: str) -> tuple[str, int]:
     wanted = request.form.get("who", "")
     for person in issuer.people():
         if wanted == person.name or wanted in person.groups:
-            return issuer.sign_in(person.username, _allowed(issuer), None)[
-                f"{token_use}_token"
-            ], 200
-    return f"no user and no group is called {wanted!r}", 404
+            tokens = issuer.sign_in(person.username, _allowed(issuer), None)
+            return tokens[f"{token_use}_token"], 200
+    names = sorted({name for each in issuer.people() for name in (each.name, *each.groups)})
+    return f"no user and no group is called {wanted!r}; there are {', '.join(names)}", 404
 
 
 def _authenticated_client() -> Issuer:
