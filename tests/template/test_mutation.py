@@ -147,9 +147,9 @@ HOLES = [
     "shop.py:15 GET /read: login_check removed",
     "shop.py:15 GET /read: permission_required removed",
     "shop.py:22 PUT /write: login_check with shop/write not in scopes",
-    "groups.json readers: '*' added in allowed_functions",
-    "groups.json readers: 'area.*' added in allowed_functions",
-    "groups.json owners: 'shop/own' removed in scopes",
+    "groups.json readers: '*' added to allowed_functions",
+    "groups.json readers: 'area.*' added to allowed_functions",
+    "groups.json owners: 'shop/own' removed from scopes",
 ]
 
 
@@ -184,7 +184,7 @@ def suite(folder: Path, text: str = TESTS) -> tuple[int, str, str]:
 def test_a_suite_that_checks_every_guard_and_group_leaves_none(project: Path) -> None:
     code, output, progress = suite(project)
 
-    assert re.fullmatch(r"\d\d mutants, 0 survived tests/app\n", output), output
+    assert re.fullmatch(r"\d\d mutants, 0 survived \(tests: tests/app\)\n", output), output
     assert re.match(r"\d\d mutants; first tests/app without any change\n", progress)
     assert code == 0
 
@@ -194,14 +194,14 @@ def test_every_hole_in_a_suite_is_found_and_nothing_else(project: Path) -> None:
 
     assert re.findall(r"(?m)^survived: (.*)$", output) == HOLES, output
     assert "    missing test: call GET /area/page as readers: expect 403\n" in output
-    assert output.endswith(" mutants, 9 survived tests/app\n")
+    assert output.endswith(" mutants, 9 survived (tests: tests/app)\n")
     assert code == 1
 
 
 def test_the_shipped_suite_leaves_none() -> None:
     code, output, _ = mutate(PROJECT, "wsgi")
 
-    assert re.fullmatch(r"\d\d mutants, 0 survived tests/app\n", output), output
+    assert re.fullmatch(r"\d\d mutants, 0 survived \(tests: tests/app\)\n", output), output
     assert code == 0
 
 

@@ -160,9 +160,9 @@ def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
         changed = {**group, key: others if entry in held else [*held, entry]}
         path = folder / f"{len(list(folder.glob('*.json')))}.json"
         path.write_text(json.dumps([*groups[:number], changed, *groups[number + 1 :]]))
-        verb, but = ("removed", "anything but ") if entry in held else ("added", "")
+        verb, but = ("removed from", "anything but ") if entry in held else ("added to", "")
         check = f"as {group['group_name']}: expect {but}403"
-        place, change = f"{file.name} {group['group_name']}", f"{entry!r} {verb} in {key}"
+        place, change = f"{file.name} {group['group_name']}", f"{entry!r} {verb} {key}"
         yield Mutant(place, change, check, _reading(file, path))
 
 
@@ -278,7 +278,7 @@ def mutate_command(context: click.Context, tests: str) -> None:
         alive = _run(found, tests, folder)
     for mutant in alive:
         click.echo(f"survived: {mutant.place}: {mutant.change}\n    missing test: {mutant.check}")
-    click.echo(f"{len(found)} mutants, {len(alive)} survived {tests}")
+    click.echo(f"{len(found)} mutants, {len(alive)} survived (tests: {tests})")
     if alive:
         raise click.exceptions.Exit(1)
 
