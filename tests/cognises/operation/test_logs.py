@@ -166,4 +166,5 @@ def test_a_long_hostile_line_takes_time_in_step_with_its_length(piece: str, end:
         seconds = timeit.repeat(lambda: line(message=text), time.thread_time, number=1, repeat=5)
         return min(seconds)
 
-    assert cost(80_000) < 30 * cost(10_000)
+    # Other processes slow a single measurement down; a pattern that is at fault is slow in each.
+    assert any(cost(80_000) < 30 * cost(10_000) for _ in range(10))
