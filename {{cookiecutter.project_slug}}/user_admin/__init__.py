@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from cognises.errors import printable
 from cognises.users import INVITED, User, filter_by, name_problems
 from cognises.web.authorize import current_user
+from cognises.web.credentials import is_same_origin
 from cognises.web.decorators import Decorator, permission_required
 from cognises.web.principal import Principal
 from cognises.web.responses import page
@@ -73,7 +74,7 @@ def person(response: Principal) -> str:
     user = changes.find(name)
     groups = changes.groups_of(user)
     # A link of another site must not say that something was done.
-    is_ours = request.headers.get("Sec-Fetch-Site") == "same-origin"
+    is_ours = is_same_origin(request, state_of(current_app).settings.public_origin)
     return page(
         "user_admin/person.html", user=user, groups=groups, is_own=changes.is_own(user),
         changes=CHANGES,
