@@ -13,6 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from cognises.operation import logs
 from cognises.tokens import key_cache
+from cognises.web.routes import METHODS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -23,14 +24,13 @@ DECISIONS = Counter("cognises_decisions", "Decisions of the guards.", ["decision
 FETCHES = Counter("cognises_key_fetches", "Readings of the pool's key set.", ["result"])
 FETCHED = Gauge("cognises_keys_fetched_timestamp_seconds", multiprocess_mode="max",
     documentation="When any process has last read the key set; all of them share it.")  # fmt: skip
-# A method is the client's to write: unknown ones share one label.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def observe_request(fields: Mapping[str, Any], seconds: float) -> None:
     """Count a request. Labels are endpoints, never addresses: their number is bounded."""
     endpoint = fields["endpoint"] or "none"
-    method = fields["method"] if fields["method"] in _METHODS else "other"
+    # A method is the client's to write: unknown ones share one label.
+    method = fields["method"] if fields["method"] in METHODS else "other"
     REQUESTS.labels(method, endpoint, str(fields["status"])).inc()
     SECONDS.labels(endpoint).observe(seconds)
     if fields["decision"]:

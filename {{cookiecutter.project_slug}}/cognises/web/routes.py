@@ -20,7 +20,7 @@ from cognises.user_pool import UserPool
 from cognises.web.principal import Permissions, endpoint_entries
 
 View = Callable[..., Any]
-_EVERY_METHOD = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _ATTRIBUTE, _PATH_RULES, _MAX_DEPTH = "__cognises__", "cognises.path_rules", 100
 
 
@@ -191,7 +191,7 @@ def routes(app: Flask) -> Iterator[Route]:
         view = app.view_functions.get(rule.endpoint)
         view_class = getattr(view, "view_class", None)
         # A rule without methods, as `url_map.add` takes it, answers every one.
-        stated = rule.methods or getattr(view_class, "methods", None) or _EVERY_METHOD
+        stated = rule.methods or getattr(view_class, "methods", None) or METHODS
         methods = set(stated) if view else set()
         if getattr(rule, "provide_automatic_options", False):
             methods.discard("OPTIONS")
