@@ -47,7 +47,7 @@ class Dev:
     def address(self) -> str:
         found = wait_for(lambda: re.search(r"Open (http://\S+)", self.output))
         address = str(found[1])
-        wait_for(lambda: _is_up(address))
+        wait_for(lambda: status(f"{address}/health") == 200)
         return address
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -55,11 +55,13 @@ class Dev:
         return self.process.wait(PATIENCE)
 
 
-def _is_up(address: str) -> bool:
+def status(url: str, token: str | None = None) -> int | None:
+    """What a server answers; None before it starts and where its end cuts an answer off."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        return requests.get(f"{address}/health", timeout=10).status_code == 200
-    except requests.ConnectionError:
-        return False
+        return requests.get(url, headers=headers, timeout=10).status_code
+    except requests.RequestException:
+        return None
 
 
 def wait_for(check: Callable[[], Any]) -> Any:

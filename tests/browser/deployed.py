@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-import requests
-from dev_process import PATIENCE, copy_project, wait_for
+from dev_process import PATIENCE, copy_project, status, wait_for
 
 from cognises.manifest import load_groups
 from cognises.settings.sources import PROJECT_FOLDER
@@ -97,7 +96,7 @@ def deployed(folder: Path) -> Iterator[Deployed]:
                 "WEB_CONCURRENCY": "2",
             }
             with _gunicorn(folder, settings):
-                wait_for(lambda: _is_ready(f"http://127.0.0.1:{port}/ready"))
+                wait_for(lambda: status(f"http://127.0.0.1:{port}/ready") == 200)
                 yield Deployed(public_url, api, local.pool_id)
 
 
@@ -134,13 +133,6 @@ def _gunicorn(folder: Path, settings: dict[str, str]) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(PATIENCE)
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        return requests.get(address, timeout=10).ok
-    except requests.ConnectionError:
-        return False
 
 
 def until_every_worker(answer: Any) -> dict[str, Any]:

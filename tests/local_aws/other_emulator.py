@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
-from dev_process import PATIENCE, wait_for
+from dev_process import PATIENCE, status, wait_for
 
 from load.server import free_port
 
@@ -28,16 +27,10 @@ def running(folder: Path, **environ: str) -> Iterator[str]:
         )  # fmt: skip
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_for(lambda: process.poll() is not None or _is_up(address))
+        health = f"{address}/_ministack/health"
+        wait_for(lambda: process.poll() is not None or status(health) == 200)
         assert process.poll() is None, (folder / "log").read_text()
         yield address
     finally:
         process.terminate()
         process.wait(PATIENCE)
-
-
-def _is_up(address: str) -> bool:
-    try:
-        return requests.get(f"{address}/_ministack/health", timeout=10).ok
-    except requests.ConnectionError:
-        return False

@@ -15,15 +15,7 @@ from urllib.parse import urljoin
 
 import pytest
 import requests
-from dev_process import PATIENCE, Dev, wait_for
-
-
-def status(url: str, token: str | None = None) -> int | None:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        return requests.get(url, headers=headers, timeout=10).status_code
-    except requests.ConnectionError:
-        return None
+from dev_process import PATIENCE, Dev, status, wait_for
 
 
 def token(dev: Dev, who: str) -> subprocess.CompletedProcess[str]:
@@ -117,7 +109,7 @@ def test_edits_of_the_manifest_and_of_the_code_are_picked_up(running: Dev):
 
     manifest.write_text("[{]")
     wait_for(lambda: "could not be applied" in running.output)
-    assert status(f"{address}/data", viewer) == 403
+    wait_for(lambda: status(f"{address}/data", viewer) == 403)
     assert "Traceback" not in running.output
 
     manifest.write_text(good)
@@ -126,7 +118,7 @@ def test_edits_of_the_manifest_and_of_the_code_are_picked_up(running: Dev):
     pages.write_text(code + '\n\n@bp.get("/new")\n@public\ndef new():\n    return "x"\n')
     wait_for(lambda: status(f"{address}/new") == 200)
 
-    assert status(f"{address}/data", viewer) == 200
+    wait_for(lambda: status(f"{address}/data", viewer) == 200)
     # The role of the viewers records the access again, and that of the auditors, that it has none.
     assert "applied: 0 to create, 2 to change, 0 to delete" in running.output
     assert "plan: nothing to do" not in running.output

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 import requests
-from dev_process import PATIENCE, copy_project, wait_for
+from dev_process import PATIENCE, copy_project, status, wait_for
 
 from load.server import CONFIGURATIONS, free_port
 from local_aws.embedded import apply_manifest, embedded
@@ -40,20 +40,13 @@ def service(tmp_path_factory):
                 env=os.environ | own, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
             try:
-                wait_for(lambda: is_ready(address))
+                wait_for(lambda: status(f"{address}/ready") == 200)
                 names = ["admins", "editors", "other", "viewers"]
                 tokens = [cognito.sign_in(user, "id") for user in users]
                 yield address, dict(zip(names, tokens, strict=True))
             finally:
                 process.terminate()
                 process.wait(PATIENCE)
-
-
-def is_ready(address):
-    try:
-        return requests.get(f"{address}/ready", timeout=10).ok
-    except requests.ConnectionError:
-        return False
 
 
 @pytest.fixture
