@@ -1,4 +1,4 @@
-"""`access_diff`: what it says of two states of an app is what requests to both of them meet."""
+"""`access_diff` of two states of an app agrees with the statuses of requests to both of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cognises.testing import FakePool
 
 PAIRS = int(os.environ.get("ACCESS_DIFF_PAIRS", "15"))  # a longer run by hand: 3000
 GROUPS, SCOPES = ("admins", "editors", "viewers"), ("s/read", "s/write")
-UNFIT = ("public", "foreign")  # beside a guard of the blueprint or by path, the app does not start
+UNFIT = ("public", "foreign")  # not with a guard by blueprint or by path, too
 ENTRIES = ("view0", "view1", "view2", "view3", "area.view4", "area.view5", "area.*", "*", "none")
 
 
@@ -45,7 +45,7 @@ def random_manifest(chance: random.Random):
 
 
 def random_guard(chance: random.Random):
-    """The kind of a guard, and what it is given."""
+    """The kind of a guard, and its arguments."""
     kind = chance.choice(("permission", "permission", "own", "named", "login", "login", "foreign"))
     if kind == "login":
         options = {
@@ -199,7 +199,7 @@ class Side:
         self.routes = json.loads(json.dumps(access_side(self.app)))
 
     def allows(self, method, path, principal=None) -> bool:
-        """Whether a request passes; who has a token may also leave it out."""
+        """Whether a request is allowed; a client may also send it without its token."""
         key = method, path, principal and principal.header
         if key not in self._seen:
             self._seen[key] = self._status(*key) == 200
@@ -253,7 +253,7 @@ def matches(who, principal, *, exactly=False):
 
 
 def witness(change, old, new, everybody, path=None):
-    """A request of someone whom the change names that meets a refusal on one side only."""
+    """Whether a caller whom the change names is allowed on one side only."""
     losing, gaining = (old, new) if change.gained else (new, old)
     at = change.method, path or change.path
     if change.who == "everybody":
@@ -291,7 +291,7 @@ def test_the_difference_is_the_change_in_the_status_of_requests(seed, tmp_path):
     print(dict(counted))
 
 
-# Rules that answer each other's paths, and paths that they answer.
+# Rules that overlap, and paths that they match.
 RULES = ("/files/<path:name>", "/files/<name>", "/files/secret/<name>", "/<path:every>", "/<page>",
          "/report", "/<int:number>", "/7", "/<own:word>", "/<word>/<path:more>",
          "/y/<word>", "/y/<other>", "/y/x", "/y/", "/<any(a, b):kind>")  # fmt: skip
@@ -323,7 +323,7 @@ def random_table(chance: random.Random, length=6):
 
 
 def changed_table(spec, chance: random.Random):
-    """The same app, edited in one or two places: routes come, go, change, and change places."""
+    """The same app, edited in one or two places: routes are added, removed, edited, and moved."""
     other, fresh = json.loads(json.dumps(spec)), random_table(chance)
     for _ in range(chance.randint(1, 2)):
         place = chance.choice(("routes", "routes", "swap", "gone", "paths", "paths", "own"))
@@ -400,7 +400,7 @@ def covers(shown, path):
 
 
 @pytest.mark.parametrize("seed", range(2))  # two processes can share a longer run
-def test_the_difference_is_that_of_requests_where_rules_answer_each_others_paths(seed, tmp_path):
+def test_the_difference_agrees_with_requests_where_rules_overlap(seed, tmp_path):
     everybody, counted = principals(), Counter()
     for number in range(seed, 1 + PAIRS // 5, 2):
         chance = random.Random(number)
@@ -472,7 +472,7 @@ def folder(name):
 FILES, PAGE = one_route("/files/<path:name>"), one_route("/<page>")
 SOCKET = one_route(websocket=True)
 TWICE = "/<re('(?P<t>a)'):x>/<re('(?P<t>a)'):y>"
-SINGLE = {  # before, after, and what everybody gains (!) or loses (-): who without a token had it
+SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
     "a guard below a catch-all goes": ([FILES, below("/files/a/")], [FILES], "! GET /files/a/…"),
     "a guard below a catch-all comes": ([FILES], [FILES, below("/files/a/")], "- GET /files/a/…"),
     "a deeper one goes": ([FILES, below("/files/a/b/")], [FILES], "! GET /files/a/b/…"),

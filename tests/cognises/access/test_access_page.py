@@ -1,4 +1,4 @@
-"""The access page: it agrees with what the routes answer, and runs nothing that is sent to it."""
+"""The access page agrees with the answers of the routes, and executes no markup of users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def app() -> Flask:
 
 
 class Page(HTMLParser):
-    """The tags of a page, with their attributes; an odd nesting is an error."""
+    """The tags of a page, with their attributes; a wrong nesting is an error."""
 
     VOID = ("meta", "link", "input", "br", "hr", "img")
 
@@ -59,7 +59,7 @@ def shown(text: str) -> dict[tuple[str, str], bool]:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_what_the_page_says_is_what_the_routes_answer(group: str, as_group: AsGroup) -> None:
+def test_the_page_agrees_with_the_answers_of_the_routes(group: str, as_group: AsGroup) -> None:
     client = as_group(group)
     on_page = shown(client.get("/access").text)
     assert len(on_page) > 8
@@ -80,7 +80,7 @@ def test_every_route_of_the_url_map_is_on_the_page(app: Flask, as_group: AsGroup
     }
 
 
-ASKS = {
+REQUIREMENTS = {
     "a scope": ({"scopes": "files/read"}, "a scope that the token does not have"),
     "an access token": ({"token_use": "access"}, "the other kind of token"),
     "another client": ({"client_ids": "another"}, "tokens of another client"),
@@ -91,11 +91,11 @@ ASKS = {
 }
 
 
-@pytest.mark.parametrize(("asks", "why"), ASKS.values(), ids=ASKS.keys())
-def test_a_route_that_asks_more_of_the_token_is_not_shown_as_open(
-    asks: dict[str, str], why: str, app: Flask, as_group: AsGroup
+@pytest.mark.parametrize(("required", "why"), REQUIREMENTS.values(), ids=REQUIREMENTS.keys())
+def test_a_route_whose_token_requirements_are_not_met_is_not_shown_as_open(
+    required: dict[str, str], why: str, app: Flask, as_group: AsGroup
 ) -> None:
-    view = login_check(**asks)(lambda response: "")
+    view = login_check(**required)(lambda response: "")
     app.add_url_rule("/more", "more", view)
 
     text = as_group("admins").get("/access").text
@@ -109,7 +109,7 @@ def test_a_group_called_everybody_opens_nothing_to_everybody(as_group: AsGroup) 
     assert not row.is_public
 
 
-def test_the_matrix_is_for_those_whose_groups_list_it(as_group: AsGroup) -> None:
+def test_only_users_whose_groups_list_the_matrix_get_it(as_group: AsGroup) -> None:
     assert "<table>" in as_group("admins").get("/access").text
     assert "<table>" not in as_group("editors").get("/access").text
     assert as_group("editors").get("/access/matrix").status_code == 403

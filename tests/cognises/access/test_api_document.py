@@ -1,4 +1,4 @@
-"""The OpenAPI document: it is valid, and every operation answers as it says."""
+"""The OpenAPI document is valid, and describes the answers of every operation."""
 
 import json
 import re
@@ -233,7 +233,7 @@ def test_the_kind_of_a_variable_becomes_its_schema(app: Flask) -> None:
     }
 
 
-def test_rules_with_one_path_in_openapi_are_all_there_and_unreachable_ones_are_not(
+def test_rules_that_share_a_path_in_openapi_are_listed_and_unreachable_ones_are_not(
     app: Flask,
 ) -> None:
     paths = openapi(app)["paths"]
@@ -250,7 +250,7 @@ def test_rules_with_one_path_in_openapi_are_all_there_and_unreachable_ones_are_n
                                        "variables": {"tenant": {"default": "tenant"}}}]  # fmt: skip
 
 
-def test_an_operation_says_what_its_docstring_and_its_guards_say(app: Flask) -> None:
+def test_an_operation_is_described_by_its_docstring_and_its_guards(app: Flask) -> None:
     orders = openapi(app)["paths"]["/shop/orders/{number}"]
 
     assert orders["get"]["summary"] == "An order."
@@ -322,7 +322,7 @@ def test_a_broken_manifest_is_one_message(app: Flask, tmp_path: Any, cognito: Fa
 
 
 @pytest.mark.parametrize("name", ["app", "generated"])
-def test_random_requests_by_the_document_meet_no_error_and_no_status_it_does_not_name(
+def test_random_requests_by_the_document_get_only_statuses_that_it_names(
     name: str, request: pytest.FixtureRequest, cognito: FakePool
 ) -> None:
     app = request.getfixturevalue(name)
@@ -356,7 +356,7 @@ def test_a_path_is_numbered_among_those_that_a_user_may_call_and_a_docstring_is_
     assert "summary" not in openapi(app)["paths"]["/items/{name}#2"]["get"]
 
 
-def test_parts_guarded_by_path_are_named_and_odd_routes_that_answer_are_listed(tmp_path) -> None:
+def test_parts_guarded_by_path_are_named_and_unusual_routes_are_listed(tmp_path) -> None:
     app = Flask("service", root_path=str(tmp_path), static_folder=None)
     app.config.update(isolated())
     app.add_url_rule("/live", "socket", public(lambda: ""), websocket=True)

@@ -1,4 +1,4 @@
-"""`flask cognises access`: who may call what, and everything that needs a look."""
+"""`flask cognises access`: who may call which route, and every problem."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cognises.web.state import state_of
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_project(tmp_path, monkeypatch) -> None:
-    """An app of no package lies in the current folder: not in this one, with its `.flaskenv`."""
+    """Without a package, the current folder is the app's: not this one, with its `.flaskenv`."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -118,7 +118,7 @@ def add_misspelling(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("add", "said"),
+    ("add", "expected"),
     [
         (add_unguarded, "GET /forgotten (forgotten): unguarded"),
         (add_unlisted, "GET /closed (closed): no group may call it"),
@@ -127,14 +127,14 @@ def add_misspelling(app: Flask) -> None:
         (add_misspelling, "editt: no route has this name"),
     ],
 )
-def test_a_problem_is_named_and_fails_the_check(add, said):
+def test_a_problem_is_named_and_fails_the_check(add, expected):
     app = make_app()
     add(app)
 
     code, output = run(app, "--check")
 
     assert code == 1
-    assert said in output
+    assert expected in output
     assert run(app)[0] == 0
 
 
@@ -145,7 +145,7 @@ def stacked(app: Flask) -> None:
     app.add_url_rule("/both", "both", guard(other(lambda response: "")))
 
 
-def test_where_two_permissions_are_needed_a_user_in_a_group_of_each_may_call():
+def test_where_two_permissions_are_required_a_user_in_a_group_of_each_may_call():
     app = Flask("service", static_folder=None)
     stacked(app)
     (row,) = report(app).rows
@@ -197,7 +197,7 @@ def test_a_route_of_another_pool_that_uses_the_apps_manifest_is_reported_as_clos
     assert "needs group_details of its own" in output
 
 
-def test_a_named_manifest_is_read_even_where_no_route_asks_for_a_group(tmp_path):
+def test_a_named_manifest_is_read_even_where_no_route_requires_a_group(tmp_path):
     app = Flask("service", root_path=str(tmp_path), static_folder=None)
     app.config["COGNISES_GROUPS_FILE"] = "groups.json"
     app.add_url_rule("/me", "me", login_check(lambda response: ""))
@@ -378,9 +378,7 @@ CACHED = {
 
 @pytest.mark.parametrize(("decorator", "view", "reported"), CACHED.values(), ids=CACHED.keys())
 @pytest.mark.parametrize("above", [True, False], ids=["above the guard", "below the guard"])
-def test_a_guarded_view_whose_cache_answers_users_alike_is_reported(
-    decorator, view, reported, above
-):
+def test_a_guarded_view_whose_cache_users_share_is_reported(decorator, view, reported, above):
     app = Flask("service", static_folder=None)
     cached = decorator(Cache(app, config={"CACHE_TYPE": "SimpleCache"}))
     guarded = cached(login_check(view)) if above else login_check(cached(view))
@@ -393,7 +391,7 @@ def test_a_guarded_view_whose_cache_answers_users_alike_is_reported(
     assert "(open)" not in output
 
 
-def test_a_name_that_a_guard_by_path_asks_for_is_known(tmp_path):
+def test_a_name_that_a_guard_by_path_requires_is_known(tmp_path):
     app = Flask("service", root_path=str(tmp_path), static_folder=None)
     (tmp_path / "groups.json").write_text(json.dumps(manifest(admins=["secret_files"])))
     app.add_url_rule("/files/<path:name>", "files", login_check(lambda response, name: ""))

@@ -1,4 +1,4 @@
-"""The pool for tests: real keys, made in the process, and no way into a deployed service."""
+"""The pool for tests: real keys, made in the process, and refused in a deployed service."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_its_keys_are_never_written_anywhere(monkeypatch, tmp_path):
     assert opened == []
 
 
-def test_its_jwks_holds_public_halves_alone(cognito: FakePool):
+def test_its_jwks_contains_public_keys_only(cognito: FakePool):
     for key in cognito.jwks["keys"]:
         assert set(key) == {"kty", "alg", "use", "kid", "n", "e"}
 
@@ -137,7 +137,7 @@ def test_signing_keys_may_be_weak_or_named_for_tests():
     assert SigningKey("name", bits=1024).jwk["kid"] == "name"
 
 
-def test_attaching_replaces_what_the_app_trusted_before(make_app):
+def test_attaching_replaces_the_keys_that_the_app_used_before(make_app):
     app = make_app(lambda app: app.get("/me")(login_check(lambda r: r.sub)))
     one, two = FakePool(client_id="one"), FakePool(client_id="two")
     client = app.test_client()

@@ -76,7 +76,7 @@ def test_a_route_for_another_pool_is_changed_to_the_apps_own(tmp_path: Path) -> 
     ]
 
 
-def test_each_rule_of_an_endpoint_is_changed_and_a_module_with_a_longer_name_of_ours(
+def test_each_rule_of_an_endpoint_is_changed_also_in_a_module_named_like_ours(
     tmp_path: Path,
 ) -> None:
     app = Flask("service", root_path=str(tmp_path), static_folder=None)

@@ -38,7 +38,7 @@ def clients_for(endpoint: str) -> Clients:
 
 
 class Stage:
-    """A project in an account that holds things of others, at the start of one scenario."""
+    """A project in an account with resources of others, at the start of one scenario."""
 
     def __init__(self, endpoint: str) -> None:
         requests.post(f"{endpoint}/moto-api/reset", timeout=5)
@@ -72,7 +72,7 @@ class Stage:
 
 
 def drift(account: Account) -> None:
-    """What people do to an account by hand."""
+    """Changes of an account by hand."""
     iam, cognito, pool = account.iam, account.cognito, account.pool_id
     managed = iam.create_policy(PolicyName="extra", PolicyDocument=OTHER_POLICY)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=f"{PREFIX}a", PolicyArn=managed)
@@ -108,7 +108,7 @@ SCENARIOS: dict[str, Callable[[Stage], tuple[list[Any], Pruning | None]]] = {
 
 
 def undisturbed(endpoint: str, scenario: str) -> tuple[dict[str, Any], list[str]]:
-    """The end state that every disturbed run must reach, and the requests that lead to it."""
+    """The end state that every interrupted run must reach, and the requests that lead to it."""
     stage = Stage(endpoint)
     manifest, pruning = SCENARIOS[scenario](stage)
     wire = Wire()
@@ -117,7 +117,7 @@ def undisturbed(endpoint: str, scenario: str) -> tuple[dict[str, Any], list[str]
 
 
 def disturbed(endpoint: str, scenario: str, number: int, way: str) -> dict[str, Any]:
-    """Spoil request `number`, run again, and check that nothing is then left to do."""
+    """Make request `number` fail, run again, and check that nothing is then left to do."""
     stage = Stage(endpoint)
     manifest, pruning = SCENARIOS[scenario](stage)
     wire = Wire(lambda count: way if count == number else None)

@@ -62,7 +62,7 @@ def test_twice_changes_nothing(account: Account, data: list[dict[str, Any]]) -> 
 
 
 @pytest.mark.parametrize("created", ["true", "false"])
-def test_it_looks_at_what_exists_whatever_created_says(
+def test_it_reads_what_exists_whatever_created_states(
     account: Account, data: list[dict[str, Any]], created: str
 ) -> None:
     for each in data:
@@ -156,7 +156,7 @@ def test_one_role_to_take_over_may_be_named_without_a_list(
 
 
 @pytest.mark.parametrize("bad", [{"identity_pool_id": "x"}, {"role_prefix": "a/b"}])
-def test_an_id_or_a_prefix_of_another_form_is_refused_before_aws_is_asked(
+def test_an_id_or_a_prefix_of_another_form_is_refused_before_aws_is_called(
     data: list[dict[str, Any]], bad: dict[str, str]
 ) -> None:
     with pytest.raises(SettingsError, match="is not of the form"):

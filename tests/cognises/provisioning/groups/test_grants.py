@@ -1,4 +1,4 @@
-"""A plan marks what widens: new grants, denials gone, wider wildcards, ways to more rights."""
+"""A plan marks broadening: new grants, removed denials, wider wildcards, ways to more rights."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_equal_or_narrower_rights_are_not_marked(name: str) -> None:
     assert broadenings([policy(*before)], [policy(*after)] if after else []) == ()
 
 
-def test_the_difference_is_told_statement_by_statement() -> None:
+def test_the_difference_is_shown_statement_by_statement() -> None:
     kept, old, new = statement(), statement("s3:PutObject"), statement("s3:DeleteObject")
     removed, added = difference(policy(kept, old), policy(new, kept))
     assert [describe(each) for each in removed] == [f"Allow s3:PutObject on {OBJECTS}"]
@@ -142,7 +142,7 @@ def test_only_new_ways_to_more_rights_are_marked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("actions", "said"),
+    ("actions", "expected"),
     [
         ([], "0 changes grant new permissions"),
         (["s3:GetObject"], "1 change grants new permissions"),
@@ -150,6 +150,6 @@ def test_only_new_ways_to_more_rights_are_marked() -> None:
     ],
     ids=str,
 )
-def test_the_summary_says_how_much_is_granted(actions: list[str], said: str) -> None:
+def test_the_summary_states_how_much_is_granted(actions: list[str], expected: str) -> None:
     wanted = group("a", policy(statement(actions))) if actions else None
-    assert plan(*filter(None, [wanted])).summary.endswith(said)
+    assert plan(*filter(None, [wanted])).summary.endswith(expected)

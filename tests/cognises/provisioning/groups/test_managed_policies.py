@@ -1,4 +1,4 @@
-"""Managed policies: attached and detached like inline ones, marked as grants nobody looked into."""
+"""Managed policies: attached and detached like inline ones, marked as grants of unknown content."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_role_gets_its_managed_policies_with_and_without_an_inline_one(
     assert plan(entry, on=applied(found)).changes == ()
 
 
-def test_the_plan_marks_what_it_cannot_look_into() -> None:
+def test_the_plan_marks_what_it_cannot_inspect() -> None:
     found = plan(ALONE)
     assert found.broadening == (f"a: {GRANTS}",)
     assert f"+ attached: {READ}" in plan_text(found)
@@ -74,7 +74,7 @@ def test_a_policy_of_administrators_is_a_way_to_more_rights(arn: str) -> None:
     assert plan(entry, on=world(entry)).broadening == ()
 
 
-# By any one of them, on everything and unconditionally, a member becomes whoever it wants to be.
+# Any one of them, on every resource and without a condition, leads to every right.
 WAYS = (
     *("iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:PutUserPolicy"),
     *("iam:CreateAccessKey", "iam:UpdateAssumeRolePolicy", "iam:AddUserToGroup", "iam:PassRole"),
@@ -103,7 +103,7 @@ def test_every_policy_of_aws_that_leads_to_more_rights_is_known_by_its_name() ->
     assert not any(is_administrative(f"x/{name}") for name in harmless)
 
 
-def test_what_the_manifest_takes_away_is_detached_and_is_no_drift() -> None:
+def test_what_the_manifest_removes_is_detached_and_is_no_drift() -> None:
     found = plan(ALONE, on=world(BOTH))
     assert role_after(found).attached == (READ,)
     assert found.changes[0].drift == ()
@@ -179,7 +179,7 @@ def test_partitions_get_their_own_arns() -> None:
     assert role_after(found).attached == ("arn:aws-cn:iam::aws:policy/ReadOnlyAccess",)
 
 
-def test_the_whole_life_of_a_managed_policy(
+def test_a_managed_policy_is_refused_attached_repaired_and_pruned(
     run: Run, manifest: Callable[..., Path], account: Account
 ) -> None:
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement()]})

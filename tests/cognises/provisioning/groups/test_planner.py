@@ -122,7 +122,7 @@ DRIFTED: dict[str, tuple[Observed, list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", DRIFTED)
-def test_what_somebody_changed_by_hand_is_drift_and_repaired(name: str) -> None:
+def test_a_change_by_hand_is_drift_and_repaired(name: str) -> None:
     account, expected, lines = DRIFTED[name]
     found = plan(ADMINS, on=account)
     assert actions(found) == expected
@@ -136,7 +136,7 @@ def test_a_changed_manifest_is_no_drift() -> None:
     assert drift(found) == []
 
 
-def test_a_changed_manifest_on_an_edited_role_tells_both() -> None:
+def test_a_changed_manifest_on_an_edited_role_shows_both() -> None:
     account = with_role(world(ADMINS), "svc-admins", trust=EXTRA)
     found = plan(group("admins", EXTRA), on=account)
     assert drift(found) == [
@@ -148,7 +148,7 @@ def test_a_changed_manifest_on_an_edited_role_tells_both() -> None:
     ("edited", "line"),
     [({"precedence": 9}, "the precedence was changed to 9"), ({"description": "x"}, "the desc")],
 )
-def test_an_edited_group_is_told_from_a_role_whose_manifest_has_changed(
+def test_an_edited_group_is_distinguished_from_a_role_whose_manifest_has_changed(
     edited: dict[str, Any], line: str
 ) -> None:
     account = with_group(world(ADMINS), "admins", **edited)
@@ -164,7 +164,7 @@ def test_the_tags_of_others_on_our_role_stay() -> None:
     assert plan(ADMINS, on=account).changes == ()
 
 
-def test_a_boundary_is_never_taken_away() -> None:
+def test_a_boundary_is_never_removed() -> None:
     assert plan(ADMINS, on=world(ADMINS), scope=replace(SCOPE, boundary=None)).changes == ()
 
 
@@ -259,7 +259,7 @@ def test_where_an_old_manifest_is_wrong_about_created_is_reported() -> None:
     assert not any("created" in line for line in right.warnings)
 
 
-def test_a_role_on_a_group_of_an_identity_provider_is_a_loud_warning() -> None:
+def test_a_role_on_a_group_of_an_identity_provider_is_a_warning() -> None:
     theirs = PoolGroup("us-east-1_Pool_Google", "arn:aws:iam::123456789012:role/admin")
     found = plan(ADMINS, on=Observed(groups={theirs.name: theirs}))
     assert any("every user of that provider gets this role" in line for line in found.warnings)
@@ -301,7 +301,7 @@ def test_the_plan_of_an_applied_manifest_is_empty(manifest: list[dict[str, Any]]
 
 @settings(max_examples=25, deadline=None)
 @given(manifests, manifests)
-def test_applying_leads_from_anything_to_the_manifest(
+def test_apply_reaches_the_manifest_from_any_state(
     old: list[dict[str, Any]], new: list[dict[str, Any]]
 ) -> None:
     account = world(*old)

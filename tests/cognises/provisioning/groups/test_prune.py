@@ -45,7 +45,7 @@ def tagged(**tags: str) -> Observed:
 
 
 NOT_OURS: dict[str, Observed] = {
-    "owned by nobody": with_role(BOTH, "svc-editors", tags={}),
+    "without an owner": with_role(BOTH, "svc-editors", tags={}),
     "owned by others": tagged(owner="terraform"),
     "of another pool": tagged(pool="us-east-1_Other"),
     "tagged for another group": tagged(group="admins2"),
@@ -89,7 +89,7 @@ def test_a_group_that_cognito_made_is_kept() -> None:
     ]
 
 
-def test_a_group_with_members_goes_only_by_force() -> None:
+def test_a_group_with_members_is_deleted_only_by_force() -> None:
     account = replace(BOTH, with_members=frozenset({"editors"}))
     found = plan(ADMINS, on=account, pruning=Pruning())
     assert found.blocks == ("group editors has members; empty it, or use --force",)

@@ -1,4 +1,4 @@
-"""A bulk reading that says too little is not taken for drift."""
+"""An incomplete bulk read is not reported as drift."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ EDGE = "arn:aws:iam::123456789012:policy/edge"
 
 
 class Iam:
-    """Knows some roles' boundaries; writes down who was asked about."""
+    """Knows the boundaries of some roles; records which roles are read."""
 
     def __init__(self, **boundaries: str | None) -> None:
         self._boundaries = boundaries
-        self.asked: list[str] = []
+        self.read: list[str] = []
 
     def get_role(self, *, RoleName: str) -> dict[str, Any]:  # noqa: N803
-        self.asked.append(RoleName)
+        self.read.append(RoleName)
         arn = self._boundaries[RoleName]
         return {"Role": {"PermissionsBoundary": {"PermissionsBoundaryArn": arn}} if arn else {}}
 
@@ -34,10 +34,10 @@ def seen(**boundaries: str | None) -> Observed:
     return Observed(roles={name: role(name, found) for name, found in boundaries.items()})
 
 
-def test_a_boundary_that_the_bulk_reading_left_out_is_looked_up():
+def test_a_boundary_that_the_bulk_read_left_out_is_read_by_role():
     iam = Iam(behind=EDGE, bare=None)
-    looked = seen(behind=None, bare=None, complete=EDGE, foreign=None, elsewhere=None)
-    found = confirm_boundaries(iam, looked, POOL)
+    observed = seen(behind=None, bare=None, complete=EDGE, foreign=None, elsewhere=None)
+    found = confirm_boundaries(iam, observed, POOL)
 
     assert {name: role.boundary for name, role in found.roles.items()} == {
         "behind": EDGE,
@@ -46,4 +46,4 @@ def test_a_boundary_that_the_bulk_reading_left_out_is_looked_up():
         "foreign": None,
         "elsewhere": None,
     }
-    assert iam.asked == ["behind", "bare"]
+    assert iam.read == ["behind", "bare"]

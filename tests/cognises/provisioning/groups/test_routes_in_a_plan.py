@@ -1,4 +1,4 @@
-"""What a change of groups.json and code opens and closes: `plan`, `apply` and `access-diff`."""
+"""Routes that a change of groups.json and code opens and closes: `plan`, `apply`, `access-diff`."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ REASONS = {
 
 
 @pytest.mark.parametrize(("change", "reason"), REASONS.values(), ids=REASONS)
-def test_what_cannot_be_compared_is_said_and_counts_as_a_grant(
+def test_what_cannot_be_compared_is_reported_and_counts_as_a_grant(
     opened, run, monkeypatch, change, reason
 ):
     change(opened, monkeypatch)
@@ -274,7 +274,7 @@ def test_what_an_older_version_applied_counts_as_granted_until_the_next_apply(
     assert (ran.code, "note:" in ran.out) == (0, False)
 
 
-def test_the_first_apply_grants_and_what_to_do_is_said(project, run, account):
+def test_the_first_apply_counts_as_a_grant_and_a_remedy_is_named(project, run, account):
     line = f"group admins: {NOT_RECORDED}"
     ran = run("access-diff")
     assert f"as applied last: 0 gained, 0 lost\n  ! {line}\n" in ran.out
@@ -460,7 +460,7 @@ def test_members_are_counted_up_to_a_bound(opened, run, account, monkeypatch):
     assert "  group viewers (members: 2 or more)\n" in run("plan").out
 
 
-def test_who_may_not_read_members_gets_no_number(opened, run, monkeypatch):
+def test_without_the_right_to_read_members_there_is_no_number(opened, run, monkeypatch):
     class Denied:
         def paginate(self, **asked):
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListUsersInGroup")

@@ -1,4 +1,4 @@
-"""Many groups: few calls, under throttling, never faster than the limit, hardly slower."""
+"""Many groups: few calls, also under throttling, close to the limit of Cognito, never above it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MANY = [group(f"g{index}") for index in range(70)]  # two pages
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    """Lies under the clients of every command that is run."""
+    """Carries the requests of every command that is run."""
     found = Wire()
     opened = []
 
@@ -93,31 +93,31 @@ def most_in_a_second(times: list[float]) -> int:
     return max(sum(start <= at < start + 1 for at in times) for start in times)
 
 
-def test_the_pace_is_even_and_never_saved_up() -> None:
+def test_the_rate_is_even_and_unused_time_is_not_added_up() -> None:
     now, slept = [100.0], []
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    pace = RateLimiter(10, clock=lambda: now[0], sleep=sleep)
-    pace.wait()
-    pace.wait()
+    limiter = RateLimiter(10, clock=lambda: now[0], sleep=sleep)
+    limiter.wait()
+    limiter.wait()
     now[0] += 60
-    pace.wait()
-    pace.wait()
+    limiter.wait()
+    limiter.wait()
     assert slept == pytest.approx([0.11, 0.11])
 
 
-def test_who_wakes_late_is_not_followed_too_soon() -> None:
+def test_a_late_call_delays_the_next_one() -> None:
     now, passed = [100.0], []
 
     def sleep(seconds: float) -> None:
         now[0] += seconds + 0.05
 
-    pace = RateLimiter(10, clock=lambda: now[0], sleep=sleep)
+    limiter = RateLimiter(10, clock=lambda: now[0], sleep=sleep)
     for _ in range(5):
-        pace.wait()
+        limiter.wait()
         passed.append(now[0])
     gaps = [after - before for before, after in pairwise(passed)]
     assert min(gaps) >= 0.11

@@ -87,7 +87,7 @@ def test_an_entry_that_loses_its_policy_leaves_a_role_without_rights() -> None:
     assert (again.changes, notes(again)) == ((), [("admins", "svc-admins")])
 
 
-def test_rights_added_to_a_role_without_an_entry_are_taken_away_again() -> None:
+def test_rights_added_to_a_role_without_an_entry_are_removed() -> None:
     retired = applied(plan(BARE, on=world(ADMINS)), world(ADMINS))
     edited = with_role(retired, "svc-admins", policies={"x": policy()}, attached=("arn:x",))
     assert applied(plan(BARE, on=edited), edited) == retired
@@ -173,7 +173,7 @@ def test_untagged_roles_under_the_prefix_are_named() -> None:
 
 @pytest.mark.parametrize("name", ["Admins", "ADMINS"])
 def test_groups_that_differ_by_case_only_do_not_share_what_is_theirs(name: str) -> None:
-    """Cognito tells them apart, IAM does not: only one of them has a role."""
+    """Cognito distinguishes them, IAM does not: only one of them has a role."""
     other = {"group_name": name, "allowed_functions": []}
     account = world(ADMINS)
     found = plan(ADMINS, other, on=account)
