@@ -469,8 +469,14 @@ def folder(name):
     return lambda app: setattr(app, "static_folder", name)
 
 
+def without_subdomains(app):
+    app.subdomain_matching = False
+
+
 FILES, PAGE = one_route("/files/<path:name>"), one_route("/<page>")
 SOCKET = one_route(websocket=True)
+SKU, SHORT = "/<re('[A-Z]{3}-[0-9]{4}'):x>", one_route("/<string(maxlength=9):a>")
+ENGLISH = one_route("/files/<path:name>", subdomain="<any(en,de):l>")
 TWICE = "/<re('(?P<t>a)'):x>/<re('(?P<t>a)'):y>"
 SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
     "a guard below a catch-all goes": ([FILES, below("/files/a/")], [FILES], "! GET /files/a/…"),
@@ -499,7 +505,10 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
     "a WebSocket of the same path": ([SOCKET, guarded("/x")], [SOCKET, one_route()], "! GET /x"),
     "a longer text": ([one_route("/<string(maxlength=3):a>")],
                       [one_route("/<string(maxlength=4):a>")],
-                      "! GET /<string(maxlength=4):a> - GET /<string(maxlength=3):a>"),
+                      "! GET /<string(maxlength=4):a>"),
+    "a shorter text beside any text": ([guarded("/<string(minlength=3,maxlength=8):a>"), PAGE],
+                                       [guarded("/<string(minlength=3,maxlength=5):a>"), PAGE],
+                                       "! GET /<string(minlength=3,maxlength=8):a>"),
     "one of several texts": ([guarded("/<any('a','v1.0'):x>"), PAGE],
                              [guarded("/<any('a'):x>"), PAGE], "! GET /<any('a','v1.0'):x>"),
     "a variable has another name": ([PAGE], [one_route("/<name>")], ""),
@@ -516,6 +525,21 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
     "a rule of more segments": ([guarded("/y/<b>/<c>"), one_route("/<path:a>/x")],
                                 [one_route("/<path:a>/x")], "! GET /y/<b>/<c>"),
     "a redirect to a slash goes": ([guarded("/x/"), PAGE], [PAGE], "! GET /x/"),
+    "a rule with a slash goes": ([one_route(strict_slashes=False), guarded("/x/")],
+                                 [one_route(strict_slashes=False)], "! GET /x/"),
+    "a redirect becomes a view": ([one_route(redirect_to="/y")], [one_route()], "! GET /x"),
+    "an alias becomes a view": ([PAGE, one_route(alias=True)], [PAGE, one_route()], "! GET /x"),
+    "a regex that no sample is known for is tried later": ([guarded(SKU), PAGE],
+                                                           [PAGE, guarded(SKU)], f"! GET {SKU}"),
+    "one that no other rule matches goes": ([guarded(SKU), one_route("/")], [one_route("/")], ""),
+    "a limit goes before a length": ([one_route("/<int(max=5):n>"), SHORT], [SHORT],
+                                     "! GET /<int(max=5):n> - GET /<int(max=5):n>"),
+    "a guard for one of several hosts": ([ENGLISH, below("/files/a/")], [ENGLISH],
+                                         "! GET <any(en,de):l>/files/a/…"),
+    "a guard below many segments": ([one_route("/<path:p>/end"), below("/a/b/c/d/e/")],
+                                    [one_route("/<path:p>/end")], "! GET /a/b/c/d/e/…"),
+    "subdomains are matched": ([one_route(subdomain="b"), without_subdomains],
+                               [one_route(subdomain="b")], "! GET b/x"),
     "a rule without methods": ([], [every_method("/x", public(lambda: ""))], " ".join(
         f"! {each} /x" for each in ("DELETE", "GET", "OPTIONS", "PATCH", "POST", "PUT"))),
     "another folder": ([folder("a")], [folder("b")],
@@ -540,6 +564,13 @@ def test_a_change_of_what_answers_a_path_is_shown(before, after, expected, tmp_p
     found = [each for each in access_diff(*sides) if each.who == "everybody"]
     shown = [f"{'!' if each.gained else '-'} {each.method} {each.path}" for each in found]
     assert " ".join(shown) == expected
+
+
+def test_a_guard_below_a_rule_with_limits_is_a_loss_and_no_gain(tmp_path):
+    year = one_route("/<int(min=1000):year>/<name>")
+    sides = (side_of(tmp_path, year, *more, Cognises) for more in ((), (below("/2024/"),)))
+    (found,) = access_diff(*sides)
+    assert (found.who, found.text) == ("everybody", "loses GET /2024/… (now: signed in)")
 
 
 def test_routes_that_nothing_denies_without_the_extension_are_gained(tmp_path):

@@ -29,7 +29,7 @@ def test_a_process_that_the_app_started_may_end_at_any_time(
     monkeypatch.setattr(mutate, "start", lambda *_: ended(next(codes)))
     mutants = [mutate.Mutant(name, "", "", ()) for name in ("found", "not found", "found too")]
 
-    assert mutate.survivors(mutants, "tests", tmp_path, 60, Counter()) == [mutants[1]]
+    assert mutate.survivors(mutants, "tests", tmp_path, 60, Counter()) == (3, [mutants[1]])
 
 
 @pytest.mark.parametrize("in_a_group", [True, False], ids=["running", "just forked"])
@@ -52,7 +52,7 @@ def test_tests_that_take_too_long_end_with_what_they_started(
     monkeypatch.setattr(mutate, "start", start)
 
     mutants = [mutate.Mutant("", "", "", ())]
-    assert mutate.survivors(mutants, "tests", tmp_path, 0, Counter()) == []
+    assert mutate.survivors(mutants, "tests", tmp_path, 0, Counter()) == (1, [])
     os.close(writer)
     assert os.read(reader, 1) == b""  # after the last process that could write has ended
     os.close(reader)

@@ -10,8 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,12 +65,17 @@ def access_side(app: Flask) -> Side:
         state = states.pop()
         rules += state.rules
         states += [*(each for _, each in reversed(state.dynamic)), *state.static.values()]
-    order = {id(rule): number for number, rule in enumerate(rules) if not rule.websocket}
+    is_by_host = app.subdomain_matching or app.url_map.host_matching  # else by the default domain
+    order = {id(rule): number for number, rule in enumerate(rules) if not rule.websocket
+             and (is_by_host or rule.subdomain == app.url_map.default_subdomain)}  # fmt: skip
     rows = [each for each in rows if id(each[0].rule) in order]
     rows.sort(key=lambda each: (order[id(each[0].rule)], each[1].method != "HEAD"))
     found: dict[tuple[str, str], Route] = {}
     for each in (each for route, row in rows for each in _routes(app, route, row)):
         method, pattern = each["method"], each["pattern"]
+        other, bare = found.get((method, pattern)), pattern.removesuffix("/?")
+        if other and each["is_branch"] and not other["is_branch"]:  # which answers without a slash
+            found.setdefault((method, bare), found.pop((method, pattern)) | {"pattern": bare})
         if method != "HEAD" or ("GET", pattern) not in found:  # GET of a rule before answers HEAD
             found.setdefault((method, pattern), each)
     return [*found.values()]
@@ -85,52 +89,58 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     rule, kinds, rules, fit = route.rule, route.rule._converters, path_rules_of(app), {}
     host = (rule.host if app.url_map.host_matching else rule.subdomain) or ""
     for name, each in kinds.items():
-        items = getattr(each, "items", ())  # of AnyConverter
-        values = [*_VALUES, *re.findall(r"\w+", each.regex), *(() if callable(items) else items)]
-        lengths = {min(int(digits), 999) for digits in re.findall(r"\{(\d+)", each.regex)}
+        items = getattr(each, "items", None)  # of AnyConverter
+        values = [*_VALUES, *re.findall(r"\w+", each.regex)]
+        values += sorted(items) if isinstance(items, set) else ()
+        lengths = {min(int(text), 999) for text in re.findall(r"\d+(?=,?\d*\})", each.regex)}
         values += [one * length for length in sorted(lengths) for one in "a0A"]
         fit[name] = [value for value in values if re.fullmatch(each.regex, value)]
-    count = max(map(len, fit.values()), default=1) if all(fit.values()) else 0
+        # Else a text that what matches any text, and by the pattern below this rule, matches.
+        fit[name] = fit[name] or [each.regex.replace("/", "")]
+    count = max(map(len, fit.values()), default=1)
     samples = ["".join(fit[text][n % len(fit[text])] if is_variable else text
                        for is_variable, text in rule._trace) for n in range(count)]  # fmt: skip
-    pattern = "".join(re.sub(r"(\(\?P[<=])", rf"\1{text}_", f"({kinds[text].regex})") if is_variable
-                      else re.escape(text) for is_variable, text in rule._trace)  # fmt: skip
+    regexes = {name: re.sub(r"(\(\?P[<=])", rf"\1{name}_", f"({each.regex}|")
+               + re.escape(fit[name][0]) + ")" for name, each in kinds.items()}  # fmt: skip
+    pattern = "".join(regexes[text] if is_variable else re.escape(text)
+                      for is_variable, text in rule._trace)  # fmt: skip
     if rule.is_branch or not rule.strict_slashes:  # a redirect adds the slash
         pattern = f"{pattern.removesuffix('/')}/?"
         samples += [each.removesuffix("/") for each in samples]
     blueprint, _, name = row.endpoint.rpartition(".")
     folder = app.blueprints.get(blueprint, app).static_folder if name == "static" else None
     served = os.path.realpath(folder).removeprefix(str(Path.cwd())) if folder else ""
-    refuses = any(getattr(each, key, None) or "werkzeug" not in each.to_python.__module__
+    refuses = any(getattr(each, key, None) or not each.to_python.__module__.startswith("werkzeug.")
                   for each in kinds.values() for key in ("min", "max", "fixed_digits"))  # fmt: skip
     # A sample shows little of what only some values fit, and nothing of the files in a folder.
-    limited = refuses or served or not samples or any(
-        "werkzeug" not in type(each).__module__ or re.match(r"\[\^/\]\{(?!1,\})", each.regex)
-        for each in kinds.values())  # fmt: skip
-    whole = {"served": served, "is_sampled": not limited, "refuses": refuses, "pattern": pattern}
+    is_sampled = not (refuses or served) and all(
+        type(each).__module__.startswith("werkzeug.") for each in kinds.values())  # fmt: skip
+    whole = {"served": served, "is_sampled": is_sampled, "refuses": refuses, "pattern": pattern,
+             "is_branch": rule.is_branch}  # fmt: skip
+    if rule.redirect_to is not None or (rule.alias and app.url_map.redirect_defaults):
+        whole |= {"open_to": "a redirect", "anonymous": False, "tokens": None}  # no view runs
     start, variable, _ = rule.rule.partition("<")
     partial = {f"{each.prefix}/" for each in rules if each.guards and not each.applies(rule, None)}
     for below in sorted(partial, key=len, reverse=True):
-        prefix = f"{host}|{below}"
-        rest = ("/".join(each.split("/")[below.count("/") :]) for each in samples)
-        within = [prefix[:-1], f"{prefix}zzz", *(prefix + each for each in rest)]
+        parts = [each.split("/") for each in samples]
+        rests = {(each[0], "/".join(each[n:])): None for each in parts for n in range(1, len(each))}
+        within = [head + text for head, rest in rests for text in (below[:-1], below + rest)]
         within = [each for each in within if re.fullmatch(pattern, each)]
-        if variable and below.startswith(start) and (within or not samples):
+        if variable and below.startswith(start) and within:
             applying = [each for each in rules if each.applies(rule, below)]
             declared = declaration_at(app, row.endpoint, row.method, applying)
             part = route._replace(declaration=declared._replace(is_contradictory=False))
-            ahead = f"(?={re.escape(prefix[:-1])}(/|$))"
-            names = {"path": f"{host}{below}…", "samples": within, "pattern": ahead + pattern}
-            yield _access(app, _row(app, part)) | whole | names
+            ahead = rf"(?=[^|]*\|{re.escape(below[:-1])}(/|$))"
+            own = {"path": f"{host}{below}…", "pattern": ahead + pattern, "is_sampled": True}
+            yield _access(app, _row(app, part)) | whole | own | {"samples": within}
     yield _access(app, row) | whole | {"path": host + rule.rule, "samples": samples}
 
 
 def _access(app: Flask, row: Row) -> Route:
     needs = [[sorted(each.groups), sorted(each.scopes)] for each in row.permissions]
     is_guarded = needs or row.open_to == ("signed in",)  # else public, or closed
-    return {"method": row.method, "endpoint": row.endpoint, "open_to": ", ".join(row.open_to),
-            "anonymous": row.is_public, "needs": needs,
-            "tokens": _tokens(app, row) if is_guarded else None}  # fmt: skip
+    return {"method": row.method, "open_to": ", ".join(row.open_to), "anonymous": row.is_public,
+            "needs": needs, "tokens": _tokens(app, row) if is_guarded else None}  # fmt: skip
 
 
 def _tokens(app: Flask, row: Row) -> dict[str, Any] | None:
@@ -182,45 +192,42 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
         yield from ((o["path"], o["method"], o, n) for o, n in zip(before, after, strict=True))
         return
     pairs: dict[tuple[str, int, int], Match] = {}
-    sides = [[(re.compile(each.get("pattern", "(?!)")), each) for each in side]
-             for side in (before, after)]  # fmt: skip
-    names = [{_name(each): each for each in reversed(side)} for side in (before, after)]
-    meeting = _meeting_requests(sides[0] + sides[1])
-    matching = cache(lambda number, request: [
-        each for pattern, each in sides[number] if pattern.fullmatch(request)])  # fmt: skip
-    for route in (*before, *after):
-        path, method, *_ = _name(route)
-        if not route.get("is_sampled"):
-            old, new = (each.get(_name(route)) for each in names)
-            pairs.setdefault((method, id(old), id(new)), (path, method, old, new))
-            if new is None and not route.get("samples"):  # any rule may answer its requests now
-                yield from ((path, method, old, each) for each in after if each["method"] == method)
-        requests = (*route.get("samples", ()), *meeting.get(route.get("pattern", ""), ()))
-        for sent, request in product(["GET", "HEAD"] if method == "GET" else [method], requests):
+    sides = [[(re.compile(each["pattern"]), each) for each in side] for side in (before, after)]
+    names = [{_name(each): each for each in side} for side in (before, after)]
+
+    def add(method: str, old: Route | None, new: Route | None) -> None:
+        is_added = old is None or (_name(old) in names[1] and new and _name(new) not in names[0])
+        shown: Any = new if is_added else old  # else the rule that is gone, or comes later now
+        pairs.setdefault((method, id(old), id(new)), (shown["path"], method, old, new))
+
+    for route in (each for each in (*before, *after) if not each["is_sampled"]):
+        old, new = (each.get(_name(route)) for each in names)
+        add(route["method"], old, new)
+    requests = dict.fromkeys(text for each in (*before, *after) for text in each["samples"])
+    for request in requests | dict.fromkeys(_meeting_requests(sides[0] + sides[1])):
+        found = [[each for pattern, each in side if pattern.fullmatch(request)] for side in sides]
+        for sent in {"HEAD", *(each["method"] for side in found for each in side)}:
             methods = {sent, "GET"} if sent == "HEAD" else {sent}  # GET answers HEAD after HEAD
-            old, new = (next((each for each in matching(n, request)
-                              if each["method"] in methods), None) for n in (0, 1))  # fmt: skip
-            if route in (old, new) and sent in {each["method"] for each in (old, new) if each}:
-                pairs.setdefault((sent, id(old), id(new)), (path, sent, old, new))
+            old, new = (next((each for each in side if each["method"] in methods), None)
+                        for side in found)  # fmt: skip
+            if sent in {each["method"] for each in (old, new) if each}:
+                add(sent, old, new)
     yield from pairs.values()
 
 
-def _meeting_requests(side: list[tuple[re.Pattern[str], Route]]) -> dict[str, dict[str, None]]:
-    """By pattern, what two rules with variables both match: `/y/x`, for `/<a>/x` and `/y/<b>`."""
-    found: dict[str, dict[str, None]] = {}
+def _meeting_requests(side: list[tuple[re.Pattern[str], Route]]) -> Iterator[str]:
+    """What two rules with variables both match: `/y/x`, for `/<a>/x` and `/y/<b>`."""
     samples = {  # one of each number of segments
         pattern: {each.count("/"): each.split("/") for each in reversed(route["samples"])}
         for pattern, route in side
-        if route.get("samples") and pattern.groups and not pattern.pattern.startswith("(?=")
+        if pattern.groups and not pattern.pattern.startswith("(?=")
     }
     for (one, first), (other, second) in combinations(samples.items(), 2):
         for size in [each for each in first if each in second and each < 8]:
             for parts in product(*map(dict.fromkeys, zip(first[size], second[size], strict=True))):
                 request = "/".join(parts)
                 if one.fullmatch(request) and other.fullmatch(request):
-                    for each in (one, other):
-                        found.setdefault(each.pattern, {})[request] = None
-    return found
+                    yield request
 
 
 def _name(route: Route) -> tuple[str, ...]:
@@ -229,7 +236,7 @@ def _name(route: Route) -> tuple[str, ...]:
 
 def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Who can call `new` and not `old`, with the groups in that text."""
-    if old and new and old.get("refuses") and new.get("is_sampled"):
+    if old and new and old["refuses"] and not new["refuses"]:
         old = None  # it may answer 404 to what its pattern matches
     if new is None or (old and old["anonymous"]):
         return
@@ -250,15 +257,12 @@ def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[st
             for names in _sufficient(sets, old_sets if same else [frozenset()]):
                 yield _text("every machine client", "machines with scope", names) + of_pool, ()
         if had and all(_sets(new, 0)):
-            yield from ((text, ()) for text in _other_tokens(had, tokens))
-
-
-def _other_tokens(old: Mapping[str, list[str]], new: Mapping[str, list[str]]) -> Iterator[str]:
-    """The tokens that `new` accepts and `old` does not."""
-    for kind, text in _ACCEPTED.items():
-        yield from (text.format(value) for value in sorted({*new[kind]} - {*old[kind]}))
-    for scope in sorted({*old["scope"]} - {*new["scope"]}):
-        yield f"tokens without scope {scope}"
+            for kind, text in _ACCEPTED.items():
+                yield from (
+                    (text.format(value), ()) for value in tokens[kind] if value not in had[kind]
+                )
+            yield from ((f"tokens without scope {each}", ()) for each in had["scope"]
+                        if each not in tokens["scope"])  # fmt: skip
 
 
 def _sets(route: Route | None, part: int) -> Sets:
@@ -275,15 +279,11 @@ def _sufficient(new: Sets, old: Sets) -> list[Sets]:
     alone = {name for name in frozenset.intersection(*new) if any(name not in each for each in old)}
     found = [[frozenset({name})] for name in sorted(alone)]
     for missed in old:
-        rest = _smallest(each - missed - alone for each in new)
+        every = {each - missed - alone for each in new}
+        rest = sorted((each for each in every if not any(o < each for o in every)), key=sorted)
         if all(rest) and rest not in found:
             found.append(rest)
     return found
-
-
-def _smallest(sets: Iterable[frozenset[str]]) -> Sets:
-    every = set(sets)
-    return sorted((each for each in every if not any(o < each for o in every)), key=sorted)
 
 
 def _text(everyone: str, kind: str, names: Sequence[frozenset[str]]) -> str:

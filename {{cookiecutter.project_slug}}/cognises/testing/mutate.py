@@ -16,10 +16,10 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
-from itertools import product
+from itertools import chain, islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -63,9 +63,9 @@ class Mutant(NamedTuple):
 
 
 def mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
-    """Every change that has an effect; `folder` takes the changed manifests."""
+    """Every change that has an effect, one by one; `folder` takes the changed manifests."""
     before, problems = access_side(app), set(route_problems(app))
-    for mutant in (*_guard_mutants(app), *_manifest_mutants(app, folder)):
+    for mutant in chain(_guard_mutants(app), _manifest_mutants(app, folder)):
         with mutant.made():
             if not problems.issuperset(route_problems(app)):
                 continue  # the service would not start
@@ -226,33 +226,33 @@ def stop(pid: int) -> None:
 
 
 def survivors(
-    found: list[Mutant], tests: str, folder: Path, limit: float, ranks: Counter[str]
-) -> list[Mutant]:
-    """The mutants that no test finds in `limit` seconds; one a processor."""
-    running: dict[int, tuple[int, float]] = {}
-    waiting, alive, shown = list(range(len(found))), [], time.monotonic()
+    found: Iterable[Mutant], tests: str, folder: Path, limit: float, ranks: Counter[str]
+) -> tuple[int, list[Mutant]]:
+    """How many mutants there are, and those that no test finds in `limit` seconds."""
+    running: dict[int, tuple[int, Mutant, float]] = {}
+    number, waiting, alive, shown = 0, enumerate(found, 1), dict[int, Mutant](), time.monotonic()
     try:
-        while waiting or running:
-            while waiting and len(running) < (os.cpu_count() or 1):
-                number = waiting.pop(0)
-                pid = start(found[number], tests, ranks, folder / str(number))
-                running[pid] = number, time.monotonic() + limit
+        while True:  # one a processor; the next is made while tests run
+            for number, mutant in islice(waiting, (os.cpu_count() or 1) - len(running)):
+                pid = start(mutant, tests, ranks, folder / str(number))
+                running[pid] = number, mutant, time.monotonic() + limit
+            if not running:
+                return number, [alive[each] for each in sorted(alive)]
             time.sleep(0.01)
-            for pid, (number, deadline) in list(running.items()):
+            for pid, (each, mutant, deadline) in list(running.items()):
                 ended, status = os.waitpid(pid, os.WNOHANG)
                 if ended or time.monotonic() > deadline:
                     stop(pid)
                     del running[pid]
-                    for note in folder.glob(f"{number}/note"):
+                    for note in folder.glob(f"{each}/note"):
                         ranks.update(json.loads(note.read_text()))
-                    alive += [number] if ended and status == 0 else []
+                    alive |= {each: mutant} if ended and status == 0 else {}
             if time.monotonic() > shown + 5:
-                shown, left = time.monotonic(), len(waiting) + len(running)
-                click.echo(f"{left} of {len(found)} runs left, {len(alive)} survived", err=True)
+                shown, tested = time.monotonic(), number - len(running)
+                click.echo(f"{tested} mutants tested so far, {len(alive)} survived", err=True)
     finally:
         for pid in running:
             stop(pid)
-    return [found[number] for number in sorted(alive)]
 
 
 @click.command("mutate")
@@ -269,32 +269,32 @@ def mutate_command(context: click.Context, tests: str) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name).resolve()
         try:
-            found = list(mutants(app, folder))
+            number, alive = _run(mutants(app, folder), tests, folder)
         except ProblemsError as error:
             raise click.ClickException(f"cannot read who may call which route:\n{error}") from None
-        if not found:
-            raise click.ClickException("no route has a guard or @public; name your app: --app …")
-        click.echo(f"{len(found)} mutants; first {tests} without any change", err=True)
-        alive = _run(found, tests, folder)
     for mutant in alive:
         click.echo(f"survived: {mutant.place}: {mutant.change}\n    missing test: {mutant.check}")
-    click.echo(f"{len(found)} mutants, {len(alive)} survived (tests: {tests})")
+    click.echo(f"{number} mutants, {len(alive)} survived (tests: {tests})")
     if alive:
         raise click.exceptions.Exit(1)
 
 
-def _run(found: list[Mutant], tests: str, folder: Path) -> list[Mutant]:
-    """The mutants that survive. Raises ClickException: the tests fail anyway."""
+def _run(found: Iterator[Mutant], tests: str, folder: Path) -> tuple[int, list[Mutant]]:
+    """As `survivors`. Raises ClickException: there is no mutant, or the tests fail anyway."""
     import pytest
 
+    if (first := next(found, None)) is None:
+        raise click.ClickException("no route has a guard or @public; name your app: --app …")
+    click.echo(f"first {tests} without any change, then with each mutant", err=True)
     sys.pycache_prefix, sys.dont_write_bytecode = f"{folder}/bytecode", False
     os.environ.pop("PYTEST_ADDOPTS", None)
     with contextlib.redirect_stdout(io.StringIO()):  # no test: it imports plugins for all
         pytest.main(["--noconftest", "-p", "no:cacheprovider", str(folder)])
     gc.freeze()  # pytest collects garbage at the end of each run
     began, ranks = time.monotonic(), Counter[str]()
-    if not survivors([Mutant("", "", "", ())], tests, folder / "unchanged", float("inf"), ranks):
-        output = (folder / "unchanged/0/output").read_text(encoding="utf-8", errors="replace")
+    if not survivors([Mutant("", "", "", ())], tests, folder / "unchanged", float("inf"), ranks)[1]:
+        output = (folder / "unchanged/1/output").read_text(encoding="utf-8", errors="replace")
         raise click.ClickException(f"{tests} fails without any change; correct it first:\n{output}"
                                    "\nOther tests: flask cognises mutate PATH")  # fmt: skip
+    found = chain([first], found)
     return survivors(found, tests, folder, max(TIMEOUT, 5 * (time.monotonic() - began)), ranks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from worlds import SCOPE, groups, plan, with_group, without
 from worlds import applied as after
 
 from cognises import Cognises, permission_required, public
-from cognises.access import AccessChange, access_diff, access_side
+from cognises.access import AccessChange, access_side
 from cognises.errors import ProvisionBlocked, SettingsError
 from cognises.provisioning.groups import access, applied
 from cognises.provisioning.groups import commands as group_commands
@@ -531,11 +530,8 @@ def test_a_revision_that_git_does_not_have_is_an_error(project, run, in_process,
 
 def test_a_path_of_the_code_under_review_is_text_in_markdown():
     path = "/<a>|@everyone`x`#1GH-1"
-    change = access_diff([], [json.loads(json.dumps({
-        "method": "GET", "path": path, "endpoint": "a", "open_to": "everybody",
-        "anonymous": True, "needs": [], "tokens": None,
-    }))])  # fmt: skip
-    shown = applied.Access("x", change).markdown()
+    change = AccessChange("everybody", True, "GET", path, "no such route", "everybody")
+    shown = applied.Access("x", (change,)).markdown()
     assert "GET /\\<a>\\|@\u200beveryone\\`x\\`\\#\u200b1GH\u200b-1" in shown
     texts = ("https://e.org", "www.e.org", "&#64;a", "0123456789abcdef", "~~a~~", "[a](b)", "a/b#2")
     assert [access._cell(each).replace("\u200b", "^") for each in texts] == [
