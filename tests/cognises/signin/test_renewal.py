@@ -397,7 +397,7 @@ def test_invented_refresh_tokens_cost_few_calls_and_lock_no_user_out(
     assert {(each.status_code, urlsplit(each.location).path) for each in refused} == {
         (302, "/login")
     }
-    assert {(each.status_code, each.mimetype) for each in limited} == {(503, "text/html")}
+    assert {(each.status_code, each.mimetype) for each in limited} == {(429, "text/html")}
     assert len(endpoint.forms) == MAX_REFUSED
     endpoint.change = lambda body: (200, body)
     assert browser.get("/page", headers=HTML).text == "page of sub-of-ada"
@@ -452,7 +452,7 @@ def test_beyond_the_limit_a_program_reads_when_to_try_again(app, endpoint):
 
     answer = app.test_client(use_cookies=False).post("/session/refresh", headers=headers)
 
-    assert (answer.status_code, answer.json["reason"]) == (503, "unreachable")
+    assert (answer.status_code, answer.json["reason"]) == (429, "too_many_renewals")
     assert answer.headers["Retry-After"] == "15"
     assert len(endpoint.forms) == MAX_REFUSED
 

@@ -16,17 +16,10 @@ from cognises.signin.cookies import Attempt
 from cognises.signin.managed_login import REFUSALS, SignInProblem, Tokens, forwardable
 from cognises.signin.session import ENDED, RENEWAL_PROBLEM, SHARED_SECONDS, SignIn, current_sign_in
 from cognises.web import responses
-from cognises.web.authorize import auth_result_for
+from cognises.web.authorize import auth_result_for, current_user
 from cognises.web.credentials import is_same_origin
 from cognises.web.decorators import public
-from cognises.web.responses import (
-    Refusal,
-    is_navigation,
-    page,
-    prefers_html,
-    refusal,
-    vary_by_accept,
-)
+from cognises.web.responses import Refusal, is_navigation, prefers_html, refusal, vary_by_accept
 from cognises.web.state import state_of
 
 __all__ = ["sign_in"]
@@ -41,7 +34,7 @@ def sign_in(app: Flask) -> None:
     It works where `COGNITO_DOMAIN` and `COGNISES_PUBLIC_URL` are set; elsewhere its addresses
     answer 404, and refusals stay as they are.
     """
-    responses.install(app)
+    responses.install(app, current_user=current_user)
     responses.serve_below_public_path(app)
     SignIn(app)
     app.register_blueprint(bp)
@@ -204,7 +197,7 @@ def problem_page(problem: SignInProblem, return_to: str) -> Response:
     log.warning("%s: %s (%s)", request.path, problem.reason, problem.detail)
     if not prefers_html(request):
         body = {"status": problem.status, "message": problem.title, "reason": problem.reason}
-        headers = {"Retry-After": f"{SHARED_SECONDS:.0f}"} if problem.status == 503 else {}
+        headers = {"Retry-After": f"{SHARED_SECONDS:.0f}"} if problem.status in (429, 503) else {}
         return current_app.make_response((body, problem.status, headers))
     login = url_for("signin.login", next=return_to)
     return _page("notice", problem.status, title=problem.title, text=problem.text, login=login)
@@ -216,7 +209,7 @@ def redirect_to(address: str, code: int = 302) -> Response:
 
 
 def _page(name: str, status: int, **values: object) -> Response:
-    return Response(page(f"cognises/{name}.html", status=status, **values), status)
+    return Response(responses.page(f"cognises/{name}.html", status=status, **values), status)
 
 
 def _current_path() -> str:

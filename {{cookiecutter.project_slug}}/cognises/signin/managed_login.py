@@ -67,6 +67,8 @@ PROBLEMS: Mapping[str, tuple[int, str, str]] = {
         "Tell the operator of this service: the log names the setting."),
     "bad_tokens": (502, "The sign-in service sent tokens that were not accepted",
         "Its answer does not pass the checks of this service. Tell the operator of this service."),
+    "too_many_renewals": (429, "Too many sessions end at once",
+        "Nothing was changed. Try again in a moment."),
     "unreachable": (503, "The sign-in service does not answer",
         "Nothing was changed. Try again in a moment."),
     "too_many_groups": (500, "You are in too many groups for a browser",

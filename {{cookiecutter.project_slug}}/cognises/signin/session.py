@@ -85,7 +85,7 @@ class Renewals:
         if key not in shared:
             refused = [each for each, (_, future) in shared.items() if not _issued(future)]
             if sum(sub == key[0] for sub, _, _ in refused) >= MAX_REFUSED:
-                raise SignInProblem("unreachable", "too many refused or unfinished renewals")
+                raise SignInProblem("too_many_renewals", "too many refused or unfinished ones")
             if len(shared) >= MAX_RENEWALS:  # unfinished renewals stay, refusals go first
                 order = (*refused, *shared)
                 shared.pop(next((each for each in order if shared[each][1].done()), key), None)
