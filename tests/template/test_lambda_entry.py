@@ -86,7 +86,7 @@ def http_api(path: str, method: str = "GET", **more: Any) -> Event:
             },
             "requestId": "OZvEEj2EjoEEMyg=",
             "routeKey": "$default",
-            "stage": "$default",
+            "stage": more.pop("stage", "$default"),
             "time": "14/Nov/2023:20:14:12 +0000",
             "timeEpoch": 1699992852421,
         },
@@ -158,6 +158,9 @@ def bearer(token: str) -> dict[str, str]:
 
 ENTRY_POINTS = {
     "HTTP API": http_api,
+    "HTTP API with a named stage": lambda path, *a, **k: http_api(
+        f"/prod{path}", *a, stage="prod", **k
+    ),
     "REST API": rest_api,
     "load balancer": load_balancer,
     "load balancer, all values": lambda *a, **k: load_balancer(*a, multi=True, **k),
