@@ -6,7 +6,7 @@
 web: one request, its guards, decision, principal and refusal. tokens: one token, without Flask.
 manifest: groups.json, checked by the standard library alone. settings: an app's configuration.
 access: who may call which route. signin: browser sign-in. operation: logs, limits, readiness,
-metrics. aws: AWS with the rights of the signed-in user. admin: pages that manage users.
+metrics. aws: AWS with the rights of the signed-in user.
 testing: tokens with real signatures. provisioning: the command line, and AWS. errors: reasons and
 statuses. user_pool: id and issuers. users: one user of a pool.
 

@@ -1066,7 +1066,8 @@ def test_a_method_without_a_guard_is_denied_beside_a_guarded_one(make_app, cogni
 # current_user
 
 
-def test_current_user_is_the_same_principal_in_code_and_in_templates(make_app, cognito):
+@pytest.mark.parametrize("extension", [True, False], ids=["extension", "decorators"])
+def test_current_user_is_the_same_principal_in_code_and_in_templates(extension, make_app, cognito):
     def views(app: Flask) -> None:
         @app.get("/thing")
         @permission_required
@@ -1078,9 +1079,8 @@ def test_current_user_is_the_same_principal_in_code_and_in_templates(make_app, c
                 "{{ current_user.can('*') }}"
             )
 
-    answer = (
-        make_app(views, GROUPS).test_client().get("/thing", headers=cognito.bearer(["editors"]))
-    )
+    client = make_app(views, GROUPS, extension=extension).test_client()
+    answer = client.get("/thing", headers=cognito.bearer(["editors"]))
 
     assert answer.text == "ada editors True False False"
 

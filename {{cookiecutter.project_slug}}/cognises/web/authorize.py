@@ -153,7 +153,7 @@ def policy_at(state: AppState, request: Request) -> RoutePolicy | None:
 
 def policy_of(state: AppState, request: Request, guarded: View, guards: Guards) -> RoutePolicy:
     """The policy for guards that are asked inside a view, or without `Cognises(app)`."""
-    responses.install(state.app)
+    responses.install(state.app, current_user=current_user)
     policy = policy_at(state, request)
     if policy is not None and _belong(guards, guarded, policy, request):
         return policy

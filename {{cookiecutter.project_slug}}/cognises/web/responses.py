@@ -74,11 +74,12 @@ def _is_installed(app: Flask, handler: object) -> bool:
     return not {"site-packages", "dist-packages"}.isdisjoint(PurePath(code.co_filename).parts)
 
 
-def install(app: Flask) -> None:
-    """Answer refusals of `app`, and give every guarded answer its headers. Twice does no harm."""
+def install(app: Flask, **for_templates: object) -> None:
+    """Answer refusals; guarded answers get headers, templates these names. Twice does no harm."""
     if _INSTALLED in app.extensions:
         return
     app.error_handler_spec[None][None].setdefault(Refusal, respond)
+    app.template_context_processors[None].insert(0, lambda: for_templates)
     finish = app.finalize_request  # after every after_request function, also one that fails
 
     def finalize_request(rv: Any, *args: Any, **kwargs: Any) -> Response:
