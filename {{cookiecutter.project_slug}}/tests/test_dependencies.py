@@ -13,6 +13,7 @@ from flask import Flask, request
 
 import provision
 from cognises import Cognises, CognisesError, Verifier, login_check, settings_of
+from cognises.access import access_side
 from cognises.signin import sign_in
 from cognises.testing import FakePool, isolated
 from cognises.web import prefers_html
@@ -58,11 +59,10 @@ def key_server(cognito: FakePool) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             """Prints nothing."""
 
-    server = HTTPServer(("127.0.0.1", 0), Keys)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/jwks.json"
-    server.shutdown()
-    server.server_close()
+    with HTTPServer(("127.0.0.1", 0), Keys) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/jwks.json"
+        server.shutdown()
 
 
 def test_requests_fetches_the_keys_of_the_pool(
@@ -99,11 +99,8 @@ def test_werkzeug_keeps_the_prefix_of_a_cookies_name(cognito: FakePool, make_app
     names = {"__Host-token": 200, "\x1f__Host-token": 401, "\x1c__Host-token": 401}
     client = app.test_client(use_cookies=False)
 
-    statuses = {
-        name: client.get("/me", headers={"Cookie": f"{name}={token}"}).status_code for name in names
-    }
-
-    assert statuses == names
+    for name, status in names.items():
+        assert client.get("/me", headers={"Cookie": f"{name}={token}"}).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -119,6 +116,14 @@ def test_werkzeug_keeps_the_prefix_of_a_cookies_name(cognito: FakePool, make_app
 def test_werkzeug_weighs_the_accept_header(accept: str, is_html: bool) -> None:
     with Flask("a").test_request_context(headers={"Accept": accept}):
         assert prefers_html(request) is is_html
+
+
+def test_werkzeug_holds_rules_in_the_order_in_which_it_tries_them() -> None:
+    app = Flask("a", static_folder=None)
+    for rule in ("/<path:rest>", "/<int:number>", "/x"):
+        app.add_url_rule(rule, rule, lambda **_: "")
+
+    assert [each["path"] for each in access_side(app)] == ["/x", "/<int:number>", "/<path:rest>"]
 
 
 def test_flask_runs_an_async_view(cognito: FakePool, make_app: MakeApp) -> None:
@@ -152,14 +157,9 @@ def test_click_tells_help_from_bad_usage(
 
 def test_oauthlib_builds_the_request_of_a_sign_in(make_app: MakeApp) -> None:
     """Authorization code with PKCE: RFC 6749 section 4.1.1, RFC 7636 section 4.3."""
-    app = make_app(
-        **isolated(
-            COGNITO_USER_POOL_ID="us-east-1_AbCdEfGhI",
-            COGNITO_CLIENT_ID="client",
-            COGNITO_DOMAIN="https://login.example.org",
-            COGNISES_PUBLIC_URL="https://service.example.org",
-        )
-    )
+    ids = {"COGNITO_USER_POOL_ID": "us-east-1_AbCdEfGhI", "COGNITO_CLIENT_ID": "client"}
+    urls = {"COGNITO_DOMAIN": "https://login.example.org", "COGNISES_PUBLIC_URL": "https://s.test"}
+    app = make_app(**isolated(**ids, **urls))
     sign_in(app)
 
     location = app.test_client().get("/login").headers["Location"]
