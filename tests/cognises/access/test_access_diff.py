@@ -527,6 +527,8 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
     "a redirect to a slash goes": ([guarded("/x/"), PAGE], [PAGE], "! GET /x/"),
     "a rule with a slash goes": ([one_route(strict_slashes=False), guarded("/x/")],
                                  [one_route(strict_slashes=False)], "! GET /x/"),
+    "a rule takes a slash, too": ([one_route("/<int(max=5):n>")],
+                                  [one_route("/<int(max=5):n>", strict_slashes=False)], ""),
     "a redirect becomes a view": ([one_route(redirect_to="/y")], [one_route()], "! GET /x"),
     "an alias becomes a view": ([PAGE, one_route(alias=True)], [PAGE, one_route()], "! GET /x"),
     "a regex that no sample is known for is tried later": ([guarded(SKU), PAGE],

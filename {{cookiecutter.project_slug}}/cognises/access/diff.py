@@ -231,7 +231,7 @@ def _meeting_requests(side: list[tuple[re.Pattern[str], Route]]) -> Iterator[str
 
 
 def _name(route: Route) -> tuple[str, ...]:
-    return route["path"], route["method"], route.get("served", ""), route.get("pattern", "")
+    return route["path"], route["method"], route["served"], route["pattern"].removesuffix("/?")
 
 
 def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[str, ...]]]:
