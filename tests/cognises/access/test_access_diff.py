@@ -481,6 +481,9 @@ TWICE = "/<re('(?P<t>a)'):x>/<re('(?P<t>a)'):y>"
 SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
     "a guard below a catch-all goes": ([FILES, below("/files/a/")], [FILES], "! GET /files/a/…"),
     "a guard below a catch-all comes": ([FILES], [FILES, below("/files/a/")], "- GET /files/a/…"),
+    "a guard for a path with a slash": ([one_route("/<path:every>")],
+                                        [one_route("/<path:every>", strict_slashes=False),
+                                         below("/a/")], "- GET /a/…"),
     "a deeper one goes": ([FILES, below("/files/a/b/")], [FILES], "! GET /files/a/b/…"),
     "one for the value of a variable": ([PAGE, below("/a/")], [PAGE], "! GET /a/…"),
     "head is opened": ([pages(head=login_check(lambda self: ""))],

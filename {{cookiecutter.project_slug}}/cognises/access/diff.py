@@ -122,10 +122,10 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     start, variable, _ = rule.rule.partition("<")
     partial = {f"{each.prefix}/" for each in rules if each.guards and not each.applies(rule, None)}
     for below in sorted(partial, key=len, reverse=True):
-        parts = [each.split("/") for each in samples]
-        rests = {(each[0], "/".join(each[n:])): None for each in parts for n in range(1, len(each))}
-        within = [head + text for head, rest in rests for text in (below[:-1], below + rest)]
-        within = [each for each in within if re.fullmatch(pattern, each)]
+        parts = [(each + "/").split("/") for each in samples]
+        ends = [(each[0], "/".join(each[n:-1])) for each in parts for n in range(1, len(each))]
+        within = [head + text for head, end in ends for text in (below[:-1], below + end)]
+        within = [each for each in dict.fromkeys(within) if re.fullmatch(pattern, each)]
         if variable and below.startswith(start) and within:
             applying = [each for each in rules if each.applies(rule, below)]
             declared = declaration_at(app, row.endpoint, row.method, applying)
