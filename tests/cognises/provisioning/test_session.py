@@ -163,7 +163,8 @@ def test_who_signs_in_by_aws_login_is_given_the_command_that_is_missing(
         raise MissingDependencyException(msg="Using the login credential provider requires CRT")
 
     monkeypatch.setattr("cognises.provisioning.aws.make_client", missing)
-    assert "`python -m pip install 'botocore[crt]'`" in run("plan").err
+    said = run("plan").err
+    assert "`uv pip install 'botocore[crt]'`, or without uv `python -m pip install" in said
 
 
 LOCAL, OTHER = "http://127.0.0.1:1", "https://iam.example.org"

@@ -122,7 +122,7 @@ CLASSES = {
     "LoginInsufficientPermissions": "the AWS sign-in lacks a permission; attach the AWS managed "
     "policy SignInLocalDevelopmentAccess to the user of `aws login`",
     "MissingDependencyException": "a package is missing that the AWS profile needs; install it: "
-    "`python -m pip install 'botocore[crt]'`",
+    "`uv pip install 'botocore[crt]'`, or without uv `python -m pip install 'botocore[crt]'`",
     "ProfileNotFound": "there is no such AWS profile; list them with `aws configure list-profiles`",
     "SSLError": "no trusted TLS connection; behind a TLS proxy, set AWS_CA_BUNDLE to its CA's file",
     "ProxyConnectionError": "the proxy cannot be reached; check HTTPS_PROXY and NO_PROXY",
