@@ -87,6 +87,8 @@ CASES: list[tuple[str, str, str, str]] = [
     ("CreateRole", "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000",
      "raise it in the Service Quotas console"),
     ("CreateRole", "Throttling", "Rate exceeded", "wait a minute"),
+    ("AdminCreateUser", "LimitExceededException", "Attempt limit exceeded, please try after some "
+     "time.", "wait a minute"),
     ("AdminCreateUser", "UsernameExistsException", "An account with the email already exists.",
      "another user has this e-mail, phone number or alias"),
     ("AdminUpdateUserAttributes", "AliasExistsException", "An account with the given "

@@ -64,9 +64,9 @@ TABLE = {
     f"groups at most{_FIXED}; delete groups",
     f"{_LIMIT}.*(groups? per user|user.*groups)": f"100 groups a user at most{_FIXED}; remove one",
     f"{_LIMIT}.*tags": f"a role has 50 tags at most{_FIXED}; remove some of its tags",
+    "Throttl|too ?many ?requests|SlowDown|rate exceeded|attempt limit": _THROTTLED,
     f"{_LIMIT}|limit ?exceeded|quota|maximum number": "an AWS quota is used up; raise it in the "
     "Service Quotas console, or delete what is not needed",
-    "Throttl|too ?many ?requests|SlowDown|rate exceeded": _THROTTLED,
     # Users
     "(Username|Alias)ExistsException: .*(e-?mail|phone|alias|another (account|user))": "another "
     "user has this e-mail, phone number or alias; `provision.py users list` shows who",
