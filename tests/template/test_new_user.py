@@ -194,7 +194,7 @@ NAMES = {"admins": "owners", "editors": "authors", "viewers": "read_only+2", "an
 
 
 def test_everything_passes_with_other_names_of_groups_and_one_example_route(project):
-    """`GET /data` stays; every group has another name."""
+    """`GET /data` stays, behind two guards; every group has another name."""
     changes = [(f'"{old}"', f'"{new}"') for old, new in NAMES.items()]
     edit(project / "groups.json", *changes)
     edit(project / "tests/app/test_intent.py", *changes)
@@ -217,6 +217,8 @@ def test_everything_passes_with_other_names_of_groups_and_one_example_route(proj
     edit(app / "data.py", (view, ""), (report, ""))
     for verb in ("check", "--fix", "-q"), ("format", "-q"):  # its imports go, too
         assert run([".venv/bin/ruff", *verb, "app"], cwd=project).returncode == 0
+    both = '@permission_required\n@permission_required(name="read_files")\n'
+    edit(app / "data.py", ("@permission_required\n", both))
     (tests / "test_data.py").unlink()
     manifest = project / "groups.json"
     groups = json.loads(manifest.read_text())
@@ -226,8 +228,10 @@ def test_everything_passes_with_other_names_of_groups_and_one_example_route(proj
             for name in group["allowed_functions"]
             if name in ("access", "access_matrix", "openapi_json", "view_data")
         ]
+    groups[0]["allowed_functions"].append("read_files")
     manifest.write_text(json.dumps(groups, indent=2))
     intent = tests / "test_intent.py"
     gone = r'(?m)^    \("\w+", "(/|/health|/protected|/admin.*|/report)".*\n|^    \("P\w+", "/d.*\n'
     intent.write_text(re.sub(gone, "", intent.read_text()))
+    edit(intent, ('"/data", {"owners", "authors", "read_only+2"}', '"/data", {"owners"}'))
     assert "read_only+2" in everything_passes(project)

@@ -98,6 +98,11 @@ def add_unlisted(app: Flask) -> None:
     app.add_url_rule("/closed", view_func=view, endpoint="closed")
 
 
+def add_unlisted_pair(app: Flask) -> None:
+    guard, other = (permission_required(manifest(editors=[]), name=name) for name in ("edit", "sign"))
+    app.add_url_rule("/pair", "pair", guard(other(lambda response: "")))
+
+
 def add_contradiction(app: Flask) -> None:
     blueprint = Blueprint("area", __name__)
     blueprint.add_url_rule("/area", view_func=public(lambda: ""), endpoint="page")
@@ -120,6 +125,7 @@ def add_misspelling(app: Flask) -> None:
 @pytest.mark.parametrize(
     ("add", "expected"),
     [
+        (add_unlisted_pair, "GET /pair (pair): no group may call it; list 'edit' and 'sign' for a"),
         (add_unguarded, "GET /forgotten (forgotten): unguarded"),
         (add_unlisted, "GET /closed (closed): no group may call it"),
         (add_contradiction, "GET /area (area.page): public and a guard together"),
@@ -151,7 +157,8 @@ def test_where_two_permissions_are_required_a_user_in_a_group_of_each_may_call()
     (row,) = report(app).rows
 
     assert row.open_to == ("(both or writers) and (auditors or both)",)
-    assert row.by_group
+    assert (row.by_group, row.name, row.names) == (True, "write", ("write", "audit"))
+    assert "/both  write, audit  (both or" in run(app)[1]
     for groups, allowed in (
         (["writers"], False),
         (["auditors"], False),
@@ -293,6 +300,7 @@ def test_json_is_one_object_with_routes_and_problems():
         "open_to": ["editors"],
         "does": "",
         "by_group": True,
+        "names": ["edit"],
         "needs": [["editors"]],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections import Counter
@@ -30,6 +31,19 @@ def test_a_process_that_the_app_started_may_end_at_any_time(
     mutants = [mutate.Mutant(name, "", "", ()) for name in ("found", "not found", "found too")]
 
     assert mutate.survivors(mutants, "tests", tmp_path, 60, Counter()) == (3, [mutants[1]])
+
+
+def test_progress_is_printed_of_several_runs_and_not_of_the_one_without_a_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = itertools.count(0, 10)
+    monkeypatch.setattr(mutate.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(mutate, "start", lambda *_: ended(1))
+    mutants = [mutate.Mutant(name, "", "", ()) for name in ("one", "two")]
+
+    for number in (1, 2):
+        mutate.survivors(mutants[:number], "tests", tmp_path, float("inf"), Counter())
+        assert ("tested so far, 0 survived\n" in capsys.readouterr().err) == (number == 2)
 
 
 @pytest.mark.parametrize("in_a_group", [True, False], ids=["running", "just forked"])

@@ -39,6 +39,7 @@ class Row(NamedTuple):
     by_group: bool = False
     permissions: tuple[OpenTo, ...] = ()  # who has each permission that the view requires
     logins: tuple[LoginGuard, ...] = ()  # what a token must satisfy
+    names: tuple[str, ...] = ()  # what groups.json must list for the user, each of them
 
     @property
     def needs(self) -> tuple[frozenset[str], ...]:
@@ -89,18 +90,17 @@ def docstring_of(app: Flask, route: Route) -> str:
 
 
 def _row(app: Flask, route: Route) -> Row:
-    declared, endpoint, name = route.declaration, route.endpoint, None
-    needs: tuple[OpenTo, ...] = ()
-    if declared.permissions:
-        own_name = function_name(app, endpoint)
-        name = next((guard.name for guard in declared.permissions if guard.name), own_name)
-        if not declared.is_contradictory:
-            needs = state_of(app).open_to(declared, own_name, endpoint)
+    declared, endpoint, needs = route.declaration, route.endpoint, tuple[OpenTo, ...]()
+    own_name = function_name(app, endpoint)
+    names = dict.fromkeys(guard.name or own_name or endpoint for guard in declared.permissions)
+    if names and not declared.is_contradictory:
+        needs = state_of(app).open_to(declared, own_name, endpoint)
     open_to = _group_names(needs) if needs else (_label(app, route),)
     by_group = bool(needs) and all(need.groups for need in needs)
     does = docstring_of(app, route).partition("\n")[0]
     logins = declared.logins if declared.guards else ()
-    return Row(route.method, route.path, endpoint, name, open_to, does, by_group, needs, logins)
+    shown = (route.method, route.path, endpoint, next(iter(names), None), open_to, does, by_group)
+    return Row(*shown, needs, logins, tuple(names))
 
 
 def _group_names(needs: tuple[OpenTo, ...]) -> tuple[str, ...]:
@@ -154,12 +154,11 @@ def _problems(app: Flask, pairs: Iterable[tuple[Route, Row]]) -> Iterator[str]:
             result = "it is denied" if is_closed else "everybody may call it"
             yield f"{route.place}: unguarded, so {result}; add @public or a guard"
         elif is_closed and not route.declaration.is_contradictory:
-            yield f"{route.place}: no group may call it; list {row.name!r} for a group"
+            names = " and ".join(map(repr, row.names))
+            yield f"{route.place}: no group may call it; list {names} for a group"
         if guards and _shares_cache(view):
             yield f"{route.place}: guarded, and cached for all users alike; key the cache by user"
-        for guard in route.declaration.permissions:
-            name = guard.name or function_name(app, route.endpoint) or route.endpoint
-            known |= {name, *endpoint_entries(route.endpoint)}
+        known |= {*row.names, *(endpoint_entries(route.endpoint) if row.names else ())}
     for name in sorted(manifest_names(app) - known):
         yield f"{name}: no route has this name; correct groups.json or the route"
 
@@ -196,7 +195,7 @@ def as_json(found: Report) -> str:
 
 
 def _cells(found: Report) -> list[list[str]]:
-    rows = [[row.method, row.path, row.name or "", ", ".join(row.open_to)] for row in found.rows]
+    rows = [[row.method, row.path, *map(", ".join, (row.names, row.open_to))] for row in found.rows]
     return [["method", "path", "function", "open to"], *rows]
 
 

@@ -247,7 +247,7 @@ def survivors(
                     for note in folder.glob(f"{each}/note"):
                         ranks.update(json.loads(note.read_text()))
                     alive |= {each: mutant} if ended and status == 0 else {}
-            if time.monotonic() > shown + 5:
+            if number > 1 and time.monotonic() > shown + 5:
                 shown, tested = time.monotonic(), number - len(running)
                 click.echo(f"{tested} mutants tested so far, {len(alive)} survived", err=True)
     finally:

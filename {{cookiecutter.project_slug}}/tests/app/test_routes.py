@@ -35,10 +35,11 @@ def app(shared_app: Flask) -> Flask:
 
 
 def is_listed(row: Row, group: dict[str, list[str]]) -> bool:
-    """Whether a group's list has the route: by function, endpoint, blueprint, or `*`."""
+    """Whether a group's list has the route: by each function, endpoint, blueprint, or `*`."""
     blueprints = row.endpoint.split(".")[:-1]
     entries = {".".join(blueprints[: end + 1]) + ".*" for end in range(len(blueprints))}
-    return bool({"*", row.name, row.endpoint, *entries} & set(group["allowed_functions"]))
+    every = {"*", row.endpoint, *entries}
+    return all({name, *every} & set(group["allowed_functions"]) for name in row.names)
 
 
 @every_route

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accounts import PREFIX, Account, Ran, policy, policy_of_a_service, statement
+from accounts import PREFIX, Account, Ran, group, policy, policy_of_a_service, statement
 
 Run = Callable[..., Ran]
 READERS = "arn:aws:iam::123456789012:policy/readers"
@@ -116,3 +116,26 @@ def test_a_precedence_of_null_leaves_the_group_as_it_is(
     assert run("apply", "--yes").code == 0
     account.cognito.update_group(GroupName="a", UserPoolId=account.pool_id, Precedence=9)
     assert run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_role_of_this_project_is_not_to_be_taken_over(
+    run: Run, account: Account, manifest: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = manifest(group("viewers", policy()))
+    assert run("apply", "--yes").code == 0
+    ran = run("import", "--output", str(tmp_path / "pool.json"))
+    assert (ran.code, ran.err) == (0, "")
+    (tmp_path / "pool.json").replace(file)
+    assert run("plan").code == 0
+
+
+def test_a_description_is_cut_to_what_the_manifest_takes(
+    run: Run, account: Account, manifest: Callable[..., Path], tmp_path: Path
+) -> None:
+    add(account, "guests", Description="d" * 1601)
+    ran = run("import")
+    (entry,) = json.loads((tmp_path / "groups.json").read_text())
+    assert entry["description"] == "d" * 1600
+    note = "its description is cut off: groups.json takes 1600 characters"
+    assert f"note: group guests: {note}" in ran.err
+    assert run("plan").code == 0

@@ -56,8 +56,8 @@ def compare_with_applied(
     try:
         entries, revisions = _find_in_git(file, stale) if stale else ({}, [])
         if missing := stale.keys() - entries:
-            where = f"no {file.name} in git's history (is it a shallow clone?)"
-            notes.append(f"{where} has what was applied to {', '.join(sorted(missing))}; {HOW}")
+            what = f"no commit of {file.name} has what was applied to {', '.join(sorted(missing))}"
+            notes.append(f"{what}: it was not committed, or the clone is shallow; {HOW}")
         against += f" ({', '.join(revisions)})" * bool(revisions)
         if stale or new:
             before = {group.name: group for group in groups if group.name not in new} | entries

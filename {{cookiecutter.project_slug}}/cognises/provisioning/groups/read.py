@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from cognises.errors import SettingsError
+from cognises.manifest.rules import DESCRIPTION_LIMIT as LONGEST
 from cognises.provisioning import names
 from cognises.provisioning.aws import Clients, on_loopback
 from cognises.provisioning.groups.compare import Document, decode, statements
@@ -110,8 +111,7 @@ def manifest_of(observed: Observed, scope: Scope) -> tuple[list[dict[str, Any]],
 
 
 def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
-    entry: dict[str, Any] = {"group_name": group.name}
-    entry |= {"description": group.description} if group.description else {}
+    entry: dict[str, Any] = {"group_name": group.name, "description": group.description[:LONGEST]}
     entry |= {"precedence": group.precedence, "allowed_functions": []}
     policies = list(role.policies.values()) if role else []
     if len(policies) > 1:
@@ -126,13 +126,15 @@ def _entry(group: PoolGroup, role: Role | None, scope: Scope) -> dict[str, Any]:
 
 
 def _notes(group: PoolGroup, role: Role | None, scope: Scope) -> Iterator[str]:
+    if len(group.description) > LONGEST:
+        yield f"its description is cut off: groups.json takes {LONGEST} characters"
     if role is None:
         yield from [f"its role {group.role_arn} does not exist"] if group.role_arn else []
         return
     name, policy = names.role_name(scope.role_prefix, group.name), names.policy_name(group.name)
-    if role.name == name:
+    if role.name == name and not scope.owns(role):
         yield f"take its role over: apply --adopt {name}"
-    else:
+    elif role.name != name:
         prefix = role.name.removesuffix(group.name)
         hint = f"; with COGNISES_ROLE_PREFIX={prefix} it can be taken over" * (prefix != role.name)
         yield f"its role is {role.name}, and plan creates {name}{hint}"
