@@ -108,3 +108,16 @@ def test_each_rule_of_an_endpoint_is_changed_also_in_a_module_named_like_ours(
 
     found = [each for each in mutate.mutants(app, tmp_path) if "s/admin not in" in each.change]
     assert [each.place.rpartition(" ")[2] for each in found] == ["/lock/two"]
+
+
+def test_a_route_that_is_made_public_reads_no_token(tmp_path: Path) -> None:
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config.update(isolated(COGNITO_USER_POOL_ID="us-east-1_Own", COGNITO_CLIENT_ID="own"))
+    app.add_url_rule("/page", "page", login_check(lambda response: "page"))
+    Cognises(app)
+
+    mutant = next(mutate.mutants(app, tmp_path))
+    for headers in ({}, {"Authorization": "Bearer bad"}):
+        with mutant.made():
+            assert app.test_client().get("/page", headers=headers).status_code == 200
+        assert app.test_client().get("/page", headers=headers).status_code == 401

@@ -35,8 +35,10 @@ from cognises.errors import ProblemsError
 from cognises.manifest import read_manifest
 from cognises.settings import sources
 from cognises.settings.values import TOKEN_USES
-from cognises.web import authorize, decorators, routes
+from cognises.web import decorators, routes
+from cognises.web.authorize import authorize, policy_at, policy_of
 from cognises.web.extension import route_problems
+from cognises.web.principal import ANONYMOUS, Principal
 from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guard, LoginGuard, handler_name
 from cognises.web.state import RoutePolicy, forget_policies, state_of
 
@@ -129,21 +131,23 @@ def _changes(declared: Declaration, names: list[str]) -> Iterator[tuple[Declarat
 
 def _declaring(endpoint: str, handler: str, declared: Declaration) -> tuple[Any, ...]:
     """Patches by which an endpoint declares this, where decorators enforce, too."""
-    declaration_at, policy_of = routes.declaration_at, authorize.policy_of
+    declaration_at = routes.declaration_at
 
     def changed_at(app: Flask, name: str, verb: str, *rules: Any) -> Declaration:
         view_class = getattr(app.view_functions[name], "view_class", None)
         is_here = (name, handler_name(view_class, verb)) == (endpoint, handler)
         return declared if is_here else declaration_at(app, name, verb, *rules)
 
-    def changed_of(state: Any, request: Any, *guarded: Any) -> RoutePolicy:
-        if request.endpoint != endpoint:
-            return policy_of(state, request, *guarded)
-        anybody = (LoginGuard(optional=True),)
-        return authorize.policy_at(state, request) or RoutePolicy(state, anybody, None, endpoint)
+    def changed_of(state: Any, request: Any, *guarded: Any) -> RoutePolicy | None:
+        is_other = request.endpoint != endpoint
+        return policy_of(state, request, *guarded) if is_other else policy_at(state, request)
+
+    def unless_public(request: Any, policy: RoutePolicy | None) -> Principal:
+        return authorize(request, policy) if policy else ANONYMOUS  # no token is read
 
     return (patch.object(routes, "declaration_at", changed_at),
-            patch.object(decorators, "policy_of", changed_of))  # fmt: skip
+            patch.object(decorators, "policy_of", changed_of),
+            patch.object(decorators, "authorize", unless_public))  # fmt: skip
 
 
 def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:

@@ -3,6 +3,7 @@
 test_routes.py follows groups.json wherever it goes. This table does not: it fails when an edit
 of groups.json or of a guard opens or closes a route that is listed here. List the routes for which
 that must not happen unnoticed. A row is: method, path, and the groups that may call it, or PUBLIC.
+A route behind `login_check` alone is open to all groups and to NO_GROUP, the users in no group.
 The path of a route with a variable is a concrete one: `/orders/7` for `/orders/<int:number>`.
 """
 
@@ -16,7 +17,7 @@ from flask import Flask
 from cognises import settings_of
 from cognises.testing import AsGroup
 
-PUBLIC = None
+PUBLIC, NO_GROUP = None, ""
 INTENT = [
     ("GET", "/", PUBLIC),
     ("GET", "/health", PUBLIC),
@@ -44,10 +45,11 @@ def test_a_route_admits_the_groups_intended_and_answers_403_to_all_others(
     method: str, path: str, groups: set[str] | None, app: Flask, as_group: AsGroup
 ) -> None:
     manifest = json.loads(settings_of(app).groups_file.read_text(encoding="utf-8"))
-    names = {group["group_name"] for group in manifest}
+    names = {NO_GROUP, *(group["group_name"] for group in manifest)}
     intended = names if groups is PUBLIC else groups
     statuses = {
-        name: as_group(name).open(path, method=method, json={}).status_code for name in names
+        name: as_group(*filter(None, [name])).open(path, method=method, json={}).status_code
+        for name in names
     }
     refused = {name: status for name, status in statuses.items() if status in (401, 403)}
 
