@@ -3,6 +3,7 @@
 23 CPU seconds, of which the emulator and the commands that it answers take nearly all.
 """
 
+import json
 import os
 import re
 import shlex
@@ -44,6 +45,9 @@ def test_the_commands_of_the_page_run_from_bootstrap_to_destroy(bakes, tmp_path)
     """In an environment, and beside files, that name a real account."""
     project = shutil.copytree(bakes["container", ""], tmp_path / "cognises-service")
     borrow_packages(project)
+    groups = json.loads((project / "groups.json").read_text())
+    groups.append({"group_name": "büro", "allowed_functions": ["protected"]})  # without a role
+    (project / "groups.json").write_text(json.dumps(groups))
     env_file = "".join(f"{name}={text}\n" for name, text in REAL.items())
     for name in (".env", "production.env"):
         (project / name).write_text(env_file)

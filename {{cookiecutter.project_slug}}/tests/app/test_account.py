@@ -22,4 +22,4 @@ def test_the_page_for_administrators_names_the_settings_that_are_missing(
 
 
 def test_a_group_that_does_not_exist_opens_nothing(as_group: AsGroup) -> None:
-    assert as_group("no-such-group").get("/admin").status_code == 403
+    assert as_group("no-such-group").get("/protected").status_code == 403

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cognises.provisioning.groups.model import Observed, Role
-from cognises.provisioning.groups.read import confirm_boundaries
+from cognises.provisioning.groups.read import _groups, confirm_boundaries
 from cognises.provisioning.names import OWNER, OWNER_TAG, POOL_TAG
 
 POOL = "us-east-1_Pool"
@@ -47,3 +47,16 @@ def test_a_boundary_that_the_bulk_read_left_out_is_read_by_role():
         "elsewhere": None,
     }
     assert iam.read == ["behind", "bare"]
+
+
+def test_an_empty_arn_is_no_role():
+    """As emulators answer; botocore accepts none in a call."""
+
+    class Cognito:
+        def get_paginator(self, _: str) -> Cognito:
+            return self
+
+        def paginate(self, **_: Any) -> list[dict[str, Any]]:
+            return [{"Groups": [{"GroupName": "guests", "RoleArn": ""}]}]
+
+    assert _groups(Cognito(), POOL)["guests"].role_arn is None

@@ -95,7 +95,7 @@ def _groups(cognito: Any, pool_id: str) -> dict[str, PoolGroup]:
         for g in page["Groups"]:
             name, text, precedence = g["GroupName"], g.get("Description", ""), g.get("Precedence")
             plain, access = names.RECORD.sub("", text), dict(names.RECORD.findall(text))
-            found[name] = PoolGroup(name, g.get("RoleArn"), plain, precedence, access)
+            found[name] = PoolGroup(name, g.get("RoleArn") or None, plain, precedence, access)
     return found
 
 
