@@ -1,5 +1,6 @@
 """docs/make-it-yours.md, followed word by word in a new project."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -59,8 +60,8 @@ def python(project, code):
     return done.stdout
 
 
-def suite_passes(project):
-    assert re.search(r"\d+ passed", make(project, "test", "ARGS=-q"))
+def suite_passes(project, files=""):
+    assert re.search(r"\d+ passed", make(project, "test", f"ARGS=-q {files}"))
 
 
 def test_a_setting_and_a_response_header_are_added(project):
@@ -89,7 +90,32 @@ def test_a_dependency_is_locked_and_installed(project):
     assert run([".venv/bin/python", "-c", "import humanize"], cwd=project).returncode == 0
 
 
-def test_browser_sign_in_can_be_removed(project):
+def remove_pages(project):
+    """The access page, the OpenAPI document and user administration, which have no code block."""
+    for name in ("user_admin", "cognises.access"):
+        remove(project / "app/__init__.py", rf"from {name} import .*\n")
+    remove(project / "app/__init__.py", r"    init_(access_pages|openapi|admin_pages)\(app\).*\n")
+    remove(project / "tests/app/test_intent.py", r'    \("\w+", "/(access|openapi|admin).*\n')
+    remove(project / "tests/app/test_account.py", r"def test_the_page_for_admin(.*\n)*?\n\n")
+    remove(project / "app/templates/layout.html", r" *(\{% if .*)?<a .*>(My access|People)</a>.*\n")
+    remove(project / "app/templates/home.html", r"  \{% if can_sign_in(.*\n)*?  \{% endif %\}\n")
+    groups = json.loads((project / "groups.json").read_text())
+    for group in groups:
+        names = group["allowed_functions"]
+        group["allowed_functions"] = [n for n in names if not re.match("access|openapi|admin", n)]
+    del groups[0]["group_policy"]["Statement"][0]  # ManageUsers
+    (project / "groups.json").write_text(json.dumps(groups))
+
+
+def remove(path, pattern):
+    text, number = re.subn(f"(?m)^{pattern}", "", path.read_text())
+    assert number, pattern
+    path.write_text(text)
+
+
+def test_the_access_page_and_user_administration_and_then_sign_in_can_be_removed(project):
+    remove_pages(project)
+    suite_passes(project, "tests/app/test_responses.py")  # with the links of who has signed in
     lines = block(project, "Remove browser sign-in", "python")
     edit(project / "app/__init__.py", *((f"{line}\n", "") for line in lines))
     told = python(project, f"{CLIENT}\nprint(client.get('/login').status, client.get('/').status)")

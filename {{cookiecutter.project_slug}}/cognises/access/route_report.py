@@ -67,12 +67,10 @@ class Report(NamedTuple):
 
 def report(app: Flask) -> Report:
     """Who may call which route of `app`. Raises ManifestError or SettingsError."""
-    pairs = tuple(rows_of(app))
-    rows = tuple(row for _, row in pairs)
+    pairs, rules = tuple(rows_of(app)), path_rules_of(app)
     problems = tuple(dict.fromkeys(_problems(app, pairs)))
-    rules = path_rules_of(app)
     texts = [f"{'protect' if rule.guards else 'public'} {rule.prefix}/" for rule in rules]
-    return Report(rows, problems, tuple(texts))
+    return Report(tuple(row for _, row in pairs), problems, tuple(texts))
 
 
 def rows_of(app: Flask) -> Iterator[tuple[Route, Row]]:
@@ -98,9 +96,8 @@ def _row(app: Flask, route: Route) -> Row:
     open_to = _group_names(needs) if needs else (_label(app, route),)
     by_group = bool(needs) and all(need.groups for need in needs)
     does = docstring_of(app, route).partition("\n")[0]
-    logins = declared.logins if declared.guards else ()
     shown = (route.method, route.path, endpoint, next(iter(names), None), open_to, does, by_group)
-    return Row(*shown, needs, logins, tuple(names))
+    return Row(*shown, needs, declared.logins if declared.guards else (), tuple(names))
 
 
 def _group_names(needs: tuple[OpenTo, ...]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from cognises.settings.values import TOKEN_USES
 from cognises.web import decorators, routes
 from cognises.web.authorize import authorize, policy_at, policy_of
 from cognises.web.extension import route_problems
-from cognises.web.principal import ANONYMOUS, Principal
+from cognises.web.principal import ANONYMOUS
 from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guard, LoginGuard, handler_name
 from cognises.web.state import RoutePolicy, forget_policies, state_of
 
@@ -142,12 +142,10 @@ def _declaring(endpoint: str, handler: str, declared: Declaration) -> tuple[Any,
         is_other = request.endpoint != endpoint
         return policy_of(state, request, *guarded) if is_other else policy_at(state, request)
 
-    def unless_public(request: Any, policy: RoutePolicy | None) -> Principal:
-        return authorize(request, policy) if policy else ANONYMOUS  # no token is read
-
     return (patch.object(routes, "declaration_at", changed_at),
-            patch.object(decorators, "policy_of", changed_of),
-            patch.object(decorators, "authorize", unless_public))  # fmt: skip
+            patch.object(decorators, "policy_of", changed_of),  # None: public, no token is read
+            patch.object(decorators, "authorize", lambda request, policy: (
+                authorize(request, policy) if policy else ANONYMOUS)))  # fmt: skip
 
 
 def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
