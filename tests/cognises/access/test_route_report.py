@@ -99,7 +99,9 @@ def add_unlisted(app: Flask) -> None:
 
 
 def add_unlisted_pair(app: Flask) -> None:
-    guard, other = (permission_required(manifest(editors=[]), name=name) for name in ("edit", "sign"))
+    guard, other = (
+        permission_required(manifest(editors=[]), name=name) for name in ("edit", "sign")
+    )
     app.add_url_rule("/pair", "pair", guard(other(lambda response: "")))
 
 

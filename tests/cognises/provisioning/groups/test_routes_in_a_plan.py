@@ -198,7 +198,7 @@ def no_revision(project: Path, monkeypatch) -> None:
 REASONS = {
     "no git": (no_git, "routes are not compared: git is not installed"),
     "no repository": (no_repository, "routes are not compared: "),
-    "no such revision": (no_revision, "no commit of groups.json has what was applied to viewers: it was not committed, or the"),
+    "no such revision": (no_revision, "no commit of groups.json has what was applied to viewers: "),
 }
 
 
