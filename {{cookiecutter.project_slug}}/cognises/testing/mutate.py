@@ -36,9 +36,8 @@ from cognises.manifest import read_manifest
 from cognises.settings import sources
 from cognises.settings.values import TOKEN_USES
 from cognises.web import decorators, routes
-from cognises.web.authorize import authorize, policy_at, policy_of
+from cognises.web.authorize import authorize, current_user, policy_at, policy_of
 from cognises.web.extension import route_problems
-from cognises.web.principal import ANONYMOUS
 from cognises.web.routes import DEFAULT_LOGIN, Declaration, Guard, LoginGuard, handler_name
 from cognises.web.state import RoutePolicy, forget_policies, state_of
 
@@ -145,7 +144,7 @@ def _declaring(endpoint: str, handler: str, declared: Declaration) -> tuple[Any,
     return (patch.object(routes, "declaration_at", changed_at),
             patch.object(decorators, "policy_of", changed_of),  # None: public, no token is read
             patch.object(decorators, "authorize", lambda request, policy: (
-                authorize(request, policy) if policy else ANONYMOUS)))  # fmt: skip
+                authorize(request, policy) if policy else current_user)))  # fmt: skip
 
 
 def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
@@ -277,8 +276,7 @@ def mutate_command(context: click.Context, tests: str) -> None:
     for mutant in alive:
         click.echo(f"survived: {mutant.place}: {mutant.change}\n    missing test: {mutant.check}")
     click.echo(f"{number} mutants, {len(alive)} survived (tests: {tests})")
-    if alive:
-        raise click.exceptions.Exit(1)
+    context.exit(1 if alive else 0)
 
 
 def _run(found: Iterator[Mutant], tests: str, folder: Path) -> tuple[int, list[Mutant]]:
