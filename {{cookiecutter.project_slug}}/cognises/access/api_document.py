@@ -27,6 +27,9 @@ Json = dict[str, Any]
 _STATIC = ("static", "filename")  # the endpoint and the variable of static files
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"})
 _LENGTHS = re.compile(r"\[\^/\]\{(\d+)(,?)(\d*)\}")
+_FORM = {"schema": {"type": "object"}}  # the fields of a form have names
+_CONTENT = {"application/json": {}, "application/octet-stream": {},
+            "application/x-www-form-urlencoded": _FORM, "multipart/form-data": _FORM}  # fmt: skip
 _OWN_ANSWERS = {"2XX": "The view's answer.", "3XX": "The view's redirect.",
                 "4XX": "The view, or the service, refuses the request itself."}  # fmt: skip
 
@@ -100,7 +103,7 @@ def _operation(app: Flask, route: Route, row: Row, is_complete: bool) -> Json:
         "tags": [blueprint] if (blueprint := row.endpoint.rpartition(".")[0]) else [],
         "parameters": [{"name": name, "in": "path", "required": True, "schema": _schema(each[name])}
                        for name in re.findall(r"{(.*?)}", template)],
-        "requestBody": {"content": {"*/*": {}}} if row.method in {"POST", "PUT", "PATCH"} else {},
+        "requestBody": {"content": _CONTENT} if row.method in {"POST", "PUT", "PATCH"} else {},
         "x-token-use": sorted({use for guard in row.logins for use in guard.token_use or ()}),
     }  # fmt: skip
     found = {name: value for name, value in found.items() if value}

@@ -184,7 +184,8 @@ def import_users(options: t.Options, file: Path, as_json: bool) -> int:
 def _rows(file: Path) -> list[tuple[int, dict[str, Any]]]:
     csv.field_size_limit(4096)  # characters
     try:
-        rows = csv.DictReader(StringIO(file.read_text("utf-8-sig"), newline=""), strict=True)
+        text = file.read_text("utf-8-sig").replace("\0", "\1")  # Python 3.10 reads no line with NUL
+        rows = csv.DictReader(StringIO(text, newline=""), strict=True)
         names = rows.fieldnames or ()
         found = [(rows.line_num, row) for row in rows]
     except (csv.Error, UnicodeDecodeError) as error:
