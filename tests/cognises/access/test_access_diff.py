@@ -459,6 +459,11 @@ def pages(**methods):
     return lambda app: app.add_url_rule("/x", view_func=type("X", (MethodView,), made).as_view("x"))
 
 
+def listed(**methods):
+    made = type("X", (MethodView,), {"get": lambda self: "", **methods}).as_view("x")
+    return one_route(view=public(made), methods=["GET", "POST"])
+
+
 class Expression(BaseConverter):
     def __init__(self, url_map, regex):
         super().__init__(url_map)
@@ -534,6 +539,10 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
                                   [one_route("/<int(max=5):n>", strict_slashes=False)], ""),
     "a redirect becomes a view": ([one_route(redirect_to="/y")], [one_route()], "! GET /x"),
     "an alias becomes a view": ([PAGE, one_route(alias=True)], [PAGE, one_route()], "! GET /x"),
+    "a class gets a method": ([listed()], [listed(post=lambda self: "")], "! POST /x"),
+    "a guard by path goes with its rule": (
+        [FILES, below("/files/b-c/")], [one_route("/files/<n>/x")],
+        "! GET /files/b-c/… - GET /files/<path:name>"),
     "a regex that no sample is known for is tried later": ([guarded(SKU), PAGE],
                                                            [PAGE, guarded(SKU)], f"! GET {SKU}"),
     "one that no other rule matches goes": ([guarded(SKU), one_route("/")], [one_route("/")], ""),

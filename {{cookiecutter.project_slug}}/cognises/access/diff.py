@@ -74,7 +74,7 @@ def access_side(app: Flask) -> Side:
     for each in (each for route, row in rows for each in _routes(app, route, row)):
         method, pattern = each["method"], each["pattern"]
         other, bare = found.get((method, pattern)), pattern.removesuffix("/?")
-        if other and each["is_branch"] and not other["is_branch"]:  # which answers without a slash
+        if other and each["path"].endswith("/") and not other["path"].endswith("/"):
             found.setdefault((method, bare), found.pop((method, pattern)) | {"pattern": bare})
         if method != "HEAD" or ("GET", pattern) not in found:  # GET of a rule before answers HEAD
             found.setdefault((method, pattern), each)
@@ -83,8 +83,10 @@ def access_side(app: Flask) -> Side:
 
 def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     """A route after its parts below guards by path: `/files/secret/…` of `/files/<path:name>`."""
+    from flask.views import MethodView, View
+
     from cognises.access.route_report import _row
-    from cognises.web.routes import declaration_at, path_rules_of
+    from cognises.web.routes import declaration_at, handler_name, path_rules_of
 
     rule, kinds, rules, fit = route.rule, route.rule._converters, path_rules_of(app), {}
     host = (rule.host if app.url_map.host_matching else rule.subdomain) or ""
@@ -115,10 +117,12 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
     # A sample shows little of what only some values fit, and nothing of the files in a folder.
     is_sampled = not (refuses or served) and all(
         type(each).__module__.startswith("werkzeug.") for each in kinds.values())  # fmt: skip
-    whole = {"served": served, "is_sampled": is_sampled, "refuses": refuses, "pattern": pattern,
-             "is_branch": rule.is_branch}  # fmt: skip
-    if rule.redirect_to is not None or (rule.alias and app.url_map.redirect_defaults):
-        whole |= {"open_to": "a redirect", "anonymous": False, "tokens": None}  # no view runs
+    whole = {"served": served, "is_sampled": is_sampled, "refuses": refuses, "pattern": pattern}
+    view_class: Any = getattr(app.view_functions[row.endpoint], "view_class", View)
+    is_handled = (view_class.dispatch_request is not MethodView.dispatch_request
+                  or handler_name(view_class, row.method))  # fmt: skip
+    if rule.redirect_to or (rule.alias and app.url_map.redirect_defaults) or not is_handled:
+        whole |= {"open_to": "no view", "anonymous": False, "tokens": None}
     start, variable, _ = rule.rule.partition("<")
     partial = {f"{each.prefix}/" for each in rules if each.guards and not each.applies(rule, None)}
     for below in sorted(partial, key=len, reverse=True):
@@ -185,9 +189,7 @@ def access_diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
 
 
 def _matches(before: Side, after: Side) -> Iterator[Match]:
-    """Each pair of routes that answer the same request: in equal tables side by side; else by the
-    samples of both, or by name and pattern where no samples are known, or they show too little.
-    """
+    """Pairs of routes that answer the same request, or have one name where samples show little."""
     if [*map(_name, before)] == [*map(_name, after)]:
         yield from ((o["path"], o["method"], o, n) for o, n in zip(before, after, strict=True))
         return
@@ -217,11 +219,9 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
 
 def _meeting_requests(side: list[tuple[re.Pattern[str], Route]]) -> Iterator[str]:
     """What two rules with variables both match: `/y/x`, for `/<a>/x` and `/y/<b>`."""
-    samples = {  # one of each number of segments
-        pattern: {each.count("/"): each.split("/") for each in reversed(route["samples"])}
-        for pattern, route in side
-        if pattern.groups and not pattern.pattern.startswith("(?=")
-    }
+    # One of each number of segments.
+    samples = {pattern: {each.count("/"): each.split("/") for each in reversed(route["samples"])}
+               for pattern, route in side if pattern.groups}  # fmt: skip
     for (one, first), (other, second) in combinations(samples.items(), 2):
         for size in [each for each in first if each in second and each < 8]:
             for parts in product(*map(dict.fromkeys, zip(first[size], second[size], strict=True))):
