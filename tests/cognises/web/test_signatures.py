@@ -88,6 +88,26 @@ def test_a_decorator_below_the_guard_may_pass_arguments_of_its_own(
         assert client.get(path).status_code == 401
 
 
+ABOVE = {
+    "before the response": lambda db, response: shown(db=db, response=response),
+    "behind the response": lambda response, db: shown(db=db, response=response),
+    "beside a response by name": lambda db, *, response: shown(db=db, response=response),
+}
+
+
+@pytest.mark.parametrize("view", ABOVE.values(), ids=ABOVE.keys())
+@both_ways
+def test_a_decorator_above_the_guard_may_pass_arguments_of_its_own(
+    view, extension, make_app, cognito
+):
+    app = make_app(
+        lambda app: app.add_url_rule("/", "view", FIRST(login_check(view))), extension=extension
+    )
+    answer = app.test_client().get("/", headers=cognito.bearer())
+
+    assert (answer.status_code, answer.json) == (200, {"db": "db", "response": True})
+
+
 # What the decorator passes takes the place of the response, so that the call fits no signature.
 MISFITS = {
     "first, alone": (FIRST, lambda db: "never"),

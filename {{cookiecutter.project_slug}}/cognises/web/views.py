@@ -75,6 +75,8 @@ class Room:
         """The parameter that takes the response by name, empty: none; or None: by position."""
         first, places = self.first(start), len(self.positional) - start
         is_free = bool(first) and first not in kwargs and len(given) < places
+        if given and "response" in self.positional[start + 1 :]:
+            is_free = False  # a decorator above the guard passes the first parameter
         if is_free or (self.takes_args and places <= 0):
             return None
         if "response" in self.named and "response" not in kwargs and first != "response":
