@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -39,6 +40,7 @@ def test_pages_and_other_host_names_are_refused(
 
     # They are installed beside the emulator only.
     for name, value in {"hypercorn.asyncio.serve": None, "hypercorn.config.Config": None,
+                        "ministack.services.cognito": Mock(),
                         "ministack.app.app": emulate}.items():  # fmt: skip
         module, _, attribute = name.rpartition(".")
         made = ModuleType(module)
