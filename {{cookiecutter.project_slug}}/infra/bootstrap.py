@@ -142,7 +142,7 @@ class Bootstrap:
 
     def deploy(self, *, revert_drift: bool, dry_run: bool, yes: bool) -> Mapping[str, str]:
         """Show, ask, deploy, in one or two updates; returns the stack's outputs."""
-        ask = partial(t.confirm, yes=yes, command="bootstrap --yes", aws=self.request.aws)
+        ask = partial(t.confirm, yes=yes, aws=self.request.aws)
         if pool := self.existing:
             say(f"user pool {pool['Id']} exists already and is not altered")
         has_domain = self.is_local or any(self.parameters[kind] for kind in DOMAINS)

@@ -103,7 +103,7 @@ def run(
         return 0
 
     def ask(question: str) -> None:
-        t.confirm(question, yes=yes, command="deploy --yes", aws=request.aws)
+        t.confirm(question, yes=yes, aws=request.aws)
         if built and built.upload(request.aws.client("s3"), chosen["CodeBucket"]):
             say(f"uploaded {built.path} to s3://{chosen['CodeBucket']}/{built.key}")
 

@@ -224,7 +224,7 @@ def test_apply_off_a_terminal_needs_yes(run: Run, manifest: Manifest, account: A
     ran = run("apply")
     assert (ran.code, ran.err) == (
         1,
-        f"{CALLER}error: there is no terminal to ask on; run apply --yes\n",
+        f"{CALLER}error: there is no terminal to ask on; add --yes\n",
     )
     assert account.groups() == {}
 

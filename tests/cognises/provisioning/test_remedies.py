@@ -152,8 +152,8 @@ def test_what_plan_says_of_leftovers_deletes_them(
     run: Run, manifest: Manifest, account: Account
 ) -> None:
     manifest(group("a"))
-    apply = command_in(run("apply").err, "apply --yes")
-    assert run(*apply).code == 0
+    yes = command_in(run("apply").err, "(?<=; add )--yes")
+    assert run("apply", *yes).code == 0
     manifest()
     prune = command_in(run("plan").out, "provision.py apply --prune")
     assert run(*prune, "--yes").code == 0
@@ -241,7 +241,8 @@ def test_off_a_terminal_destroy_runs_as_advised(
 ) -> None:
     manifest(group("a"))
     run("apply", "--yes")
-    assert run(*command_in(run("destroy").err, r"destroy --confirm [\w-]+")).code == 0
+    confirm = command_in(run("destroy").err, r"(?<=; add )--confirm [\w-]+")
+    assert run("destroy", *confirm).code == 0
     assert account.groups() == {}
 
 

@@ -268,17 +268,17 @@ def announce(aws: Aws) -> None:
     say(f"account {found['Account']}, region {aws.region}, caller {found['Arn']}")
 
 
-def require_terminal(command: str) -> None:
-    """Raise ClickException, with the command to run instead, where no question can be asked."""
+def require_terminal(options: str) -> None:
+    """Raise ClickException, with the options to add, where no question can be asked."""
     if not sys.stdin.isatty():
-        raise click.ClickException(f"there is no terminal to ask on; run {command}")
+        raise click.ClickException(f"there is no terminal to ask on; add {options}")
 
 
-def confirm(question: str, *, yes: bool, command: str, aws: Aws | None = None) -> None:
+def confirm(question: str, *, yes: bool, aws: Aws | None = None) -> None:
     """Announce `aws`, and ask without `--yes`. Raises ClickException for no, and off a terminal."""
     if aws:
         announce(aws)
     if not yes:
-        require_terminal(command)
+        require_terminal("--yes")
         if not click.confirm(question, err=True):
             raise click.ClickException("nothing was changed")

@@ -200,7 +200,7 @@ def test_off_a_terminal_yes_is_needed_and_nothing_is_left(
 ) -> None:
     ran = run("bootstrap")
     assert ran.code == 1
-    assert "error: there is no terminal to ask on; run bootstrap --yes" in ran.err
+    assert "error: there is no terminal to ask on; add --yes" in ran.err
     assert f"account 123456789012, region {REGION}, caller arn:aws:iam::123456789012:user/ada" in (
         ran.err
     )

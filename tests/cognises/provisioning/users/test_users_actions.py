@@ -103,7 +103,7 @@ def test_deleting_needs_yes_off_a_terminal(run: Run, staff: Account) -> None:
     ran = run("users", "delete", "ada")
     assert (ran.code, ran.err) == (
         1,
-        "error: there is no terminal to ask on; run users delete ada --yes\n",
+        "error: there is no terminal to ask on; add --yes\n",
     )
     assert run("users", "delete", "ada", "--json").code == 64
     assert "ada" in people(staff)

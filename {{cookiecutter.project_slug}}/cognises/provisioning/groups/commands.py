@@ -173,7 +173,7 @@ def apply(
     if not as_json:
         _show(found, as_json=False)
     if found.changes:
-        t.confirm("Apply these changes?", yes=yes, command="apply --yes")
+        t.confirm("Apply these changes?", yes=yes)
     total = len(found.changes)
 
     def progress(change: Change, done: int) -> None:
@@ -226,7 +226,7 @@ def destroy(options: t.Options, confirm: str | None, force: bool, stack: str | N
     if not found.changes and not own_stack:
         return 0
     if confirm is None:
-        t.require_terminal(f"destroy --confirm {target.pool.id}")
+        t.require_terminal(f"--confirm {target.pool.id}")
         confirm = str(click.prompt("Type the user pool's id to delete all this", err=True))
     if confirm != target.pool.id:
         raise ProvisionBlocked([f"{confirm!r} is not {target.pool.id}; nothing was deleted"])

@@ -202,7 +202,7 @@ def scope_warnings(scope: Scope, entries: Iterable[Entry], observed: Observed) -
         more = f" and {len(untagged) - LISTED} more" if len(untagged) > LISTED else ""
         noun = "roles" if len(untagged) > 1 else "role"
         what = f"without ownership tags, under this project's role prefix {scope.role_prefix}"
-        remedy = "they are not touched: rename them or choose another prefix"
+        remedy = "they are not touched: delete them or choose another prefix"
         yield f"{noun} {', '.join(untagged[:LISTED])}{more}: {what}; {remedy}"
 
 

@@ -119,7 +119,7 @@ def delete(directory: Directory, name: str, yes: bool) -> Result:
         raise click.UsageError("--json needs --yes: it does not ask")
     user = directory.user(name)
     question = f"Delete user {printable(str(user))} of {directory.pool_id}?"
-    t.confirm(question, yes=yes, command=f"users delete {name} --yes")
+    t.confirm(question, yes=yes)
     with suppress(directory.cognito.exceptions.UserNotFoundException):  # a repeated call's answer
         directory.write("admin_delete_user", user.name)
     return Result(user, f"deleted user {user}; {TOKENS_STAY_VALID}")

@@ -217,6 +217,6 @@ def _arguments(row: dict[str, Any]) -> dict[str, Any]:
         raise UserProblem([f"email_verified {verified!r}: write true or false"])
     email, phone, name = found["email"], found["phone"], found["name"]
     if not (email or phone or is_email(name) or is_phone(name)):
-        raise UserProblem(["an invitation needs an e-mail or a phone number"])
+        raise UserProblem(["an invitation needs an e-mail or a phone number; fill one in"])
     contact = {"email": email or None, "phone": phone or None, "email_verified": verified == "true"}
     return {"name": name, "groups": found["groups"].split(), **contact}

@@ -58,7 +58,7 @@ class PasswordChoice:
         if self.stdin:
             yield _from_stdin()
         elif not (self.generate or self.file):
-            require_terminal("it with --password-stdin, or --password-file FILE to generate one")
+            require_terminal("--password-stdin, or --password-file FILE to generate one")
             ask = f"Password for {name}"
             yield str(click.prompt(ask, hide_input=True, confirmation_prompt="Once more", err=True))
         elif not self.file:
