@@ -162,6 +162,9 @@ ENTRY_POINTS = {
         f"/prod{path}", *a, stage="prod", **k
     ),
     "REST API": rest_api,
+    "a test event without a context": lambda *a, **k: {
+        name: value for name, value in rest_api(*a, **k).items() if name != "requestContext"
+    },
     "load balancer": load_balancer,
     "load balancer, all values": lambda *a, **k: load_balancer(*a, multi=True, **k),
 }
