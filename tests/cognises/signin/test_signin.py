@@ -344,6 +344,19 @@ def test_tokens_that_are_not_this_attempts_are_refused(make, browser, endpoint, 
     assert "c0de" not in caplog.text
 
 
+def test_an_authorization_without_openid_is_refused_and_no_failure(browser, endpoint):
+    """A user's own browser may remove the scope: no client causes a 5xx."""
+    state, whole = begin(browser, endpoint)["state"], endpoint.change
+    endpoint.change = lambda body: (200, {k: v for k, v in body.items() if k != "id_token"})
+    without, json = endpoint.change, {**SAME, "Accept": "application/json"}
+
+    assert browser.get(f"/callback?code=c&state={state}", headers=HTML).status_code == 400
+    endpoint.change = whole
+    signed_in(browser, endpoint)
+    endpoint.change = without
+    assert browser.post("/session/refresh", headers=json).json["reason"] == "no_session"
+
+
 NAMED = {
     "another issuer": (lambda e: (200, e.tokens(iss="http://127.0.0.1/x")), "iss is not the"),
     "another client": (lambda e: (200, e.tokens(aud="anotherclient")), "wrong_client"),

@@ -208,6 +208,8 @@ class ManagedLogin:
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             raise SignInProblem(failure, f"token endpoint answered {status}, no tokens") from None
         tokens = Tokens._make(found.get(name) or None for name in Tokens._fields)
+        if status == 200 and tokens.access_token and tokens.id_token is None:
+            raise SignInProblem(refused, "no ID token: the browser asked for it without openid")
         texts = (*tokens[:2], tokens.refresh_token or "")
         if status != 200 or not all(isinstance(text, str) for text in texts):
             raise SignInProblem(failure, f"token endpoint answered {status}, no tokens")
