@@ -115,7 +115,7 @@ def remove(path, pattern):
 
 def test_the_access_page_and_user_administration_and_then_sign_in_can_be_removed(project):
     remove_pages(project)
-    suite_passes(project, "tests/app/test_responses.py")  # with the links of who has signed in
+    suite_passes(project, "tests/app/test_responses.py tests/app/test_pages.py")  # no link is left
     lines = block(project, "Remove browser sign-in", "python")
     edit(project / "app/__init__.py", *((f"{line}\n", "") for line in lines))
     told = python(project, f"{CLIENT}\nprint(client.get('/login').status, client.get('/').status)")

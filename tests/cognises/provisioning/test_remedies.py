@@ -169,8 +169,9 @@ def test_a_group_with_members_is_deleted_as_advised(
     manifest(group("admins"))
     ran = run("plan", "--prune")
     assert ran.code == 3
-    options = command_in(ran.out, "--prune --force")
-    assert run("apply", "--yes", *options).code == 0
+    options = command_in(ran.out, "(?<=delete it with )--force")
+    assert options == command_in(run("destroy").out, r"(?<=delete it with ).+")
+    assert run("apply", "--yes", "--prune", *options).code == 0
     assert "editors" not in staff.groups()
 
 

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from cognises.testing import isolated
+from cognises.testing import FakePool, isolated
 
 
 @pytest.fixture
@@ -26,3 +26,13 @@ def shared_app() -> Flask:
 def client(app: Flask, pool: object) -> FlaskClient:
     """A client without a token."""
     return app.test_client()
+
+
+@pytest.fixture
+def browser(pool: FakePool) -> FlaskClient:
+    """A client with a session of browser sign-in: pages show all their links."""
+    site = "https://service.example.org"
+    pool.attach(app := create_app(isolated(COGNITO_DOMAIN=site, COGNISES_PUBLIC_URL=site)))
+    client = app.test_client()
+    client.set_cookie("token_cookie", "of a session")
+    return client

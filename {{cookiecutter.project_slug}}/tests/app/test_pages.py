@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask
 from flask.testing import FlaskClient
 
-from cognises.testing import FakePool
 
+def test_the_front_page_shows_the_name_of_the_project_as_text(browser: FlaskClient) -> None:
+    browser.application.config["PROJECT_NAME"] = "<b>Name</b>"
 
-def test_the_front_page_shows_the_name_of_the_project_as_text(app: Flask, pool: FakePool) -> None:
-    app.config["PROJECT_NAME"] = "<b>Name</b>"
-
-    page = app.test_client().get("/").text
+    page = browser.get("/").text
 
     assert "&lt;b&gt;Name&lt;/b&gt;" in page
     assert "<b>Name" not in page

@@ -55,13 +55,9 @@ def test_an_app_with_wrong_settings_fails_and_still_sends_them(app: Flask) -> No
 
 
 def test_an_error_is_a_page_with_every_link_for_browsers_and_json_for_programs(
-    pool: FakePool,
+    browser: FlaskClient, client: FlaskClient
 ) -> None:
-    site = "https://service.example.org"
-    pool.attach(app := create_app(isolated(COGNITO_DOMAIN=site, COGNISES_PUBLIC_URL=site)))
-    client = app.test_client()
-    client.set_cookie("token_cookie", "of a session")
-    page = client.get("/nowhere", headers={"Accept": "text/html"})
+    page = browser.get("/nowhere", headers={"Accept": "text/html"})
     answer = client.get("/nowhere")
 
     assert (page.status_code, page.mimetype) == (404, "text/html")

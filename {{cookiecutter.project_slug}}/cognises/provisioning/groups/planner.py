@@ -91,7 +91,7 @@ def _prune(
         if not note and pruning is None:
             note = "kept; `provision.py apply --prune` deletes it"
         elif not note and group and name in members:
-            note = "kept: it has members; empty it, or delete it with --prune --force"
+            note = "kept: it has members; empty it, or delete it with --force"
             blocks.append(f"group {name} has members; empty it, or use --force")
         elif not note:
             note = "deleted by this plan"
