@@ -221,8 +221,7 @@ class SignIn:
         self.cookies.pieces(tokens)
         claims = self._verified(tokens.id_token, "id")
         access = self._verified(tokens.access_token, "access")
-        sub = claims.get("sub")
-        if not isinstance(sub, str) or not sub or access.get("sub") != sub:
+        if access["sub"] != claims["sub"]:
             raise SignInProblem("bad_tokens", "the two tokens are of different users")
         # OpenID Connect Core section 3.1.3.6. Cognito always writes at_hash; an emulator may not.
         half = sha256(tokens.access_token.encode()).digest()[:16]
