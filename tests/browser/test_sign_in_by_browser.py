@@ -132,6 +132,20 @@ def test_a_cancelled_sign_in_is_reported_and_can_be_repeated(page: Any, service:
     page.wait_for_url(f"{service}/access")
 
 
+def test_where_a_script_may_not_sign_out_the_form_does(page: Any, service: str):
+    sign_in(page, service, "editors")
+    refused = {"status": 403, "json": {"status": 403, "reason": "cross_site_request"}}
+    page.route(
+        "**/logout",
+        lambda route: route.continue_() if route.request.is_navigation_request()
+        else route.fulfill(**refused),
+    )  # fmt: skip
+    page.get_by_role("button", name="Sign out").click()
+
+    page.wait_for_url(f"{service}/")
+    assert "token_cookie" not in {cookie["name"] for cookie in page.context.cookies()}
+
+
 @pytest.fixture
 def elsewhere(service: str) -> Iterator[str]:
     """Another site's page, with forms that act on the service."""

@@ -26,8 +26,8 @@ async function signOut(event) {
   const form = event.currentTarget;
   try {
     const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" } });
-    const { next } = await answer.json();
-    location.assign(next);
+    if (!answer.ok) throw new Error(answer.statusText); // the form shows the refusal
+    location.assign((await answer.json()).next);
   } catch {
     form.submit();
   }
