@@ -271,7 +271,7 @@ def test_off_a_terminal_nothing_happens_without_yes(run: Run, cloud: Cloud) -> N
     ran = run("deploy", *FIRST)
 
     assert ran.code == 1
-    assert "run deploy --yes" in ran.err
+    assert "add --yes" in ran.err
     assert "execute_change_set" not in cloud.calls
 
 
