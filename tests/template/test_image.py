@@ -315,15 +315,19 @@ exec(open("gunicorn.conf.py").read())
 ours = post_fork
 
 def post_fork(server, worker):
+    if {before}:
+        print("not up yet", flush=True)
+        time.sleep(2)
     ours(server, worker)
     print("not up yet", flush=True)
     time.sleep(60)
 """
 
 
-def test_sigterm_while_workers_start_ends_the_image_at_once(image, dockerfile):
+@pytest.mark.parametrize("before", [True, False], ids=["just forked", "starting"])
+def test_sigterm_while_workers_start_ends_the_image_at_once(image, dockerfile, before):
     slow = image / "slow.conf.py"
-    slow.write_text(SLOW_START)
+    slow.write_text(SLOW_START.format(before=before))
     env = {
         "PATH": f"{image / 'venv/bin'}:/usr/bin:/bin",
         "GUNICORN_BIND": "127.0.0.1:0",
