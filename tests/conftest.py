@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,9 @@ from cognises.settings.model import DEPLOYED_MARKERS
 from cognises.settings.sources import NAMES
 
 pytest_plugins = ["cognises.testing.fixtures"]
+
+# A job in the background ignores SIGINT, and so would every process that a test sends it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gc.set_threshold(50_000, 20, 20)  # looking for garbage takes a tenth of the suite's time
 

@@ -48,8 +48,6 @@ def apply_and_stop(
     path: Path, how: signal.Signals, after: Callable[[], bool]
 ) -> subprocess.CompletedProcess[str]:
     """Apply in a process of its own, and send it a signal as soon as `after` says so."""
-    # Where this runs in the background SIGINT is ignored, and a child would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "provision.py", "apply", "--yes", "--groups-file", str(path)]
     with subprocess.Popen(
         command,
