@@ -92,6 +92,7 @@ ABOVE = {
     "before the response": lambda db, response: shown(db=db, response=response),
     "behind the response": lambda response, db: shown(db=db, response=response),
     "beside a response by name": lambda db, *, response: shown(db=db, response=response),
+    "before one with a default": lambda db, q="", *, response: shown(db=db, response=response),
 }
 
 
@@ -106,6 +107,19 @@ def test_a_decorator_above_the_guard_may_pass_arguments_of_its_own(
     answer = app.test_client().get("/", headers=cognito.bearer())
 
     assert (answer.status_code, answer.json) == (200, {"db": "db", "response": True})
+
+
+@pytest.mark.parametrize("view", ABOVE.values(), ids=ABOVE.keys())
+@both_ways
+def test_behind_a_decorators_argument_no_url_variable_is_taken_for_the_response(
+    view, extension, make_app, cognito
+):
+    def views(app: Flask) -> None:
+        app.add_url_rule("/<response>", "view", FIRST(login_check(view)))
+
+    client = make_app(views, extension=extension).test_client()
+    with pytest.raises(SettingsError, match="a URL variable is called response"):
+        client.get("/client", headers=cognito.bearer())
 
 
 # What the decorator passes takes the place of the response, so that the call fits no signature.

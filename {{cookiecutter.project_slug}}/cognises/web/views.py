@@ -75,7 +75,7 @@ class Room:
         """The parameter that takes the response by name, empty: none; or None: by position."""
         first, places = self.first(start), len(self.positional) - start
         is_free = bool(first) and first not in kwargs and len(given) < places
-        if given and "response" in self.positional[start + 1 :]:
+        if given and "response" in {*self.positional[start:], *self.named} - {first}:
             is_free = False  # a decorator above the guard passes the first parameter
         if is_free or (self.takes_args and places <= 0):
             return None
@@ -83,11 +83,12 @@ class Room:
             return "response"
         return self.name_for(kwargs) if (first in kwargs or not first) and not given else ""
 
-    def confuses(self, taken: Iterable[str]) -> bool:
+    def confuses(self, taken: Iterable[str], given: Args = ()) -> bool:
         """Whether a URL variable called `response` would be mistaken for the response."""
         takes_it = "response" in self.named or (self.takes_kwargs and not self.takes_args)
         first = self.first(int(self.is_method))
-        return takes_it and (not first or first in taken)
+        is_passed = bool(given) and not isinstance(given[0], Principal)
+        return takes_it and (not first or first in taken or is_passed)
 
 
 def inject(view: View, room: Room, principal: Principal, args: Args, kwargs: Kwargs) -> Args:
@@ -97,14 +98,14 @@ def inject(view: View, room: Room, principal: Principal, args: Args, kwargs: Kwa
     is_dispatcher = room.is_dispatcher
     if is_dispatcher:  # by name, to the method that a class-based view dispatches to
         room = room_of_class(view, flask_request.method) or room
+    start = 1 if room.is_method and args else 0
+    given = args[start:]
     is_given = isinstance(kwargs.get("response"), Principal)  # by a guard on the whole class
     if is_given and not is_dispatcher:
         del kwargs["response"]
-    elif "response" in kwargs and not is_given and room.confuses(kwargs):
+    elif "response" in kwargs and not is_given and room.confuses(kwargs, given):
         name = getattr(view, "__qualname__", "view")
         raise SettingsError([f"{name}: a URL variable is called response; rename it"])
-    start = 1 if room.is_method and args else 0
-    given = args[start:]
     if given and isinstance(given[0], Principal):
         return args
     where = room.name_for(kwargs) if is_dispatcher else room.place(given, start, kwargs)
