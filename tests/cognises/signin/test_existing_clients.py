@@ -93,6 +93,14 @@ def test_sign_in_works_below_the_path_of_the_public_address(prefix, environ, bel
     assert all("Path=/" in cookie for cookie in back.headers.getlist("Set-Cookie"))
 
 
+def test_a_stage_may_be_the_start_of_the_path_of_the_public_address(app, cognito):
+    app.config["COGNISES_PUBLIC_URL"] = "http://localhost/prod/v1"
+    cognito.attach(app)
+    stage = {"SCRIPT_NAME": "/prod"}  # as lambda_entry.py takes it off
+
+    assert app.test_client().get("/v1/closed", environ_overrides=stage).status_code == 401
+
+
 def test_sign_out_below_a_path_returns_to_its_front_page(below, endpoint):
     answer = below.post("/prod/logout", headers=SAME)
 
