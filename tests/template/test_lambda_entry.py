@@ -75,7 +75,7 @@ def http_api(path: str, method: str = "GET", **more: Any) -> Event:
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "abcdef1234",
-            "domainName": "abcdef1234.execute-api.eu-west-1.amazonaws.com",
+            "domainName": more.pop("domain", "abcdef1234.execute-api.eu-west-1.amazonaws.com"),
             "domainPrefix": "abcdef1234",
             "http": {
                 "method": method,
@@ -227,6 +227,9 @@ def events_for(token: str) -> dict[str, Event]:
             f"{COOKIE}={token}", f"{COOKIE}={token}"
         ),
         "HTTP API: bytes": http_api("/bytes"),
+        "HTTP API: a custom domain of a named stage": http_api(
+            "/greet/ada", stage="greet", domain="service.example.org"
+        ),
         **{name: event for name, (event, _) in OTHER_EVENTS.items()},
         "HTTP API: several values": http_api("/echo", headers={"x-many": "one,two"}),
         "REST API: several values": {
@@ -356,6 +359,11 @@ def test_cookies_go_both_ways(ran: Any):
     assert [cookie.split(";")[0] for cookie in came["cookies"]] == ["a=1", "b=2"]
     headers = answers["load balancer, all values: text body"]["multiValueHeaders"]
     assert [cookie.split(";")[0] for cookie in headers["Set-Cookie"]] == ["a=1", "b=2"]
+
+
+def test_a_custom_domain_of_a_named_stage_has_no_stage_in_its_paths(ran: Any):
+    answer = ran[0]["HTTP API: a custom domain of a named stage"]
+    assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"name": "ada"})
 
 
 def test_what_is_no_text_goes_out_in_base64(ran: Any):
