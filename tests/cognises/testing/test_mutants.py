@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 from collections import Counter
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from request_side import manifest
 
-from cognises import Cognises, login_check, protect
+from cognises import Cognises, login_check, permission_required, protect
 from cognises.testing import isolated, mutate
 
 
@@ -108,6 +110,19 @@ def test_each_rule_of_an_endpoint_is_changed_also_in_a_module_named_like_ours(
 
     found = [each for each in mutate.mutants(app, tmp_path) if "s/admin not in" in each.change]
     assert [each.place.rpartition(" ")[2] for each in found] == ["/lock/two"]
+
+
+def test_a_group_is_given_each_permission_of_stacked_guards(tmp_path: Path) -> None:
+    groups = manifest(editors=["first"], viewers=[])
+    (tmp_path / "groups.json").write_text(json.dumps(groups))
+    app = Flask("service", root_path=str(tmp_path), static_folder=None)
+    app.config.update(isolated(COGNITO_USER_POOL_ID="us-east-1_Own", COGNITO_CLIENT_ID="own"))
+    guard = permission_required(name="first"), permission_required(name="second")
+    app.add_url_rule("/page", "page", guard[0](guard[1](lambda response: "page")))
+    Cognises(app)
+
+    changes = {f"{each.place}: {each.change}" for each in mutate.mutants(app, tmp_path)}
+    assert "groups.json editors: 'second' added to allowed_functions" in changes
 
 
 def test_a_route_that_is_made_public_reads_no_token(tmp_path: Path) -> None:

@@ -151,10 +151,11 @@ def _manifest_mutants(app: Flask, folder: Path) -> Iterator[Mutant]:
     """Each entry removed where a group has it, and added where it has not."""
     file = state_of(app).settings_with_problems[0].groups_file
     groups = read_manifest(file) if file.exists() else []  # no guard may need it
-    every = {"allowed_functions": {"*", *(row.name for _, row in rows_of(app))}, "scopes": set()}
+    names = {name for _, row in rows_of(app) for name in row.names}
+    every = {"allowed_functions": {"*", *names}, "scopes": set[str]()}
     for group, key in product(groups, every):
         every[key].update(group.get(key, ()))
-    pairs = [(key, entry) for key, each in every.items() for entry in sorted(filter(None, each))]
+    pairs = [(key, entry) for key, each in every.items() for entry in sorted(each)]
     for (number, group), (key, entry) in product(enumerate(groups), pairs):
         held = group.get(key, [])
         others = [each for each in held if each != entry]
@@ -212,9 +213,8 @@ def start(mutant: Mutant, tests: str, ranks: Counter[str], folder: Path) -> int:
         options = ["-xq", "-p", "no:cacheprovider", "-p", "no:randomly", f"--basetemp={folder}/t"]
         options += ["-n0"] * bool(find_spec("xdist")) + ["--no-cov"] * bool(find_spec("pytest_cov"))
         with mutant.made():
-            code = int(
-                pytest.main([*options, "--tb=line", tests], plugins=[Order(ranks, folder / "note")])
-            )
+            plugins = [Order(ranks, folder / "note")]
+            code = int(pytest.main([*options, "--tb=line", tests], plugins))
     finally:
         os._exit(code)
 
