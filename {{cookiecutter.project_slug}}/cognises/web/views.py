@@ -67,8 +67,7 @@ class Room:
 
     def name_for(self, taken: Iterable[str]) -> str:
         """The parameter that takes the response by name, where these are taken; empty if none."""
-        named = "response" if "response" in self.named else ""
-        free = (self.first(int(self.is_method)), named, *self.later)
+        free = (self.first(int(self.is_method)), *self.named & {"response"}, *self.later)
         return next((name for name in free if name and name not in taken), "")
 
     def place(self, given: Args, start: int, kwargs: Kwargs) -> str | None:
