@@ -537,6 +537,15 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
                                  [one_route(strict_slashes=False)], "! GET /x/"),
     "a rule takes a slash, too": ([one_route("/<int(max=5):n>")],
                                   [one_route("/<int(max=5):n>", strict_slashes=False)], ""),
+    "a rule takes no slash any more": ([guarded("/x", strict_slashes=False),
+                                        one_route("/<any(x):v>", strict_slashes=False)],
+                                       [guarded("/x"), one_route("/<any(x):v>",
+                                                                 strict_slashes=False)],
+                                       "! GET /x"),
+    "a second rule takes the slash": ([guarded("/x")], [
+        guarded("/x"), one_route("/x", strict_slashes=False)], "! GET /x"),
+    "another rule takes the slash": ([guarded("/x")], [
+        guarded("/x"), one_route("/<any(x):v>", strict_slashes=False)], "! GET /<any(x):v>"),
     "a redirect becomes a view": ([one_route(redirect_to="/y")], [one_route()], "! GET /x"),
     "an alias becomes a view": ([PAGE, one_route(alias=True)], [PAGE, one_route()], "! GET /x"),
     "a class gets a method": ([listed()], [listed(post=lambda self: "")], "! POST /x"),

@@ -108,7 +108,7 @@ def _routes(app: Flask, route: RouteOfApp, row: Row) -> Iterator[Route]:
                       for is_variable, text in rule._trace)  # fmt: skip
     if rule.is_branch or not rule.strict_slashes:  # a redirect adds the slash
         pattern = f"{pattern.removesuffix('/')}/?"
-        samples += [each.removesuffix("/") for each in samples]
+        samples += [each.removesuffix("/") if rule.is_branch else f"{each}/" for each in samples]
     blueprint, _, name = row.endpoint.rpartition(".")
     folder = app.blueprints.get(blueprint, app).static_folder if name == "static" else None
     served = os.path.realpath(folder).removeprefix(str(Path.cwd())) if folder else ""
@@ -190,12 +190,12 @@ def access_diff(before: Side, after: Side) -> tuple[AccessChange, ...]:
 
 def _matches(before: Side, after: Side) -> Iterator[Match]:
     """Pairs of routes that answer the same request, or have one name where samples show little."""
-    if [*map(_name, before)] == [*map(_name, after)]:
+    if [(_name(o), o["pattern"]) for o in before] == [(_name(n), n["pattern"]) for n in after]:
         yield from ((o["path"], o["method"], o, n) for o, n in zip(before, after, strict=True))
         return
     pairs: dict[tuple[str, int, int], Match] = {}
     sides = [[(re.compile(each["pattern"]), each) for each in side] for side in (before, after)]
-    names = [{_name(each): each for each in side} for side in (before, after)]
+    names = [{_name(each): each for each in reversed(side)} for side in (before, after)]
 
     def add(method: str, old: Route | None, new: Route | None) -> None:
         is_added = old is None or (_name(old) in names[1] and new and _name(new) not in names[0])
@@ -210,8 +210,10 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
         found = [[each for pattern, each in side if pattern.fullmatch(request)] for side in sides]
         for sent in {"HEAD", *(each["method"] for side in found for each in side)}:
             methods = {sent, "GET"} if sent == "HEAD" else {sent}  # GET answers HEAD after HEAD
-            old, new = (next((each for each in side if each["method"] in methods), None)
-                        for side in found)  # fmt: skip
+            pair = [next((each for each in side if each["method"] in methods), None)
+                    for side in found]  # fmt: skip
+            same = next((_name(each) for each in pair if each), ())  # it may take no slash there
+            old, new = (one or each.get(same) for one, each in zip(pair, names, strict=True))
             if sent in {each["method"] for each in (old, new) if each}:
                 add(sent, old, new)
     yield from pairs.values()
@@ -219,10 +221,9 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
 
 def _meeting_requests(side: list[tuple[re.Pattern[str], Route]]) -> Iterator[str]:
     """What two rules with variables both match: `/y/x`, for `/<a>/x` and `/y/<b>`."""
-    # One of each number of segments.
-    samples = {pattern: {each.count("/"): each.split("/") for each in reversed(route["samples"])}
+    by_size = {pattern: {each.count("/"): each.split("/") for each in reversed(route["samples"])}
                for pattern, route in side if pattern.groups}  # fmt: skip
-    for (one, first), (other, second) in combinations(samples.items(), 2):
+    for (one, first), (other, second) in combinations(by_size.items(), 2):
         for size in [each for each in first if each in second and each < 8]:
             for parts in product(*map(dict.fromkeys, zip(first[size], second[size], strict=True))):
                 request = "/".join(parts)
@@ -257,10 +258,8 @@ def _gains(old: Route | None, new: Route | None) -> Iterator[tuple[str, tuple[st
             for names in _sufficient(sets, old_sets if same else [frozenset()]):
                 yield _text("every machine client", "machines with scope", names) + of_pool, ()
         if had and all(_sets(new, 0)):
-            for kind, text in _ACCEPTED.items():
-                yield from (
-                    (text.format(value), ()) for value in tokens[kind] if value not in had[kind]
-                )
+            yield from ((text.format(each), ()) for kind, text in _ACCEPTED.items()
+                        for each in tokens[kind] if each not in had[kind])  # fmt: skip
             yield from ((f"tokens without scope {each}", ()) for each in had["scope"]
                         if each not in tokens["scope"])  # fmt: skip
 
@@ -287,10 +286,9 @@ def _sufficient(new: Sets, old: Sets) -> list[Sets]:
 
 
 def _text(everyone: str, kind: str, names: Sequence[frozenset[str]]) -> str:
-    if not names:
-        return everyone
     texts = [" or ".join(sorted(each)) for each in names]
-    return f"{kind} " + " with ".join(f"({t})" if " or " in t else t for t in texts)
+    shown = " with ".join(f"({t})" if " or " in t else t for t in texts)
+    return f"{kind} {shown}" if names else everyone
 
 
 if __name__ == "__main__":  # run in the project's folder; writes to the named file
