@@ -72,6 +72,7 @@ STRIPPED = {
     "a REST API takes it away": ("", {}),
     "a server mounts the app": ("", {"SCRIPT_NAME": "/prod"}),
     "a proxy strips another path": ("", {"SCRIPT_NAME": "/other"}),
+    "a server names the root": ("/prod", {"SCRIPT_NAME": "/"}),
 }
 
 

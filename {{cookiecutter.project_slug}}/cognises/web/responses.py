@@ -136,7 +136,7 @@ def serve_below_public_path(app: Flask) -> None:
     def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         public = state.settings_with_problems[0].public_path
         if public and environ.get("SCRIPT_NAME") != public:
-            path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+            path = environ.get("SCRIPT_NAME", "").rstrip("/") + environ.get("PATH_INFO", "")
             if f"{path}/".startswith(f"{public}/"):
                 environ["PATH_INFO"] = path[len(public) :]
             environ["SCRIPT_NAME"] = public
