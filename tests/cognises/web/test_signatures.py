@@ -109,6 +109,20 @@ def test_a_decorator_above_the_guard_may_pass_arguments_of_its_own(
     assert (answer.status_code, answer.json) == (200, {"db": "db", "response": True})
 
 
+@pytest.mark.parametrize("decorator", [FIRST, LAST], ids=["first", "last"])
+@both_ways
+def test_a_decorator_between_two_guards_may_pass_an_argument_of_its_own(
+    decorator, extension, make_app, cognito
+):
+    inner = decorator(login_check(token_use=["id", "access"])(ABOVE["before the response"]))
+    app = make_app(
+        lambda app: app.add_url_rule("/", "view", login_check(inner)), extension=extension
+    )
+    answer = app.test_client().get("/", headers=cognito.bearer())
+
+    assert (answer.status_code, answer.json) == (200, {"db": "db", "response": True})
+
+
 @pytest.mark.parametrize("view", ABOVE.values(), ids=ABOVE.keys())
 @both_ways
 def test_behind_a_decorators_argument_no_url_variable_is_taken_for_the_response(

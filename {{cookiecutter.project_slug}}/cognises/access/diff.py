@@ -210,8 +210,7 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
         found = [[each for pattern, each in side if pattern.fullmatch(request)] for side in sides]
         for sent in {"HEAD", *(each["method"] for side in found for each in side)}:
             methods = {sent, "GET"} if sent == "HEAD" else {sent}  # GET answers HEAD after HEAD
-            pair = [next((each for each in side if each["method"] in methods), None)
-                    for side in found]  # fmt: skip
+            pair = [next((o for o in side if o["method"] in methods), None) for side in found]
             same = next((_name(each) for each in pair if each), ())  # it may take no slash there
             old, new = (one or each.get(same) for one, each in zip(pair, names, strict=True))
             if sent in {each["method"] for each in (old, new) if each}:

@@ -82,12 +82,11 @@ class Room:
             return "response"
         return self.name_for(kwargs) if (first in kwargs or not first) and not given else ""
 
-    def confuses(self, taken: Iterable[str], given: Args = ()) -> bool:
+    def confuses(self, taken: Iterable[str], is_filled: bool = False) -> bool:
         """Whether a URL variable called `response` would be mistaken for the response."""
         takes_it = "response" in self.named or (self.takes_kwargs and not self.takes_args)
         first = self.first(int(self.is_method))
-        is_passed = bool(given) and not isinstance(given[0], Principal)
-        return takes_it and (not first or first in taken or is_passed)
+        return takes_it and (is_filled or not first or first in taken)
 
 
 def inject(view: View, room: Room, principal: Principal, args: Args, kwargs: Kwargs) -> Args:
@@ -99,13 +98,18 @@ def inject(view: View, room: Room, principal: Principal, args: Args, kwargs: Kwa
         room = room_of_class(view, flask_request.method) or room
     start = 1 if room.is_method and args else 0
     given = args[start:]
+    by_place = dict(zip(room.positional[start:], given, strict=False))
+    is_passed = isinstance(by_place.get("response", next(iter(given), None)), Principal)
+    if not is_passed and given and isinstance(given[0], Principal):
+        given, args = given[1:], (*args[:start], *given[1:])  # a guard above passed it too early
+    is_filled = bool(given) and not is_passed
     is_given = isinstance(kwargs.get("response"), Principal)  # by a guard on the whole class
     if is_given and not is_dispatcher:
         del kwargs["response"]
-    elif "response" in kwargs and not is_given and room.confuses(kwargs, given):
+    elif "response" in kwargs and not is_given and room.confuses(kwargs, is_filled):
         name = getattr(view, "__qualname__", "view")
         raise SettingsError([f"{name}: a URL variable is called response; rename it"])
-    if given and isinstance(given[0], Principal):
+    if is_passed:
         return args
     where = room.name_for(kwargs) if is_dispatcher else room.place(given, start, kwargs)
     if where is None:
