@@ -30,7 +30,8 @@ from wsgi import app
 def echo():
     answer = jsonify(method=request.method, args=request.args.to_dict(flat=False),
                      body=request.get_data(as_text=True), many=request.headers.get("X-Many"),
-                     cookies=dict(request.cookies), scheme=request.scheme)
+                     cookies=dict(request.cookies), scheme=request.scheme,
+                     root=request.root_path)
     answer.set_cookie("a", "1")
     answer.set_cookie("b", "2")
     return answer
@@ -182,6 +183,15 @@ OTHER_EVENTS: dict[str, tuple[Any, bool]] = {
 }  # fmt: skip
 
 
+# Events of an HTTP API with the stage `prod`, and below which path the client sees the service.
+CUSTOM = {"stage": "prod", "domain": "service.example.org"}
+STAGES = {
+    "its own domain": (http_api("/prod/echo", stage="prod"), "/prod"),
+    "a custom domain": (http_api("/prod/echo", **CUSTOM), ""),
+    "a custom domain without the stage": (http_api("/echo", **CUSTOM), ""),
+}
+
+
 def events_for(token: str) -> dict[str, Event]:
     """Every event, by name."""
     text = b64encode("grüße".encode()).decode()
@@ -227,9 +237,7 @@ def events_for(token: str) -> dict[str, Event]:
             f"{COOKIE}={token}", f"{COOKIE}={token}"
         ),
         "HTTP API: bytes": http_api("/bytes"),
-        "HTTP API: a custom domain of a named stage": http_api(
-            "/greet/ada", stage="greet", domain="service.example.org"
-        ),
+        **{f"HTTP API: {what}": event for what, (event, _) in STAGES.items()},
         **{name: event for name, (event, _) in OTHER_EVENTS.items()},
         "HTTP API: several values": http_api("/echo", headers={"x-many": "one,two"}),
         "REST API: several values": {
@@ -361,9 +369,11 @@ def test_cookies_go_both_ways(ran: Any):
     assert [cookie.split(";")[0] for cookie in headers["Set-Cookie"]] == ["a=1", "b=2"]
 
 
-def test_a_custom_domain_of_a_named_stage_has_no_stage_in_its_paths(ran: Any):
-    answer = ran[0]["HTTP API: a custom domain of a named stage"]
-    assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"name": "ada"})
+@pytest.mark.parametrize("what", STAGES)
+def test_a_named_stage_is_part_of_addresses_where_clients_send_it(ran: Any, what: str):
+    answer = ran[0][f"HTTP API: {what}"]
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["root"] == STAGES[what][1]
 
 
 def test_what_is_no_text_goes_out_in_base64(ran: Any):
