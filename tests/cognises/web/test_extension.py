@@ -928,6 +928,22 @@ def test_a_check_that_fails_serves_nothing(make_app, cognito):
     assert client.get("/thing", headers=cognito.bearer(["editors"])).status_code == 500
 
 
+def test_what_error_trackers_print_of_a_failed_request_shows_no_credential(make_app, cognito):
+    client = checked(make_app, lambda principal: 1 / 0)
+    client.set_cookie("refresh", secret := "refresh-token-of-ada")
+    headers = cognito.bearer(["editors"])
+
+    with pytest.raises(ZeroDivisionError) as failed:
+        client.get("/thing", headers=headers)
+
+    # Trackers redact texts by the variable's name, such as `token`; of objects they print the repr.
+    frames = [entry.frame.f_locals for entry in failed.traceback if "authorize" in str(entry.path)]
+    printed = [f"{name}={value!r}" for each in frames for name, value in each.items()
+               if not isinstance(value, str)]  # fmt: skip
+    assert any("AuthResult" in text for text in printed)
+    assert [text for text in printed if headers["Authorization"] in text or secret in text] == []
+
+
 def test_a_check_that_cannot_be_called_is_an_error_at_once():
     with pytest.raises(SettingsError, match="check"):
         Cognises(check=True)

@@ -27,7 +27,7 @@ log = logging.getLogger("cognises.decisions")
 class AuthResult:
     """What one request has passed with one credential; its principal is the first policy's."""
 
-    credential: tuple[str | None, str | None]  # the headers Authorization and Cookie
+    credential: tuple[str | None, str | None] = field(repr=False)  # Authorization and Cookie
     passed: list[tuple[RoutePolicy, Principal]] = field(default_factory=list)
     is_checked: bool = False
     refusal: CognisesError | None = None  # for logs alone, as the next
