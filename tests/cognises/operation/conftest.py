@@ -44,9 +44,11 @@ def _views(app: Flask) -> None:
 def operated(make_app: Callable[..., Flask]) -> Callable[..., Flask]:
     """`operated(NAME="value")`: the app with those settings, trusting the pool of the run."""
 
-    def make(**config: Any) -> Flask:
+    def make(middleware: Callable[..., Any] | None = None, **config: Any) -> Flask:
         def views(app: Flask) -> None:
             _views(app)
+            if middleware is not None:
+                app.wsgi_app = middleware(app.wsgi_app)  # type: ignore[method-assign]
             operate(app)
 
         config.setdefault("PROPAGATE_EXCEPTIONS", False)

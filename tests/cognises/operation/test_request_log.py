@@ -81,6 +81,18 @@ def test_a_view_without_a_declaration_is_logged_as_refused_not_as_allowed(
     assert (line["decision"], line["reason"], line["sub"]) == ("refused", "forbidden", SUB)
 
 
+def test_middleware_that_gives_flask_a_copy_of_environ_hides_nothing(operated, cognito, caplog):
+    def copying(wsgi_app):  # as Flask-SocketIO's does
+        return lambda environ, start_response: wsgi_app(dict(environ), start_response)
+
+    client = operated(middleware=copying).test_client()
+
+    client.get("/guarded", headers=cognito.bearer(["editors"], sub=SUB))
+
+    (line,) = lines(caplog)
+    assert (line["endpoint"], line["decision"], line["sub"]) == ("guarded", "allowed", SUB)
+
+
 def test_a_view_that_breaks_is_a_500_with_its_id(operated, caplog):
     answer = operated().test_client().get("/broken")
 

@@ -44,12 +44,12 @@ def surround(app: WSGIApplication) -> WSGIApplication:
         identity = environ[REQUEST_ID] = choose_id(environ)
         _watch_body(environ)
         status = 500
-        request: Request | None = None
+        request: Request | None = None  # not from `environ`: Flask-SocketIO gives Flask a copy
 
         def start(code: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
             nonlocal status, request
             status = int(code[:3])
-            request = environ.get("werkzeug.request")  # Flask takes it out when it is done
+            request = flask_request._get_current_object() if has_request_context() else None  # type: ignore[attr-defined]
             headers.append(("X-Request-Id", identity))
             return start_response(code, headers, *exc_info)  # type: ignore[arg-type]
 
