@@ -72,7 +72,7 @@ def apply_manifest() -> str:
     everything that it said.
     """
     report = io.StringIO()
-    _make_managed_policies()
+    make_managed_policies()
     with redirect_stdout(report), redirect_stderr(report):
         code = provisioning.main(["apply", "--yes"])
     if code != 0:
@@ -81,7 +81,7 @@ def apply_manifest() -> str:
     return "\n".join(line for line in lines if not line.startswith("digest: "))
 
 
-def _make_managed_policies() -> None:
+def make_managed_policies() -> None:
     """Create the managed policies that groups.json names, without content: moto has none."""
     from moto.iam.models import AWSManagedPolicy, ManagedPolicy, iam_backends
 

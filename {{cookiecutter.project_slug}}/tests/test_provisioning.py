@@ -19,7 +19,7 @@ import pytest
 import provision
 from cognises import create_update
 from local_aws.cognito import LocalCognito
-from local_aws.embedded import embedded
+from local_aws.embedded import embedded, make_managed_policies
 
 PROJECT = Path(provision.__file__).parent
 OWN_GROUP = {
@@ -67,6 +67,7 @@ def details(
 def pool(details: list[dict[str, Any]]) -> Iterator[LocalCognito]:
     """A user pool without groups; the settings name it."""
     with embedded() as cognito:
+        make_managed_policies()
         yield cognito
 
 

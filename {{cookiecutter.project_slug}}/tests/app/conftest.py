@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from moto import mock_aws
 
 from app import create_app
 from cognises.testing import FakePool, isolated
@@ -16,10 +20,14 @@ def app() -> Flask:
     return create_app(isolated())
 
 
-@pytest.fixture(scope="session")
-def shared_app() -> Flask:
-    """One service for tests that change nothing in it: to make one takes longer than a request."""
-    return create_app(isolated())
+_made_once = cache(lambda: create_app(isolated()))  # which takes longer than a request
+
+
+@pytest.fixture
+def shared_app() -> Iterator[Flask]:
+    """One service for tests that change nothing in it. Views with `user_client` call moto."""
+    with mock_aws():
+        yield _made_once()
 
 
 @pytest.fixture
