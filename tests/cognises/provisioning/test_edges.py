@@ -143,8 +143,9 @@ def test_a_blocked_plan_sends_nothing() -> None:
 
 EXPLAINED: list[tuple[Exception, str]] = [
     (NoCredentialsError(), "no AWS credentials; run `aws configure`"),
-    (TokenRetrievalError(provider="sso", error_msg="x"), "the AWS sign-in has expired"),
-    (refusal("ExpiredToken"), "the AWS sign-in has expired; run `aws sso login`"),
+    # Without the profile's name, `aws sso login` signs in to the default profile, or to none.
+    (TokenRetrievalError(provider="sso", error_msg="x"), "run `aws sso login --profile NAME`"),
+    (refusal("ExpiredToken"), "expired; run `aws sso login --profile NAME`, `aws login`, or"),
     (refusal("InvalidClientTokenId"), "AWS does not know these credentials"),
     (refusal("AccessDenied"), "prints to the caller (PutRolePolicy: AccessDenied: no)"),
     (refusal("Throttling"), "wait a minute"),

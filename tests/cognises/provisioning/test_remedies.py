@@ -66,7 +66,9 @@ def advised() -> frozenset[str]:
 
 
 # What the AWS CLI has beyond the services' own operations. Source: AWS CLI command reference.
-CLI_ONLY = {"aws configure", "aws configure list-profiles", "aws sso login", "aws login"}
+SIGN_IN = {"aws login", "aws login --profile NAME", "aws sso login",
+           "aws sso login --profile NAME"}  # fmt: skip
+CLI_ONLY = {"aws configure", "aws configure list-profiles", *SIGN_IN}
 OF_AWS = sorted(each for each in advised() if each.startswith("aws ") and each not in CLI_ONLY)
 
 
@@ -436,7 +438,7 @@ ELSEWHERE = {
 NOT_FOLLOWED = {
     *("--env-file", "--email-verified", "--phone", "--token-file", "--password-generate"),
     *("--no-broadening", "--bootstrap", "--users", "--users-only", "--region-name"),
-    *("aws configure", "aws configure list-profiles", "aws login", "aws sso login"),
+    *CLI_ONLY,
     "aws account enable-region --region-name REGION",
     "aws account get-region-opt-status --region-name REGION",
     *("make install", "make package"),

@@ -117,8 +117,8 @@ CLASSES = {
     "CredentialRetrievalError": "sign in, or check credential_process and role_arn of the profile",
     "MetadataRetrievalError": "no instance or container credentials; check the role or --profile",
     "RefreshWithMFAUnsupportedError": "the session has expired; run this again with a new MFA code",
-    "SSOError|TokenRetrievalError|NoAuthTokenError": f"{_SIGN_IN} `aws sso login`",
-    "LoginError": f"{_SIGN_IN} `aws login`",
+    "SSOError|TokenRetrievalError|NoAuthTokenError": f"{_SIGN_IN} `aws sso login --profile NAME`",
+    "LoginError": f"{_SIGN_IN} `aws login --profile NAME`",
     "LoginInsufficientPermissions": "the AWS sign-in lacks a permission; attach the AWS managed "
     "policy SignInLocalDevelopmentAccess to the user of `aws login`",
     "MissingDependencyException": "a package is missing that the AWS profile needs; install it: "
@@ -172,7 +172,7 @@ def advice_for(operation: str, code: str, text: str) -> str:
     if re.fullmatch("ExpiredToken(Exception)?", code):
         if os.environ.get("AWS_SESSION_TOKEN"):
             return "the exported AWS_SESSION_TOKEN has expired; export new keys"
-        return f"{_SIGN_IN} `aws sso login` or `aws login`, or export new keys"
+        return f"{_SIGN_IN} `aws sso login --profile NAME`, `aws login`, or export new keys"
     said = f"{operation}: {code}: {text}"
     found = (advice for pattern, advice in TABLE.items() if re.search(pattern, said, re.I | re.S))
     return next(found, "")
