@@ -141,6 +141,14 @@ def test_only_warnings_do_not_raise() -> None:
     assert len(parse_groups(data)) == 1
 
 
+def test_a_name_that_only_a_role_cannot_have_is_refused_with_that_reason():
+    assert errors(changed(group_name="rédacteurs")) == [
+        "error: [0].group_name: 'rédacteurs': use letters A-Z, a-z, digits and _+=,.@- only: "
+        "its role is named so"
+    ]
+    assert errors(changed(group_name="rédacteurs", group_policy=None)) == []
+
+
 @pytest.mark.parametrize(
     ("prefix", "longest"), [(None, 31), ("role_", 59), ("a" * 33, 31), ("", 64)]
 )

@@ -114,7 +114,7 @@ def read_token(file: Path | None) -> str:
         raise click.ClickException("the input is too large for a token")
     if token := str(data.decode("ascii", "replace")).strip():
         return token
-    raise click.ClickException("the input is empty; give the ID token in a file or on stdin")
+    raise click.ClickException("the input is empty; give the ID token by --token-file or on stdin")
 
 
 def verified_claims(token: str, settings: Settings, target: Target) -> Mapping[str, Any]:

@@ -287,7 +287,7 @@ TOKENS: dict[str, tuple[Callable[[FakePool], str], str]] = {
     ),
     "cut off": (lambda pool: pool.token(["a"])[:-10], "the token is not valid: "),
     "no token": (lambda pool: "hello", "the token is not valid: "),
-    "nothing": (lambda pool: " \n", "the input is empty; give the ID token"),
+    "nothing": (lambda pool: " \n", "the input is empty; give the ID token by --token-file"),
     "not ASCII": (lambda pool: "héllo.wörld.x", "the token is not valid: "),
     "too large": (lambda pool: "x" * 70_000, "the input is too large for a token"),
 }
