@@ -299,6 +299,19 @@ def test_the_page_makes_the_environment_before_the_role_that_trusts_it(bakes, de
     assert "deploy delivery --parameter GitHubRepository=" in steps[1]
 
 
+@pytest.mark.parametrize("deployment", DEPLOYED)
+def test_the_pipeline_gets_every_setting_that_bootstrap_writes(bakes, deployment):
+    """One that is missing goes back to its default: without a bucket no file and no audit."""
+    page = (bakes[deployment, ""] / "docs" / "production.md").read_text()
+    (pattern,) = re.findall(r"grep -E '([^']+)' production\.env \| gh variable set", page)
+    bootstrap = (bakes[deployment, ""] / "docs" / "bootstrap.md").read_text()
+    (written,) = re.findall(r"## What it writes\n\n(.*?)\. ", bootstrap)
+    settings = re.findall(r"`([A-Z_]+)`", written)
+
+    assert len(settings) == 7
+    assert [each for each in settings if not re.match(pattern, f"{each}=value")] == []
+
+
 # The function's package
 
 
