@@ -34,6 +34,15 @@ BUCKETS = """
 def buckets() -> dict[str, object]:
     return {"buckets": [each["Name"] for each in user_client("s3").list_buckets()["Buckets"]]}
 """
+FEED = """
+from cognises import login_check
+
+
+@bp.get("/feed", websocket=True)
+@login_check
+def feed() -> str:
+    return ""
+"""
 
 
 def run_demo(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -107,14 +116,14 @@ def test_a_function_taken_from_a_group_changes_exactly_that_cell(done, copy: Pat
     assert "(AWS): the route is open to the group" in done.stdout
 
 
-def test_the_projects_own_tests_know_managed_policies_and_views_that_act_in_aws(copy: Path):
+def test_a_projects_own_tests_know_managed_policies_websockets_and_views_in_aws(copy: Path):
     manifest = copy / "groups.json"
     groups = json.loads(manifest.read_text())
     groups[0]["managed_policies"] = MANAGED
     groups[0]["allowed_functions"].append("buckets")
     manifest.write_text(json.dumps(groups))
     with (copy / "app/data.py").open("a") as module:
-        module.write(BUCKETS)
+        module.write(BUCKETS + FEED)
     shutil.copytree(PROJECT_FOLDER / "tests", copy / "tests")
     shutil.copy(PROJECT_FOLDER / "pyproject.toml", copy)
     intent = copy / "tests/app/test_intent.py"
@@ -128,6 +137,16 @@ def test_the_projects_own_tests_know_managed_policies_and_views_that_act_in_aws(
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout
+
+
+def test_a_websocket_which_plain_http_cannot_open_is_not_called(copy: Path):
+    with (copy / "app/data.py").open("a") as module:
+        module.write(FEED)
+
+    done = run_demo(copy)
+
+    assert "not called, it is a WebSocket: GET /feed" in done.stdout
+    assert "All 68 answers agree with groups.json." in done.stdout
 
 
 def test_settings_of_a_real_account_change_nothing(copy: Path):

@@ -77,7 +77,8 @@ def run() -> int:
     print(f"{table(in_aws, 'call')}\n\n{NOT_PROVED}\n")
     cells += in_aws
     for route in callable_routes(app)[1]:
-        print(f"not called, its path needs a value: {route.method} {route.path}")
+        why = "it is a WebSocket" if route.rule.websocket else "its path needs a value"
+        print(f"not called, {why}: {route.method} {route.path}")
     wrong = [cell for cell in cells if not cell.agrees]
     for cell in wrong:
         print(f"{cell.who} at {cell.route}: {cell.status}, groups.json says {cell.expected}")
@@ -87,11 +88,11 @@ def run() -> int:
 
 
 def callable_routes(app: Flask) -> tuple[list[Route], list[Route]]:
-    """The routes that can be called as they are, and those that need something in the path."""
+    """The routes that can be called as they are, and those that need a value or a WebSocket."""
     found = [route for route in routes(app) if _LEFT_OUT.isdisjoint(route.endpoint.split("."))]
     found.sort(key=lambda route: (route.path, route.method))
-    plain = [route for route in found if "<" not in route.path]
-    return plain, [route for route in found if "<" in route.path]
+    plain = [each for each in found if "<" not in each.path and not each.rule.websocket]
+    return plain, [each for each in found if "<" in each.path or each.rule.websocket]
 
 
 def call_all(
