@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,13 +26,6 @@ MANAGED = [
     "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaRole",
     "arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/team/data",
 ]
-BUCKETS = """
-
-@bp.get("/buckets")
-@permission_required
-def buckets() -> dict[str, object]:
-    return {"buckets": [each["Name"] for each in user_client("s3").list_buckets()["Buckets"]]}
-"""
 FEED = """
 from cognises import login_check
 
@@ -114,29 +106,6 @@ def test_a_function_taken_from_a_group_changes_exactly_that_cell(done, copy: Pat
     assert after["GET /data"][3:] == ["403", "403", "(AWS)"]
     assert after["GET /admin"][4:] == ["403"]
     assert "(AWS): the route is open to the group" in done.stdout
-
-
-def test_a_projects_own_tests_know_managed_policies_websockets_and_views_in_aws(copy: Path):
-    manifest = copy / "groups.json"
-    groups = json.loads(manifest.read_text())
-    groups[0]["managed_policies"] = MANAGED
-    groups[0]["allowed_functions"].append("buckets")
-    manifest.write_text(json.dumps(groups))
-    with (copy / "app/data.py").open("a") as module:
-        module.write(BUCKETS + FEED)
-    shutil.copytree(PROJECT_FOLDER / "tests", copy / "tests")
-    shutil.copy(PROJECT_FOLDER / "pyproject.toml", copy)
-    intent = copy / "tests/app/test_intent.py"
-    row = f'INTENT = [\n    ("GET", "/buckets", {{"{groups[0]["group_name"]}"}}),\n'
-    intent.write_text(intent.read_text().replace("INTENT = [\n", row))
-
-    done = subprocess.run(
-        [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
-         "tests/test_provisioning.py", "tests/app/test_intent.py", "tests/app/test_routes.py"],
-        cwd=copy, env=os.environ, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stdout
 
 
 def test_a_websocket_which_plain_http_cannot_open_is_not_called(copy: Path):

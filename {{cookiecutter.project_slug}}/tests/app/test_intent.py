@@ -2,9 +2,10 @@
 
 test_routes.py follows groups.json wherever it goes. This table does not: it fails when an edit
 of groups.json or of a guard opens or closes a route that is listed here. List the routes for which
-that must not happen unnoticed. A row is: method, path, and the groups that may call it, or PUBLIC.
-A route behind `login_check` alone is open to all groups and to NO_GROUP, the users in no group.
-The path of a route with a variable is a concrete one: `/orders/7` for `/orders/<int:number>`.
+that must not happen unnoticed. A row is: method, path, and the groups that may call it; PUBLIC
+where no token is needed. A route behind `login_check` alone is open to all groups and to NO_GROUP,
+the users in no group. The path of a route with a variable is a concrete one: `/orders/7` for
+`/orders/<int:number>`.
 """
 
 from __future__ import annotations
@@ -52,9 +53,11 @@ def test_a_route_admits_the_groups_intended_and_answers_403_to_all_others(
         for name in names
     }
     refused = {name: status for name, status in statuses.items() if status in (401, 403)}
+    without_token = app.test_client().open(path, method=method, json={}).status_code
 
     # What an admitted request gets beyond that is up to the view: 200, 201, 400, 404, 409.
     assert refused == dict.fromkeys(names - intended, 403)
+    assert (without_token == 401) == (groups is not PUBLIC)
     assert max(statuses.values()) < 500
     assert intended <= names
 
