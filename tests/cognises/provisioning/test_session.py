@@ -17,6 +17,7 @@ from faults import operation
 
 from cognises.errors import SettingsError
 from cognises.provisioning.aws import ENDPOINT_VARIABLES, Aws, make_session, on_loopback
+from cognises.provisioning.cli import NO_TERMINAL
 from cognises.provisioning.target import Options, read_target
 
 Run = Callable[..., Ran]
@@ -258,3 +259,40 @@ def test_what_changes_something_prints_account_region_and_caller_first(
     assert first == (
         "account 123456789012, region us-east-1, caller arn:aws:sts::123456789012:user/moto"
     )
+
+
+@pytest.mark.parametrize(
+    ("lines", "missing"),
+    [
+        ("credential_process = {missing} --json", "/nowhere/program"),
+        (
+            "role_arn = arn:aws:iam::123456789012:role/r\nweb_identity_token_file = {missing}",
+            "/nowhere/token",
+        ),
+    ],
+)
+def test_a_file_that_a_profile_names_and_that_is_missing_is_reported_with_the_profiles_setting(
+    run: Run, manifest: Callable[..., Path], profiles: Account, tmp_path: Path, lines: str,
+    missing: str,
+) -> None:  # fmt: skip
+    manifest(group("a"))
+    with (tmp_path / "config").open("a") as file:
+        file.write(f"\n[profile broken]\n{lines.format(missing=missing)}\n")
+    ran = run("plan", "--profile", "broken")
+    assert ran.code == 1
+    assert f"error: {missing}: No such file or directory; correct credential_process" in ran.err
+
+
+def test_an_mfa_code_that_cannot_be_asked_for_is_reported(
+    run: Run, manifest: Callable[..., Path], profiles: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(prompt: str) -> str:
+        raise EOFError  # as getpass does at the end of standard input
+
+    made = AssumeRoleProvider.__init__
+    monkeypatch.setattr(
+        AssumeRoleProvider, "__init__", lambda *args, **given: made(*args, **given, prompter=ask)
+    )
+    manifest(group("a"))
+    ran = run("plan", "--profile", "mfa")
+    assert (ran.code, ran.err.strip()) == (1, f"error: {NO_TERMINAL}")

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import click
@@ -18,6 +19,9 @@ from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.policies import runner_policy, users_policy
 from cognises.provisioning.users import users
 
+OF_PROFILE = "; correct credential_process or web_identity_token_file of the AWS profile"
+INTERRUPTED = "interrupted; run the same command again to finish"
+NO_TERMINAL = "the AWS profile needs an MFA code; run the command in a terminal"
 OF_INFRA = {"bootstrap": "infra.bootstrap:run", "deploy": "infra.deploy:run"}
 
 
@@ -115,8 +119,9 @@ def run(argv: Sequence[str] | None = None, program: str = "provision.py") -> int
     except click.UsageError as error:
         error.show()
         return t.EXIT_USAGE
-    except (click.Abort, KeyboardInterrupt):
-        return _fail(["interrupted; run the same command again to finish"])
+    except (click.Abort, KeyboardInterrupt) as error:
+        is_ended = isinstance(error.__cause__, EOFError)  # botocore asked for an MFA code
+        return _fail([NO_TERMINAL if is_ended else INTERRUPTED])
     except ProvisionBlocked as error:
         return _fail((f"blocked: {each}" for each in error.problems), t.EXIT_BLOCKED)
     except Exception as error:
@@ -131,7 +136,9 @@ def _problems(error: Exception) -> Sequence[str]:
     if isinstance(error, CognisesError):
         return getattr(error, "problems", [str(error)])
     if isinstance(error, OSError):
-        return [f"{error.filename or 'cannot go on'}: {error.strerror or error}"]
+        frames = (frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__))
+        advice = OF_PROFILE if "botocore.credentials" in frames else ""
+        return [f"{error.filename or 'cannot go on'}: {error.strerror or error}{advice}"]
     raise error
 
 

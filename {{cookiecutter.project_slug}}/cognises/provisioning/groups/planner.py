@@ -210,7 +210,9 @@ def entry_warnings(entry: Entry, scope: Scope, observed: Observed) -> Iterator[s
     """What to know of one entry: rights to more rights, misspelt placeholders, an odd live role."""
     group, live = f"group {entry.group.name}", entry.live_role
     if entry.role:
-        yield from (f"{group} {line}" for line in widening(None, entry.role)[1])
+        for line in widening(None, entry.role)[1]:
+            limit = "; bootstrap's boundary allows it to its AdminGroup alone"
+            yield f"{group} {line}{limit if 'cognito-idp:' in line else ''}"
     for problem in check_placeholders(entry.manifest.policy, "group_policy"):
         yield f"{group}: {problem.place}: {problem.text}"
     if entry.role is None:
