@@ -109,12 +109,13 @@ def test_a_decorator_above_the_guard_may_pass_arguments_of_its_own(
     assert (answer.status_code, answer.json) == (200, {"db": "db", "response": True})
 
 
-@pytest.mark.parametrize("decorator", [FIRST, LAST], ids=["first", "last"])
+@pytest.mark.parametrize("view", [v for k, v in ABOVE.items() if not k.startswith("behind")])
+@pytest.mark.parametrize("decorator", [FIRST, LAST, BY_NAME], ids=["first", "last", "by name"])
 @both_ways
 def test_a_decorator_between_two_guards_may_pass_an_argument_of_its_own(
-    decorator, extension, make_app, cognito
+    decorator, view, extension, make_app, cognito
 ):
-    inner = decorator(login_check(token_use=["id", "access"])(ABOVE["before the response"]))
+    inner = decorator(login_check(token_use=["id", "access"])(view))
     app = make_app(
         lambda app: app.add_url_rule("/", "view", login_check(inner)), extension=extension
     )

@@ -57,6 +57,7 @@ class Room:
         self.later = [name for name in later if name in can_take]
         self.required = [each.name for each in (*own, *by_name) if each.name in needed]
         self.named = frozenset(each.name for each in parameters if each.kind in _NAMED)
+        self.has_response = "response" in {*self.named, *self.positional}
         # A decorator below may pass arguments that the signature does not tell.
         self.is_opaque = is_wrapper or self.takes_args or is_filled
         self.is_dispatcher = self.takes_kwargs and not self.positional and not self.takes_args
@@ -74,7 +75,7 @@ class Room:
         """The parameter that takes the response by name, empty: none; or None: by position."""
         first, places = self.first(start), len(self.positional) - start
         is_free = bool(first) and first not in kwargs and len(given) < places
-        if given and "response" in {*self.positional[start:], *self.named} - {first}:
+        if given and self.has_response and first != "response":
             is_free = False  # a decorator above the guard passes the first parameter
         if is_free or (self.takes_args and places <= 0):
             return None
@@ -85,23 +86,23 @@ class Room:
     def confuses(self, taken: Iterable[str], is_filled: bool = False) -> bool:
         """Whether a URL variable called `response` would be mistaken for the response."""
         takes_it = "response" in self.named or (self.takes_kwargs and not self.takes_args)
-        first = self.first(int(self.is_method))
-        return takes_it and (is_filled or not first or first in taken)
+        return takes_it and (is_filled or self.first(int(self.is_method)) in {"", *taken})
 
 
 def inject(view: View, room: Room, principal: Principal, args: Args, kwargs: Kwargs) -> Args:
     """Add the response, once, where there is room: to the returned positional arguments, or to
     `kwargs`, in place. Raises SettingsError.
     """
-    is_dispatcher = room.is_dispatcher
-    if is_dispatcher:  # by name, to the method that a class-based view dispatches to
+    if is_dispatcher := room.is_dispatcher:  # to the method that a class-based view calls
         room = room_of_class(view, flask_request.method) or room
     start = 1 if room.is_method and args else 0
     given = args[start:]
-    by_place = dict(zip(room.positional[start:], given, strict=False))
-    is_passed = isinstance(by_place.get("response", next(iter(given), None)), Principal)
-    if not is_passed and given and isinstance(given[0], Principal):
-        given, args = given[1:], (*args[:start], *given[1:])  # a guard above passed it too early
+    held = dict(zip(room.positional[start:], given, strict=False)).get("response")
+    is_passed = isinstance(held if room.has_response else next(iter(given), None), Principal)
+    others = tuple(each for each in given if not isinstance(each, Principal))
+    is_open = "response" not in room.positional[start:][: len(others)]
+    if room.has_response and is_open and not is_passed:
+        given, args = others, (*args[:start], *others)  # a guard above passed it elsewhere
     is_filled = bool(given) and not is_passed
     is_given = isinstance(kwargs.get("response"), Principal)  # by a guard on the whole class
     if is_given and not is_dispatcher:
@@ -161,8 +162,7 @@ def signature_problems(
 
 def is_async(view: View) -> bool:
     """Whether a view, or what an object does when it is called, is a coroutine function."""
-    called = getattr(view, "__call__", None)  # noqa: B004
-    return inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(called)
+    return any(map(inspect.iscoroutinefunction, (view, getattr(view, "__call__", None))))  # noqa: B004
 
 
 def _class_of(view: View) -> Any:
