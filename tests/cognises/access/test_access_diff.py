@@ -544,6 +544,8 @@ SINGLE = {  # before, after, and what everybody gains (!) or loses (-)
                                        "! GET /x"),
     "a second rule takes the slash": ([guarded("/x")], [
         guarded("/x"), one_route("/x", strict_slashes=False)], "! GET /x"),
+    "a rule with the slash goes": ([one_route("/x"), guarded("/x", strict_slashes=False)],
+                                   [one_route("/x")], ""),
     "another rule takes the slash": ([guarded("/x")], [
         guarded("/x"), one_route("/<any(x):v>", strict_slashes=False)], "! GET /<any(x):v>"),
     "a redirect becomes a view": ([one_route(redirect_to="/y")], [one_route()], "! GET /x"),

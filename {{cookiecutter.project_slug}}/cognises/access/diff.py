@@ -203,15 +203,15 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
         pairs.setdefault((method, id(old), id(new)), (shown["path"], method, old, new))
 
     for route in (each for each in (*before, *after) if not each["is_sampled"]):
-        old, new = (each.get(_name(route)) for each in names)
-        add(route["method"], old, new)
+        add(route["method"], *(each.get(_name(route)) for each in names))
     requests = dict.fromkeys(text for each in (*before, *after) for text in each["samples"])
     for request in requests | dict.fromkeys(_meeting_requests(sides[0] + sides[1])):
         found = [[each for pattern, each in side if pattern.fullmatch(request)] for side in sides]
         for sent in {"HEAD", *(each["method"] for side in found for each in side)}:
             methods = {sent, "GET"} if sent == "HEAD" else {sent}  # GET answers HEAD after HEAD
             pair = [next((o for o in side if o["method"] in methods), None) for side in found]
-            same = next((_name(each) for each in pair if each), ())  # it may take no slash there
+            same = next((name for each, first in zip(pair, names, strict=True)  # takes no slash?
+                         if each and first[name := _name(each)] is each), ())  # fmt: skip
             old, new = (one or each.get(same) for one, each in zip(pair, names, strict=True))
             if sent in {each["method"] for each in (old, new) if each}:
                 add(sent, old, new)
