@@ -93,6 +93,28 @@ def test_middleware_that_gives_flask_a_copy_of_environ_hides_nothing(operated, c
     assert (line["endpoint"], line["decision"], line["sub"]) == ("guarded", "allowed", SUB)
 
 
+def test_what_middleware_answers_within_another_request_is_not_logged_as_that_request(
+    operated, cognito, caplog
+):
+    def answering(wsgi_app):
+        def respond(environ, start_response):
+            if environ["PATH_INFO"] != "/health":
+                return wsgi_app(environ, start_response)
+            start_response("200 OK", [])
+            return [b"healthy"]
+
+        return respond
+
+    app = operated(middleware=answering)
+    app.after_request(lambda answer: app.test_client().get("/health") and answer)
+
+    app.test_client().get("/guarded", headers=cognito.bearer(["editors"], sub=SUB))
+
+    inner, outer = lines(caplog)
+    assert (inner["path"], outer["path"]) == ("/health", "/guarded")
+    assert inner.keys().isdisjoint({"endpoint", "decision", "sub"})
+
+
 def test_a_view_that_breaks_is_a_500_with_its_id(operated, caplog):
     answer = operated().test_client().get("/broken")
 
