@@ -73,6 +73,7 @@ STRIPPED = {
     "a server mounts the app": ("", {"SCRIPT_NAME": "/prod"}),
     "a proxy strips another path": ("", {"SCRIPT_NAME": "/other"}),
     "a server names the root": ("/prod", {"SCRIPT_NAME": "/"}),
+    "it follows a stage that was taken off": ("/prod", {"SCRIPT_NAME": "/stage"}),
 }
 
 

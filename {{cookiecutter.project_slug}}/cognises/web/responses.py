@@ -136,10 +136,10 @@ def serve_below_public_path(app: Flask) -> None:
     def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         public = state.settings_with_problems[0].public_path
         if public and environ.get("SCRIPT_NAME") != public:
-            path = environ.get("SCRIPT_NAME", "").rstrip("/") + environ.get("PATH_INFO", "")
-            if f"{path}/".startswith(f"{public}/"):
-                environ["PATH_INFO"] = path[len(public) :]
-            environ["SCRIPT_NAME"] = public
+            path = environ.get("PATH_INFO", "")
+            paths = environ.get("SCRIPT_NAME", "").rstrip("/") + path, path  # in either
+            below = (each[len(public) :] for each in paths if f"{each}/".startswith(f"{public}/"))
+            environ["PATH_INFO"], environ["SCRIPT_NAME"] = next(below, path), public
         return inner(environ, start_response)
 
     app.wsgi_app = wsgi_app  # type: ignore[method-assign]
