@@ -283,6 +283,30 @@ def test_a_file_that_a_profile_names_and_that_is_missing_is_reported_with_the_pr
     assert f"error: {missing}: No such file or directory; correct credential_process" in ran.err
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/r",
+         "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere/token"},
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/",
+         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nowhere/token"},
+    ],
+)  # fmt: skip
+def test_a_missing_file_that_a_variable_names_is_reported_with_the_variables_name(
+    run: Run, manifest: Callable[..., Path], profiles: Account, monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+) -> None:  # fmt: skip
+    manifest(group("a"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    ran = run("plan")
+    assert ran.code == 1
+    assert "error: /nowhere/token: No such file" in ran.err
+    assert ran.err.strip().endswith("or AWS_…_TOKEN_FILE")
+
+
 def test_an_mfa_code_that_cannot_be_asked_for_is_reported(
     run: Run, manifest: Callable[..., Path], profiles: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

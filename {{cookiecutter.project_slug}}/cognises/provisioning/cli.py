@@ -19,7 +19,7 @@ from cognises.provisioning.names import DEFAULT_ROLE_PREFIX
 from cognises.provisioning.policies import runner_policy, users_policy
 from cognises.provisioning.users import users
 
-OF_PROFILE = "; correct credential_process or web_identity_token_file of the AWS profile"
+OF_PROFILE = "; correct credential_process or web_identity_token_file, or AWS_…_TOKEN_FILE"
 INTERRUPTED = "interrupted; run the same command again to finish"
 NO_TERMINAL = "the AWS profile needs an MFA code; run the command in a terminal"
 OF_INFRA = {"bootstrap": "infra.bootstrap:run", "deploy": "infra.deploy:run"}
