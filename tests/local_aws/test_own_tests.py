@@ -61,7 +61,7 @@ def project(copy: Path) -> Path:
     return copy
 
 
-def tested(project: Path, *files: str) -> subprocess.CompletedProcess[str]:
+def outcome(project: Path, *files: str) -> subprocess.CompletedProcess[str]:
     owners = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
@@ -70,10 +70,20 @@ def tested(project: Path, *files: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_the_pages_describe_passes_the_tests_that_nobody_edits(project: Path):
-    done = tested(project, "tests/test_provisioning.py", "tests/app/test_routes.py",
+    done = outcome(project, "tests/test_provisioning.py", "tests/app/test_routes.py",
                   "tests/app/test_intent.py")  # fmt: skip
 
     assert done.returncode == 0, done.stdout
+
+
+def test_a_page_at_the_path_of_a_websocket_is_tested_as_any_other(project: Path):
+    with (project / "app/data.py").open("a") as module:
+        module.write('\n\n@bp.get("/feed")\n@login_check\ndef page() -> str:\n    return 1 / 0\n')
+
+    done = outcome(project, "tests/app/test_routes.py")
+
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stdout
 
 
 @pytest.mark.parametrize("opened", ["@public", "@login_check(optional=True)"])
@@ -82,7 +92,7 @@ def test_intent_notices_a_route_that_opens_to_requests_without_a_token(project: 
     guarded = '@bp.get("/mine")\n@login_check'
     module.write_text(module.read_text().replace(guarded, f'@bp.get("/mine")\n{opened}'))
 
-    done = tested(project, "tests/app/test_intent.py")
+    done = outcome(project, "tests/app/test_intent.py")
 
     assert done.returncode == 1
     assert "all_others[GET-/mine-" in done.stdout
