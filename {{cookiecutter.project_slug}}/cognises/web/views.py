@@ -7,6 +7,7 @@ passes may come from the client.
 
 import inspect
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from flask import request as flask_request
@@ -74,9 +75,8 @@ class Room:
     def place(self, given: Args, start: int, kwargs: Kwargs) -> str | None:
         """The parameter that takes the response by name, empty: none; or None: by position."""
         first, places = self.first(start), len(self.positional) - start
-        is_free = bool(first) and first not in kwargs and len(given) < places
-        if given and self.has_response and first != "response":
-            is_free = False  # a decorator above the guard passes the first parameter
+        is_later = self.has_response and first != "response"  # behind what a decorator passes
+        is_free = first and first not in kwargs and len(given) < places and not (given and is_later)
         if is_free or (self.takes_args and places <= 0):
             return None
         if "response" in self.named and "response" not in kwargs and first != "response":
@@ -97,12 +97,14 @@ def inject(view: View, room: Room, principal: Principal, args: Args, kwargs: Kwa
         room = room_of_class(view, flask_request.method) or room
     start = 1 if room.is_method and args else 0
     given = args[start:]
-    held = dict(zip(room.positional[start:], given, strict=False)).get("response")
-    is_passed = isinstance(held if room.has_response else next(iter(given), None), Principal)
-    others = tuple(each for each in given if not isinstance(each, Principal))
-    is_open = "response" not in room.positional[start:][: len(others)]
-    if room.has_response and is_open and not is_passed:
-        given, args = others, (*args[:start], *others)  # a guard above passed it elsewhere
+    is_passed = False
+    if given:
+        held = dict(zip(room.positional[start:], given, strict=False)).get("response")
+        is_passed = isinstance(held if room.has_response else given[0], Principal)
+        others = tuple(each for each in given if not isinstance(each, Principal))
+        is_open = "response" not in room.positional[start:][: len(others)]
+        if room.has_response and is_open and not is_passed:
+            given, args = others, (*args[:start], *others)  # a guard above passed it elsewhere
     is_filled = bool(given) and not is_passed
     is_given = isinstance(kwargs.get("response"), Principal)  # by a guard on the whole class
     if is_given and not is_dispatcher:
@@ -124,10 +126,8 @@ def closure_of(function: object) -> dict[str, object]:
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
     found: dict[str, object] = {}
     for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=True):
-        try:
+        with suppress(ValueError):  # not assigned yet
             found[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
     return found
 
 
