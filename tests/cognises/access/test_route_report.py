@@ -424,5 +424,5 @@ def test_a_view_without_a_declaration_is_a_problem(extension, open_to, result) -
     found = report(app)
     assert [row.open_to for row in found.rows if row.path == "/new"] == [(open_to,)]
     assert [each for each in found.problems if "/new" in each] == [
-        f"GET /new (new): unguarded, so {result}; add @public or a guard, or name its path"
+        f"GET /new (new): unguarded, so {result}; add @public, a guard or protect()"
     ]

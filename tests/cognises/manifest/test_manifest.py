@@ -143,8 +143,8 @@ def test_only_warnings_do_not_raise() -> None:
 
 def test_a_name_that_only_a_role_cannot_have_is_refused_with_that_reason():
     assert errors(changed(group_name="rédacteurs")) == [
-        "error: [0].group_name: 'rédacteurs': use letters A-Z, a-z, digits and _+=,.@- only: "
-        "its role is named so"
+        "error: [0].group_name: 'rédacteurs': use only A-Z, a-z, digits and _+=,.@-, "
+        "as in the name of an IAM role"
     ]
     assert errors(changed(group_name="rédacteurs", group_policy=None)) == []
 

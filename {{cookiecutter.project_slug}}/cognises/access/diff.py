@@ -210,7 +210,8 @@ def _matches(before: Side, after: Side) -> Iterator[Match]:
         for sent in {"HEAD", *(each["method"] for side in found for each in side)}:
             methods = {sent, "GET"} if sent == "HEAD" else {sent}  # GET answers HEAD after HEAD
             pair = [next((o for o in side if o["method"] in methods), None) for side in found]
-            same = next((name for each, first in zip(pair, names, strict=True)  # takes no slash?
+            # On the other side the rule of this name may be there, and take no slash at the end.
+            same = next((name for each, first in zip(pair, names, strict=True)
                          if each and first[name := _name(each)] is each), ())  # fmt: skip
             old, new = (one or each.get(same) for one, each in zip(pair, names, strict=True))
             if sent in {each["method"] for each in (old, new) if each}:

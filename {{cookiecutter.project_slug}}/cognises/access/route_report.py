@@ -149,7 +149,7 @@ def _problems(app: Flask, pairs: Iterable[tuple[Route, Row]]) -> Iterator[str]:
         is_closed = row.open_to == (NOBODY,) and not row.by_group
         if not (guards or route.declaration.is_public or view is state_of(app).static_view):
             result = "it is denied" if is_closed else "everybody may call it"
-            yield f"{route.place}: unguarded, so {result}; add @public or a guard, or name its path"
+            yield f"{route.place}: unguarded, so {result}; add @public, a guard or protect()"
         elif is_closed and not route.declaration.is_contradictory:
             names = " and ".join(map(repr, row.names))
             yield f"{route.place}: no group may call it; list {names} for a group"

@@ -108,7 +108,7 @@ def _name(name: object, room: int | None) -> Iterator[str]:
     elif room is None and any(unicodedata.category(each)[0] not in "LMSNP" for each in name):
         yield f"{name!r}: use no spaces and no control characters"
     elif room is not None and not _ROLE_NAME.fullmatch(name):
-        yield f"{name!r}: use letters A-Z, a-z, digits and _+=,.@- only: its role is named so"
+        yield f"{name!r}: use only A-Z, a-z, digits and _+=,.@-, as in the name of an IAM role"
     elif room is None and len(name) > GROUP_NAME_LIMIT:
         yield f"{len(name)} characters; at most {GROUP_NAME_LIMIT} are allowed; shorten it"
     elif room is not None and len(name) > (longest := ROLE_NAME_LIMIT - room):
