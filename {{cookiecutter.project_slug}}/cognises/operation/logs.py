@@ -49,7 +49,8 @@ def surround(app: WSGIApplication) -> WSGIApplication:
         def start(code: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
             nonlocal status, request
             status = int(code[:3])
-            request = flask_request._get_current_object() if request_id() is identity else None  # type: ignore[attr-defined]
+            is_own = has_request_context() and flask_request.environ.get(REQUEST_ID) is identity
+            request = flask_request._get_current_object() if is_own else None  # type: ignore[attr-defined]
             headers.append(("X-Request-Id", identity))
             return start_response(code, headers, *exc_info)  # type: ignore[arg-type]
 
