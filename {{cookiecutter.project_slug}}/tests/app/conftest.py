@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 from flask import Flask
@@ -20,14 +19,14 @@ def app() -> Flask:
     return create_app(isolated())
 
 
-_made_once = cache(lambda: create_app(isolated()))  # which takes longer than a request
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shared_app() -> Iterator[Flask]:
-    """One service for tests that change nothing in it. Views with `user_client` call moto."""
+    """One service for tests that change nothing in it: to make one takes longer than a request.
+
+    Views with `user_client` call moto.
+    """
     with mock_aws():
-        yield _made_once()
+        yield create_app(isolated())
 
 
 @pytest.fixture
