@@ -60,6 +60,14 @@ def profiles(remote: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return remote
 
 
+def ask_for_codes_by(ask: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore asks for MFA codes by that function, not on the terminal."""
+    made = AssumeRoleProvider.__init__
+    monkeypatch.setattr(
+        AssumeRoleProvider, "__init__", lambda *args, **given: made(*args, **given, prompter=ask)
+    )
+
+
 @pytest.fixture
 def codes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every time somebody is asked for an MFA code."""
@@ -69,10 +77,7 @@ def codes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(prompt)
         return "123456"
 
-    made = AssumeRoleProvider.__init__
-    monkeypatch.setattr(
-        AssumeRoleProvider, "__init__", lambda *args, **given: made(*args, **given, prompter=ask)
-    )
+    ask_for_codes_by(ask, monkeypatch)
     return asked
 
 
@@ -297,8 +302,7 @@ def test_a_missing_file_that_a_variable_names_is_reported_with_the_variables_nam
     variables: dict[str, str],
 ) -> None:  # fmt: skip
     manifest(group("a"))
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     ran = run("plan")
@@ -313,10 +317,7 @@ def test_an_mfa_code_that_cannot_be_asked_for_is_reported(
     def ask(prompt: str) -> str:
         raise EOFError  # as getpass does at the end of standard input
 
-    made = AssumeRoleProvider.__init__
-    monkeypatch.setattr(
-        AssumeRoleProvider, "__init__", lambda *args, **given: made(*args, **given, prompter=ask)
-    )
+    ask_for_codes_by(ask, monkeypatch)
     manifest(group("a"))
     ran = run("plan", "--profile", "mfa")
     assert (ran.code, ran.err.strip()) == (1, f"error: {NO_TERMINAL}")
